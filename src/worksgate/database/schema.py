@@ -346,13 +346,28 @@ job_rows = Table(
 line_works_members = Table(
     "line_works_members",
     metadata,
+    Column("reading", String(64), primary_key=True),
     Column("account", String(512), primary_key=True),
     Column("name", Text, nullable=False),
-    Column("external_key", Text, index=True),
+    Column("external_key", Text),
     Column("state", String(32), nullable=False),
-    Column("read_at", Double, nullable=False),
 )
-"""The members of LINE WORKS, of the file that its console gives."""
+"""The members of LINE WORKS, of the file that its console gives; one reading of it counts."""
+
+rehearsal_findings = Table(
+    "rehearsal_findings",
+    metadata,
+    Column("rehearsal", String(64), primary_key=True),
+    Column("finding", String(32), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("account", String(512)),
+    Column("name", Text, nullable=False),
+    Column("subject_id", String(512)),
+    Column("username", Text),
+    Column("key_here", Text),
+    Column("key_there", Text),
+)
+"""What a rehearsal found about whom; one rehearsal counts."""
 
 compatibility = Table(
     "compatibility",

@@ -41,6 +41,7 @@ from worksgate.directory.departures import Departures
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
 from worksgate.directory.jobs import JobRows
+from worksgate.directory.going_live import GoingLiveRows
 from worksgate.directory.key_ownership import (
     KeyOwnership,
     UserKey,
@@ -101,6 +102,7 @@ class Directory:
         self.set_up = SetUpRows(self)
         self.brandings = BrandingVersions(self)
         self.jobs = JobRows(self)
+        self.going_live = GoingLiveRows(self)
 
     @classmethod
     def open(

@@ -117,17 +117,32 @@ def _jobs() -> None:
 
 
 def _members() -> None:
-    """The members of LINE WORKS, of the file that its console gives."""
+    """The members of LINE WORKS, of the file that its console gives, and what a rehearsal found.
+
+    Each set of rows has an ID, and counts once that is the one in ``wizard_answers``.
+    """
     op.create_table(
         "line_works_members",
+        sa.Column("reading", sa.String(64), nullable=False),
         sa.Column("account", sa.String(512), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("external_key", sa.Text),
         sa.Column("state", sa.String(32), nullable=False),
-        sa.Column("read_at", sa.Double, nullable=False),
-        sa.PrimaryKeyConstraint("account", name="pk_line_works_members"),
+        sa.PrimaryKeyConstraint("reading", "account", name="pk_line_works_members"),
     )
-    op.create_index("ix_line_works_members_external_key", "line_works_members", ["external_key"])
+    op.create_table(
+        "rehearsal_findings",
+        sa.Column("rehearsal", sa.String(64), nullable=False),
+        sa.Column("finding", sa.String(32), nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False, autoincrement=False),
+        sa.Column("account", sa.String(512)),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("subject_id", sa.String(512)),
+        sa.Column("username", sa.Text),
+        sa.Column("key_here", sa.Text),
+        sa.Column("key_there", sa.Text),
+        sa.PrimaryKeyConstraint("rehearsal", "finding", "number", name="pk_rehearsal_findings"),
+    )
 
 
 def _departures() -> None:
