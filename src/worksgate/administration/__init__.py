@@ -14,6 +14,7 @@
     audit_log       the audit log, as an administrator reads it
     sign_in_trace   why somebody cannot get in, in sentences
     set_up          the set-up wizard, up to the first sign-in
+    going_live      who of LINE WORKS' members would get in
     upkeep          the encryption of secrets, the start of a purge
     lost_keys       continuing after the loss of a master key
 
@@ -45,6 +46,7 @@ from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.jobs.verbs import JobAdministration
+from worksgate.administration.going_live import GoingLive
 from worksgate.administration.leaving import Leaving
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
@@ -119,6 +121,7 @@ class Administration:
             settings, directory, self.user_keys, sign_in_parts, clock=clock
         )
         self.upkeep = UpkeepAdministration(settings, directory, store, acting)
+        self.going_live = GoingLive(directory, acting)
         self.lost_keys = LostKeyAdministration(
             settings, directory, self.people, self.upkeep, acting
         )

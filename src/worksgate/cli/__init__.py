@@ -7,7 +7,7 @@ into one line and exit code 1; wrong usage is 2, and 3 means that ``migrate --ch
 something to do.
 
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
-    user, client, source, rules, key, audit, admin, trace      its content
+    user, client, source, rules, key, audit, admin, trace, rehearse    its content
     user_csv, user_filter, user_invite, user_leave, user_printing, first_passwords, people_file,
     client_options, client_branding, key_file                  parts of these
     running       opens settings and database for a command
@@ -37,6 +37,7 @@ from worksgate.cli import (
     migrate,
     move,
     purge,
+    rehearse,
     rules,
     serve,
     source,
@@ -91,6 +92,7 @@ for command in (
     rules.app,
     admin.app,
     trace.trace,
+    rehearse.rehearse,
     audit.audit,
     doctor.doctor,
     purge.purge,

@@ -1,0 +1,319 @@
+"""``GoingLive``: LINE WORKS' members, and rehearsals."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from worksgate.administration.actor import Actor
+from worksgate.administration.errors import NotFound, Refused, found
+from worksgate.administration.going_live.examination import (
+    HINTS,
+    STOPS,
+    Finding,
+    Found,
+    Standard,
+    Tally,
+    examine,
+)
+from worksgate.administration.going_live.members_file import NO_CHOICES, Choices, read_members
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials.secrets import new_id
+from worksgate.directory.database import Directory
+from worksgate.directory.going_live import (
+    AT_ONCE,
+    Answer,
+    AnswerName,
+    FindingRow,
+    Member,
+    MemberState,
+)
+from worksgate.directory.people_list import Listed, PeopleFilter
+from worksgate.oauth.model import Client, ImapPasswords, SecondFactor
+
+MAIL_SEEN_WITHIN: Final = 30 * 86_400.0
+"""Seconds back for which records are searched for mail programs."""
+_FASTER: Final = "somebody else did the same at that time; nothing was kept: please do it again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembersRead:
+    """A reading of the members' file, that counts now."""
+
+    reading: str
+    number: int
+    at: float
+    actor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a rehearsal found, in numbers.
+
+    ``members`` are those of LINE WORKS, without ``left_out``, who are suspended or deleted there;
+    None without a file. ``people`` are those here whom the client takes. ``counts`` has a number
+    for each finding. ``is_mail_known`` is whether mail programs could be looked at.
+    """
+
+    id: str
+    at: float
+    actor: str | None
+    client: str
+    user_key: str
+    members: int | None
+    left_out: int
+    members_at: float | None
+    people: int
+    needs_factor: bool
+    is_mail_known: bool
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Of how many it speaks: members, or else people here."""
+        return self.people if self.members is None else self.members
+
+    @property
+    def ready(self) -> int:
+        return self.count(Finding.READY)
+
+    def count(self, finding: Finding) -> int:
+        """How many rows a finding has."""
+        return self.counts.get(finding.value, 0)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What could be found at all, in the order in which it is told."""
+        there = (Finding.NOBODY_HERE, Finding.NO_KEY_THERE, Finding.KEY_DIFFERS, Finding.TWICE)
+        unknown = there if self.members is None else ()
+        hints = [
+            each
+            for each in HINTS
+            if (each is not Finding.NO_FACTOR or self.needs_factor)
+            and (each is not Finding.MAIL or self.is_mail_known)
+        ]
+        more = () if self.members is None else (Finding.NOT_A_MEMBER,)
+        stops = [each for each in STOPS if each not in unknown]
+        return (*stops, *hints, Finding.READY, *more)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A rehearsal that was not kept, with all of its findings."""
+
+    rehearsal: Rehearsal
+    rows: Sequence[FindingRow]
+
+
+@dataclass(slots=True)
+class _Room:
+    """What a rehearsal works with."""
+
+    client: Client
+    standard: Standard
+    people: list[Listed]
+    tally: Tally = field(default_factory=Tally)
+
+
+class GoingLive:
+    """The steps of going live; every method may raise DatabaseUnavailable."""
+
+    def __init__(self, directory: Directory, actor: Actor) -> None:
+        self._directory = directory
+        self._rows = directory.going_live
+        self._actor = actor
+
+    # Members
+
+    async def read_members(self, data: bytes, choices: Choices = NO_CHOICES) -> MembersRead:
+        """Read the file of LINE WORKS's console, in place of an earlier one.
+
+        Raises BadMembersFile, or Refused if somebody else was doing the same: nothing is changed.
+        """
+        members = await asyncio.to_thread(read_members, data, choices)
+        reading, number = new_id(), len(members)
+        for some in _portions(members):
+            await self._rows.add_members(reading, some)
+        answer = self._answer({"id": reading, "number": number})
+        event = self._event(f"{number} members of LINE WORKS were read from a file")
+        if not await self._rows.let_members_count(reading, number, answer, event):
+            raise Refused(_FASTER)
+        await self._rows.sweep_members()
+        return _members_read(answer)
+
+    async def members_read(self) -> MembersRead | None:
+        """The reading that counts, if there is one."""
+        answer = await self._rows.answer(AnswerName.MEMBERS)
+        return None if answer is None else _members_read(answer)
+
+    async def remove_members(self) -> None:
+        """Remove the members, and the rehearsal in which they are named. Raises NotFound."""
+        event = self._event("the members of LINE WORKS were removed")
+        if not await self._rows.forget((AnswerName.MEMBERS, AnswerName.REHEARSAL), event):
+            raise NotFound("there are no members of LINE WORKS here")
+        await self._rows.sweep_members()
+        await self._rows.sweep_findings()
+
+    # Rehearsals
+
+    async def rehearse(self, client: str | None = None) -> Rehearsal:
+        """Examine the members that were read, or else our people alone, and keep the findings.
+
+        ``client`` is a name or an ID, and needed if there are several. Raises NotFound, or Refused.
+        """
+        read = await self.members_read()
+        members = None if read is None else await self._rows.members(read.reading)
+        room = await self._room(client)
+        rehearsal, number = new_id(), 0
+        async for some in _numbered(members, room):
+            await self._rows.add_findings(rehearsal, some)
+            number += len(some)
+        members_at = None if read is None else read.at
+        done = self._rehearsal(rehearsal, members, members_at, room)
+        answer = self._answer(msgspec.to_builtins(done))
+        event = self._event(f"rehearsed: {done.ready} of {done.total} are ready")
+        if not await self._rows.let_rehearsal_count(rehearsal, number, answer, event):
+            raise Refused(_FASTER)
+        await self._rows.sweep_findings()
+        return done
+
+    async def examine(
+        self, data: bytes | None, client: str | None = None, choices: Choices = NO_CHOICES
+    ) -> Examined:
+        """The same for a file, or for our people alone; nothing is kept. Raises as they do."""
+        members = None if data is None else read_members(data, choices)
+        room = await self._room(client)
+        rows = [row async for some in _numbered(members, room) for row in some]
+        at = None if members is None else self._actor.now()
+        return Examined(self._rehearsal("", members, at, room), rows)
+
+    async def last_rehearsal(self) -> Rehearsal | None:
+        """The rehearsal that was kept last."""
+        answer = await self._rows.answer(AnswerName.REHEARSAL)
+        return None if answer is None else msgspec.convert(answer.value, Rehearsal)
+
+    async def findings(self, finding: Finding, after: int, limit: int) -> list[FindingRow]:
+        """The next rows of a finding of the last rehearsal, after a number, from 1."""
+        last = await self.last_rehearsal()
+        if last is None:
+            return []
+        return await self._rows.findings(last.id, finding.value, after, limit)
+
+    async def record_export(self, finding: Finding, count: int) -> None:
+        """Record that somebody takes findings away, before they get them (R-159)."""
+        await self._directory.record(
+            [self._event(f"{count} findings of the rehearsal were exported: {finding}")]
+        )
+
+    # Parts
+
+    async def _room(self, client_name: str | None) -> _Room:
+        client = await self._client(client_name)
+        asks_app_passwords = (
+            client.imap_login and client.imap_passwords is ImapPasswords.APP_PASSWORDS
+        )
+        standard = Standard(
+            user_key=client.user_key,
+            sources=client.sources,
+            needs_factor=client.second_factor is SecondFactor.REQUIRED,
+            mail_users=await self._rows.mail_program_users(self._actor.now() - MAIL_SEEN_WITHIN)
+            if asks_app_passwords
+            else None,
+            app_password_holders=await self._rows.holders_of_app_passwords()
+            if asks_app_passwords
+            else frozenset(),
+        )
+        return _Room(client, standard, await self._people())
+
+    async def _client(self, name: str | None) -> Client:
+        if name is not None:
+            return found(await self._directory.client(name), "client", name)
+        clients = [each for each in await self._directory.clients() if each.enabled]
+        if not clients:
+            raise Refused("there is no client that is enabled; add one first")
+        if len(clients) > 1:
+            names = ", ".join(each.name for each in clients[:10])
+            raise Refused(f"there are several clients; name one of {names}")
+        return clients[0]
+
+    async def _people(self) -> list[Listed]:
+        """Everybody, a page at a time."""
+        people: list[Listed] = []
+        after: tuple[str, str] | None = None
+        while page := await self._directory.people_list.page(PeopleFilter(), after, AT_ONCE):
+            people += page
+            after = (page[-1].sort_key, page[-1].subject_id)
+        return people
+
+    def _rehearsal(
+        self, id_: str, members: Sequence[Member] | None, members_at: float | None, room: _Room
+    ) -> Rehearsal:
+        out = (MemberState.SUSPENDED, MemberState.DELETED)
+        left_out = sum(each.state in out for each in members or ())
+        sources = room.standard.sources
+        return Rehearsal(
+            id=id_,
+            at=self._actor.now(),
+            actor=self._actor.name,
+            client=room.client.name,
+            user_key=room.client.user_key.value,
+            members=None if members is None else len(members) - left_out,
+            left_out=left_out,
+            members_at=members_at,
+            people=sum(not sources or each.source in sources for each in room.people),
+            needs_factor=room.standard.needs_factor,
+            is_mail_known=room.standard.mail_users is not None,
+            counts={each.value: room.tally.counts[each] for each in Finding},
+        )
+
+    def _answer(self, value: Mapping[str, Any]) -> Answer:
+        return Answer(value, self._actor.name, self._actor.now())
+
+    def _event(self, detail: str) -> AuditEvent:
+        return self._actor.event(Event.SYSTEM, f"going live: {detail}")
+
+
+def _members_read(answer: Answer) -> MembersRead:
+    return MembersRead(
+        reading=answer.value["id"],
+        number=answer.value["number"],
+        at=answer.at,
+        actor=answer.actor,
+    )
+
+
+async def _numbered(
+    members: Sequence[Member] | None, room: _Room
+) -> AsyncIterator[list[FindingRow]]:
+    """All findings as rows, some at a time; other work gets its turn in between."""
+    found_ = examine(members, room.people, room.standard)
+    for some in _portions(found_):
+        yield [_row(each, room.tally.number(each), room.standard) for each in some]
+        await asyncio.sleep(0)
+
+
+def _portions(items: Iterable[Any]) -> Iterable[list[Any]]:
+    some: list[Any] = []
+    for each in items:
+        some.append(each)
+        if len(some) == AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _row(each: Found, number: int, standard: Standard) -> FindingRow:
+    member, person = each.member, each.person
+    name = (person.name if person else "") or (member.name if member else "")
+    return FindingRow(
+        finding=each.finding.value,
+        number=number,
+        account=member.account if member else None,
+        name=name,
+        subject_id=person.subject_id if person else None,
+        username=person.username if person else None,
+        key_here=standard.key_of(person) if person else None,
+        key_there=standard.key_there(member) if member else None,
+    )

@@ -1,0 +1,139 @@
+"""``worksgate rehearse``: who would get in at LINE WORKS, and who would not."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worksgate.cli.options import config_option, json_option
+from worksgate.cli.printing import counted, iso, note, print_json, print_line, print_table
+from worksgate.cli.refusals import Refusal
+from worksgate.cli.running import administer, read_installation
+
+if TYPE_CHECKING:
+    from worksgate.administration.going_live.members_file import BadMembersFile
+    from worksgate.administration.going_live.verbs import Examined
+
+_ENCODINGS = ("utf-8", "utf-16", "cp932", "cp949", "gb18030")
+"""As in ``members_file``, without loading it for other commands; a test compares them."""
+_STANDARD_INPUT = Path("-")
+_COLUMNS = ("finding", "account", "name", "subject_id", "username", "key_here", "key_there")
+
+
+@click.command("rehearse")
+@click.argument("file", metavar="[FILE.csv]", required=False, type=click.Path(path_type=Path))
+@click.option("--client", metavar="CLIENT", help="The client; needed if there are several.")
+@click.option(
+    "--encoding",
+    type=click.Choice(_ENCODINGS),
+    help="The file's encoding: cp932 is Japanese, cp949 Korean, gb18030 Chinese. Detected by "
+    "default.",
+)
+@click.option("--key-column", metavar="HEADER", help="The column of the External Key.")
+@click.option("--account-column", metavar="HEADER", help="The column of the LINE WORKS account.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print every finding as CSV.")
+@config_option
+@json_option
+def rehearse(
+    *,
+    file: Path | None,
+    client: str | None,
+    encoding: str | None,
+    key_column: str | None,
+    account_column: str | None,
+    as_csv: bool,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the members of LINE WORKS with the people here.
+
+    FILE.csv is the one that the Developer Console of LINE WORKS gives (ExternalKey_member.csv); -
+    is standard input. Without it, the report is about the people here alone. Nothing is changed,
+    and LINE WORKS is not asked. The exit code is 1 if anybody would not get in.
+    """
+    from worksgate.administration.going_live import STOPS, BadMembersFile, Choices
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other")
+    settings = read_installation(config)
+    data = None if file is None else _read(file)
+    choices = Choices(encoding, key_column, account_column)
+    try:
+        done = administer(
+            settings,
+            lambda administration: administration.going_live.examine(data, client, choices),
+        )
+    except BadMembersFile as bad:
+        _print_wrong_rows(bad)
+        raise Refusal(f"{file}: {bad}") from None
+    if as_json:
+        print_json(_document(done))
+    elif as_csv:
+        _print_csv(done)
+    else:
+        _print(done)
+    if any(done.rehearsal.count(each) for each in STOPS):
+        sys.exit(1)
+
+
+def _read(file: Path) -> bytes:
+    from worksgate.administration.going_live.members_file import MOST_BYTES
+
+    stream = sys.stdin.buffer if file == _STANDARD_INPUT else file.open("rb")
+    with stream:
+        return stream.read(MOST_BYTES + 1)
+
+
+def _print_wrong_rows(bad: "BadMembersFile") -> None:
+    from worksgate.administration.going_live.members_file import ROW_FAULTS
+
+    if bad.rows:
+        rows = [(each.line, each.account, ROW_FAULTS[each.fault]) for each in bad.rows]
+        print_table(("Line", "Account", "What is wrong"), rows)
+
+
+def _print(done: "Examined") -> None:
+    from worksgate.administration.going_live.wording import ADVICE, NAMES
+
+    rehearsal = done.rehearsal
+    print_line(
+        f"{rehearsal.ready} of {counted(rehearsal.total, 'person', 'people')} would get in at "
+        f"{rehearsal.client}."
+    )
+    if rehearsal.left_out:
+        print_line(f"{rehearsal.left_out} suspended or deleted at LINE WORKS are left out.")
+    print_line()
+    rows = [
+        (NAMES[each], rehearsal.count(each), ADVICE.get(each, ""))
+        for each in rehearsal.findings()
+        if rehearsal.count(each)
+    ]
+    print_table(("Finding", "People", "What to do"), rows)
+    if rehearsal.members is None:
+        note("Without the file of LINE WORKS nothing is known of its members and their keys.")
+    note("Everybody by name: --csv")
+
+
+def _print_csv(done: "Examined") -> None:
+    from worksgate.cli.people_file import table_as_csv
+
+    rows = ([getattr(row, name) for name in _COLUMNS] for row in done.rows)
+    sys.stdout.buffer.write(table_as_csv(_COLUMNS, rows))
+    sys.stdout.buffer.flush()
+
+
+def _document(done: "Examined") -> dict[str, Any]:
+    rehearsal = done.rehearsal
+    findings = {each.value: rehearsal.count(each) for each in rehearsal.findings()}
+    return {
+        "at": iso(rehearsal.at),
+        "client": rehearsal.client,
+        "user_key": rehearsal.user_key,
+        "members": rehearsal.members,
+        "left_out": rehearsal.left_out,
+        "people": rehearsal.people,
+        "ready": rehearsal.ready,
+        "findings": findings,
+        "rows": [{name: getattr(row, name) for name in _COLUMNS} for row in done.rows],
+    }

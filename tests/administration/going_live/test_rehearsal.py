@@ -1,0 +1,189 @@
+"""Readings and rehearsals count whole or not at all, and are written in small transactions."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+from tests.administration.installation import PASSWORD, Office
+from tests.databases import NOW, query
+
+from worksgate.administration import NotFound, Refused
+from worksgate.administration.going_live import BadMembersFile, Finding, MembersRead
+from worksgate.audit import AuditEvent, Event
+from worksgate.database import schema
+from worksgate.directory.going_live import AT_ONCE, Answer, Member
+from worksgate.directory.queries import AuditFilter
+from worksgate.oauth.model import SecondFactor
+
+HEADER = "Name,ID,External Key\n"
+FILE = (HEADER + "Tanaka,tanaka@hikari,H-1\nKang,kang@hikari,H-2\nNew,new@hikari,\n").encode()
+
+
+async def staffed(at_work: Office, **client: object) -> Office:
+    """A client, and two people: one with the right key, one with another."""
+    values = {"second_factor": SecondFactor.ALLOWED, **client}
+    await at_work.administration.clients.add("Acme", **values)  # type: ignore[arg-type]  # named by the test
+    users = at_work.administration.users
+    await users.add("tanaka", password=PASSWORD, external_key="H-1", works_account="tanaka@hikari")
+    await users.add("kang", password=PASSWORD, external_key="H-3", works_account="kang@hikari")
+    return at_work
+
+
+async def details(at_work: Office) -> list[str]:
+    events = await at_work.directory.audit(AuditFilter(event=Event.SYSTEM))
+    return [each.detail or "" for each in events]
+
+
+async def test_r176_a_file_replaces_the_one_before_and_is_recorded(at_work: Office) -> None:
+    going_live = at_work.administration.going_live
+    assert await going_live.members_read() is None
+    await going_live.read_members(FILE)
+    again = await going_live.read_members((HEADER + "Kang,kang@hikari,H-2\n").encode())
+    read = await going_live.members_read()
+    assert read == again
+    assert read is not None
+    assert (read.number, read.at, read.actor) == (1, NOW, "tester")
+    assert [row[0] for row in query(at_work.file, "SELECT account FROM line_works_members")] == [
+        "kang@hikari"
+    ]
+    assert "going live: 3 members of LINE WORKS were read from a file" in await details(at_work)
+
+
+async def test_r176_a_wrong_file_leaves_the_one_before(at_work: Office) -> None:
+    going_live = at_work.administration.going_live
+    before = await going_live.read_members(FILE)
+    with pytest.raises(BadMembersFile):
+        await going_live.read_members(FILE + b"No account,,\n")
+    assert await going_live.members_read() == before
+    assert len(query(at_work.file, "SELECT 1 FROM line_works_members")) == 3
+
+
+async def test_r176_a_reading_that_lost_rows_to_another_does_not_count(at_work: Office) -> None:
+    rows = at_work.directory.going_live
+    going_live = at_work.administration.going_live
+    await rows.add_members("half", [Member(account="first@x")])
+    whole = await going_live.read_members(FILE)
+    await rows.add_members("half", [Member(account="second@x")])
+    event = AuditEvent(event=Event.SYSTEM, at=NOW)
+    answer = Answer({"id": "half", "number": 2}, "tester", NOW)
+    assert not await rows.let_members_count("half", 2, answer, event)
+    assert await going_live.members_read() == whole
+    assert len(await rows.members(whole.reading)) == 3
+
+
+async def test_members_are_removed_with_the_rehearsal_that_names_them(at_work: Office) -> None:
+    going_live = (await staffed(at_work)).administration.going_live
+    await going_live.read_members(FILE)
+    await going_live.rehearse()
+    await going_live.remove_members()
+    assert await going_live.members_read() is None
+    assert await going_live.last_rehearsal() is None
+    for table in ("line_works_members", "rehearsal_findings"):
+        assert query(at_work.file, f"SELECT * FROM {table}") == []
+    with pytest.raises(NotFound):
+        await going_live.remove_members()
+
+
+async def test_r177_a_rehearsal_is_kept_with_all_that_it_found(at_work: Office) -> None:
+    going_live = (await staffed(at_work)).administration.going_live
+    await going_live.read_members(FILE)
+    done = await going_live.rehearse()
+    assert await going_live.last_rehearsal() == done
+    assert (done.members, done.ready, done.people, done.client) == (3, 1, 2, "Acme")
+    assert {name: count for name, count in done.counts.items() if count} == {
+        "ready": 1,
+        "key_differs": 1,
+        "nobody_here": 1,
+        "never": 2,
+    }
+    (differs,) = await going_live.findings(Finding.KEY_DIFFERS, 0, 10)
+    assert (differs.account, differs.key_here, differs.key_there) == ("kang@hikari", "H-3", "H-2")
+    assert Finding.NO_FACTOR not in done.findings()
+    assert Finding.MAIL not in done.findings()
+    assert "going live: rehearsed: 1 of 3 are ready" in await details(at_work)
+
+
+async def test_a_list_of_findings_goes_on_after_a_number(at_work: Office) -> None:
+    going_live = (await staffed(at_work)).administration.going_live
+    many = "".join(f"N,user{each:04}@x,\n" for each in range(AT_ONCE + 20))
+    await going_live.read_members((HEADER + many).encode())
+    await going_live.rehearse()
+    first = await going_live.findings(Finding.NOBODY_HERE, 0, 500)
+    rest = await going_live.findings(Finding.NOBODY_HERE, first[-1].number, 500)
+    assert [len(first), len(rest)] == [500, 20]
+    assert len({each.account for each in (*first, *rest)}) == AT_ONCE + 20
+
+
+async def test_without_a_file_a_rehearsal_is_about_our_people(at_work: Office) -> None:
+    going_live = (await staffed(at_work)).administration.going_live
+    done = await going_live.rehearse()
+    assert (done.members, done.total, done.ready) == (None, 2, 2)
+    assert Finding.KEY_DIFFERS not in done.findings()
+
+
+async def test_people_whose_mail_program_came_need_an_app_password(at_work: Office) -> None:
+    await staffed(at_work, imap_login=True, second_factor=SecondFactor.REQUIRED)
+    came = AuditEvent(event=Event.IMAP_FAILED, at=NOW - 60, username="tanaka@hikari")
+    long_ago = AuditEvent(event=Event.IMAP_FAILED, at=NOW - 90 * 86_400, username="kang@hikari")
+    await at_work.directory.record([came, long_ago])
+    going_live = at_work.administration.going_live
+    done = await going_live.rehearse()
+    assert (done.count(Finding.MAIL), done.count(Finding.NO_FACTOR)) == (1, 2)
+    (row,) = await going_live.findings(Finding.MAIL, 0, 10)
+    values = {"id": "1", "digest": "d", "name": "", "created_at": NOW}
+    async with at_work.directory.writing() as connection:
+        await connection.execute(
+            insert(schema.app_passwords).values(subject_id=row.subject_id, **values)
+        )
+    assert (await going_live.rehearse()).count(Finding.MAIL) == 0
+
+
+async def test_a_rehearsal_needs_one_client(at_work: Office) -> None:
+    going_live = at_work.administration.going_live
+    with pytest.raises(Refused, match="no client"):
+        await going_live.rehearse()
+    await at_work.administration.clients.add("Acme")
+    await at_work.administration.clients.add("Beta")
+    with pytest.raises(Refused, match="Acme, Beta"):
+        await going_live.rehearse()
+    assert (await going_live.rehearse("beta")).client == "Beta"
+    with pytest.raises(NotFound):
+        await going_live.rehearse("gamma")
+
+
+async def test_r179_rows_are_written_some_hundred_at_a_time(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each transaction is short, so that no sign-in on the same file waits for long."""
+    rows, sizes = at_work.directory.going_live, list[int]()
+    for name in ("add_members", "add_findings"):
+        monkeypatch.setattr(rows, name, _noting(getattr(rows, name), sizes))
+    going_live = (await staffed(at_work)).administration.going_live
+    many = "".join(f"N,user{each:05}@x,\n" for each in range(3 * AT_ONCE))
+    await going_live.read_members((HEADER + many).encode())
+    await going_live.rehearse()
+    assert len(sizes) >= 6
+    assert max(sizes) == AT_ONCE
+
+
+def _noting(
+    add: Callable[[str, Sequence[Any]], Awaitable[None]], sizes: list[int]
+) -> Callable[[str, Sequence[Any]], Awaitable[None]]:
+    async def noting(set_id: str, some: Sequence[Any]) -> None:
+        sizes.append(len(some))
+        await add(set_id, some)
+
+    return noting
+
+
+async def test_r176_of_two_readings_at_once_a_whole_one_counts(at_work: Office) -> None:
+    going_live = at_work.administration.going_live
+    many = "".join(f"N,user{each:05}@x,\n" for each in range(2 * AT_ONCE))
+    files = [FILE, (HEADER + many).encode()]
+    done = await asyncio.gather(*map(going_live.read_members, files), return_exceptions=True)
+    assert all(isinstance(each, MembersRead | Refused) for each in done)
+    read = await going_live.members_read()
+    assert read is not None
+    assert read.number == len(await at_work.directory.going_live.members(read.reading))
