@@ -45,8 +45,8 @@ from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
 from worksgate.administration.first_owner import FirstOwner
-from worksgate.administration.jobs.verbs import JobAdministration
 from worksgate.administration.going_live import GoingLive
+from worksgate.administration.jobs.verbs import JobAdministration
 from worksgate.administration.leaving import Leaving
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration

@@ -26,6 +26,8 @@ class Verb(StrEnum):
     """The audit log of everybody."""
     EXPORT = auto()
     """Lists as files."""
+    REHEARSE = auto()
+    """The rehearsal and the plan of going live, to read."""
     GO_LIVE = auto()
     """The steps of going live."""
     WATCH = auto()
@@ -51,7 +53,7 @@ MAY: Final[Mapping[Role, frozenset[Verb]]] = {
     Role.OWNER: frozenset(Verb),
     Role.ADMIN: frozenset(Verb) - {Verb.OWN},
     Role.HELP_DESK: _EVERYBODY | {Verb.HELP, Verb.DISABLE},
-    Role.AUDITOR: _EVERYBODY | {Verb.AUDIT, Verb.EXPORT},
+    Role.AUDITOR: _EVERYBODY | {Verb.AUDIT, Verb.EXPORT, Verb.REHEARSE},
 }
 """What each role may do."""
 

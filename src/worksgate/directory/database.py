@@ -40,8 +40,8 @@ from worksgate.directory.credential_changes import Announce, Change, announced, 
 from worksgate.directory.departures import Departures
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
-from worksgate.directory.jobs import JobRows
 from worksgate.directory.going_live import GoingLiveRows
+from worksgate.directory.jobs import JobRows
 from worksgate.directory.key_ownership import (
     KeyOwnership,
     UserKey,

@@ -48,6 +48,12 @@ ALLOWED = {
     ("POST", "/job/result"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/audit"): {OWNER, ADMIN, AUDITOR},
     ("POST", "/audit/export"): {OWNER, ADMIN, AUDITOR},
+    ("GET", "/go-live"): {OWNER, ADMIN, AUDITOR},
+    ("GET", "/go-live/rehearsal"): {OWNER, ADMIN, AUDITOR},
+    ("POST", "/go-live/rehearsal"): {OWNER, ADMIN},
+    ("POST", "/go-live/rehearsal/export"): {OWNER, ADMIN, AUDITOR},
+    ("POST", "/go-live/members"): {OWNER, ADMIN},
+    ("POST", "/go-live/members/remove"): {OWNER, ADMIN},
     ("GET", "/administrators"): {OWNER},
     ("POST", "/administrators/role"): {OWNER},
 }
@@ -62,6 +68,7 @@ PROVED = {
     ("POST", "/job/undo"),
     ("POST", "/job/result"),
     ("POST", "/audit/export"),
+    ("POST", "/go-live/rehearsal/export"),
     ("POST", "/administrators/role"),
 }
 

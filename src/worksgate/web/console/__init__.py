@@ -20,5 +20,6 @@ the server and works without JavaScript.
     trace           why somebody cannot get in, by whatever is known of it
     audit           who changed what
     wizard          the set-up, step by step
+    rehearsal       who would fail at APPLY, and the members of LINE WORKS
     administrators  who has which role
 """

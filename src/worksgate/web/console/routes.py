@@ -12,6 +12,7 @@ from typing import Final
 from starlette.responses import Response
 
 from worksgate.administration.first_owner import LINK_PATH
+from worksgate.administration.going_live.members_file import MOST_BYTES
 from worksgate.administration.roles import Verb
 from worksgate.web.console import (
     access,
@@ -20,6 +21,7 @@ from worksgate.web.console import (
     bulk,
     leaver,
     people,
+    rehearsal,
     today,
     trace,
     wizard,
@@ -91,6 +93,12 @@ ROUTES: Final = (
     Route("POST", "/job/result", Verb.EXPORT, bulk.export, is_proved=True),
     Route("GET", "/audit", Verb.AUDIT, audit.show),
     Route("POST", "/audit/export", Verb.EXPORT, audit.export, is_proved=True),
+    Route("GET", "/go-live", Verb.REHEARSE, rehearsal.find),
+    Route("GET", "/go-live/rehearsal", Verb.REHEARSE, rehearsal.show),
+    Route("POST", "/go-live/rehearsal", Verb.GO_LIVE, rehearsal.rehearse),
+    Route("POST", "/go-live/rehearsal/export", Verb.EXPORT, rehearsal.export, is_proved=True),
+    Route("POST", "/go-live/members", Verb.GO_LIVE, rehearsal.read_members, file_bytes=MOST_BYTES),
+    Route("POST", "/go-live/members/remove", Verb.GO_LIVE, rehearsal.remove_members),
     Route("GET", "/administrators", Verb.OWN, administrators.show),
     Route("POST", "/administrators/role", Verb.OWN, administrators.set_role, is_proved=True),
 )

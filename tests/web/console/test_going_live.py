@@ -1,0 +1,125 @@
+"""Going live in the console: the members' file and the rehearsal."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.web.console.console import PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
+
+from worksgate.administration.going_live.members_file import MOST_BYTES
+from worksgate.administration.roles import Role
+from worksgate.audit import Event
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FILE = "Name,ID,External Key\n田中,tanaka@hikari,H-1\nKang,kang@hikari,H-2\n=New,new@hikari,\n"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ConsoleUnderTest]:
+    """One console for this page's tests, each of which leaves it as it was."""
+    async with console_of(Path(tmp_path_factory.mktemp("console"))) as console:
+        await console.make("owner", Role.OWNER)
+        await console.make("auditor", Role.AUDITOR)
+        await console.administration.clients.add("Acme")
+        users = console.administration.users
+        await users.add(
+            "tanaka", password=PASSWORD, external_key="H-1", works_account="tanaka@hikari"
+        )
+        await users.add("kang", password=PASSWORD, external_key="H-9", works_account="kang@hikari")
+        yield console
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def owner(console: ConsoleUnderTest) -> AdminBrowser:
+    return await console.signed_in("owner")
+
+
+async def upload(browser: AdminBrowser, data: bytes, **fields: str) -> AdminBrowser:
+    await browser.get("/go-live/rehearsal")
+    browser.page = await browser.http.post(
+        "/go-live/members",
+        data={"csrf": browser.hidden("csrf"), **fields},
+        files={"file": ("ExternalKey_member.csv", data, "text/csv")},
+    )
+    return browser
+
+
+async def prove(console: ConsoleUnderTest, browser: AdminBrowser, who: str, path: str) -> None:
+    """Type a code where it is asked for again."""
+    if "proof" in browser.page.text:
+        hidden = {name: browser.hidden(name) for name in ("finding", "at") if browser.hidden(name)}
+        await browser.post(path, proof=console.code(who), **hidden)
+
+
+async def test_r176_r177_from_the_file_to_the_person(
+    console: ConsoleUnderTest, owner: AdminBrowser
+) -> None:
+    await upload(owner, FILE.encode("cp932"))
+    assert owner.page.status_code == 303, owner.page.text
+    await owner.get("/go-live/rehearsal")
+    assert "3 members of LINE WORKS are compared" in owner.page.text
+    await owner.post("/go-live/rehearsal")
+    page = (await owner.get("/go-live/rehearsal")).text
+    assert "1 of 3 would get in." in page
+    page = (await owner.get("/go-live/rehearsal?finding=key_differs")).text
+    assert "H-9" in page
+    assert "H-2" in page
+    kang = await console.administration.users.get("kang")
+    assert f"/person?id={kang.person.subject_id.replace(':', '%3A')}" in page
+
+
+async def test_r159_findings_are_exported_after_a_code_and_with_a_record(
+    console: ConsoleUnderTest, owner: AdminBrowser
+) -> None:
+    await upload(owner, FILE.encode())
+    await owner.get("/go-live/rehearsal")
+    await owner.post("/go-live/rehearsal")
+    await owner.get("/go-live/rehearsal")
+    console.clock.advance(600)
+    await owner.post("/go-live/rehearsal/export", finding="nobody_here")
+    assert "proof" in owner.page.text
+    await prove(console, owner, "owner", "/go-live/rehearsal/export")
+    assert owner.page.headers["content-type"].startswith("text/csv")
+    assert owner.page.text.splitlines()[1] == "new@hikari,'=New,,,,"
+    events = await console.administration.audit_log.search(event=Event.SYSTEM)
+    assert events[-1].detail == "going live: 1 findings of the rehearsal were exported: nobody_here"
+
+
+async def test_r176_a_wrong_file_is_shown_row_by_row(owner: AdminBrowser) -> None:
+    await upload(owner, b"ID,External Key\na@b,1\na@b,2\n,3\n")
+    assert owner.page.status_code == 422
+    assert "2 rows are wrong" in owner.page.text
+    assert "Its account is in the file twice." in owner.page.text
+    await upload(owner, b"A,B\n1,2\n", key_column="B")
+    assert "It is not clear which column has the LINE WORKS account." in owner.page.text
+    assert 'value="B"' in owner.page.text
+
+
+async def test_r179_a_file_that_is_too_large_is_not_read(owner: AdminBrowser) -> None:
+    await upload(owner, b"x" * (MOST_BYTES + 1))
+    assert owner.page.status_code == 413
+    await owner.get("/go-live/rehearsal")
+    await owner.post("/go-live/members")
+    assert owner.page.status_code == 409
+    owner.page = await owner.http.post(
+        "/go-live/members",
+        content=b"--x\r\nno form",
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert owner.page.status_code in (400, 403)
+
+
+async def test_members_can_be_removed(owner: AdminBrowser) -> None:
+    await upload(owner, FILE.encode())
+    await owner.get("/go-live/rehearsal")
+    await owner.post("/go-live/members/remove")
+    page = (await owner.get("/go-live/rehearsal")).text
+    assert "No file was read yet." in page
+
+
+async def test_an_auditor_reads_and_changes_nothing(console: ConsoleUnderTest) -> None:
+    auditor = await console.signed_in("auditor")
+    page = (await auditor.get("/go-live/rehearsal")).text
+    assert 'action="/go-live/members"' not in page
