@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx2
@@ -273,7 +274,7 @@ class Installation:
         assert response.status_code == 200, response.text
         return str(response.json()["access_token"])
 
-    async def change_client(self, **changes: object) -> None:
+    async def change_client(self, **changes: Any) -> None:
         """Change the client and wait until every process would know."""
         name = self.client.client.name
         self.client = replace(

@@ -10,7 +10,7 @@ from tests.administration.installation import office
 from tests.databases import directory_in, url_of
 from tests.postgres_server import giving_back
 
-from worksgate.administration import Administration
+from worksgate.administration import Administration, Outdated
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database import ConcurrentChange, Conflict
@@ -39,6 +39,24 @@ async def test_of_those_who_add_the_same_name_at_once_one_wins(
     outcomes = await asyncio.gather(*adding, return_exceptions=True)
     assert sum(isinstance(each, Conflict) for each in outcomes) == 3
     assert not any(isinstance(each, ConcurrentChange) for each in outcomes)
+
+
+async def test_r163_of_those_who_save_the_same_version_at_once_one_wins(
+    on_postgresql: Administration,
+) -> None:
+    seen = (await on_postgresql.clients.add("Acme")).client
+    saving = (
+        on_postgresql.clients.change("Acme", domain=domain, expected_version=seen.version)
+        for domain in ("a.example", "b.example", "c.example")
+    )
+    outcomes = await asyncio.gather(*saving, return_exceptions=True)
+    assert sum(isinstance(each, Outdated) for each in outcomes) == 2
+    changes = await on_postgresql.changes.page(subject=seen.client_id, limit=9)
+    (kept, _added) = [each.change for each in changes]
+    domain = (await on_postgresql.clients.get("Acme")).domain
+    assert [each.after for each in kept.fields] == [domain]
+    await on_postgresql.changes.undo(kept.number, [kept.kind])
+    assert (await on_postgresql.clients.get("Acme")).domain is None
 
 
 class Overtaking:

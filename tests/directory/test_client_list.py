@@ -64,7 +64,7 @@ class Watched:
 
     async def change(self, client: Client) -> None:
         async with self.directory.changing() as transaction:
-            await transaction.change_client(client)
+            await transaction.change_client(client, client)
 
 
 @pytest.fixture

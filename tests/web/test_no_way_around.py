@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.installation import (
@@ -43,9 +44,7 @@ def joins(name: str, **facts: object) -> None:
     company.PEOPLE[name] = {"username": name, "id": name, "password": THEIR_PASSWORD, **facts}
 
 
-async def at_another_client(
-    installation: Installation, browser: Browser, **settings: object
-) -> None:
+async def at_another_client(installation: Installation, browser: Browser, **settings: Any) -> None:
     """From now on the browser comes from another tenant of LINE WORKS."""
     made = await installation.administration.clients.add("Beta", redirect_uris=(CALLBACK,))
     await installation.administration.clients.change("Beta", **settings)

@@ -9,6 +9,7 @@
     user_keys       owners of user keys, and the keys that LINE WORKS would receive
     people_import   bulk import of accounts from a file
     administrators  who has which role in the console
+    changes         what was changed, before and after, and its undoing
     first_owner     the one-time link with which the first owner begins
     console_sign_in  administrators' sign-ins to the console, and their sessions
     audit_log       the audit log, as an administrator reads it
@@ -41,6 +42,7 @@ from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import AdministratorAdministration
 from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.branding import BrandingAdministration
+from worksgate.administration.changes import ChangeAdministration
 from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
@@ -116,6 +118,9 @@ class Administration:
             directory, hashing, revoker, acting, company=settings.company_name
         )
         self.administrators = AdministratorAdministration(directory, acting)
+        self.changes = ChangeAdministration(
+            directory, self.clients, self.users, self.people, self.administrators, acting
+        )
         self.audit_log = AuditLogAdministration(directory, acting)
         self.sign_in_trace = SignInTrace(
             settings, directory, self.user_keys, sign_in_parts, clock=clock

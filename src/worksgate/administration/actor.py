@@ -7,6 +7,7 @@ from worksgate.administration.errors import Forbidden
 from worksgate.administration.roles import Role, may_act_on
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import Account
+from worksgate.directory.change_log import Author
 from worksgate.sources import Person
 
 
@@ -27,6 +28,11 @@ class Actor:
         """Seconds since the epoch."""
         return self.clock()
 
+    def author(self, *, undoes: int | None = None) -> Author:
+        """Who changes something now, for the log of changes; perhaps to undo an earlier one."""
+        role = None if self.role is None else self.role.value
+        return Author(self.name, self.now(), role, undoes)
+
     def check_may_change(self, account: Account) -> None:
         """Raise Forbidden if this administrator may not act on this person."""
         if self.role is not None and not may_act_on(self.role, account.role):
@@ -43,11 +49,12 @@ class Actor:
         subject_id: str | None = None,
         username: str | None = None,
         client_id: str | None = None,
+        at: float | None = None,
     ) -> AuditEvent:
-        """The record of something done now, to this person or client."""
+        """The record of something done to this person or client, now or at a time."""
         return AuditEvent(
             event=event,
-            at=self.now(),
+            at=self.now() if at is None else at,
             actor=self.name,
             detail=detail,
             subject_id=subject_id,
@@ -55,10 +62,16 @@ class Actor:
             client_id=client_id,
         )
 
-    def person_event(self, person: Person, event: Event, detail: str) -> AuditEvent:
+    def person_event(
+        self, person: Person, event: Event, detail: str, *, at: float | None = None
+    ) -> AuditEvent:
         """The record of something done to a person."""
-        return self.event(event, detail, subject_id=person.subject_id, username=person.username)
+        return self.event(
+            event, detail, subject_id=person.subject_id, username=person.username, at=at
+        )
 
-    def account_event(self, account: Account, detail: str) -> AuditEvent:
+    def account_event(
+        self, account: Account, detail: str, *, at: float | None = None
+    ) -> AuditEvent:
         """The record of a change to an account of the built-in directory."""
-        return self.person_event(account.person, Event.USER_CHANGED, detail)
+        return self.person_event(account.person, Event.USER_CHANGED, detail, at=at)

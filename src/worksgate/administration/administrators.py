@@ -7,10 +7,11 @@ their own. Both are checked in the transaction of the change (R-151).
 from dataclasses import replace
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.errors import Forbidden, Refused, found
+from worksgate.administration.errors import Forbidden, Outdated, Refused, found
 from worksgate.administration.roles import Role
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.directory import Account
+from worksgate.directory.change_log import RecordedChange
 from worksgate.directory.database import Directory
 from worksgate.directory.transaction import Transaction
 
@@ -27,13 +28,19 @@ class AdministratorAdministration:
         return await self._directory.administrators.all()
 
     @retried_on_conflict
-    async def set_role(self, username: str, role: Role | None) -> Account:
+    async def set_role(
+        self, username: str, role: Role | None, *, undoes: RecordedChange | None = None
+    ) -> Account:
         """Give a person of the built-in directory a role, or take it; their sessions end.
 
-        Raises NotFound, Refused for the last owner, or Forbidden for one's own role.
+        Raises NotFound, Refused for the last owner, Forbidden for one's own role, or Outdated if
+        they have changed since the change that this ``undoes``.
         """
-        async with self._directory.changing() as transaction:
+        author = self._actor.author(undoes=None if undoes is None else undoes.number)
+        async with self._directory.changing(author) as transaction:
             before = found(await transaction.account(username), "person", username)
+            if undoes is not None and undoes.version != before.version:
+                raise Outdated(f"{before.username} has been changed by somebody else meanwhile")
             if before.id == self._actor.account_id:
                 raise Forbidden("nobody can change their own role; ask another owner")
             if before.role == role:
@@ -42,9 +49,10 @@ class AdministratorAdministration:
                 raise Refused(f"{before.username} has no password, and could not sign in")
             after = replace(before, role=None if role is None else role.value)
             await check_owner_stays(transaction, before, after)
-            await transaction.change_account(before, after, self._actor.now())
+            await transaction.change_account(before, after, author.at)
             what = "no role" if role is None else f"the role {role.value}"
-            await transaction.record(self._actor.account_event(after, f"has {what} in the console"))
+            detail = f"has {what} in the console"
+            await transaction.record(self._actor.account_event(after, detail, at=author.at))
         return replace(after, version=before.version + 1)
 
 

@@ -10,16 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.errors import Refused, found, refusals
+from worksgate.administration.errors import Outdated, Refused, found, refusals
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.validation import (
     LINE_WORKS_ORIGIN,
     PROFILE_DEFAULTS,
     check_client,
+    problems_of,
     read_changes,
 )
 from worksgate.credentials.secrets import digest, new_id, new_secret
+from worksgate.directory.change_log import Author
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import Client, ClientSecret, Profile, UserKey
 from worksgate.settings.options import Settings
@@ -86,15 +88,24 @@ class ClientAdministration:
                     **{**PROFILE_DEFAULTS[values["profile"]], **values},
                 )
             )
-        event = self._client_event(client, "added")
-        async with self._directory.changing() as transaction:
-            await transaction.add_client(client)
-            await transaction.record(event)
+        author = self._actor.author()
+        async with self._directory.changing(author) as transaction:
+            client = await transaction.add_client(client)
+            await transaction.record(self._client_event(client, "added", author))
         return NewClient(client, secret, self.urls(client.client_id))
 
     async def all(self) -> tuple[Client, ...]:
         """All clients, by name."""
         return await self._directory.clients()
+
+    async def page(
+        self, text: str = "", after: str | None = None, *, limit: int
+    ) -> tuple[Client, ...]:
+        """The next clients by name, after the one with this name; ``text`` is part of theirs.
+
+        The ID of a client is a text that only it has.
+        """
+        return await self._directory.clients_page(text, after, limit)
 
     async def get(self, name_or_id: str) -> Client:
         """The client with this id or name. Raises NotFound."""
@@ -105,21 +116,51 @@ class ClientAdministration:
         enabled = [each for each in await self.all() if each.enabled]
         return [each for each in enabled if not each.sources or source in each.sources]
 
-    async def change(self, name_or_id: str, /, **changes: Any) -> Client:
+    async def change(
+        self,
+        name_or_id: str,
+        /,
+        *,
+        expected_version: int | None = None,
+        undoes: int | None = None,
+        **changes: Any,
+    ) -> Client:
         """Change settings of a client: any but ids and secrets.
 
-        Raises NotFound, Refused or Conflict.
+        ``expected_version`` is that of the client whose values the caller has seen; ``undoes`` is
+        the number of the change that this one undoes. Raises NotFound, Refused, Conflict, or
+        Outdated if the client has changed since.
         """
         with refusals():
             values = read_changes(changes)
         detail = f"set {', '.join(sorted(values))}"
-        return await self._change(name_or_id, detail, lambda client: replace(client, **values))
+        return await self._change(
+            name_or_id,
+            detail if undoes is None else f"change {undoes} undone: {detail}",
+            lambda client: replace(client, **values),
+            expected_version=expected_version,
+            undoes=undoes,
+        )
 
-    async def rotate_secret(self, name_or_id: str, *, overlap: float) -> NewClient:
+    def problems(self, client: Client, changes: Mapping[str, Any]) -> dict[str, str]:
+        """What a client cannot be changed to, by field: a sentence for each; empty if it can."""
+        found: dict[str, str] = {}
+        values: dict[str, Any] = {}
+        for name, value in changes.items():
+            try:
+                values |= read_changes({name: value})
+            except ValueError as problem:
+                found[name] = str(problem)
+        changed = replace(client, **values)
+        return {**problems_of(changed, loopback=self._settings.is_loopback), **found}
+
+    async def rotate_secret(
+        self, name_or_id: str, *, overlap: float, expected_version: int | None = None
+    ) -> NewClient:
         """Give a client a new secret; the previous one stays valid for ``overlap`` seconds.
 
-        At most two are valid at once (R-47): one left from an earlier rotation ends now. Raises
-        NotFound or Refused.
+        At most two are valid at once (R-47): one left from an earlier rotation ends now.
+        ``expected_version`` is as for ``change``. Raises NotFound, Refused or Outdated.
         """
         if not (math.isfinite(overlap) and 0 <= overlap <= _LONGEST_OVERLAP):
             raise Refused("the overlap must be a number of seconds, at most a year")
@@ -129,7 +170,9 @@ class ClientAdministration:
             kept = _outgoing(client.secrets, now, now + overlap) if overlap else ()
             return replace(client, secrets=(*kept, ClientSecret(digest(secret), created_at=now)))
 
-        client = await self._change(name_or_id, "secret rotated", rotated)
+        client = await self._change(
+            name_or_id, "secret rotated", rotated, expected_version=expected_version
+        )
         return NewClient(client, secret, self.urls(client.client_id))
 
     async def disable(self, name_or_id: str) -> Client:
@@ -147,34 +190,45 @@ class ClientAdministration:
     @retried_on_conflict
     async def remove(self, name_or_id: str) -> Client:
         """Remove a client; its ID is never reused. Raises NotFound."""
-        async with self._directory.changing() as transaction:
+        author = self._actor.author()
+        async with self._directory.changing(author) as transaction:
             client = found(await transaction.client(name_or_id), "client", name_or_id)
-            event = self._client_event(client, "removed")
             await transaction.remove_client(client)
-            await transaction.record(event)
+            await transaction.record(self._client_event(client, "removed", author))
         return client
 
     @retried_on_conflict
     async def _change(
-        self, name_or_id: str, detail: str, change: Callable[[Client], Client]
+        self,
+        name_or_id: str,
+        detail: str,
+        change: Callable[[Client], Client],
+        *,
+        expected_version: int | None = None,
+        undoes: int | None = None,
     ) -> Client:
-        async with self._directory.changing() as transaction:
+        author = self._actor.author(undoes=undoes)
+        async with self._directory.changing(author) as transaction:
             before = found(await transaction.client(name_or_id), "client", name_or_id)
+            if expected_version not in (None, before.version):
+                raise Outdated(f"{before.name} has been changed by somebody else meanwhile")
             with refusals():
                 after = self._checked(change(before))
             if after == before:
                 return before
-            event = self._client_event(after, detail)
-            await transaction.change_client(after)
-            await transaction.record(event)
+            after = await transaction.change_client(before, after)
+            await transaction.record(self._client_event(after, detail, author))
         return after
 
     def _checked(self, client: Client) -> Client:
         return check_client(client, loopback=self._settings.is_loopback)
 
-    def _client_event(self, client: Client, detail: str) -> AuditEvent:
+    def _client_event(self, client: Client, detail: str, author: Author) -> AuditEvent:
         return self._actor.event(
-            Event.CLIENT_CHANGED, f"{client.name}: {detail}", client_id=client.client_id
+            Event.CLIENT_CHANGED,
+            f"{client.name}: {detail}",
+            client_id=client.client_id,
+            at=author.at,
         )
 
 

@@ -27,6 +27,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.database import ConcurrentChange
 from worksgate.database.leases import LEAVING, Turn
 from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.change_log import Author
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
 from worksgate.directory.departures import Departure, Step
@@ -109,18 +110,21 @@ class Leaving:
 
     @retried_on_conflict
     async def _disable(self, departure: Departure) -> int:
-        event = _record(departure, Event.USER_CHANGED, self._clock(), "disabled")
+        author = Author(departure.actor or "departure", self._clock())
+        event = _record(departure, Event.USER_CHANGED, author.at, "disabled")
         if not departure.subject_id.startswith(SUBJECT_PREFIX):
             person = await self._directory.people.find(departure.subject_id)
             if person is None or not person.enabled:
                 return 0
-            return await self._directory.people.set_enabled(departure.subject_id, False, event)
+            return await self._directory.people.set_enabled(
+                departure.subject_id, False, event, author
+            )
         account = await self._directory.account_by_id(
             departure.subject_id.removeprefix(SUBJECT_PREFIX)
         )
         if account is None or not account.enabled:
             return 0
-        async with self._directory.changing() as transaction:
+        async with self._directory.changing(author) as transaction:
             present = await transaction.account(account.username)
             if present is None or present.id != account.id:
                 raise ConcurrentChange("the person has just been renamed: try again")

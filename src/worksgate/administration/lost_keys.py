@@ -116,11 +116,14 @@ class LostKeyAdministration:
 
     async def _take_app(self, losing: Losing) -> None:
         """Disable a person who would be left with a password only; then remove their app."""
-        about = {"subject_id": losing.subject_id}
-        if losing.person is not None:
-            about["username"] = losing.person.username
-            if losing.is_closed:
-                # An owner without a second factor cannot use the console: admin recover is next.
-                await self._people.disable(losing.person, also_last_owner=True)
-        event = self._actor.event(Event.FACTOR_REMOVED, "TOTP: its master key is lost", **about)
+        person = losing.person
+        if person is not None and losing.is_closed:
+            # An owner without a second factor cannot use the console: admin recover is next.
+            await self._people.disable(person, also_last_owner=True)
+        event = self._actor.event(
+            Event.FACTOR_REMOVED,
+            "TOTP: its master key is lost",
+            subject_id=losing.subject_id,
+            username=None if person is None else person.username,
+        )
         await self._directory.factors.remove_totp(losing.subject_id, event)

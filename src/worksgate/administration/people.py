@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.errors import NotFound, Refused, found
+from worksgate.administration.errors import NotFound, Outdated, Refused, found
 from worksgate.administration.revoking import Revoker
 from worksgate.administration.users import UserAdministration
 from worksgate.audit import Event
 from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.change_log import RecordedChange
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
 from worksgate.directory.factors import Enrolled
@@ -77,6 +78,14 @@ class PeopleAdministration:
         """The person of another source with this subject. Raises NotFound."""
         person = await self._directory.people.find(subject_id)
         return found(person, "person", subject_id)
+
+    async def with_source(self, subject_id: str) -> tuple[str, Person]:
+        """The name of the source of a person, and the person. Raises NotFound."""
+        if subject_id.startswith(SUBJECT_PREFIX):
+            account = await self._users.by_id(subject_id.removeprefix(SUBJECT_PREFIX))
+            return BUILT_IN, account.person
+        remembered = await self.by_subject(subject_id)
+        return remembered.source, remembered.person
 
     async def set_enabled(self, name: str, source: str, *, enabled: bool) -> Person:
         """Disable or enable a person of another source, whatever the source says.
@@ -154,10 +163,33 @@ class PeopleAdministration:
         now = self._actor.now()
         return sum(each.authenticated_at <= now < each.expires_at for each in held)
 
-    async def _record_enabled(self, person: Person, *, enabled: bool) -> None:
+    async def undo(self, change: RecordedChange) -> Person:
+        """Enable or disable a person of another source again, as they were before a change.
+
+        Raises NotFound, or Outdated if they have changed since.
+        """
+        person = (await self.by_subject(change.subject)).person
+        enabled = bool(change.restored.get("enabled"))
+        await self._record_enabled(person, enabled=enabled, undoes=change)
+        return person
+
+    async def _record_enabled(
+        self, person: Person, *, enabled: bool, undoes: RecordedChange | None = None
+    ) -> None:
         what = "enabled" if enabled else "disabled"
-        event = self._actor.person_event(person, Event.USER_CHANGED, what)
-        await self._directory.people.set_enabled(person.subject_id, enabled, event)
+        number, version = (None, None) if undoes is None else (undoes.number, undoes.version)
+        author = self._actor.author(undoes=number)
+        event = self._actor.person_event(
+            person,
+            Event.USER_CHANGED,
+            what if number is None else f"change {number} undone: {what}",
+            at=author.at,
+        )
+        is_done = await self._directory.people.set_enabled(
+            person.subject_id, enabled, event, author, expected_version=version
+        )
+        if not is_done and undoes is not None:
+            raise Outdated(f"{person.username} has been changed by somebody else meanwhile")
         if not enabled:
             await self._revoker.end_everything(person, Change.ACCOUNT_CLOSED)
 

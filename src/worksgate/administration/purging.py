@@ -43,12 +43,12 @@ async def remove_expired(
     audit_retention: float,
     actor: str | None = None,
 ) -> AsyncIterator[int]:
-    """Remove artifacts, secrets, sessions, links and jobs of the console, and old audit records.
+    """Remove artifacts, secrets, sessions, links and jobs of the console, old records and changes.
 
     Yields the number after each step.
 
-    ``audit_retention`` is in seconds, 0 keeps audit records forever. Raises StoreUnavailable or
-    DatabaseUnavailable; what was removed before stays removed.
+    ``audit_retention`` is in seconds, 0 keeps audit records and changes forever. Raises
+    StoreUnavailable or DatabaseUnavailable; what was removed before stays removed.
     """
     async for removed in _in_steps(partial(store.purge, now, STEP)):
         yield removed
@@ -60,6 +60,9 @@ async def remove_expired(
         pass
     if not audit_retention:
         return
+    past = partial(directory.change_log.purge, now - audit_retention, STEP)
+    async for removed in _in_steps(past):
+        yield removed
     async for _ in seal_waiting(directory, now):  # only sealed records are removed
         yield 0
     # Whole hours: a busy server would otherwise record the end of a few records at each round.

@@ -20,8 +20,9 @@ from worksgate.administration.revoking import Revoker
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.secrets import new_id
-from worksgate.directory import Account
+from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.account_rules import check_account, check_password, generated_password
+from worksgate.directory.change_log import RecordedChange
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
 from worksgate.directory.key_ownership import KEY_KINDS, KeyOwner
@@ -156,6 +157,24 @@ class UserAdministration:
             expected_version=expected_version,
         )
 
+    async def undo(self, change: RecordedChange) -> Account:
+        """Set back what an administrator changed of a person; a password stays as it is.
+
+        Raises NotFound, Refused, Conflict, or Outdated if they have changed since.
+        """
+        account = await self.by_id(change.subject.removeprefix(SUBJECT_PREFIX))
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in change.restored.items()
+        }
+        return await self._change(
+            account.username,
+            lambda account: replace(account, **values),
+            closes=values.get("enabled") is False,
+            expected_version=change.version,
+            undoes=change.number,
+        )
+
     async def set_password(
         self, username: str, password: str | None = None, *, temporary: bool = False
     ) -> NewUser:
@@ -201,11 +220,12 @@ class UserAdministration:
 
         Raises NotFound.
         """
-        async with self._directory.changing() as transaction:
+        author = self._actor.author()
+        async with self._directory.changing(author) as transaction:
             account = await self._changeable(await transaction.account(username), username)
             await check_owner_stays(transaction, account, None)
-            event = self._actor.account_event(account, "removed")
-            await transaction.remove_account(account, self._actor.now())
+            event = self._actor.account_event(account, "removed", at=author.at)
+            await transaction.remove_account(account, author.at)
             await transaction.record(event)
         await self._revoker.end_everything(account.person, Change.ACCOUNT_CLOSED, factors_since=0.0)
         return account
@@ -255,8 +275,10 @@ class UserAdministration:
         closes: bool = False,
         also_last_owner: bool = False,
         expected_version: int | None = None,
+        undoes: int | None = None,
     ) -> Account:
-        async with self._directory.changing() as transaction:
+        author = self._actor.author(undoes=undoes)
+        async with self._directory.changing(author) as transaction:
             before = await self._changeable(await transaction.account(username), username)
             if expected_version not in (None, before.version):
                 raise Outdated(f"{before.username} has been changed by somebody else meanwhile")
@@ -268,9 +290,11 @@ class UserAdministration:
                 former = await _check_free(
                     transaction, after, reuse_retired_keys=reuse_retired_keys
                 )
-                await transaction.change_account(before, after, self._actor.now())
+                await transaction.change_account(before, after, author.at)
                 detail = with_former_owners(changes_between(before, after), former)
-                await transaction.record(self._actor.account_event(after, detail))
+                if undoes is not None:
+                    detail = f"change {undoes} undone: {detail}"
+                await transaction.record(self._actor.account_event(after, detail, at=author.at))
                 after = replace(after, version=before.version + 1)
         if closes:
             await self._revoker.end_everything(after.person, Change.ACCOUNT_CLOSED)

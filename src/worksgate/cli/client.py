@@ -208,7 +208,7 @@ app.add_command(client_branding.app)
 
 def _document(client: Client) -> dict[str, Any]:
     secrets = [as_document(secret, hidden=("digest",)) for secret in client.secrets]
-    return {**as_document(client, hidden=("secrets",)), "secrets": secrets}
+    return {**as_document(client, hidden=("secrets", "version")), "secrets": secrets}
 
 
 def _with_secret(made: "NewClient") -> dict[str, Any]:

@@ -17,8 +17,8 @@ from worksgate.oauth.model import Client
 
 F = TypeVar("F", bound=Callable[..., object])
 
-NOT_OPTIONS = frozenset(("client_id", "name", "enabled", "secrets"))
-"""Set at creation, or by commands of their own."""
+NOT_OPTIONS = frozenset(("client_id", "name", "enabled", "secrets", "version"))
+"""Set at creation, counted, or set by commands of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,6 @@
 """``worksgate rules``: how a client's rules decide about a sign-in."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +11,8 @@ from worksgate.cli.options import CommandGroup, Moment, config_option, json_opti
 from worksgate.cli.printing import as_document, print_json, print_line
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_installation
-from worksgate.clients.access_rules import (
-    Action,
-    Decision,
-    Explanation,
-    Situation,
-    decide,
-    decide_without_person,
-    explain,
-    parse_rules,
-)
+from worksgate.clients.access_rules import Action, Situation
+from worksgate.clients.rule_trials import RuleTrial, try_rules
 from worksgate.oauth.model import Client, LoginKind
 
 if TYPE_CHECKING:
@@ -115,19 +105,21 @@ def explain_rules(
         read_installation(config),
         lambda administration: _look_up(administration, client, username, source),
     )
-    unknown = Situation(kind=LoginKind(kind), address=address, at=time.time() if at is None else at)
-    situation = replace(unknown, groups=groups or known, source=source)
+    situation = Situation(
+        kind=LoginKind(kind),
+        address=address,
+        at=time.time() if at is None else at,
+        groups=groups or known,
+        source=source,
+    )
     try:
-        rules = parse_rules(found.rules)
-        decision = decide(rules, found.second_factor, situation)
-        explanations = explain(rules, situation)
-        early = decide_without_person(rules, found.second_factor, unknown)
+        trial = try_rules(found.rules, found.second_factor, situation)
     except (ValueError, OverflowError) as problem:
         raise Refusal(f"the rules of {found.name} cannot be evaluated: {problem}") from None
     if as_json:
-        print_json(_document(found, situation, decision, explanations, early))
+        print_json(_document(found, situation, trial))
     else:
-        _print(username, found, decision, explanations, early)
+        _print(username, found, trial)
 
 
 async def _look_up(
@@ -141,44 +133,29 @@ async def _look_up(
     return found, (await administration.users.get(username)).groups
 
 
-def _print(
-    username: str,
-    client: Client,
-    decision: Decision,
-    explanations: Sequence[Explanation],
-    early: Decision | None,
-) -> None:
-    for number, each in enumerate(explanations, 1):
+def _print(username: str, client: Client, trial: RuleTrial) -> None:
+    for number, each in enumerate(trial.explanations, 1):
         fits = "match" if each.fits else "no match"
         print_line(f"{number:>2}  {fits:<8}  {each.rule.shown}")
         print_line(f"    {'; '.join(each.reasons)}")
+    decision = trial.decision
     rule = decision.rule
     why = f"by the rule {rule.shown}" if rule else "; ".join(decision.reasons)
-    when = ", before the password is checked" if _is_refused(early) else ""
+    when = ", before the password is checked" if trial.is_refused_early else ""
     print_line(f"{client.name}: {username} {_OUTCOMES[decision.action]}{when} ({why})")
 
 
-def _is_refused(early: Decision | None) -> bool:
-    """Whether everybody is refused, no matter who."""
-    return early is not None and early.action is Action.DENY
-
-
-def _document(
-    client: Client,
-    situation: Situation,
-    decision: Decision,
-    explanations: Sequence[Explanation],
-    early: Decision | None,
-) -> dict[str, Any]:
+def _document(client: Client, situation: Situation, trial: RuleTrial) -> dict[str, Any]:
+    decision = trial.decision
     return {
         "client_id": client.client_id,
         "situation": as_document(situation),
         "action": str(decision.action),
         "rule": None if decision.rule is None else str(decision.rule),
         "reasons": list(decision.reasons),
-        "before_password": _is_refused(early),
+        "before_password": trial.is_refused_early,
         "rules": [
             {"rule": str(each.rule), "fits": each.fits, "reasons": list(each.reasons)}
-            for each in explanations
+            for each in trial.explanations
         ],
     }

@@ -2,6 +2,7 @@
 
     registry       all clients in memory, refreshed every 0.2 s; verification of secrets
     access_rules   a client's rules: allow, require a second factor or a passkey, deny
+    rule_trials    what rules would say of a sign-in
     validation     validation of a client before it is stored
     branding       how a client's sign-in page looks: what is allowed, colors, logos
 

@@ -5,10 +5,11 @@ Refusals are sentences for the administrator.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from worksgate.clients.access_rules import parse_rules
 from worksgate.credentials.usernames import username_key
@@ -38,7 +39,9 @@ PROFILE_DEFAULTS: Mapping[Profile, Mapping[str, Any]] = {
     Profile.WORKBOX: {"user_key": UserKey.WORKS_ACCOUNT},
 }
 
-CHANGEABLE = frozenset(field.name for field in fields(Client)) - {"client_id", "secrets"}
+CHANGEABLE = frozenset(field.name for field in fields(Client)) - {
+    *("client_id", "secrets", "version")
+}
 """What an administrator may set: IDs and secrets are only generated here (R-46)."""
 
 _SWITCHES = frozenset(
@@ -52,15 +55,14 @@ _SWITCHES = frozenset(
         "imap_login",
     )
 )
-_LIFETIMES = frozenset(
-    (
-        "expires_in_web",
-        "expires_in_app",
-        "expires_in_imap",
-        "access_token_lifetime",
-        "refresh_token_lifetime",
-    )
+_LIFETIMES = (
+    "expires_in_web",
+    "expires_in_app",
+    "expires_in_imap",
+    "access_token_lifetime",
+    "refresh_token_lifetime",
 )
+_ADDRESSES = ("redirect_uris", "logout_redirect_uris")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _SOURCE = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -79,20 +81,22 @@ def read_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_client(client: Client, *, loopback: bool) -> Client:
     """Return a valid client, or raise ValueError."""
-    _check_name(client.name)
-    if not client.redirect_uris:
-        raise ValueError("a client needs at least one address that codes may be sent to")
-    for setting in ("redirect_uris", "logout_redirect_uris"):
-        _check_entries(setting, getattr(client, setting), loopback=loopback)
-    _check_networks(client.allowed_addresses)
-    _check_sources(client.sources)
-    _check_rules(client.rules)
-    for setting in _LIFETIMES:
-        _check_seconds(setting, getattr(client, setting), MAX_LIFETIME)
-    _check_seconds("code_lifetime", client.code_lifetime, MAX_CODE_LIFETIME)
-    if client.domain is not None and not _is_domain(client.domain):
-        raise ValueError("domain must be a domain name in lower case")
+    for problem in problems_of(client, loopback=loopback).values():
+        raise ValueError(problem)
     return client
+
+
+def problems_of(client: Client, *, loopback: bool) -> dict[str, str]:
+    """What is wrong with a client, by field: a sentence each; empty for a valid one."""
+    problems = {}
+    check_addresses = partial(_check_entries, loopback=loopback)
+    checks: dict[str, _Check] = {**_CHECKS, **dict.fromkeys(_ADDRESSES, check_addresses)}
+    for name, check in checks.items():
+        try:
+            check(name, getattr(client, name))
+        except ValueError as problem:
+            problems[name] = str(problem)
+    return problems
 
 
 def _read(name: str, value: Any) -> Any:
@@ -126,7 +130,7 @@ def _read_texts(name: str, value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def _check_name(name: str) -> None:
+def _check_name(_setting: str, name: str) -> None:
     if not 0 < len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
         raise ValueError(
             f"a client's name has 1 to {MAX_NAME} printable characters and no blank at its ends"
@@ -136,6 +140,8 @@ def _check_name(name: str) -> None:
 
 
 def _check_entries(setting: str, entries: tuple[str, ...], *, loopback: bool) -> None:
+    if setting == "redirect_uris" and not entries:
+        raise ValueError("a client needs at least one address that codes may be sent to")
     for entry in entries:
         try:
             check_entry(entry, loopback=loopback)
@@ -143,36 +149,60 @@ def _check_entries(setting: str, entries: tuple[str, ...], *, loopback: bool) ->
             raise ValueError(f"{setting}: {entry!r} cannot be used: {error}") from None
 
 
-def _check_networks(networks: tuple[str, ...]) -> None:
+def _check_networks(setting: str, networks: tuple[str, ...]) -> None:
     for network in networks:
         try:
             ipaddress.ip_network(network)
         except ValueError:
             raise ValueError(
-                f"allowed_addresses: {network!r} is not a network such as 192.0.2.0/24"
+                f"{setting}: {network!r} is not a network such as 192.0.2.0/24"
             ) from None
 
 
-def _check_sources(names: tuple[str, ...]) -> None:
+def _check_sources(setting: str, names: tuple[str, ...]) -> None:
     """Whether they can be names: which sources there are, the settings alone say."""
     for name in names:
         if not _SOURCE.fullmatch(name):
-            raise ValueError(f"sources: {name!r} cannot be the name of an identity source")
+            raise ValueError(f"{setting}: {name!r} cannot be the name of an identity source")
 
 
-def _check_rules(rules: tuple[str, ...]) -> None:
+def _check_rules(setting: str, rules: tuple[str, ...]) -> None:
     try:
         parse_rules(rules)
     except ValueError as problem:
-        raise ValueError(f"rules: {problem}") from None
+        raise ValueError(f"{setting}: {problem}") from None
+
+
+def _check_lifetime(setting: str, value: int | None) -> None:
+    if value is not None or setting != "access_token_lifetime":
+        _check_seconds(setting, value, MAX_LIFETIME)
+
+
+def _check_code_lifetime(setting: str, value: int | None) -> None:
+    _check_seconds(setting, value, MAX_CODE_LIFETIME)
 
 
 def _check_seconds(setting: str, value: int | None, longest: int) -> None:
-    if value is None and setting == "access_token_lifetime":
-        return
     if type(value) is not int or not 0 < value <= longest:
         raise ValueError(f"{setting} must be a number of seconds from 1 to {longest}")
 
 
-def _is_domain(domain: Any) -> bool:
-    return isinstance(domain, str) and len(domain) <= 253 and bool(_DOMAIN.fullmatch(domain))
+def _check_domain(setting: str, domain: Any) -> None:
+    if domain is None:
+        return
+    if not (isinstance(domain, str) and len(domain) <= 253 and _DOMAIN.fullmatch(domain)):
+        raise ValueError(f"{setting} must be a domain name in lower case")
+
+
+_Check = Callable[[str, Any], None]
+"""Raises ValueError for the value of a field."""
+
+_CHECKS: Final[Mapping[str, _Check]] = {
+    "name": _check_name,
+    "allowed_addresses": _check_networks,
+    "sources": _check_sources,
+    "rules": _check_rules,
+    **dict.fromkeys(_LIFETIMES, _check_lifetime),
+    "code_lifetime": _check_code_lifetime,
+    "domain": _check_domain,
+}

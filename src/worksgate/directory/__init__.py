@@ -28,6 +28,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     set_up               answers of the set-up wizard, and what LINE WORKS did last
     jobs                 bulk changes, and what each did to whom
     going_live           members of LINE WORKS, what rehearsals found, the plan and the start
+    change_log           what administrators changed, before and after
     audit                the audit log
 """
 

@@ -36,6 +36,7 @@ from worksgate.directory.administrators import AdministratorRows, end_console_se
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.audit.seals import Seals
 from worksgate.directory.branding_versions import BrandingVersion, BrandingVersions
+from worksgate.directory.change_log import Author, ChangeLog
 from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
 from worksgate.directory.departures import Departures
 from worksgate.directory.endings import Endings, end_app_passwords
@@ -103,6 +104,7 @@ class Directory:
         self.brandings = BrandingVersions(self)
         self.jobs = JobRows(self)
         self.going_live = GoingLiveRows(self)
+        self.change_log = ChangeLog(self)
 
     @classmethod
     def open(
@@ -193,6 +195,12 @@ class Directory:
         """The client with this ID or, failing that, with this name in any spelling."""
         async with self.reading() as connection:
             return await queries.find_client(connection, name_or_id)
+
+    @run_to_completion
+    async def clients_page(self, text: str, after: str | None, limit: int) -> tuple[Client, ...]:
+        """The next clients by name, after a name; ``text`` is part of a name, or an ID."""
+        async with self.reading() as connection:
+            return await queries.clients_page(connection, text, after, limit)
 
     async def account_by_username(self, username: str) -> Account | None:
         """The account with this name in any spelling (R-78)."""
@@ -381,16 +389,21 @@ class Directory:
             ).rowcount
 
     @asynccontextmanager
-    async def changing(self) -> AsyncIterator[Transaction]:
+    async def changing(self, author: Author | None = None) -> AsyncIterator[Transaction]:
         """One transaction that commits at the end of the block, or leaves nothing behind.
+
+        What an ``author`` changes in it is kept, field by field (``change_log``).
 
         Raises DatabaseUnavailable, or Conflict if somebody was faster: ConcurrentChange, if a retry
         may succeed.
         """
         try:
             async with self.writing() as connection:
-                transaction = Transaction(connection, allow_similar_keys=self.allow_similar_keys)
+                transaction = Transaction(
+                    connection, allow_similar_keys=self.allow_similar_keys, author=author
+                )
                 yield transaction
+                await transaction.write_changes()
         except SerializationFailure as outpaced:
             # What a verb does again, the caller of this one cannot be made to.
             raise ConcurrentChange(str(outpaced)) from None

@@ -20,6 +20,13 @@ from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.change_log import (
+    Author,
+    ChangeKind,
+    FieldChange,
+    change_values,
+    write_changes,
+)
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.key_ownership import (
     ADVICE,
@@ -167,14 +174,36 @@ class People:
         return noted
 
     @run_to_completion
-    async def set_enabled(self, subject_id: str, enabled: bool, event: AuditEvent) -> bool:  # noqa: FBT001  # the value that is set
-        """Disable or enable a person, together with the audit record; False if there is nobody."""
+    async def set_enabled(
+        self,
+        subject_id: str,
+        enabled: bool,  # noqa: FBT001  # the value that is set
+        event: AuditEvent,
+        author: Author | None = None,
+        *,
+        expected_version: int | None = None,
+    ) -> bool:
+        """Disable or enable a person, together with the audit record; False if there is nobody.
+
+        That an ``author`` changed it is kept. Nobody either is a person of another version than
+        expected.
+        """
+        same = _TABLE.c.subject_id == subject_id
+        columns = select(_TABLE.c.enabled, _TABLE.c.version)
         async with self._connections.writing() as connection:
-            statement = update(_TABLE).where(_TABLE.c.subject_id == subject_id)
-            changed = await connection.execute(statement.values(enabled=enabled))
-            if changed.rowcount == 1:
-                await write_events(connection, event)
-            return changed.rowcount == 1
+            found = (await connection.execute(columns.where(same))).first()
+            if found is None or expected_version not in (None, found.version):
+                return False
+            version = found.version + 1
+            await connection.execute(
+                update(_TABLE).where(same).values(enabled=enabled, version=version)
+            )
+            await write_events(connection, event)
+            if author is not None and found.enabled != enabled:
+                changed = [FieldChange("enabled", found.enabled, enabled)]
+                row = change_values(author, ChangeKind.PERSON, subject_id, version, changed)
+                await write_changes(connection, [row])
+            return True
 
     async def _remember(self, source: str, person: Person, now: float) -> Person | None:
         """``remember`` in one transaction: nobody takes the user key between check and write."""

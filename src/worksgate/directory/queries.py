@@ -66,6 +66,20 @@ async def clients_by_id(connection: AsyncConnection, ids: Sequence[str]) -> tupl
     return await _clients(connection, _ALL_CLIENTS.where(schema.clients.c.client_id.in_(ids)))
 
 
+async def clients_page(
+    connection: AsyncConnection, text: str, after: str | None, limit: int
+) -> tuple[Client, ...]:
+    """The next clients in order of name, after a name; ``text`` is part of the name, or the ID."""
+    columns = schema.clients.c
+    query = _ALL_CLIENTS.limit(limit)
+    if text:
+        is_named = columns.name_key.contains(username_key(text), autoescape=True)
+        query = query.where(or_(is_named, columns.client_id == text))
+    if after is not None:
+        query = query.where(columns.name_key > username_key(after))
+    return await _clients(connection, query)
+
+
 async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | None:
     """The client with this ID or, failing that, with this name in any spelling."""
     columns = schema.clients.c

@@ -1,6 +1,8 @@
 """Changes that are committed together with their audit record, or not at all (I-5)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +14,15 @@ from worksgate.database.recording import write_events
 from worksgate.directory import Account, queries
 from worksgate.directory.administrators import end_console_sessions, has_other_owner, use_link
 from worksgate.directory.branding_versions import remove_versions
+from worksgate.directory.change_log import (
+    Author,
+    ChangeKind,
+    FieldChange,
+    change_values,
+    of_account,
+    of_client,
+    write_changes,
+)
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.endings import end_app_passwords
 from worksgate.directory.key_ownership import (
@@ -31,11 +42,16 @@ class Transaction:
     """Reads and changes between the beginning and the commit.
 
     Nobody else writes meanwhile (SQLite), or a concurrent write makes the commit fail (PostgreSQL).
+    What an ``author`` changes of clients and accounts is kept field by field, before and after.
     """
 
-    def __init__(self, connection: AsyncConnection, *, allow_similar_keys: bool) -> None:
+    def __init__(
+        self, connection: AsyncConnection, *, allow_similar_keys: bool, author: Author | None
+    ) -> None:
         self._connection = connection
         self._allow_similar_keys = allow_similar_keys
+        self._author = author
+        self._changes: list[dict[str, Any]] = []
         self._events: list[AuditEvent] = []
         self._passwords: dict[str, tuple[Change, AuditEvent]] = {}
 
@@ -98,6 +114,7 @@ class Transaction:
         condition = schema.accounts.c.id == before.id
         values = account_values(after) | {"version": schema.accounts.c.version + 1}
         await self._connection.execute(update(schema.accounts).where(condition).values(values))
+        self._keep_account_change(before, after)
         if _is_no_longer_the_same(before, after):
             await end_console_sessions(self._connection, after.person.subject_id)
         subject_id, had, has = before.person.subject_id, set(keys_of(before)), set(keys_of(after))
@@ -112,6 +129,7 @@ class Transaction:
 
     async def remove_account(self, account: Account, now: float) -> None:
         """Delete an account; its user keys stay its own."""
+        self._keep_account_change(account, None)
         await self._connection.execute(
             delete(schema.accounts).where(schema.accounts.c.id == account.id)
         )
@@ -128,21 +146,33 @@ class Transaction:
         """End the ownership of a user key, like ``key_ownership.release``; returns its owner."""
         return await release(self._connection, value, now)
 
-    async def add_client(self, client: Client) -> None:
-        """Insert a client with its secrets. Raises Conflict if its name is taken."""
-        await self._check_client_name(client)
-        values = client_values(client) | {"version": await self._next_clients_version()}
-        await self._connection.execute(insert(schema.clients).values(values))
-        await self._add_secrets(client)
+    async def add_client(self, client: Client) -> Client:
+        """Insert a client with its secrets; as it is stored.
 
-    async def change_client(self, client: Client) -> None:
-        """Update a client and replace its secrets. Raises Conflict if its name is taken."""
+        Raises Conflict if its name is taken.
+        """
         await self._check_client_name(client)
-        condition = schema.clients.c.client_id == client.client_id
-        values = client_values(client) | {"version": await self._next_clients_version()}
-        await self._connection.execute(update(schema.clients).where(condition).values(values))
-        await self._remove_secrets(client)
-        await self._add_secrets(client)
+        stored = replace(client, version=await self._next_clients_version())
+        await self._connection.execute(insert(schema.clients).values(client_values(stored)))
+        await self._add_secrets(stored)
+        self._keep_client_change(None, stored, stored.version)
+        return stored
+
+    async def change_client(self, before: Client, after: Client) -> Client:
+        """Update a client and replace its secrets; as it is stored.
+
+        Raises Conflict if its name is taken.
+        """
+        await self._check_client_name(after)
+        condition = schema.clients.c.client_id == before.client_id
+        stored = replace(after, version=await self._next_clients_version())
+        await self._connection.execute(
+            update(schema.clients).where(condition).values(client_values(stored))
+        )
+        await self._remove_secrets(stored)
+        await self._add_secrets(stored)
+        self._keep_client_change(before, stored, stored.version)
+        return stored
 
     async def mark_changed(self, client: Client) -> None:
         """Let every process read a client again: something that belongs to it was changed."""
@@ -154,7 +184,7 @@ class Transaction:
 
     async def remove_client(self, client: Client) -> None:
         """Delete a client, its secrets and its branding."""
-        await self._next_clients_version()
+        self._keep_client_change(client, None, await self._next_clients_version())
         await self._remove_secrets(client)
         await remove_versions(self._connection, client.client_id)
         await self._connection.execute(
@@ -165,6 +195,30 @@ class Transaction:
         """Insert audit records."""
         self._events += events
         await write_events(self._connection, *events)
+
+    async def write_changes(self) -> None:
+        """Insert what has been changed, before and after; the last thing before the commit."""
+        await write_changes(self._connection, self._changes)
+
+    def _keep_account_change(self, before: Account, after: Account | None) -> None:
+        changed = of_account(before, after)
+        is_role = after is not None and before.role != after.role
+        kind = ChangeKind.ROLE if is_role else ChangeKind.PERSON
+        self._keep_change(kind, before.person.subject_id, before.version + 1, changed)
+
+    def _keep_client_change(
+        self, before: Client | None, after: Client | None, version: int
+    ) -> None:
+        there = after or before
+        if there is not None:
+            changed = of_client(before, after)
+            self._keep_change(ChangeKind.CLIENT, there.client_id, version, changed)
+
+    def _keep_change(
+        self, kind: ChangeKind, subject: str, version: int, changed: Sequence[FieldChange]
+    ) -> None:
+        if self._author is not None and changed:
+            self._changes.append(change_values(self._author, kind, subject, version, changed))
 
     async def _next_clients_version(self) -> int:
         """Increment the counter of changes to clients, which all processes read."""

@@ -99,7 +99,8 @@ class Client:
     Lifetimes are in seconds. ``redirect_uris`` contains full addresses and origins;
     ``redirect_uri`` defines matching. ``allowed_addresses`` are networks in CIDR notation; empty
     allows all. ``sources`` are names of identity sources; empty means all. ``rules`` are lines in
-    the syntax of ``access_rules``; ``second_factor`` applies if none of them matches.
+    the syntax of ``access_rules``; ``second_factor`` applies if none of them matches. ``version``
+    is that of its last change; clients that differ in nothing else are the same.
     """
 
     client_id: str
@@ -131,6 +132,7 @@ class Client:
     rules: tuple[str, ...] = ()
     imap_login: bool = False
     imap_passwords: ImapPasswords = ImapPasswords.APP_PASSWORDS
+    version: int = field(default=0, compare=False)
 
     def expires_in(self, login_kind: LoginKind) -> int:
         """Seconds that LINE WORKS may keep the person signed in."""

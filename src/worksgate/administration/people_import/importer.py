@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from worksgate.administration.actor import Actor
 from worksgate.administration.people_import.columns import (
     Entry,
     ImportOutcome,
@@ -75,21 +77,20 @@ class _Step:
 
 
 class Importer:
-    """Imports rows in batches; ``describe`` makes the audit record of a change."""
+    """Imports rows in batches, in the name of an actor."""
 
     def __init__(
         self,
         directory: Directory,
         hashing: PasswordHashing,
         options: ImportOptions,
-        describe: Describe,
-        clock: Callable[[], float],
+        actor: Actor,
     ) -> None:
         self._directory = directory
         self._hashing = hashing
         self._options = options
-        self._describe = describe
-        self._clock = clock
+        self._actor = actor
+        self._clock = actor.clock
         self._turn = asyncio.Semaphore(HASHES_AT_ONCE)
 
     async def run(self, batch: Sequence[Entry | Unreadable]) -> Imported:
@@ -99,7 +100,7 @@ class Importer:
         taken = await self._directory.taken_names(candidates)
         passwords = await self._prepare(entries, taken)
         if self._options.dry_run:
-            return _outcome(self._plan(batch, taken, passwords), self._describe)
+            return _outcome(self._plan(batch, taken, passwords), self._actor.account_event)
         for _ in range(_TRIES - 1):
             try:
                 return await self._commit(batch, candidates, passwords)
@@ -113,10 +114,11 @@ class Importer:
         candidates: Sequence[Account],
         passwords: Mapping[int, _Password],
     ) -> Imported:
-        async with self._directory.changing() as transaction:
+        author = self._actor.author()
+        async with self._directory.changing(author) as transaction:
             taken = await transaction.taken_names(candidates)
             steps = self._plan(batch, taken, passwords)
-            outcome = _outcome(steps, self._describe)
+            outcome = _outcome(steps, partial(self._actor.account_event, at=author.at))
             await self._apply(transaction, steps)
             await transaction.record(*outcome.events)
         return outcome

@@ -65,9 +65,7 @@ class ImportAdministration:
             temporary=temporary,
             company=self._company,
         )
-        importer = Importer(
-            self._directory, self._hashing, options, self._actor.account_event, self._actor.clock
-        )
+        importer = Importer(self._directory, self._hashing, options, self._actor)
         report: list[ImportRow] = []
         for batch in _batches(Reader().read(rows), IMPORT_BATCH):
             imported = await importer.run(batch)

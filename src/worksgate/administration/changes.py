@@ -1,0 +1,169 @@
+"""What was changed, field by field, and its undoing.
+
+A change is undone by a new one, if nobody has changed the same thing since. Secrets are not set
+back, sessions that have ended stay so, and what was removed does not return.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from worksgate.administration.actor import Actor
+from worksgate.administration.administrators import AdministratorAdministration
+from worksgate.administration.clients import ClientAdministration
+from worksgate.administration.errors import Refused, found
+from worksgate.administration.people import PeopleAdministration
+from worksgate.administration.roles import Role, Verb, may, may_act_on, role_named
+from worksgate.administration.users import UserAdministration
+from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.change_log import ChangeKind, Present, RecordedChange, Value
+from worksgate.directory.database import Directory
+
+UNDOING: Final[Mapping[ChangeKind, Verb]] = {
+    ChangeKind.CLIENT: Verb.CHANGE_CLIENTS,
+    ChangeKind.PERSON: Verb.CHANGE_PEOPLE,
+    ChangeKind.ROLE: Verb.OWN,
+}
+"""What an administrator must be allowed to undo a change."""
+_SINCE: Final = 200
+"""Later changes that are looked at to learn what something was."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChange:
+    """A change, and whether this administrator can undo it now.
+
+    ``name`` is that of the client or person.
+    """
+
+    change: RecordedChange
+    name: str
+    can_undo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What others have changed since a version: the values before, and the last change."""
+
+    before: Mapping[str, Value]
+    last: RecordedChange | None
+
+
+class ChangeAdministration:
+    """The log of changes; the parts of the administration undo what they do."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        clients: ClientAdministration,
+        users: UserAdministration,
+        people: PeopleAdministration,
+        administrators: AdministratorAdministration,
+        actor: Actor,
+    ) -> None:
+        self._directory = directory
+        self._clients = clients
+        self._users = users
+        self._people = people
+        self._administrators = administrators
+        self._actor = actor
+
+    async def page(
+        self,
+        *,
+        kinds: Collection[ChangeKind] = (),
+        subject: str | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> list[ShownChange]:
+        """The newest changes, or the newest before a number; the newest first."""
+        changes = await self._directory.change_log.page(
+            kinds=kinds, subject=subject, before=before, limit=limit
+        )
+        present = await self._directory.change_log.present(changes)
+        names = await self._names(changes)
+        return [
+            ShownChange(
+                change=each,
+                name=names.get(each.subject) or _name_in(each),
+                can_undo=self._can_undo(each, present.get(each.subject)),
+            )
+            for each in changes
+        ]
+
+    async def since(self, subject: str, version: int) -> Since:
+        """What others have changed of something since somebody saw this version of it."""
+        later = await self._directory.change_log.since(subject, version, _SINCE)
+        before: dict[str, Value] = {}
+        for change in later:
+            for each in change.fields:
+                before.setdefault(each.field, each.before)
+        return Since(before, later[-1] if later else None)
+
+    async def undo(self, number: int, kinds: Collection[ChangeKind]) -> RecordedChange:
+        """Undo a change of one of these kinds, by a new change; return the one that was undone.
+
+        Raises NotFound, Refused for what cannot be undone, Forbidden, Conflict, or Outdated if the
+        same thing has been changed since.
+        """
+        change = found(await self._directory.change_log.find(number), "change", str(number))
+        if change.kind not in kinds or not change.restored:
+            raise Refused("this change cannot be undone")
+        match change.kind:
+            case ChangeKind.CLIENT:
+                await self._undo_client(change)
+            case ChangeKind.ROLE:
+                await self._undo_role(change)
+            case ChangeKind.PERSON if change.subject.startswith(SUBJECT_PREFIX):
+                await self._users.undo(change)
+            case ChangeKind.PERSON:
+                await self._people.undo(change)
+        return change
+
+    def _can_undo(self, change: RecordedChange, present: Present | None) -> bool:
+        if present is None or present.version != change.version or not change.restored:
+            return False
+        role, own = self._actor.role, f"{SUBJECT_PREFIX}{self._actor.account_id}"
+        if role is None:  # the command line
+            return True
+        is_own_role = change.kind is ChangeKind.ROLE and change.subject == own
+        return (
+            may(role, UNDOING[change.kind])
+            and (change.kind is ChangeKind.CLIENT or may_act_on(role, present.role))
+            and not is_own_role
+        )
+
+    async def _undo_client(self, change: RecordedChange) -> None:
+        restored: dict[str, Any] = dict(change.restored)
+        await self._clients.change(
+            change.subject, expected_version=change.version, undoes=change.number, **restored
+        )
+
+    async def _undo_role(self, change: RecordedChange) -> None:
+        account = await self._users.by_id(change.subject.removeprefix(SUBJECT_PREFIX))
+        await self._administrators.set_role(account.username, _role_before(change), undoes=change)
+
+    async def _names(self, changes: Sequence[RecordedChange]) -> dict[str, str]:
+        """Present names, and the last ones of removed people."""
+        of_clients = {each.subject for each in changes if each.kind is ChangeKind.CLIENT}
+        of_people = {each.subject for each in changes} - of_clients
+        clients = await self._directory.clients_by_id(sorted(of_clients)) if of_clients else ()
+        people = await self._directory.last_usernames(of_people) if of_people else {}
+        return {each.client_id: each.name for each in clients} | people
+
+
+def _role_before(change: RecordedChange) -> Role | None:
+    """Raises Refused for a role of a later version."""
+    name = change.restored["role"]
+    role = role_named(name if isinstance(name, str) else None)
+    if name is not None and role is None:
+        raise Refused("there is no such role")
+    return role
+
+
+def _name_in(change: RecordedChange) -> str:
+    """The name in a change of what is gone, or its ID."""
+    for each in change.fields:
+        if each.field in ("name", "username") and (name := each.before or each.after):
+            return str(name)
+    return change.subject
