@@ -18,6 +18,7 @@ the server and works without JavaScript.
     bulk            many people at once, and the jobs that carry that out
     leaver          somebody who leaves: what ends, when, and the proof of it
     trace           why somebody cannot get in, by whatever is known of it
+    client_fields   the settings of a client: labels, sentences, how they are typed
     audit           who changed what
     wizard          the set-up, step by step
     rehearsal       who would fail at APPLY, and the members of LINE WORKS

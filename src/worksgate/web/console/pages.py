@@ -41,6 +41,15 @@ ROLE_NAMES: Final[Mapping[Role, str]] = {
 }
 
 
+_SPANS: Final = (
+    ("duration-day", 86_400),
+    ("duration-hour", 3_600),
+    ("duration-minute", 60),
+    ("duration-second", 1),
+)
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """Texts, times and numbers in one language; times are in the zone of this machine."""
@@ -61,6 +70,16 @@ class Words:
             return f"{format_skeleton('MMMd', then, locale=self.language)} {minute}"
         return f"{format_date(then, 'medium', locale=self.language)} {minute}"
 
+    def minute(self, at: float) -> str:
+        """A time of a day that is known."""
+        return f"{_local(at):%H:%M}"
+
+    def day(self, at: float) -> str:
+        """A day with its day of the week."""
+        from babel.dates import format_date
+
+        return format_date(_local(at), "full", locale=self.language)
+
     def now(self, at: float) -> str:
         """A time to the minute, with its day of the week and its date."""
         from babel.dates import format_date
@@ -75,6 +94,20 @@ class Words:
         days, rest = divmod(seconds, 86_400)
         count, unit = (days, "day") if days > 1 and not rest else (round(seconds / 3_600), "hour")
         return format_unit(count, f"duration-{unit}", locale=self.language)
+
+    def span(self, seconds: int) -> str:
+        """A time in the largest unit of which it is a whole number."""
+        from babel.units import format_unit
+
+        unit, length = next(each for each in _SPANS if seconds % each[1] == 0)
+        return format_unit(seconds // length, unit, locale=self.language)
+
+    def days(self, value: str) -> str:
+        """A day of the week, or a range of them, of an access rule."""
+        from babel.dates import get_day_names
+
+        names = get_day_names("abbreviated", locale=self.language)
+        return "–".join(str(names[_DAYS.index(each)]) for each in value.split("-"))
 
     def zone(self) -> str:
         """The name of the zone of all times on a page."""
