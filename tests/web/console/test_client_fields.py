@@ -7,6 +7,7 @@ import pytest
 from worksgate.clients.validation import CHANGEABLE
 from worksgate.oauth.model import Client, Profile, SecondFactor
 from worksgate.web.console.client_fields import FIELDS, PARTS, FieldKind, read_typed, texts_of
+from worksgate.web.console.conflicts import Compared, compare
 
 CLIENT = Client(client_id="c1", name="Acme", redirect_uris=("https://a.example",))
 OTHER = replace(
@@ -61,3 +62,37 @@ def test_what_is_typed_is_read(name: str, typed: str, expected: object) -> None:
 )
 def test_what_is_no_time_is_a_problem(name: str, typed: str) -> None:
     assert read_typed({name: typed}, FIELDS.values()).problems.keys() == {name}
+
+
+@pytest.mark.parametrize(
+    ("was", "theirs", "mine", "merged", "is_disputed"),
+    [
+        ("a", "a", "a", "a", False),
+        ("a", "b", "a", "b", False),
+        ("a", "a", "c", "c", False),
+        ("a", "b", "b", "b", False),
+        ("a", "b", "c", "c", True),
+        ("a", "", "c", "c", True),
+    ],
+)
+def test_r163_where_one_has_changed_a_field_that_is_taken(
+    was: str, theirs: str, mine: str, merged: str, *, is_disputed: bool
+) -> None:
+    row = Compared(FIELDS["domain"], was, theirs, mine)
+    assert (row.merged, row.is_disputed) == (merged, is_disputed)
+
+
+def test_r163_both_lists_can_be_taken_but_not_both_orders_of_rules() -> None:
+    lists = Compared(FIELDS["allowed_addresses"], "a", "a\nb", "a\nc")
+    assert lists.both == "a\nb\nc"
+    assert Compared(FIELDS["allowed_addresses"], "a", "a\nb", "a").both == ""
+    assert Compared(FIELDS["rules"], "a", "a\nb", "a\nc").both == ""
+
+
+def test_r163_a_field_that_a_form_does_not_have_is_not_changed_by_it() -> None:
+    fields = (FIELDS["domain"], FIELDS["name"])
+    domain, name = compare(
+        fields, {"domain": "was"}, {"domain": "theirs", "name": "Acme"}, {"name": "Acme"}
+    )
+    assert (domain.is_mine, domain.merged) == (False, "theirs")
+    assert not name.is_mine

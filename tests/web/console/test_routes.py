@@ -46,7 +46,9 @@ ALLOWED = {
     ("POST", "/job/stop"): {OWNER, ADMIN, HELP},
     ("POST", "/job/undo"): {OWNER, ADMIN},
     ("POST", "/job/result"): {OWNER, ADMIN, AUDITOR},
+    ("POST", "/person/undo"): {OWNER, ADMIN},
     ("GET", "/audit"): {OWNER, ADMIN, AUDITOR},
+    ("GET", "/audit/changes"): {OWNER, ADMIN, AUDITOR},
     ("POST", "/audit/export"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/go-live"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/go-live/rehearsal"): {OWNER, ADMIN, AUDITOR},
@@ -56,6 +58,7 @@ ALLOWED = {
     ("POST", "/go-live/members/remove"): {OWNER, ADMIN},
     ("GET", "/administrators"): {OWNER},
     ("POST", "/administrators/role"): {OWNER},
+    ("POST", "/administrators/undo"): {OWNER},
 }
 PUBLIC = {
     *(("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-in/code")),
@@ -70,6 +73,7 @@ PROVED = {
     ("POST", "/audit/export"),
     ("POST", "/go-live/rehearsal/export"),
     ("POST", "/administrators/role"),
+    ("POST", "/administrators/undo"),
 }
 
 

@@ -19,7 +19,9 @@ the server and works without JavaScript.
     leaver          somebody who leaves: what ends, when, and the proof of it
     trace           why somebody cannot get in, by whatever is known of it
     client_fields   the settings of a client: labels, sentences, how they are typed
-    audit           who changed what
+    conflicts       two who change the same thing, put together
+    audit           the records of what happened
+    changes         who changed what, before and after; undo
     wizard          the set-up, step by step
     rehearsal       who would fail at APPLY, and the members of LINE WORKS
     administrators  who has which role

@@ -2,19 +2,22 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 from starlette.responses import Response
 
-from worksgate.administration import Holdings, NotFound
+from worksgate.administration import Holdings, NotFound, Outdated, Refused
 from worksgate.administration.jobs.kinds import VERBS
 from worksgate.administration.roles import Verb, may_act_on
-from worksgate.audit import Event
+from worksgate.audit import AuditEvent, Event
+from worksgate.database import ConcurrentChange, Conflict
 from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory.change_log import RecordedChange
 from worksgate.directory.jobs import JobKind
 from worksgate.directory.people_list import (
     COUNTED,
@@ -26,6 +29,8 @@ from worksgate.directory.people_list import (
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
+from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_of, number_of
+from worksgate.web.console.conflicts import Compared, compare, conflict_page
 from worksgate.web.console.trace import of_person
 from worksgate.web.console.visit import Visit
 
@@ -39,6 +44,7 @@ RECORDS = 10
 HELPED = 30
 """Forms about people that somebody of the help desk may send within ``WINDOW`` seconds."""
 WINDOW = 3_600.0
+_KEYS = (PERSON_FIELDS["external_key"], PERSON_FIELDS["works_account"])
 
 _log = structlog.get_logger("worksgate.console")
 
@@ -177,18 +183,57 @@ async def disable(visit: Visit) -> Response:
 
 
 async def set_key(visit: Visit) -> Response:
-    """Set the user keys of a person of the built-in directory."""
+    """Set the user keys of a person of the built-in directory; what is typed is never lost."""
     shown = await _changeable(visit)
     if shown.account is None:
         raise NotFound("the user key of this person comes from their source")
-    form = visit.form
-    await visit.administration.users.change(
-        shown.person.username,
-        expected_version=_version(form.get("version", "")),
-        external_key=form.get("external_key", "").strip() or None,
-        works_account=form.get("works_account", "").strip() or None,
-    )
+    typed = {each.name: visit.form[each.name].strip() for each in _KEYS if each.name in visit.form}
+    version = number_of(visit.form.get("version", ""))
+    if version != shown.account.version:
+        since = await visit.administration.changes.since(shown.person.subject_id, version)
+        rows = _compared(shown.person, typed, since.before)
+        if any(row.is_theirs for row in rows):
+            return _conflict(visit, shown.person, shown.account.version, rows, since.last)
+    keys: dict[str, Any] = {name: text or None for name, text in typed.items()}
+    try:
+        await visit.administration.users.change(
+            shown.person.username,
+            expected_version=shown.account.version,
+            **keys,
+        )
+    except ConcurrentChange:
+        raise
+    except Outdated:
+        return await set_key(visit)  # it compares with what is there now
+    except (Refused, Conflict) as problem:
+        return await _page(visit, shown, typed=typed, problem=str(problem), status=409)
     return _done(visit, shown, "key_set")
+
+
+def _compared(
+    person: Person, typed: Mapping[str, str], before: Mapping[str, object]
+) -> list[Compared]:
+    was = {each.name: each.text_of(before[each.name]) for each in _KEYS if each.name in before}
+    theirs = {each.name: each.text_of(getattr(person, each.name)) for each in _KEYS}
+    return compare(_KEYS, was, theirs, typed)
+
+
+def _conflict(
+    visit: Visit,
+    person: Person,
+    version: int,
+    rows: list[Compared],
+    last: RecordedChange | None,
+) -> Response:
+    return conflict_page(
+        visit,
+        rows,
+        name=person.name or person.username,
+        last=last,
+        action="/person/key",
+        back=visit.link("/person", id=person.subject_id),
+        kept={"id": person.subject_id, "version": str(version)},
+    )
 
 
 async def _set_enabled(visit: Visit, shown: Shown, *, enabled: bool) -> None:
@@ -247,11 +292,23 @@ async def count_help(visit: Visit, people: int = 1) -> None:
         raise TooManyAttempts(WINDOW)
 
 
-async def _page(visit: Visit, shown: Shown, *, link: str = "") -> Response:
+async def _page(
+    visit: Visit,
+    shown: Shown,
+    *,
+    link: str = "",
+    typed: Mapping[str, str] | None = None,
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    """The page of a person; ``typed`` are user keys that could not be set, for this reason."""
     role = visit.administrator.role
     target = None if shown.account is None else shown.account.role
+    person = shown.person
+    changes = await changes_of(visit, person.subject_id, RECORDS)
     return visit.page(
         "person.html",
+        status,
         shown=shown,
         may_act=may_act_on(role, target),
         may_help=visit.may(Verb.HELP),
@@ -259,16 +316,27 @@ async def _page(visit: Visit, shown: Shown, *, link: str = "") -> Response:
         may_change=visit.may(Verb.CHANGE_PEOPLE),
         done=visit.query.get("done", ""),
         link=link,
-        trace=await of_person(visit, shown.person),
-        records=await visit.administration.audit_log.search(
-            username=shown.person.username, event=Event.USER_CHANGED, limit=RECORDS
-        ),
+        keys={
+            **{each.name: each.text_of(getattr(person, each.name)) for each in _KEYS},
+            **(typed or {}),
+        },
+        problem=problem,
+        trace=await of_person(visit, person),
+        changes=changes,
+        records=await _other_records(visit, person, changes),
     )
+
+
+async def _other_records(
+    visit: Visit, person: Person, changes: Sequence[ChangeOnPage]
+) -> list[AuditEvent]:
+    """What else was done to a person: a change has its record of the same moment."""
+    shown = {each.shown.change.at for each in changes}
+    records = await visit.administration.audit_log.search(
+        username=person.username, event=Event.USER_CHANGED, limit=RECORDS
+    )
+    return [each for each in records if each.at not in shown]
 
 
 def _done(visit: Visit, shown: Shown, what: str) -> Response:
     return visit.to("/person", id=shown.person.subject_id, done=what)
-
-
-def _version(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1

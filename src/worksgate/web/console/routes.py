@@ -19,6 +19,7 @@ from worksgate.web.console import (
     administrators,
     audit,
     bulk,
+    changes,
     leaver,
     people,
     rehearsal,
@@ -91,7 +92,9 @@ ROUTES: Final = (
     Route("POST", "/job/stop", Verb.DISABLE, bulk.stop),
     Route("POST", "/job/undo", Verb.CHANGE_PEOPLE, bulk.undo, is_proved=True),
     Route("POST", "/job/result", Verb.EXPORT, bulk.export, is_proved=True),
+    Route("POST", "/person/undo", Verb.CHANGE_PEOPLE, changes.undo_person),
     Route("GET", "/audit", Verb.AUDIT, audit.show),
+    Route("GET", "/audit/changes", Verb.AUDIT, changes.show),
     Route("POST", "/audit/export", Verb.EXPORT, audit.export, is_proved=True),
     Route("GET", "/go-live", Verb.REHEARSE, rehearsal.find),
     Route("GET", "/go-live/rehearsal", Verb.REHEARSE, rehearsal.show),
@@ -101,6 +104,7 @@ ROUTES: Final = (
     Route("POST", "/go-live/members/remove", Verb.GO_LIVE, rehearsal.remove_members),
     Route("GET", "/administrators", Verb.OWN, administrators.show),
     Route("POST", "/administrators/role", Verb.OWN, administrators.set_role, is_proved=True),
+    Route("POST", "/administrators/undo", Verb.OWN, changes.undo_role, is_proved=True),
 )
 
 BY_PATH: Final[Mapping[str, Mapping[str, Route]]] = {

@@ -1,0 +1,191 @@
+"""What administrators changed: each field before and after, and its undoing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from starlette.responses import Response
+
+from worksgate.administration.changes import ShownChange
+from worksgate.directory.change_log import EXISTS, ChangeKind, FieldChange, Value
+from worksgate.web.console.client_fields import FIELDS, ClientField, FieldKind
+from worksgate.web.console.visit import Visit
+from worksgate.web.pages.wording import text
+
+PAGE: Final = 50
+PERSON_FIELDS: Final[Mapping[str, ClientField]] = {
+    each.name: each
+    for each in (
+        ClientField(name="username", label=text("User name"), sentence=""),
+        ClientField(name="name", label=text("Name"), sentence=""),
+        ClientField(name="external_key", label=text("External Key"), sentence=""),
+        ClientField(name="works_account", label=text("LINE WORKS account"), sentence=""),
+        ClientField(name="email", label=text("Mail"), sentence=""),
+        ClientField(name="groups", label=text("Groups"), sentence="", kind=FieldKind.LINES),
+        ClientField(
+            name="administrator",
+            label=text("Administrator flag"),
+            sentence="",
+            kind=FieldKind.SWITCH,
+        ),
+        ClientField(
+            name="role",
+            label=text("Role"),
+            sentence="",
+            kind=FieldKind.CHOICE,
+            choices={
+                "owner": text("Owner"),
+                "admin": text("Administrator"),
+                "help_desk": text("Help desk"),
+                "auditor": text("Auditor"),
+            },
+        ),
+    )
+}
+_BOTH: Final[Mapping[str, ClientField]] = {
+    each.name: each
+    for each in (
+        ClientField(name="enabled", label=text("Enabled"), sentence="", kind=FieldKind.SWITCH),
+        ClientField(name="secret", label=text("Client Secret"), sentence=""),
+        ClientField(name="password", label=text("Password"), sentence=""),
+    )
+}
+_PATHS: Final[Mapping[ChangeKind, str]] = {
+    ChangeKind.CLIENT: "/client",
+    ChangeKind.PERSON: "/person",
+    ChangeKind.ROLE: "/person",
+}
+_UNDO: Final[Mapping[ChangeKind, str]] = {
+    ChangeKind.CLIENT: "/client/undo",
+    ChangeKind.PERSON: "/person/undo",
+    ChangeKind.ROLE: "/administrators/undo",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field of a change, with what the console knows of it."""
+
+    field: ClientField
+    changed: FieldChange
+
+    @property
+    def before(self) -> Value:
+        return self.changed.before
+
+    @property
+    def after(self) -> Value:
+        return self.changed.after
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOnPage:
+    """A change as a page shows it."""
+
+    shown: ShownChange
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Its fields in the order of the log, without what says that it was added or removed."""
+        change = self.shown.change
+        known = FIELDS if change.kind is ChangeKind.CLIENT else PERSON_FIELDS
+        return [
+            Difference(_field(known, each.field), each)
+            for each in change.fields
+            if each.field != EXISTS
+        ]
+
+    @property
+    def existence(self) -> str:
+        """What of it is more than a change of fields: "added", "removed" or nothing."""
+        for each in self.shown.change.fields:
+            if each.field == EXISTS:
+                return "added" if each.after else "removed"
+        return ""
+
+    @property
+    def has_secret(self) -> bool:
+        return any(each.is_secret for each in self.shown.change.fields)
+
+    @property
+    def ends_sessions(self) -> bool:
+        """Whether the change, or its undoing, signs the person out."""
+        names = {each.field for each in self.shown.change.fields}
+        is_person = self.shown.change.kind is not ChangeKind.CLIENT
+        return is_person and not names.isdisjoint(
+            ("enabled", "external_key", "works_account", "role")
+        )
+
+    @property
+    def path(self) -> str:
+        """The page of what was changed."""
+        return _PATHS[self.shown.change.kind]
+
+    @property
+    def undo_path(self) -> str:
+        return _UNDO[self.shown.change.kind]
+
+
+async def show(visit: Visit) -> Response:
+    """The newest changes, of everything or of one kind, a page at a time."""
+    wanted = visit.query.get("kind", "")
+    kind = ChangeKind(wanted) if wanted in list(ChangeKind) else None
+    before = number_of(visit.query.get("before", ""))
+    found = await visit.administration.changes.page(
+        kinds=[] if kind is None else [kind],
+        before=before if before > 0 else None,
+        limit=PAGE + 1,
+    )
+    return visit.page(
+        "changes.html",
+        days=[
+            (day, list(changes))
+            for day, changes in groupby(
+                map(ChangeOnPage, found[:PAGE]),
+                key=lambda each: visit.words.day(each.shown.change.at),
+            )
+        ],
+        next=found[PAGE - 1].change.number if len(found) > PAGE else None,
+        is_first=before <= 0,
+        kind=kind,
+        kinds=list(ChangeKind),
+    )
+
+
+async def changes_of(visit: Visit, subject: str, limit: int) -> list[ChangeOnPage]:
+    """The newest changes of a client or a person."""
+    found = await visit.administration.changes.page(subject=subject, limit=limit)
+    return list(map(ChangeOnPage, found))
+
+
+async def undo_client(visit: Visit) -> Response:
+    """Set a client back to before a change."""
+    return await _undo(visit, ChangeKind.CLIENT)
+
+
+async def undo_person(visit: Visit) -> Response:
+    """Set a person back to before a change."""
+    return await _undo(visit, ChangeKind.PERSON)
+
+
+async def undo_role(visit: Visit) -> Response:
+    """Give somebody the role back that they had before a change, or take it."""
+    return await _undo(visit, ChangeKind.ROLE)
+
+
+async def _undo(visit: Visit, kind: ChangeKind) -> Response:
+    number = number_of(visit.form.get("number", ""))
+    undone = await visit.administration.changes.undo(number, [kind])
+    return visit.to(_PATHS[kind], id=undone.subject, done="undone")
+
+
+def number_of(typed: str) -> int:
+    """A number of a change or a version; -1 for what is none."""
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else -1
+
+
+def _field(known: Mapping[str, ClientField], name: str) -> ClientField:
+    """What is known of a field; one of a later version has its name."""
+    found = known.get(name) or _BOTH.get(name)
+    return found or ClientField(name=name, label=name, sentence="")
