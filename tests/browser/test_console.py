@@ -24,7 +24,11 @@ from worksgate.settings.options import Settings
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PASSWORD = "purple lantern over the bay"
-PAGES = ("/", "/people", "/people?q=nobody", "/person?id={}", "/audit", "/administrators", "/me")
+PAGES = (
+    *("/", "/people", "/people?q=nobody", "/person?id={0}", "/audit", "/administrators", "/me"),
+    *("/clients", "/client?id={1}", "/client/edit?id={1}&part=sign-in", "/client/new"),
+    *("/client/rules?id={1}&who=tanaka&address=192.0.2.1", "/audit/changes"),
+)
 WIZARD = tuple(f"/wizard/{step}" for step in ("where", "address", "rehearse", "plan", "apply"))
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -57,6 +61,8 @@ async def real_console(folder: Path) -> AsyncIterator[RealConsole]:
         await administration.users.add(
             "emma.adams@example.com", password=PASSWORD, name="Emma Adams", external_key="H-0231"
         )
+        await administration.clients.add("光製作所", allowed_addresses=["198.51.100.0/24"])
+        await administration.clients.change("光製作所", rules=["deny kind=app days=sat-sun"])
         application = create_console(settings, examiner=ConsoleExaminer)
         async with serving(application, listener):
             yield RealConsole(settings.console_address, administration)
@@ -113,12 +119,44 @@ async def test_every_page_is_accessible_and_fits(
     assert await violations(tab) == []
     await become_owner(tab, link)
     person = (await console.administration.users.get("tanaka")).person.subject_id
+    client = (await console.administration.clients.get("光製作所")).client_id
     for path in (*PAGES, *WIZARD):
-        await tab.goto(console.url + path.format(person))
+        await tab.goto(console.url + path.format(person, client))
         assert await violations(tab) == [], path
         for width in (1440, 360):
             await tab.set_viewport_size({"width": width, "height": 800})
             assert await overflow(tab) <= 0, (path, width)
+
+
+async def test_r163_two_browsers_change_one_client_and_neither_loses_anything(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    first = await open_window(locale="en-US", java_script_enabled=False)
+    await become_owner(first.tab, await console.link())
+    second = await open_window(locale="en-US", reduced_motion="reduce")
+    state = await first.tab.context.storage_state()
+    await second.tab.context.add_cookies(state["cookies"])  # type: ignore[arg-type]  # the same keys
+    client = (await console.administration.clients.get("光製作所")).client_id
+    for tab in (first.tab, second.tab):
+        await tab.goto(f"{console.url}/client/edit?id={client}&part=addresses")
+    networks = first.tab.get_by_label("Who may call")
+    await networks.fill("192.0.2.0/24")
+    await first.tab.get_by_role("button", name="Save").click()
+    await expect(first.tab.get_by_role("status")).to_contain_text("The settings are saved.")
+    tab = second.tab
+    await tab.get_by_label("Who may call").fill("203.0.113.0/24")
+    await tab.get_by_label("Where signing out may lead").fill("https://example.com/bye")
+    await tab.get_by_role("button", name="Save").click()
+    await expect(tab.get_by_role("heading", level=1)).to_contain_text("while you had it open")
+    assert await violations(tab) == []
+    await tab.set_viewport_size({"width": 360, "height": 800})
+    assert await overflow(tab) <= 0
+    await tab.get_by_label("both").check()
+    await tab.get_by_role("button", name="Save this together").click()
+    await expect(tab.get_by_role("status")).to_contain_text("The settings are saved.")
+    saved = await console.administration.clients.get(client)
+    assert saved.allowed_addresses == ("192.0.2.0/24", "203.0.113.0/24")
+    assert saved.logout_redirect_uris == ("https://example.com/bye",)
 
 
 async def test_keyboard_alone_reaches_everything(

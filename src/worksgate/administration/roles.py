@@ -20,6 +20,8 @@ class Verb(StrEnum):
     """Disabling a person."""
     CHANGE_PEOPLE = auto()
     """Adding, leaving, user keys, imports."""
+    SEE_CLIENTS = auto()
+    """Clients, their settings and rules; never a secret."""
     CHANGE_CLIENTS = auto()
     """Clients with their secrets, rules and branding."""
     AUDIT = auto()
@@ -53,7 +55,7 @@ MAY: Final[Mapping[Role, frozenset[Verb]]] = {
     Role.OWNER: frozenset(Verb),
     Role.ADMIN: frozenset(Verb) - {Verb.OWN},
     Role.HELP_DESK: _EVERYBODY | {Verb.HELP, Verb.DISABLE},
-    Role.AUDITOR: _EVERYBODY | {Verb.AUDIT, Verb.EXPORT, Verb.REHEARSE},
+    Role.AUDITOR: _EVERYBODY | {Verb.SEE_CLIENTS, Verb.AUDIT, Verb.EXPORT, Verb.REHEARSE},
 }
 """What each role may do."""
 

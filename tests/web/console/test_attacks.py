@@ -400,6 +400,12 @@ HOSTILE = [
     ("/people?q=%ed%a0%80", 200),
     ("/person?id=" + "x" * 5_000, 404),
     ("/people?state=no_such&source=%27%20OR%201=1", 200),
+    ("/clients?q=%ff%25_&after=%ff", 200),
+    ("/client?id=" + "x" * 5_000, 404),
+    ("/client/edit?id=%27&part=%27", 404),
+    ("/client/rules?id=%ed%a0%80", 404),
+    ("/audit/changes?kind=no_such&before=" + "9" * 30, 200),
+    ("/audit/changes?before=999999999999999999", 200),
 ]
 """Addresses, and the status of the page that they get."""
 

@@ -8,6 +8,7 @@ from worksgate.clients.validation import CHANGEABLE
 from worksgate.oauth.model import Client, Profile, SecondFactor
 from worksgate.web.console.client_fields import FIELDS, PARTS, FieldKind, read_typed, texts_of
 from worksgate.web.console.conflicts import Compared, compare
+from worksgate.web.console.rules import rules_on_page
 
 CLIENT = Client(client_id="c1", name="Acme", redirect_uris=("https://a.example",))
 OTHER = replace(
@@ -96,3 +97,10 @@ def test_r163_a_field_that_a_form_does_not_have_is_not_changed_by_it() -> None:
     )
     assert (domain.is_mine, domain.merged) == (False, "theirs")
     assert not name.is_mine
+
+
+def test_a_rule_that_cannot_be_read_is_shown_as_such() -> None:
+    readable, broken = rules_on_page(["deny days=sat-sun timezone=Asia/Tokyo", "maybe"])
+    assert [each.name for each in readable.conditions] == ["days"]
+    assert readable.timezone == "Asia/Tokyo"
+    assert (broken.rule, broken.conditions, broken.timezone) == (None, (), "")

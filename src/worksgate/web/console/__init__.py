@@ -18,7 +18,9 @@ the server and works without JavaScript.
     bulk            many people at once, and the jobs that carry that out
     leaver          somebody who leaves: what ends, when, and the proof of it
     trace           why somebody cannot get in, by whatever is known of it
+    clients         the clients; one client, its secret and its settings
     client_fields   the settings of a client: labels, sentences, how they are typed
+    rules           the access rules of a client in words, and what they say of somebody
     conflicts       two who change the same thing, put together
     audit           the records of what happened
     changes         who changed what, before and after; undo

@@ -46,6 +46,10 @@ async def find(visit: Visit) -> Response:
     found = await visit.administration.sign_in_trace.find(text)
     if len(found) == 1:
         return visit.to("/person", id=found[0].subject_id)
+    if not found and visit.may(Verb.SEE_CLIENTS):
+        clients = await visit.administration.clients.page(text, limit=1)
+        if clients and text in (clients[0].client_id, clients[0].name):
+            return visit.to("/client", id=clients[0].client_id)
     if not found and is_reference(text):
         return visit.to("/trace", q=text)
     return visit.to("/people", q=text)
