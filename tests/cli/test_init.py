@@ -1,5 +1,6 @@
 """``worksgate init``: what it creates, and that every command finds it again."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -133,3 +134,63 @@ def test_init_leaves_the_database_to_a_variable_that_names_it(
 ) -> None:
     assert terminal_without_database.run(*INIT, stdin=PASSWORD).code == 0
     assert "\n# database_url = " in (tmp_path / "worksgate.toml").read_text("utf-8")
+
+
+CONSOLE = ("init", "--public-url", "https://sso.example.com", "--console-port", "9443")
+
+
+@pytest.mark.parametrize("administrator", [(), ("--administrator", "admin", "--password-stdin")])
+def test_r175_init_with_a_console_prints_the_first_link_which_works_once(
+    terminal_without_database: Terminal, tmp_path: Path, administrator: tuple[str, ...]
+) -> None:
+    result = terminal_without_database.run(*CONSOLE, *administrator, stdin=PASSWORD)
+    assert result.code == 0, result.err
+    link = result.out.splitlines()[-1]
+    assert re.fullmatch(r"http://localhost:9443/first\?token=[\w-]{43}", link), result.out
+    assert "\nconsole_port = 9443\n" in (tmp_path / "worksgate.toml").read_text()
+    assert terminal_without_database.json("admin", "list") == []
+    assert link.partition("=")[2] not in (tmp_path / "worksgate.toml").read_text()
+
+
+def test_the_first_link_is_at_the_console_s_own_url(terminal_without_database: Terminal) -> None:
+    url = ("--console-url", "https://console.example.com")
+    result = terminal_without_database.run(*CONSOLE, *url)
+    assert "\nhttps://console.example.com/first?token=" in result.out
+
+
+def test_r175_init_makes_an_owner_in_the_terminal_and_then_no_link(
+    terminal_without_database: Terminal,
+) -> None:
+    owner = ("--owner", "naoko", "--password-stdin")
+    result = terminal_without_database.run(*CONSOLE, *owner, stdin=PASSWORD)
+    assert result.out.startswith("Wrote worksgate.toml, and made naoko the owner of the console.\n")
+    assert "/first" not in result.out
+    [listed] = terminal_without_database.json("admin", "list")
+    assert (listed["username"], listed["role"]) == ("naoko", "owner")
+    assert "there is an owner already" in terminal_without_database.refused("admin", "link")
+
+
+def test_init_without_a_console_prints_no_link(terminal_without_database: Terminal) -> None:
+    assert "/first" not in terminal_without_database.run(*INIT, stdin=PASSWORD).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--owner", "a", "--administrator", "b"), "--owner or --administrator, not both"),
+        (("--console-port", "9443", "--password-stdin"), "is for --owner or --administrator"),
+        (("--console-port", "0"), "0 is not in the range"),
+    ],
+)
+def test_init_refuses_what_contradicts_itself(
+    terminal_without_database: Terminal, arguments: tuple[str, ...], problem: str
+) -> None:
+    assert problem in terminal_without_database.misused("init", *arguments)
+
+
+def test_init_whose_console_is_off_by_a_variable_needs_somebody(
+    terminal_without_database: Terminal, tmp_path: Path
+) -> None:
+    terminal_without_database.environ["WORKSGATE_CONSOLE_PORT"] = "0"
+    assert "the console is off" in terminal_without_database.refused("init")
+    assert list(tmp_path.iterdir()) == []
