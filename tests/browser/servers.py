@@ -26,7 +26,7 @@ from worksgate.server.uvicorn_config import server_config
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SourceSettings
 
-START_TIME = 30.0
+START_TIME = 60.0
 """Seconds that the demonstration has to come up on a busy machine."""
 PATIENCE = 10.0
 """Seconds that a request may need to come and be answered."""
@@ -44,18 +44,19 @@ class Demo:
 @asynccontextmanager
 async def running_demo(folder: Path) -> AsyncIterator[Demo]:
     """Start ``worksgate demo`` as a newcomer does; it must never complain of anything."""
-    port, simulator_port = free_port(), free_port()
+    port, simulator_port, console_port = free_port(), free_port(), free_port()
     with (folder / "complaints").open("w+") as complaints:
         process = await asyncio.create_subprocess_exec(
             Path(sys.executable).with_name("worksgate"),
             *("demo", "--port", str(port), "--simulator-port", str(simulator_port)),
+            *("--console-port", str(console_port)),
             stdout=asyncio.subprocess.PIPE,
             stderr=complaints,
         )
         assert process.stdout is not None
         try:
             async with asyncio.timeout(START_TIME):
-                lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(2)]
+                lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(3)]
             yield Demo(_loopback(port, "localhost"), _loopback(simulator_port), tuple(lines))
         finally:
             process.terminate()

@@ -1,4 +1,4 @@
-"""The newcomer's first step: ``make run`` in a fresh clone, and a complete sign-in.
+"""The newcomer's first step: ``make run`` in a fresh clone, a complete sign-in, and the console.
 
 Nothing is there but the files of the repository, an empty home and a short environment: what
 works only on a developer's machine fails here.
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 from tests.browser.servers import free_port
-from tests.browser.windows import Window, sign_in_as_told
+from tests.browser.windows import Window, open_console_as_told, sign_in_as_told
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,6 +38,7 @@ async def test_make_run_leads_a_newcomer_from_a_fresh_clone_to_a_whole_sign_in(
         numbers = await window.tab.locator(".step .number").all_inner_texts()
         assert numbers == [str(number) for number in range(1, 12)]
         await expect(window.tab.locator(".step.is-failed")).to_have_count(0)
+        await open_console_as_told(window.tab, lines)
     assert (clone / ".venv/bin/worksgate").exists()
 
 
@@ -61,7 +62,7 @@ def fresh_clone(folder: Path) -> Path:
 @asynccontextmanager
 async def make_run(clone: Path, folder: Path) -> AsyncIterator[list[str]]:
     """Run it as at a newcomer's terminal, with what it prints; Ctrl-C ends it, and all of it."""
-    ports = f"--port {free_port()} --simulator-port {free_port()}"
+    ports = f"--port {free_port()} --simulator-port {free_port()} --console-port {free_port()}"
     told = folder / "told"
     with told.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
@@ -76,7 +77,7 @@ async def make_run(clone: Path, folder: Path) -> AsyncIterator[list[str]]:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(SETUP_TIME):
-            lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(2)]
+            lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(3)]
         assert all(lines), told.read_text()
         yield lines
         os.killpg(process.pid, signal.SIGINT)

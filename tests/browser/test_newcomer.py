@@ -5,8 +5,15 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 from tests.browser.servers import Demo
-from tests.browser.windows import Window, sign_in_as_told, submit_login
+from tests.browser.windows import (
+    Window,
+    open_console_as_told,
+    sign_in_as_told,
+    submit_login,
+    violations,
+)
 
+from worksgate.cli.demo.mistakes import MISTAKES
 from worksgate.cli.demo.people import GUESTS, PASSWORD
 from worksgate.web.pages.wording import NOTICES, PROBLEMS, Notice, Problem
 
@@ -41,6 +48,21 @@ async def test_the_demonstration_says_where_to_click_and_whom_to_sign_in_as(
     demo: Demo, window: Window
 ) -> None:
     await sign_in_as_told(window.tab, demo.lines)
+
+
+async def test_the_console_of_the_demonstration_leads_to_each_of_its_three_mistakes(
+    demo: Demo, window: Window
+) -> None:
+    tab = window.tab
+    await open_console_as_told(tab, demo.lines)
+    await tab.go_back()
+    await expect(tab.locator("details")).to_have_count(len(MISTAKES))
+    assert await violations(tab) == []
+    for number, mistake in enumerate(MISTAKES):
+        await tab.locator("summary").nth(number).click()
+        await tab.get_by_role("link", name="Show it").nth(number).click()
+        await expect(tab.locator("main")).to_contain_text(mistake.shows)
+        await tab.go_back()
 
 
 @pytest.mark.parametrize("kind", ["browser", "app"])

@@ -141,8 +141,8 @@ async def css(tab: Page, selector: str, name: str) -> str:
 
 
 async def sign_in_as_told(tab: Page, lines: Sequence[str]) -> None:
-    """Do what the two lines of ``worksgate demo`` say, until the simulator shows the sign-in."""
-    where, whom = lines
+    """Do what the first lines of ``worksgate demo`` say, until the simulator shows the sign-in."""
+    where, whom, _ = lines
     page = re.fullmatch(r"Open (\S+) and press “(.+)”\.", where)
     assert page is not None, where
     who = re.fullmatch(r"Sign in as (\S+) with the password: (.+)", whom)
@@ -153,6 +153,15 @@ async def sign_in_as_told(tab: Page, lines: Sequence[str]) -> None:
     await tab.get_by_label("Password", exact=True).fill(who[2])
     await tab.get_by_role("button", name="Sign in", exact=True).click()
     await expect(tab.get_by_role("heading", level=1)).to_have_text("Signed in")
+
+
+async def open_console_as_told(tab: Page, lines: Sequence[str]) -> None:
+    """Do what the last line of ``worksgate demo`` says, until the console is open."""
+    told = re.fullmatch(r"Administrators open (\S+)", lines[-1])
+    assert told is not None, lines
+    await tab.goto(told[1])
+    await tab.get_by_role("button", name="Open the console").click()
+    await expect(tab.get_by_role("navigation")).to_contain_text("Owner")
 
 
 async def submit_login(tab: Page, username: str, password: str) -> None:

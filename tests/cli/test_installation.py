@@ -275,8 +275,9 @@ def make_certificate(cert: Path, key: Path) -> None:
     )
 
 
-def test_demo_needs_two_ports(terminal: Terminal) -> None:
+def test_demo_needs_three_ports(terminal: Terminal) -> None:
     assert "must differ" in terminal.misused("demo", "--port", "8090")
+    assert "must differ" in terminal.misused("demo", "--console-port", "8080")
 
 
 def test_migrate_check_says_what_the_page_about_upgrades_shows(

@@ -23,7 +23,7 @@ from worksgate.conformance.simulator.settings import Tries
 from worksgate.oauth.model import ImapPasswords
 from worksgate.settings.options import Settings
 
-ADDRESSES = Addresses(8080, 8090)
+ADDRESSES = Addresses(8080, 8090, 8070)
 
 
 @pytest.fixture

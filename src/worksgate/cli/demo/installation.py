@@ -15,6 +15,7 @@ from worksgate.administration.clients import ClientAdministration
 from worksgate.administration.users import UserAdministration
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.application import open_installation
+from worksgate.cli.demo.company import first_day
 from worksgate.cli.demo.people import (
     COLLEAGUE_NOTE,
     COLLEAGUES,
@@ -54,6 +55,7 @@ class Addresses:
 
     port: int
     simulator_port: int
+    console_port: int
 
     @property
     def sso(self) -> str:
@@ -80,6 +82,7 @@ def demonstrated(settings: Settings, addresses: Addresses, partner: OidcSettings
             settings,
             host=_HOST,
             public_url=addresses.sso,
+            console_port=addresses.console_port,
             company_name="Example Trading",
             session_key_check_url=f"{simulator}/login/check/",
             start_over_url=f"{simulator}/?domain={{domain}}&service={{service}}",
@@ -113,7 +116,8 @@ async def prepare(settings: Settings, simulator_url: str) -> SimulatorSettings:
         endpoints=Endpoints("", "", "", "", ""),
         credentials=Credentials("", ""),
     )
-    async with open_administration(settings, actor="demo") as administration:
+    opening = open_administration(settings, actor="demo", clock=first_day(settings))
+    async with opening as administration:
         client = await _fresh_client(administration.clients, CLIENT, simulator)
         disabled = await _fresh_client(administration.clients, DISABLED_CLIENT, simulator)
         await administration.clients.disable(DISABLED_CLIENT)
@@ -207,7 +211,7 @@ async def _set_up_app(self_service: SelfService, person: Person) -> Callable[[],
     # Half a minute ago: that uses up the previous code, and the current one stays valid.
     visitor = _visitor(person, time.time() - INTERVAL)
     secret = (await self_service.begin_totp(visitor)).secret
-    await self_service.confirm_totp(visitor, _code_of(secret, visitor.at).digits)
+    await self_service.confirm_totp(visitor, code_of(secret, visitor.at).digits)
     return partial(_present_code, secret)
 
 
@@ -232,10 +236,10 @@ def _visitor(person: Person, now: float) -> Visitor:
 
 
 def _present_code(secret: str) -> PresentCode:
-    return _code_of(secret, time.time())
+    return code_of(secret, time.time())
 
 
-def _code_of(secret: str, now: float) -> PresentCode:
+def code_of(secret: str, now: float) -> PresentCode:
     """The code that an app shows at that time."""
     import pyotp
 

@@ -1,4 +1,4 @@
-"""Two servers in one process: Worksgate, and the simulator with the OpenID provider."""
+"""Three servers in one process: Worksgate, its console, and the simulator with the provider."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,10 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worksgate.bootstrap.application import create_app
+from worksgate.cli.demo.company import prepare_company
+from worksgate.cli.demo.console_door import open_door
 from worksgate.cli.demo.installation import (
+    CLIENT,
     Addresses,
     demonstrated,
     partner_source,
@@ -30,12 +33,12 @@ from worksgate.settings.options import Settings
 from worksgate.settings.sources import OidcSettings
 
 
-def run(settings: Settings, *, simulator_port: int) -> None:
-    """Run both until Ctrl-C. ``settings`` give the port and the database.
+def run(settings: Settings, *, simulator_port: int, console_port: int) -> None:
+    """Run all until Ctrl-C. ``settings`` give the port and the database.
 
     Raises ConfigurationError or CannotListen.
     """
-    addresses = Addresses(settings.port, simulator_port)
+    addresses = Addresses(settings.port, simulator_port, console_port)
     partner = partner_source(addresses.issuer)
     settings = demonstrated(settings, addresses, partner)
     with contextlib.ExitStack() as stack:
@@ -44,6 +47,7 @@ def run(settings: Settings, *, simulator_port: int) -> None:
             for port, option in (
                 (settings.port, "--port 9080"),
                 (simulator_port, "--simulator-port 9090"),
+                (console_port, "--console-port 9070"),
             )
         )
         log.configure(settings)
@@ -59,7 +63,10 @@ def _by(option: str) -> str:
 async def _run(
     settings: Settings, partner: OidcSettings, simulator_url: str, sockets: Sequence[socket.socket]
 ) -> None:
-    simulator = create_simulator(await prepare(settings, simulator_url))
+    prepared = await prepare(settings, simulator_url)
+    owner = await prepare_company(settings, CLIENT, prepared.redirect_uri)
+    simulator = create_simulator(prepared)
+    door, _ = open_door(settings, owner)  # its server closes it
     provider = create_openid_provider(
         Registration(
             issuer=partner.issuer,
@@ -72,10 +79,11 @@ async def _run(
     factories: tuple[Callable[[], ASGIApp], ...] = (
         lambda: create_app(settings),
         lambda: Beside(simulator, provider, urlsplit(partner.issuer).path),
+        lambda: door,
     )
     servers = [_Server(server_config(factory, settings)) for factory in factories]
     with _stopping(servers):
-        announcing = asyncio.create_task(_announce(servers, simulator_url))
+        announcing = asyncio.create_task(_announce(servers, simulator_url, door.link))
         try:
             await asyncio.gather(
                 *(
@@ -100,15 +108,16 @@ class Beside:
         await (self.other if is_other else self.first)(scope, receive, send)
 
 
-async def _announce(servers: Sequence["_Server"], simulator_url: str) -> None:
-    """Print where to click once both respond: two lines, and nothing else."""
+async def _announce(servers: Sequence["_Server"], simulator_url: str, console: str) -> None:
+    """Print where to click once all respond: three lines, and nothing else."""
     await asyncio.gather(*(server.ready.wait() for server in servers))
     print(f"Open {simulator_url} and press “Sign in with a browser”.", flush=True)
     print(f"Sign in as {GUESTS[0].username} with the password: {PASSWORD}", flush=True)
+    print(f"Administrators open {console}", flush=True)
 
 
 class _Server(uvicorn.Server):
-    """One of two servers in a process: neither may claim the signals."""
+    """One of several servers in a process: none may claim the signals."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
