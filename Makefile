@@ -3,11 +3,11 @@ SETUP := PYTHON="$(PYTHON)" tools/setup
 BIN := .venv/bin
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help run test quick mutants check bench faults docs sbom
+.PHONY: help run test quick mutants check bench faults docs site screenshots sbom
 .DEFAULT_GOAL := help
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\): ## \(.*\)/\1	\2/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z]*\): ## \(.*\)/\1	\2/p' Makefile | expand -t 13
 
 run: ## Start Worksgate and the LINE WORKS simulator, with demo people (ARGS="--port 9000")
 	@$(SETUP) runtime && exec $(BIN)/worksgate demo $(ARGS)
@@ -32,6 +32,12 @@ faults: ## Break things in every way, for some 20 minutes, and write docs/reliab
 
 docs: ## Check that the pages are true: links, commands, the settings reference
 	@$(SETUP) dev && $(BIN)/python tools/links.py && $(BIN)/python -m pytest -q tests/docs/test_pages.py tests/settings/test_reference.py
+
+site: ## Build the documentation site in build/site, to be read without a network
+	@$(SETUP) site && $(BIN)/python -m tools.site
+
+screenshots: ## Take all pictures of the pages anew
+	@$(SETUP) dev browser && $(BIN)/python -m tools.screenshots
 
 sbom: ## Write the list of what a release consists of (CycloneDX) to dist/sbom.json
 	@$(SETUP) dev sbom && mkdir -p dist && $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json requirements/runtime.txt

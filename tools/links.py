@@ -33,17 +33,27 @@ def pages(root: Path) -> Iterator[Path]:
             yield path
 
 
-def anchors(page: Path) -> set[str]:
+def heading_names(page: Path) -> list[str]:
     """The names under which the headings of a page can be linked to, as GitHub makes them."""
-    names: set[str] = set()
+    names: list[str] = []
     for heading in _HEADING.findall(_FENCE.sub("", page.read_text("utf-8"))):
         text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
         name = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
         number = 0
         while (numbered := f"{name}-{number}" if number else name) in names:
             number += 1
-        names.add(numbered)
+        names.append(numbered)
     return names
+
+
+def anchors(page: Path) -> set[str]:
+    """The same names as a set."""
+    return set(heading_names(page))
+
+
+def is_elsewhere(link: str) -> bool:
+    """Whether a link leads out of the project."""
+    return _ELSEWHERE.match(link) is not None
 
 
 def broken_links(page: Path, root: Path) -> Iterator[str]:
@@ -51,7 +61,7 @@ def broken_links(page: Path, root: Path) -> Iterator[str]:
     text = _CODE.sub("", _FENCE.sub("", page.read_text("utf-8")))
     for found in _LINK.findall(text):
         link = next(filter(None, found))
-        if not _ELSEWHERE.match(link) and not _leads_somewhere(link, page, page.parent, root):
+        if not is_elsewhere(link) and not _leads_somewhere(link, page, page.parent, root):
             yield link
 
 

@@ -1,9 +1,10 @@
-"""Takes all pictures of the documentation anew, into docs/images.
+"""Takes all pictures of the documentation anew, into docs/images: ``make screenshots``.
 
-    .venv/bin/python -m tools.screenshots
+    .venv/bin/python -m tools.screenshots [console]
 
-It needs what ``make test`` sets up. Those of the README, login.png and flow.png, are of a running
-demonstration in a window of 1440 × 900, light, in English. ``ways_in_pictures`` takes the others.
+Those of the README are of a running demonstration in a window of 1440 × 900, light, in English.
+``console_pictures`` and ``ways_in_pictures`` take the others; with ``console`` the latter and those
+of a sign-in stay as they are.
 """
 
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import FloatRect, Page, sync_playwright
-from tools import ways_in_pictures
+from tools import console_pictures, ways_in_pictures
 
 from worksgate.cli.demo.people import GUESTS, PASSWORD
 
@@ -29,19 +30,19 @@ MARGIN = 16
 
 
 @contextmanager
-def running_demo() -> Iterator[str]:
-    """Start the demonstration on free ports; yields the address of the simulator."""
-    port, simulator_port = _free_port(), _free_port()
+def running_demo() -> Iterator[tuple[str, str]]:
+    """Start the demonstration on free ports; yields the simulator's address and the console's."""
+    ports = {f"--{name}": _free_port() for name in ("port", "simulator-port", "console-port")}
     program = str(Path(sys.executable).with_name("worksgate"))
+    options = [str(part) for pair in ports.items() for part in pair]
     with subprocess.Popen(  # noqa: S603  # our own program
-        [program, "demo", "--port", str(port), "--simulator-port", str(simulator_port)],
-        stdout=subprocess.PIPE,
-        text=True,
+        [program, "demo", *options], stdout=subprocess.PIPE, text=True
     ) as demo:
         try:
-            if demo.stdout is None or not demo.stdout.readline():
+            lines = [] if demo.stdout is None else [demo.stdout.readline() for _ in range(3)]
+            if not all(lines):
                 raise SystemExit("the demonstration did not start")
-            yield f"http://127.0.0.1:{simulator_port}"
+            yield f"http://127.0.0.1:{ports['--simulator-port']}", lines[-1].split()[-1]
         finally:
             demo.terminate()
 
@@ -97,17 +98,21 @@ def save(tab: Page, name: str, frame: FloatRect) -> None:
 
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with running_demo() as simulator, sync_playwright() as playwright:
+    is_all = sys.argv[1:] != ["console"]
+    with running_demo() as (simulator, console), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
             args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        page = browser.new_page(
-            viewport={"width": 1440, "height": 900}, color_scheme="light", locale="en-US"
-        )
-        take(page, simulator)
+        if is_all:
+            page = browser.new_page(
+                viewport={"width": 1440, "height": 900}, color_scheme="light", locale="en-US"
+            )
+            take(page, simulator)
+        console_pictures.take(browser, simulator, console, IMAGES / "console")
         browser.close()
-    ways_in_pictures.take(IMAGES)
+    if is_all:
+        ways_in_pictures.take(IMAGES)
 
 
 if __name__ == "__main__":
