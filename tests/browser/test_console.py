@@ -28,6 +28,7 @@ PAGES = (
     *("/", "/people", "/people?q=nobody", "/person?id={0}", "/audit", "/administrators", "/me"),
     *("/clients", "/client?id={1}", "/client/edit?id={1}&part=sign-in", "/client/new"),
     *("/client/rules?id={1}&who=tanaka&address=192.0.2.1", "/audit/changes"),
+    *("/person/leave?id={0}", "/jobs"),
 )
 WIZARD = tuple(f"/wizard/{step}" for step in ("where", "address", "rehearse", "plan", "apply"))
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -106,6 +107,26 @@ async def test_from_the_first_link_to_a_person_without_javascript(
     await expect(heading).to_contain_text("One would be stopped now: Enabled")
     account = await console.administration.users.get("tanaka")
     assert (account.external_key, account.enabled) == ("H-0500", False)
+
+
+async def test_ticked_people_are_disabled_on_a_phone_without_javascript(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    phone = {"width": 360, "height": 740}
+    window = await open_window(
+        locale="en-US", java_script_enabled=False, reduced_motion="reduce", viewport=phone
+    )
+    tab = window.tab
+    await become_owner(tab, await console.link())
+    await tab.goto(f"{console.url}/people")
+    await expect(tab.locator(".bulk")).to_be_hidden()
+    await tab.get_by_label("Tick 田中 美咲").check()
+    await tab.get_by_role("button", name="Disable").click()
+    heading = tab.get_by_role("heading", level=1)
+    await expect(heading).to_have_text("Disable 1 person?")
+    await tab.get_by_role("button", name="Disable").click()
+    await expect(heading).to_contain_text("Disable: done for 1 person")  # it reads itself again
+    assert not (await console.administration.users.get("tanaka")).enabled
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("ja", "dark"), ("ko", "light")])

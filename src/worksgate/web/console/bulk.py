@@ -93,7 +93,7 @@ async def show(visit: Visit) -> Response:
         "job.html",
         job=job,
         is_running=is_running,
-        refresh=REFRESH if is_running else None,
+        refresh=REFRESH if is_running and "still" not in visit.query else None,
         group=job.arguments.get("group", ""),
         wrong=await jobs.wrong(job, LISTED) if job.failed else [],
         listed=LISTED,
