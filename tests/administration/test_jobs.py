@@ -72,7 +72,12 @@ SendLink = Callable[[UserAdministration, str], Awaitable[None]]
 def _runner(at_work: Office, *, pause: float = 0.0, send_link: SendLink | None = None) -> JobRunner:
     def operations(actor: Actor) -> Operations:
         made = _as(at_work, actor)
-        return Operations(users=made.users, people=made.people, send_link=send_link)
+        return Operations(
+            users=made.users,
+            people=made.people,
+            people_import=made.people_import,
+            send_link=send_link,
+        )
 
     return JobRunner(at_work.directory, operations, at_work.clock, pause=pause)
 

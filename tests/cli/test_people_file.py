@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.terminal import Terminal
 
-from worksgate.cli.people_file import _only_reading
+from worksgate.administration.people_import.files import _only_reading
 
 PASSWORD = b"correct horse battery\n"
 KEYS = ("=1+1", "+81", "-x", "@acme", "'=1", "''@x", "'x", "a,b", 'a"b', "日本", "\uff1d2")

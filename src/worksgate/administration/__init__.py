@@ -48,6 +48,7 @@ from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live import GoingLive
+from worksgate.administration.jobs.imports import ImportJobs
 from worksgate.administration.jobs.verbs import JobAdministration
 from worksgate.administration.leaving import Leaving
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
@@ -121,6 +122,7 @@ class Administration:
         self.changes = ChangeAdministration(
             directory, self.clients, self.users, self.people, self.administrators, acting
         )
+        self.import_jobs = ImportJobs(directory, self.people_import, self.jobs, acting)
         self.audit_log = AuditLogAdministration(directory, acting)
         self.sign_in_trace = SignInTrace(
             settings, directory, self.user_keys, sign_in_parts, clock=clock

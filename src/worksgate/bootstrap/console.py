@@ -121,7 +121,12 @@ async def open_console(
 
         def operations(actor: Actor) -> Operations:
             made = administration(actor)
-            return Operations(users=made.users, people=made.people, send_link=send_link)
+            return Operations(
+                users=made.users,
+                people=made.people,
+                people_import=made.people_import,
+                send_link=send_link,
+            )
 
         running = asyncio.create_task(JobRunner(directory, operations, clock).run_forever())
         stack.push_async_callback(_stop, running)

@@ -10,17 +10,17 @@ it: a user key may begin with ``=``, must do no harm, and must survive a round t
 import csv
 import io
 import os
-import re
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 
-from worksgate.administration.people_import.columns import (
-    COLUMNS,
-    SECRETS,
-    BadColumns,
-    read_columns,
+from worksgate.administration.people_import.columns import COLUMNS, SECRETS
+from worksgate.administration.people_import.files import (
+    FORMULA,
+    UTF_8,
+    BadFile,
+    UnknownEncoding,
+    read_file,
 )
 from worksgate.cli.printing import note
 from worksgate.cli.refusals import Refusal, naming
@@ -30,20 +30,8 @@ from worksgate.directory.account_rules import GROUP_SEPARATOR
 
 EXPORTED = tuple(column for column in COLUMNS if column not in SECRETS)
 STANDARD_INPUT = Path("-")
-UTF_8 = "utf-8"
-READABLE = (UTF_8, "cp932", "cp949")
-"""Encodings for reading, as in ``--encoding``."""
 WRITABLE = {UTF_8: UTF_8, "utf-8-bom": "utf-8-sig", "cp932": "cp932", "cp949": "cp949"}
 """Encodings for writing, and Python's names for them."""
-
-_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""First characters of cells that a spreadsheet could execute; the last four are full width."""
-
-# Decoding with the wrong one of the two shows: names in cp932 become rare syllables, which euc_kr
-# lacks and cp949 has, and Hangul begins with half-width katakana.
-_JAPANESE = re.compile(r"[\0-\x7f\u3000-\u30ff\u4e00-\u9fff\uf900-\ufaff\uff01-\uff5e\uffe5]*")
-_KOREAN = re.compile(r"[\0-\x7f\u3000-\u303f\uac00-\ud7a3\uff01-\uff5e·]*")
-_ORDINARY = {"cp932": ("cp932", _JAPANESE), "cp949": ("euc_kr", _KOREAN)}
 
 
 def read_people(file: Path, encoding: str | None = None) -> list[dict[str | None, str]]:
@@ -55,15 +43,18 @@ def read_people(file: Path, encoding: str | None = None) -> list[dict[str | None
     """
     name = "standard input" if file == STANDARD_INPUT else str(file)
     data = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
-    text = _text_of(name, data, encoding)
-    rows = _cells_of(name, text)
-    while rows and not any(rows[-1]):
-        rows.pop()
     try:
-        columns = read_columns(rows[0] if rows else [])
-    except BadColumns as error:
-        raise Refusal(f"{name}: {error}") from None
-    return [_row(columns, cells) for cells in rows[1:]]
+        read = read_file(name, data, encoding)
+    except UnknownEncoding as error:
+        raise Refusal(
+            f"{error}; name its encoding: "
+            "--encoding cp932 for Japanese, --encoding cp949 for Korean"
+        ) from None
+    except BadFile as error:
+        raise Refusal(str(error)) from None
+    if read.is_guess:
+        note(f"{name} is not UTF-8 and is read as {read.encoding}; use --encoding to change that.")
+    return read.rows
 
 
 def write_people(accounts: Iterable[Account], encoding: str = UTF_8) -> bytes:
@@ -106,85 +97,8 @@ def save_privately(file: Path, data: bytes) -> None:
         beside.replace(file)
 
 
-def _text_of(file: str, data: bytes, encoding: str | None) -> str:
-    if encoding is not None:
-        return _decoded(file, data, encoding)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Refusal(f"{file} is UTF-16 text; save it as CSV UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        encoding = _only_reading(data)
-        if encoding is None:
-            raise Refusal(
-                f"{file} is not UTF-8 text (line {_line(data, error)}); name its encoding: "
-                "--encoding cp932 for Japanese, --encoding cp949 for Korean"
-            ) from None
-    note(f"{file} is not UTF-8 and is read as {encoding}; use --encoding to change that.")
-    return _decoded(file, data, encoding)
-
-
-def _decoded(file: str, data: bytes, encoding: str) -> str:
-    try:
-        return data.decode("utf-8-sig" if encoding == UTF_8 else encoding)
-    except UnicodeDecodeError as error:
-        raise Refusal(f"{file} is not {encoding} text (line {_line(data, error)})") from None
-
-
-def _line(data: bytes, error: UnicodeDecodeError) -> int:
-    return data.count(b"\n", 0, error.start) + 1
-
-
-def _only_reading(data: bytes) -> str | None:
-    """The older encoding in which a file is ordinary text, if there is exactly one."""
-    fitting = []
-    for encoding, (codec, ordinary) in _ORDINARY.items():
-        with suppress(UnicodeDecodeError):
-            if ordinary.fullmatch(data.decode(codec)):
-                fitting.append(encoding)
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _cells_of(file: str, text: str) -> list[list[str]]:
-    """The rows of a file. Raises Refusal with the line on which the invalid row begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    rows: list[list[str]] = []
-    begins = 1
-    try:
-        for row in reader:
-            rows.append(row)
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        hint = " (a quotation mark is never closed)" if "unexpected end" in str(error) else ""
-        raise Refusal(f"{file} is not a CSV file: line {begins}: {error}{hint}") from None
-    return rows
-
-
-def _delimiter(text: str) -> str:
-    """The delimiter of the columns: Excel writes ; in locales with a decimal comma."""
-    first = text.partition("\n")[0]
-    return max(",;\t", key=first.count)
-
-
-def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str | None, str]:
-    """A row as from csv.DictReader: cells without a column are under None."""
-    row: dict[str | None, str] = {
-        column: cell if column in SECRETS else _unescaped(cell)
-        for column, cell in zip(columns, cells, strict=False)
-    }
-    for column in columns[len(cells) :]:
-        row[column] = ""
-    if len(cells) > len(columns):
-        row[None] = ",".join(cells[len(columns) :])
-    return row
-
-
 def _escaped(cell: str) -> str:
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def _unescaped(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return f"'{cell}" if FORMULA.match(cell) else cell
 
 
 def _cell(value: object) -> str:

@@ -5,7 +5,8 @@ in the transaction that moves its position; then each is changed, and its outcom
 process that is killed in between leaves nothing unknown: another one goes on with those who are
 still waiting, and what they were before is not lost.
 
-A row is kept for ``KEPT``: so long a job can be undone.
+A row is kept for ``KEPT``: so long a job can be undone. The rows of a file that is imported are
+rows of its job from the start.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, func, insert, select, tuple_, update
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, tuple_, update
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
@@ -24,6 +25,8 @@ from worksgate.directory import SUBJECT_PREFIX
 
 KEPT: Final = 30 * 86_400.0
 """Seconds for which an ended job is kept."""
+KEPT_DRAFT: Final = 86_400.0
+"""Seconds for which an import is kept that was checked, and not begun."""
 
 _JOBS, _ROWS = schema.jobs, schema.job_rows
 _ACCOUNTS, _PEOPLE = schema.accounts.c, schema.people.c
@@ -40,11 +43,15 @@ class JobKind(StrEnum):
     """Send them a link with which they choose a password."""
     ADD_GROUP = auto()
     REMOVE_GROUP = auto()
+    IMPORT = auto()
+    """Add them, or change them, as a row of a file says; a row stands for a person."""
 
 
 class JobState(StrEnum):
     """How far a job is."""
 
+    DRAFT = auto()
+    """An import that was checked, and not begun."""
     RUNNING = auto()
     DONE = auto()
     STOPPED = auto()
@@ -148,6 +155,39 @@ class JobRows:
             await connection.execute(moved)
 
     @run_to_completion
+    async def add_draft(self, job: Job) -> None:
+        """Keep an import that was checked; its rows come with ``add_rows``."""
+        values = {column.name: getattr(job, column.name) for column in _JOBS.c}
+        async with self._connections.writing() as connection:
+            await connection.execute(insert(_JOBS).values(values))
+
+    @run_to_completion
+    async def add_rows(self, job_id: str, rows: Sequence[JobRow]) -> None:
+        """Keep some rows of a draft."""
+        async with self._connections.writing() as connection:
+            await connection.execute(insert(_ROWS), [_row_values(job_id, row) for row in rows])
+
+    @run_to_completion
+    async def begin_draft(self, job_id: str, event: AuditEvent) -> bool:
+        """Begin an import, with its audit record; False if it is no draft any more."""
+        is_draft = (_JOBS.c.id == job_id, _JOBS.c.state == JobState.DRAFT.value)
+        values = {"state": JobState.RUNNING.value, "created_at": event.at}
+        async with self._connections.writing() as connection:
+            begun = await connection.execute(update(_JOBS).where(*is_draft).values(values))
+            if begun.rowcount == 1:
+                await write_events(connection, event)
+            return begun.rowcount == 1
+
+    @run_to_completion
+    async def note_tried(self, job_id: str, rows: Sequence[JobRow]) -> None:
+        """Note that rows are about to be imported."""
+        async with self._connections.writing() as connection:
+            for row in rows:
+                before = {**(row.before or {}), "tried": True}
+                same = (_ROWS.c.job_id == job_id, _ROWS.c.subject_id == row.subject_id)
+                await connection.execute(update(_ROWS).where(*same).values(before=before))
+
+    @run_to_completion
     async def settle(self, job_id: str, row: JobRow) -> bool:
         """Write the outcome of a person, once; False if the job does not run any more."""
         is_wrong = row.outcome in (RowOutcome.REFUSED, RowOutcome.FAILED)
@@ -243,7 +283,10 @@ class JobRows:
 
         Returns the number of rows.
         """
-        old = select(_JOBS.c.id).where(_JOBS.c.ended_at < now - KEPT)
+        is_old_draft = and_(
+            _JOBS.c.state == JobState.DRAFT.value, _JOBS.c.created_at < now - KEPT_DRAFT
+        )
+        old = select(_JOBS.c.id).where(or_(_JOBS.c.ended_at < now - KEPT, is_old_draft))
         some = select(_ROWS.c.job_id, _ROWS.c.subject_id).where(_ROWS.c.job_id.in_(old))
         key = tuple_(_ROWS.c.job_id, _ROWS.c.subject_id)
         async with self._connections.writing() as connection:

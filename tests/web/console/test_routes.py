@@ -39,6 +39,9 @@ ALLOWED = {
     ("GET", "/person/leave"): ALL,
     ("POST", "/person/leave"): {OWNER, ADMIN},
     ("POST", "/person/leave/cancel"): {OWNER, ADMIN},
+    ("GET", "/people/import"): {OWNER, ADMIN},
+    ("POST", "/people/import"): {OWNER, ADMIN},
+    ("POST", "/people/import/start"): {OWNER, ADMIN},
     ("POST", "/people/bulk"): {OWNER, ADMIN, HELP},
     ("GET", "/jobs"): ALL,
     ("POST", "/jobs/start"): {OWNER, ADMIN, HELP},
@@ -78,6 +81,7 @@ PUBLIC = {
 PROVED = {
     ("POST", "/person/remove-factors"),
     ("POST", "/person/leave"),
+    ("POST", "/people/import/start"),
     ("POST", "/jobs/start"),
     ("POST", "/job/undo"),
     ("POST", "/job/result"),

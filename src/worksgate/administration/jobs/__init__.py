@@ -2,6 +2,7 @@
 
     verbs        starts, stops and undoes a job, as an operation of the administration
     kinds        what a job does to one person, by the operations for one person
+    imports      checks a file of people, and imports some of its rows
     reset_mails  sends people links with which they choose a password
     runner       carries jobs out, one at a time, in one process of all
 

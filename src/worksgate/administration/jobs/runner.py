@@ -6,7 +6,7 @@ with whoever is still waiting, as soon as the lease has expired; outages are wai
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import structlog
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Unfinished
+from worksgate.administration.jobs.imports import import_rows
 from worksgate.administration.jobs.kinds import VERBS, Operations, outcome_for
 from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import may, role_named
@@ -21,7 +22,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.database import Conflict
 from worksgate.database.leases import JOBS, SECONDS, Turn
 from worksgate.directory.database import Directory
-from worksgate.directory.jobs import Job, JobRow, JobState, RowOutcome
+from worksgate.directory.jobs import Job, JobKind, JobRow, JobState, RowOutcome
 from worksgate.limits.outages import Unavailable
 
 STEP: Final = 500
@@ -90,27 +91,40 @@ class JobRunner:
         waiting = await self._rows.rows(job.id, (RowOutcome.WAITING,), CHECKED, last)
         if not waiting:
             return await self._write_down(job)
-        operations = self._operations(actor)
-        for row in waiting:
-            if not await self._rows.settle(job.id, await self._outcome(operations, job, row)):
+        is_running = True
+        async for settled in self._outcomes(self._operations(actor), job, waiting):
+            is_running = await self._rows.settle(job.id, settled)
+            if not is_running and job.kind is not JobKind.IMPORT:
                 return False
-            self._last = job.id, row.subject_id
+            self._last = job.id, settled.subject_id
             await asyncio.sleep(self._pause)
             if not await turn.keep():
                 return False
-        return True
+        return is_running
+
+    async def _outcomes(
+        self, operations: Operations, job: Job, waiting: Sequence[JobRow]
+    ) -> AsyncIterator[JobRow]:
+        if job.kind is not JobKind.IMPORT:
+            for row in waiting:
+                yield await self._outcome(operations, job, row)
+            return
+        try:
+            settled = await import_rows(operations, self._rows, job, waiting)
+        except (Unavailable, Unfinished):
+            raise
+        except Exception as error:  # as of one person
+            settled = [_failed(job, row, error) for row in waiting]
+        for row in settled:
+            yield row
 
     async def _outcome(self, operations: Operations, job: Job, row: JobRow) -> JobRow:
         try:
             return await outcome_for(operations, job, row)
         except (Unavailable, Unfinished):
             raise
-        except (
-            Exception
-        ) as error:  # whatever it is, the others must be done; its text may be secret
-            kind = type(error).__name__
-            _log.error("job.failed", job=job.id, subject_id=row.subject_id, kind=kind)
-            return replace(row, outcome=RowOutcome.FAILED, detail=f"an error of Worksgate: {kind}")
+        except Exception as error:  # the others must be done; its text may be secret
+            return _failed(job, row, error)
 
     async def _write_down(self, job: Job) -> bool:
         """Write down who is next; False if that is nobody: the job has ended."""
@@ -126,6 +140,8 @@ class JobRunner:
 
     async def _next(self, job: Job) -> list[JobRow]:
         """The people after the position of a job, as they are now."""
+        if job.kind is JobKind.IMPORT:
+            return []  # its rows were there from the start
         expected: dict[str, Any] = {}
         if job.undoes is not None:
             done = await self._rows.rows(job.undoes, (RowOutcome.DONE,), STEP, job.position)
@@ -168,6 +184,12 @@ class JobRunner:
         )
         if await self._rows.end(job.id, state, event):
             _log.info("job.ended", job=job.id, state=state.value, done=job.done, failed=job.failed)
+
+
+def _failed(job: Job, row: JobRow, error: Exception) -> JobRow:
+    kind = type(error).__name__
+    _log.error("job.failed", job=job.id, subject_id=row.subject_id, kind=kind)
+    return replace(row, outcome=RowOutcome.FAILED, detail=f"an error of Worksgate: {kind}")
 
 
 def _with(state: dict[str, Any] | None, expected: Any) -> dict[str, Any] | None:

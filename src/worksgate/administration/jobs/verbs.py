@@ -94,7 +94,7 @@ class JobAdministration:
 
         Raises Outdated if others than ``expected`` match by now, Refused or Forbidden.
         """
-        self._check_may(kind)
+        self.check_may(kind)
         arguments: dict[str, Any] = selection.arguments()
         if kind in _GROUPED:
             with refusals():
@@ -112,7 +112,7 @@ class JobAdministration:
         Raises NotFound, Refused or Forbidden.
         """
         job = await self.find(job_id)
-        self._check_may(UNDONE_BY.get(job.kind, job.kind))
+        self.check_may(UNDONE_BY.get(job.kind, job.kind))
         if problem := await self.why_not_undone(job):
             raise Refused(problem)
         kept = {name: value for name, value in job.arguments.items() if name == "group"}
@@ -136,7 +136,7 @@ class JobAdministration:
     async def stop(self, job_id: str) -> Job:
         """Stop a job: whoever was changed stays so. Raises NotFound or Forbidden."""
         job = await self.find(job_id)
-        self._check_may(job.kind)
+        self.check_may(job.kind)
         await self._rows.end(
             job.id,
             JobState.STOPPED,
@@ -177,7 +177,8 @@ class JobAdministration:
         role = self._actor.role
         return None if role is None or may(role, Verb.AUDIT) else self._actor.name
 
-    def _check_may(self, kind: JobKind) -> None:
+    def check_may(self, kind: JobKind) -> None:
+        """Raise Forbidden if this administrator may not do this to many people."""
         role = self._actor.role
         if role is not None and not may(role, VERBS[kind]):
             raise Forbidden(f"the role {role.value} cannot do this to many people")

@@ -16,6 +16,7 @@ the server and works without JavaScript.
     today           what needs attention, and the field that finds everything
     people          the list of people; one person, and what helps them
     bulk            many people at once, and the jobs that carry that out
+    importing       people from a CSV file
     leaver          somebody who leaves: what ends, when, and the proof of it
     trace           why somebody cannot get in, by whatever is known of it
     clients         the clients; one client, its secret and its settings

@@ -35,9 +35,11 @@ NAMES: Final[Mapping[JobKind, str]] = {
     JobKind.RESET_LINK: text("Send a reset link"),
     JobKind.ADD_GROUP: text("Add to a group"),
     JobKind.REMOVE_GROUP: text("Remove from a group"),
+    JobKind.IMPORT: text("Import people"),
 }
 
 STATES: Final[Mapping[JobState, str]] = {
+    JobState.DRAFT: text("checked, not begun"),
     JobState.RUNNING: text("running"),
     JobState.DONE: text("done"),
     JobState.STOPPED: text("stopped"),
@@ -88,6 +90,8 @@ async def show(visit: Visit) -> Response:
     """How far a job is, who is not as was wanted, and its undoing."""
     jobs = visit.administration.jobs
     job = await jobs.find(visit.query.get("id", ""))
+    if job.state is JobState.DRAFT:
+        return visit.to("/people/import", id=job.id)
     is_running = job.state is JobState.RUNNING
     return visit.page(
         "job.html",
@@ -186,7 +190,7 @@ def _kind(form: Mapping[str, str]) -> JobKind:
     do = form.get("do", "")
     if do == GROUP:
         return JobKind.REMOVE_GROUP if form.get("mode") == "remove" else JobKind.ADD_GROUP
-    if do not in list(JobKind):
+    if do not in list(JobKind) or do == JobKind.IMPORT:
         raise Refused("there is no such change")
     return JobKind(do)
 

@@ -1,0 +1,136 @@
+"""The rows of a CSV file of people: which encoding it has, its columns and cells.
+
+UTF-8, with or without a byte order mark, or the encoding of Excel on a Japanese or Korean Windows;
+the first line names the columns. A cell that a spreadsheet would take for a formula was written
+with a leading ``'``, and is read without it.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from worksgate.administration.people_import.columns import SECRETS, BadColumns, read_columns
+
+UTF_8 = "utf-8"
+READABLE = (UTF_8, "cp932", "cp949")
+"""Encodings that a file may have."""
+
+FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""First characters of cells that a spreadsheet could execute; the last four are full width."""
+
+# Decoding with the wrong one of the two shows: names in cp932 become rare syllables, which euc_kr
+# lacks and cp949 has, and Hangul begins with half-width katakana.
+_JAPANESE = re.compile(r"[\0-\x7f\u3000-\u30ff\u4e00-\u9fff\uf900-\ufaff\uff01-\uff5e\uffe5]*")
+_KOREAN = re.compile(r"[\0-\x7f\u3000-\u303f\uac00-\ud7a3\uff01-\uff5e·]*")
+_ORDINARY = {"cp932": ("cp932", _JAPANESE), "cp949": ("euc_kr", _KOREAN)}
+
+
+class BadFile(ValueError):
+    """It is no CSV file of people; one sentence."""
+
+
+class UnknownEncoding(BadFile):
+    """It is not UTF-8, and could be in several encodings, or in none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """The rows of a file, each cell by its column; ``is_guess`` if the encoding is one."""
+
+    rows: list[dict[str | None, str]]
+    encoding: str
+    is_guess: bool
+
+
+def read_file(name: str, data: bytes, encoding: str | None = None) -> ReadFile:
+    """The rows of a file, which errors call ``name``.
+
+    Without ``encoding`` (one of ``READABLE``) it is detected if it is unambiguous. Raises BadFile;
+    invalid rows are left to the import.
+    """
+    text, encoding, is_guess = _decoded_or_guessed(name, data, encoding)
+    rows = _cells_of(name, text)
+    while rows and not any(rows[-1]):
+        rows.pop()
+    try:
+        columns = read_columns(rows[0] if rows else [])
+    except BadColumns as error:
+        raise BadFile(f"{name}: {error}") from None
+    return ReadFile([_row(columns, cells) for cells in rows[1:]], encoding, is_guess)
+
+
+def _decoded_or_guessed(file: str, data: bytes, encoding: str | None) -> tuple[str, str, bool]:
+    if encoding is not None:
+        return _decoded(file, data, encoding), encoding, False
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise BadFile(f"{file} is UTF-16 text; save it as CSV UTF-8")
+    try:
+        return data.decode("utf-8-sig"), UTF_8, False
+    except UnicodeDecodeError as error:
+        guessed = _only_reading(data)
+        if guessed is None:
+            problem = f"{file} is not UTF-8 text (line {_line(data, error)})"
+            raise UnknownEncoding(problem) from None
+    return _decoded(file, data, guessed), guessed, True
+
+
+def _decoded(file: str, data: bytes, encoding: str) -> str:
+    try:
+        return data.decode("utf-8-sig" if encoding == UTF_8 else encoding)
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{file} is not {encoding} text (line {_line(data, error)})") from None
+
+
+def _line(data: bytes, error: UnicodeDecodeError) -> int:
+    return data.count(b"\n", 0, error.start) + 1
+
+
+def _only_reading(data: bytes) -> str | None:
+    """The older encoding in which a file is ordinary text, if there is exactly one."""
+    fitting = []
+    for encoding, (codec, ordinary) in _ORDINARY.items():
+        with suppress(UnicodeDecodeError):
+            if ordinary.fullmatch(data.decode(codec)):
+                fitting.append(encoding)
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _cells_of(file: str, text: str) -> list[list[str]]:
+    """The rows of a file. Raises BadFile with the line on which the invalid row begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    rows: list[list[str]] = []
+    begins = 1
+    try:
+        for row in reader:
+            rows.append(row)
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        hint = " (a quotation mark is never closed)" if "unexpected end" in str(error) else ""
+        raise BadFile(f"{file} is not a CSV file: line {begins}: {error}{hint}") from None
+    return rows
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter of the columns: Excel writes ; in locales with a decimal comma."""
+    first = text.partition("\n")[0]
+    return max(",;\t", key=first.count)
+
+
+def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str | None, str]:
+    """A row as from csv.DictReader: cells without a column are under None."""
+    row: dict[str | None, str] = {
+        column: cell if column in SECRETS else _unescaped(cell)
+        for column, cell in zip(columns, cells, strict=False)
+    }
+    for column in columns[len(cells) :]:
+        row[column] = ""
+    if len(cells) > len(columns):
+        row[None] = ",".join(cells[len(columns) :])
+    return row
+
+
+def _unescaped(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell

@@ -1,0 +1,76 @@
+"""People from a CSV file: checked first, then imported by a job."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from worksgate.administration.jobs.imports import MOST_ROWS
+from worksgate.administration.people_import.columns import COLUMNS, SECRETS, ImportOutcome
+from worksgate.administration.people_import.files import (
+    READABLE,
+    BadFile,
+    UnknownEncoding,
+    read_file,
+)
+from worksgate.directory.jobs import JobKind, JobState
+from worksgate.web.console.visit import Visit
+
+FILE_BYTES: Final = 4 * 1024 * 1024
+PREVIEWED: Final = 20
+"""Rows that are shown before an import is begun."""
+FINDINGS: Final = 100
+"""Refused rows that are shown; all of them are in the result."""
+
+
+async def show(visit: Visit) -> Response:
+    """The form for a file, or what an import would do."""
+    if "id" not in visit.query:
+        return _form(visit)
+    job = await visit.administration.jobs.find(visit.query["id"])
+    if job.kind is not JobKind.IMPORT or job.state is not JobState.DRAFT:
+        return visit.to("/job", id=job.id)
+    counts = job.arguments["counts"]
+    return visit.page(
+        "import_preview.html",
+        job=job,
+        rows=await visit.administration.import_jobs.first(job, PREVIEWED),
+        findings=await visit.administration.jobs.wrong(job, FINDINGS),
+        most=FINDINGS,
+        counts={each.value: counts.get(each.value, 0) for each in ImportOutcome},
+        will_change=job.total - job.failed,
+    )
+
+
+async def check(visit: Visit) -> Response:
+    """Check a file; nobody is changed."""
+    if not visit.file:
+        return _form(visit, problem="none")
+    encoding = visit.form.get("encoding", "")
+    try:
+        read = read_file("the file", visit.file, encoding if encoding in READABLE else None)
+    except UnknownEncoding as error:
+        return _form(visit, problem="encoding", detail=str(error))
+    except BadFile as error:
+        return _form(visit, problem="file", detail=str(error))
+    job = await visit.administration.import_jobs.check(read.rows, update="update" in visit.form)
+    return visit.to("/people/import", id=job.id)
+
+
+async def begin(visit: Visit) -> Response:
+    """Begin an import that was checked."""
+    job = await visit.administration.import_jobs.begin(visit.form.get("id", ""))
+    return visit.to("/job", id=job.id)
+
+
+def _form(visit: Visit, *, problem: str = "", detail: str = "") -> Response:
+    return visit.page(
+        "import.html",
+        400 if problem else 200,
+        problem=problem,
+        detail=detail,
+        columns=[each for each in COLUMNS if each not in SECRETS],
+        encodings=READABLE,
+        encoding=visit.form.get("encoding", ""),
+        most_rows=MOST_ROWS,
+        most_megabytes=FILE_BYTES // 1_048_576,
+    )
