@@ -30,7 +30,9 @@ PAGES = (
     *("/client/rules?id={1}&who=tanaka&address=192.0.2.1", "/audit/changes"),
     *("/person/leave?id={0}", "/jobs"),
 )
-WIZARD = tuple(f"/wizard/{step}" for step in ("where", "address", "rehearse", "plan", "apply"))
+WIZARD = tuple(
+    f"/wizard/{step}" for step in ("where", "address", "values", "rehearse", "plan", "apply")
+)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 

@@ -10,11 +10,16 @@ from tests.web.console.console import AdminBrowser, ConsoleUnderTest
 from worksgate.administration.roles import Role
 from worksgate.audit import Event
 
-WIZARD = [f"/wizard/{step}" for step in ("where", "address", "rehearse", "plan", "apply")]
+WIZARD = [f"/wizard/{step}" for step in ("where", "address", "values", "rehearse", "plan", "apply")]
 IMPOSSIBLE: tuple[tuple[str, dict[str, str]], ...] = (
     ("/wizard/where", {"profile": "other", "plan": "free", "language": "en"}),
     ("/wizard/where", {"profile": "line_works", "plan": "gold", "language": "en"}),
     ("/wizard/where", {"profile": "line_works", "plan": "free", "language": "xx"}),
+    ("/wizard/values/client", {"name": ""}),
+    ("/wizard/values/choose", {"client": "nobody"}),
+    ("/wizard/values", {"field": "sso_type", "is_so": "yes"}),
+    ("/wizard/values", {"field": "client_secret", "is_so": "yes"}),
+    ("/wizard/values/secret", {}),
 )
 MARKS = re.compile(r'aria-label="(done|needs attention)"')
 

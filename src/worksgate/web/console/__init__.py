@@ -27,5 +27,6 @@ the server and works without JavaScript.
     changes         who changed what, before and after; undo
     wizard          the set-up, step by step
     rehearsal       who would fail at APPLY, and the members of LINE WORKS
+    wizard_values   its step 6: every value for the Developer Console
     administrators  who has which role
 """

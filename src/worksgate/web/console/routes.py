@@ -29,6 +29,7 @@ from worksgate.web.console import (
     today,
     trace,
     wizard,
+    wizard_values,
 )
 from worksgate.web.console.visit import Visit
 
@@ -82,6 +83,23 @@ ROUTES: Final = (
     Route("GET", "/wizard/address", Verb.CHANGE_CLIENTS, wizard.show_address),
     Route("POST", "/wizard/address/inside", Verb.CHANGE_CLIENTS, wizard.check_inside),
     Route("POST", "/wizard/address/outside", Verb.CHANGE_CLIENTS, wizard.judge_outside),
+    Route("GET", "/wizard/values", Verb.CHANGE_CLIENTS, wizard_values.show_values),
+    Route("POST", "/wizard/values", Verb.CHANGE_CLIENTS, wizard_values.confirm),
+    Route(
+        "POST",
+        "/wizard/values/client",
+        Verb.CHANGE_CLIENTS,
+        wizard_values.create_client,
+        is_proved=True,
+    ),
+    Route(
+        "POST",
+        "/wizard/values/secret",
+        Verb.CHANGE_CLIENTS,
+        wizard_values.renew_secret,
+        is_proved=True,
+    ),
+    Route("POST", "/wizard/values/choose", Verb.CHANGE_CLIENTS, wizard_values.choose_client),
     Route("GET", "/wizard/rehearse", Verb.CHANGE_CLIENTS, wizard.show_rehearse),
     Route("GET", "/wizard/plan", Verb.CHANGE_CLIENTS, wizard.show_plan),
     Route("GET", "/wizard/apply", Verb.CHANGE_CLIENTS, wizard.show_apply),
