@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from worksgate.settings.options import FIELDS
-from worksgate.settings.sources import SOURCE_TYPES
+from worksgate.settings.sources import SOURCE_TYPES, SourceSettings
 from worksgate.settings.types import type_name
 
 _BEGIN, _END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
@@ -43,6 +43,29 @@ def template(values: Mapping[str, Any]) -> str:
             value = _toml(values.get(name, FIELDS[name].default))
             lines += ["", f"# {FIELDS[name].metadata['doc']}", f"{mark}{name} = {value}"]
     return "\n".join([*lines, *_example_sources()]) + "\n"
+
+
+def source_table(source: SourceSettings) -> str:
+    """The table of a source as in the settings file, without defaults; secrets are not shown."""
+    lines = ["[[source]]", f"type = {_toml(source.type)}"]
+    for each in fields(source):
+        value = getattr(source, each.name)
+        if value == each.default:
+            continue
+        is_secret = not each.repr
+        lines.append(
+            f'{each.name}_file = "/etc/worksgate/…"  # the secret is not shown'
+            if is_secret
+            else f"{each.name} = {_toml(value)}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def example_table(kind: type[SourceSettings]) -> str:
+    """A table of this type of source with its required fields, to be filled in."""
+    lines = ["[[source]]", f"type = {_toml(kind.type)}"]
+    lines += [f"{name} = {_toml(value)}" for name, value in kind.example.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _example_sources() -> Iterator[str]:

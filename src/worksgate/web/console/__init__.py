@@ -28,5 +28,6 @@ the server and works without JavaScript.
     wizard          the set-up, step by step
     rehearsal       who would fail at APPLY, and the members of LINE WORKS
     wizard_values   its step 6: every value for the Developer Console
+    sources         whether a source answers, and what it says of somebody
     administrators  who has which role
 """

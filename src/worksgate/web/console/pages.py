@@ -136,6 +136,7 @@ _MENU: Final[Sequence[_Place]] = (
     _Place("/audit", text("Audit"), Verb.AUDIT),
     _Place("/wizard", text("Set-up steps"), Verb.CHANGE_CLIENTS),
     _Place("/go-live", text("Go live"), Verb.REHEARSE),
+    _Place("/sources", text("Sources"), Verb.CHANGE_CLIENTS),
     _Place("/administrators", text("Administrators"), Verb.OWN),
 )
 
