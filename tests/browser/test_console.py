@@ -16,6 +16,7 @@ from tests.browser.windows import OpenWindow, overflow, violations
 from tests.databases import url_of
 
 from worksgate.administration import Administration
+from worksgate.administration.set_up import Step
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
 from worksgate.doctor.console_examiner import ConsoleExaminer
@@ -29,10 +30,9 @@ PAGES = (
     *("/clients", "/client?id={1}", "/client/edit?id={1}&part=sign-in", "/client/new"),
     *("/client/rules?id={1}&who=tanaka&address=192.0.2.1", "/audit/changes"),
     *("/person/leave?id={0}", "/jobs"),
+    *("/sources", "/source?name=directory"),
 )
-WIZARD = tuple(
-    f"/wizard/{step}" for step in ("where", "address", "values", "rehearse", "plan", "apply")
-)
+WIZARD = tuple(f"/wizard/{step.value}" for step in Step)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 

@@ -8,13 +8,15 @@ from tests.databases import query
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest
 
 from worksgate.administration.roles import Role
+from worksgate.administration.set_up import Step
 from worksgate.audit import Event
 
-WIZARD = [f"/wizard/{step}" for step in ("where", "address", "values", "rehearse", "plan", "apply")]
+WIZARD = [f"/wizard/{step.value}" for step in Step]
 IMPOSSIBLE: tuple[tuple[str, dict[str, str]], ...] = (
     ("/wizard/where", {"profile": "other", "plan": "free", "language": "en"}),
     ("/wizard/where", {"profile": "line_works", "plan": "gold", "language": "en"}),
     ("/wizard/where", {"profile": "line_works", "plan": "free", "language": "xx"}),
+    ("/wizard/keys", {"kind": "password_hash"}),
     ("/wizard/values/client", {"name": ""}),
     ("/wizard/values/choose", {"client": "nobody"}),
     ("/wizard/values", {"field": "sso_type", "is_so": "yes"}),
@@ -52,7 +54,7 @@ async def test_a_new_installation_leads_to_the_wizard_until_there_is_a_client(
 async def test_r166_opening_the_pages_keeps_nothing(
     console: ConsoleUnderTest, owner: AdminBrowser
 ) -> None:
-    for path in WIZARD:
+    for path in (*WIZARD, "/sources", "/source?name=directory"):
         assert (await owner.get(path)).status_code == 200, path
     assert await answers(console) == set()
     assert await records(console) == []

@@ -71,7 +71,8 @@ async def test_the_client_is_made_of_what_was_answered(
         plan="paid",
         language="ja",
     )
-    await console.administration.set_up.choose_key("works_account")
+    await owner.get("/wizard/keys")
+    await owner.post("/wizard/keys", kind="works_account")
     await owner.get("/wizard/values")
     await owner.post("/wizard/values/client", name="Works")
     (client,) = await console.administration.clients.all()
@@ -86,7 +87,8 @@ async def test_the_client_is_made_of_what_was_answered(
     assert "1 hour in browsers, 24 hours in apps" in page
     await owner.post("/wizard/values/client", name="Another")
     assert owner.page.status_code == 409
-    await console.administration.set_up.choose_key("external_key")
+    await owner.get("/wizard/keys")
+    await owner.post("/wizard/keys", kind="external_key")
     (client,) = await console.administration.clients.all()
     assert client.user_key is UserKey.EXTERNAL_KEY
 

@@ -27,6 +27,7 @@ the server and works without JavaScript.
     changes         who changed what, before and after; undo
     wizard          the set-up, step by step
     rehearsal       who would fail at APPLY, and the members of LINE WORKS
+    wizard_people   its steps 3 to 5: people, user keys, what LINE WORKS is told
     wizard_values   its step 6: every value for the Developer Console
     sources         whether a source answers, and what it says of somebody
     administrators  who has which role

@@ -30,6 +30,7 @@ from worksgate.web.console import (
     today,
     trace,
     wizard,
+    wizard_people,
     wizard_values,
 )
 from worksgate.web.console.visit import Visit
@@ -84,6 +85,19 @@ ROUTES: Final = (
     Route("GET", "/wizard/address", Verb.CHANGE_CLIENTS, wizard.show_address),
     Route("POST", "/wizard/address/inside", Verb.CHANGE_CLIENTS, wizard.check_inside),
     Route("POST", "/wizard/address/outside", Verb.CHANGE_CLIENTS, wizard.judge_outside),
+    Route("GET", "/wizard/people", Verb.CHANGE_CLIENTS, wizard_people.show_people),
+    Route("GET", "/wizard/keys", Verb.CHANGE_CLIENTS, wizard_people.show_keys),
+    Route("POST", "/wizard/keys", Verb.CHANGE_CLIENTS, wizard_people.choose_key),
+    Route("POST", "/wizard/keys/count", Verb.CHANGE_CLIENTS, wizard_people.count_keys),
+    Route("GET", "/wizard/tell", Verb.CHANGE_CLIENTS, wizard_people.show_tell),
+    Route("POST", "/wizard/tell", Verb.CHANGE_CLIENTS, wizard_people.tell),
+    Route(
+        "POST",
+        "/wizard/tell/file",
+        Verb.CHANGE_CLIENTS,
+        wizard_people.export_keys,
+        is_proved=True,
+    ),
     Route("GET", "/wizard/values", Verb.CHANGE_CLIENTS, wizard_values.show_values),
     Route("POST", "/wizard/values", Verb.CHANGE_CLIENTS, wizard_values.confirm),
     Route(

@@ -1,7 +1,7 @@
 """The set-up wizard: nine steps, each a page of its own that can be left and come back to.
 
-What a step does is done by ``administration.set_up``; nothing is changed by opening a page.
-The values of step 6 are in ``wizard_values``.
+What a step does is done by ``administration.set_up``; nothing is changed by opening a page. The
+steps 3 to 5 are in ``wizard_people``, the values of step 6 in ``wizard_values``.
 """
 
 import asyncio
