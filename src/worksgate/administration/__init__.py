@@ -109,6 +109,7 @@ class Administration:
         self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)
         self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
         self.people_list = directory.people_list
+        self.sign_ins = directory.sign_ins
         self.departures = DepartureAdministration(
             directory, self.people, Leaving(directory, store, clock), acting
         )

@@ -35,6 +35,7 @@ from worksgate.directory import SUBJECT_PREFIX, Account, queries
 from worksgate.directory.administrators import AdministratorRows, end_console_sessions
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.audit.seals import Seals
+from worksgate.directory.audit.sign_in_counts import SignInCounts
 from worksgate.directory.branding_versions import BrandingVersion, BrandingVersions
 from worksgate.directory.change_log import Author, ChangeLog
 from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
@@ -105,6 +106,7 @@ class Directory:
         self.jobs = JobRows(self)
         self.going_live = GoingLiveRows(self)
         self.change_log = ChangeLog(self)
+        self.sign_ins = SignInCounts(self)
 
     @classmethod
     def open(
@@ -354,6 +356,14 @@ class Directory:
         """The newest matching audit records, the oldest of them first."""
         async with self.reading() as connection:
             return await queries.find_events(connection, audit_filter)
+
+    @run_to_completion
+    async def audit_before(
+        self, audit_filter: AuditFilter, before: int | None
+    ) -> list[tuple[int, AuditEvent]]:
+        """The next matching audit records before an ID, the newest of them first."""
+        async with self.reading() as connection:
+            return await queries.events_before(connection, audit_filter, before)
 
     @run_to_completion
     async def changes(self, limit: int) -> list[AuditEvent]:

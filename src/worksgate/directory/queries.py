@@ -153,6 +153,18 @@ async def find_events(connection: AsyncConnection, audit_filter: AuditFilter) ->
     return [event_from(row) for row in sorted(rows, key=lambda row: (row["at"], row["id"]))]
 
 
+async def events_before(
+    connection: AsyncConnection, audit_filter: AuditFilter, before: int | None
+) -> list[tuple[int, AuditEvent]]:
+    """The next matching records before an ID, the newest of them first, each with its ID."""
+    table = schema.audit
+    query = _narrowed(select(table), audit_filter)
+    if before is not None:
+        query = query.where(table.c.id < before)
+    rows = await connection.execute(query.order_by(table.c.id.desc()).limit(audit_filter.limit))
+    return [(row["id"], event_from(row)) for row in rows.mappings()]
+
+
 async def last_changes(connection: AsyncConnection, limit: int) -> list[AuditEvent]:
     """The last records of changes by administrators, the newest first."""
     table = schema.audit

@@ -11,6 +11,7 @@
     wording        the texts of all of these, in English; ``locale`` has the other languages
     say            a text in a language
     spoken         a whole trace in a language
+    undated        a reason in words without a time, for lists and counts
 
 ``tries``, ``gates`` and ``verdict`` are pure: facts in, values out. A verdict holds texts with
 their values and no sentence, so that the console and the command line can each say it in the

@@ -35,8 +35,8 @@ class CallAuditTrail:
         """Return when there is room for all records of a request. Raises StoreUnavailable."""
         return self._audit.room()
 
-    def user_info(self, at: float, token: AccessToken, address: str) -> None:
-        """An access token was resolved to its person."""
+    def user_info(self, at: float, token: AccessToken, address: str, elapsed_ms: float) -> None:
+        """An access token was resolved to its person, within so many milliseconds."""
         self._audit.record(
             AuditEvent(
                 event=Event.USER_INFO_RETURNED,
@@ -45,6 +45,7 @@ class CallAuditTrail:
                 client_id=token.client_id,
                 subject_id=token.subject_id,
                 address=address,
+                elapsed_ms=elapsed_ms,
             )
         )
 

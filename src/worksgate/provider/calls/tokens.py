@@ -6,8 +6,9 @@ memory, and one operation of the store. Nothing in this file knows HTTP.
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 
-from worksgate.audit import Event
+from worksgate.audit import Event, elapsed_ms
 from worksgate.clients.registry import ClientRegistry, check_admitted
 from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.limits.outages import Unavailable
@@ -103,7 +104,7 @@ class LineWorksCalls:
 
     async def user_info(self, form: Form, address: str) -> UserInfoResponse:
         """Return the person of this access token. Raises OAuthError."""
-        now = self._clock()
+        now, began = self._clock(), perf_counter()
         try:
             await self._records.room()
             request = UserInfoRequest.parse(form)
@@ -120,5 +121,5 @@ class LineWorksCalls:
             raise
         except Unavailable as outage:
             raise TemporarilyUnavailable(str(outage)) from outage
-        self._records.user_info(now, token, address)
+        self._records.user_info(now, token, address, elapsed_ms(began))
         return UserInfoResponse(token.user_id)
