@@ -11,6 +11,9 @@ the server and works without JavaScript.
     cookies         the console's two cookies
     uploads         forms with a file
     csv_files       files for spreadsheets
+    periods         periods of time, and their parts
+    charts          charts, from numbers to positions
+    addresses       how much of an address a role sees
 
     access          signing in and out, the first link, one's own sessions, step-up
     today           what needs attention, and the field that finds everything

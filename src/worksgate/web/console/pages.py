@@ -109,6 +109,23 @@ class Words:
         names = get_day_names("abbreviated", locale=self.language)
         return "–".join(str(names[_DAYS.index(each)]) for each in value.split("-"))
 
+    def date(self, at: float) -> str:
+        """A day without its year."""
+        from babel.dates import format_skeleton
+
+        return format_skeleton("MMMd", _local(at), locale=self.language)
+
+    def weekday(self, at: float) -> str:
+        """A day of the week, as short as it can be."""
+        from babel.dates import format_datetime
+
+        return format_datetime(_local(at), "EEEEE", locale=self.language)
+
+    def said(self, message: str, **values: object) -> str:
+        """A text that ``text`` has marked, with its values."""
+        said = texts_of(self.language).gettext(message)
+        return said % values if values else said
+
     def zone(self) -> str:
         """The name of the zone of all times on a page."""
         return datetime.now(UTC).astimezone().tzname() or "UTC"
@@ -186,7 +203,8 @@ def _local(at: float) -> datetime:
 
 
 @cache
-def _texts(language: str) -> Translations:
+def texts_of(language: str) -> Translations:
+    """The console's texts in one of ``LANGUAGES``."""
     if language == "en":
         return Translations({}, {})
     return read_catalogue(_HERE / "locale" / f"{language}.po", language)
@@ -194,7 +212,7 @@ def _texts(language: str) -> Translations:
 
 @cache
 def _environment(language: str) -> jinja2.Environment:
-    environment = environment_of(_HERE / "templates", _texts(language))
+    environment = environment_of(_HERE / "templates", texts_of(language))
     globals_: dict[str, Any] = {"iso": iso, "ROLE_NAMES": ROLE_NAMES, "Verb": Verb}
     environment.globals.update(globals_)
     return environment

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from ipaddress import ip_address, ip_network
 
 from starlette.responses import Response
 
@@ -11,6 +10,7 @@ from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
 from worksgate.administration.sign_in_trace.gates import GateState
 from worksgate.administration.sign_in_trace.spoken import SpokenTrace, SpokenTry
 from worksgate.sources import Person
+from worksgate.web.console.addresses import address_for
 from worksgate.web.console.visit import Visit
 
 LONGEST = 200
@@ -37,10 +37,7 @@ class ShownTrace:
 
     def about(self, each: SpokenTry) -> str:
         """By what and in what a sign-in was, and from where."""
-        address = each.address or ""
-        if self.role is Role.HELP_DESK:
-            address = _network_of(address)
-        return " · ".join(filter(None, (*each.about, address)))
+        return " · ".join(filter(None, (*each.about, address_for(self.role, each.address))))
 
 
 async def show(visit: Visit) -> Response:
@@ -70,12 +67,3 @@ def local_zone() -> tzinfo:
 def _shown(visit: Visit, trace: Trace) -> ShownTrace:
     speaker = Speaker(visit.words.language, local_zone(), visit.now)
     return ShownTrace(trace.spoken(speaker), visit.role)
-
-
-def _network_of(address: str) -> str:
-    """As much of an address as the help desk needs: whether it is the office's."""
-    try:
-        bits = 24 if ip_address(address).version == 4 else 48
-    except ValueError:
-        return ""
-    return str(ip_network((address, bits), strict=False))

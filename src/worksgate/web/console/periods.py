@@ -1,0 +1,129 @@
+"""Periods of time as an administrator chooses them, and the parts into which a chart divides them.
+
+All are in the zone of this machine. A day is from midnight to midnight there, whatever its length.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum, auto
+from itertools import takewhile
+from typing import Final, Self
+
+MINUTE: Final = 60.0
+HOUR: Final = 3_600.0
+DAY: Final = 86_400.0
+MOST_DAYS: Final = 92
+"""The longest period."""
+_TYPED: Final = "%Y-%m-%dT%H:%M"
+
+
+class Span(StrEnum):
+    """A period that ends now."""
+
+    HOUR = auto()
+    TODAY = auto()
+    WEEK = auto()
+    MONTH = auto()
+
+
+class Step(StrEnum):
+    """What one column of a chart stands for."""
+
+    MINUTES = auto()
+    HOUR = auto()
+    DAY = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From ``since`` until ``until``, in seconds since the epoch.
+
+    ``edges`` are the times between which its sign-ins are counted, in ascending order; they may end
+    after ``until``, in the future. ``span`` is None if somebody typed the times.
+    """
+
+    since: float
+    until: float
+    span: Span | None
+    step: Step
+    edges: tuple[float, ...]
+
+    @classmethod
+    def chosen(cls, values: Mapping[str, str], now: float) -> Self:
+        """The period of a page's address: two times that were typed, or a span; else today."""
+        since, until = _typed(values.get("from", "")), _typed(values.get("to", ""))
+        if since is not None:
+            until = min(now, until or now)
+            if since < until:
+                return cls._between(max(since, until - MOST_DAYS * DAY), until)
+        name = values.get("range", "")
+        return cls.of(Span(name) if name in list(Span) else Span.TODAY, now)
+
+    @classmethod
+    def of(cls, span: Span, now: float) -> Self:
+        """A period that ends now, or with the part of it that is in progress."""
+        until = now + 1.0
+        if span is Span.HOUR:
+            last = now - now % (5 * MINUTE) + 5 * MINUTE
+            edges = tuple(last - 5 * MINUTE * index for index in range(12, -1, -1))
+            return cls(since=edges[0], until=until, span=span, step=Step.MINUTES, edges=edges)
+        if span is Span.TODAY:
+            edges = _hours(midnight(now), midnight(now, 1))
+            return cls(since=edges[0], until=until, span=span, step=Step.HOUR, edges=edges)
+        days = 7 if span is Span.WEEK else 31
+        edges = tuple(midnight(now, offset) for offset in range(1 - days, 2))
+        return cls(since=edges[0], until=until, span=span, step=Step.DAY, edges=edges)
+
+    @classmethod
+    def _between(cls, since: float, until: float) -> Self:
+        length = until - since
+        if length <= 2 * HOUR:
+            first = since - since % (5 * MINUTE)
+            edges = _steps(first, until, 5 * MINUTE)
+            return cls(since=since, until=until, span=None, step=Step.MINUTES, edges=edges)
+        if length <= 2 * DAY:
+            edges = _hours(since - since % HOUR, until)
+            return cls(since=since, until=until, span=None, step=Step.HOUR, edges=edges)
+        ends = takewhile(lambda edge: edge < until, _midnights(since))
+        edges = (midnight(since), *ends, until)
+        return cls(since=since, until=until, span=None, step=Step.DAY, edges=edges)
+
+    @property
+    def typed(self) -> tuple[str, str]:
+        """Both times as a form has them."""
+        return as_typed(self.since), as_typed(self.until)
+
+
+def midnight(at: float, days: int = 0) -> float:
+    """When the day of a time began here, or a day so many days later."""
+    local = datetime.fromtimestamp(at, UTC).astimezone()
+    day = local.date() + timedelta(days=days)
+    return time.mktime((day.year, day.month, day.day, 0, 0, 0, 0, 0, -1))
+
+
+def as_typed(at: float) -> str:
+    """A time as a field for times has it."""
+    return f"{datetime.fromtimestamp(at, UTC).astimezone():{_TYPED}}"
+
+
+def _midnights(since: float) -> "list[float]":
+    return [midnight(since, days) for days in range(1, MOST_DAYS + 2)]
+
+
+def _hours(since: float, until: float) -> tuple[float, ...]:
+    return _steps(since, until, HOUR)
+
+
+def _steps(since: float, until: float, step: float) -> tuple[float, ...]:
+    count = max(1, -int(-(until - since) // step))
+    return tuple(since + step * index for index in range(count + 1))
+
+
+def _typed(text: str) -> float | None:
+    """A local time, as a browser sends it; None if it is none."""
+    try:
+        return time.mktime(time.strptime(text[:16], _TYPED))
+    except (ValueError, OverflowError):
+        return None
