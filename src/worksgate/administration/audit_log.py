@@ -1,15 +1,20 @@
 """The audit log of an installation, as an administrator reads it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import NotFound, Refused, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.references import beginnings, is_reference
+from worksgate.directory.audit.seal_form import Seal
 from worksgate.directory.audit.seal_verification import Finding, Verified
 from worksgate.directory.audit.sign_in_records import SignInRecords
 from worksgate.directory.database import Directory
 from worksgate.directory.queries import AuditFilter
+
+_AT_ONCE: Final = 1_000
+"""Records that are read at once for an export."""
 
 
 class AuditLogAdministration:
@@ -37,25 +42,49 @@ class AuditLogAdministration:
         ``client`` is a name or an ID, ``since`` and ``until`` are seconds since the epoch. Raises
         NotFound for a client that is neither registered nor in the records, or Refused.
         """
-        account = await self._directory.account_by_username(username) if username else None
-        client_id = await self._recorded_client_id(client) if client else None
-        with refusals():
-            audit_filter = AuditFilter(
-                login_id=await self._login_id(login_id),
-                username=account.username if account else username,
-                subject_id=account.person.subject_id if account else None,
-                client_id=client_id,
-                event=None if event is None else _read_event(event),
-                since=since,
-                until=until,
-                limit=max(0, limit),
-            )
+        audit_filter = await self._filter(
+            login_id=login_id,
+            username=username,
+            client=client,
+            event=event,
+            since=since,
+            until=until,
+            limit=max(0, limit),
+        )
         return await self._directory.audit(audit_filter)
 
-    async def record_export(self, count: int) -> None:
-        """Record that somebody takes so many records away, before they get them (R-159)."""
-        event = self._actor.event(Event.SYSTEM, f"{count} audit records were exported")
-        await self._directory.record([event])
+    async def pages(
+        self,
+        *,
+        login_id: str | None = None,
+        username: str | None = None,
+        client: str | None = None,
+        event: Event | str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> AsyncIterator[Sequence[AuditEvent]]:
+        """All that ``search`` would find, the newest first, some at a time. Raises the same."""
+        audit_filter = await self._filter(
+            login_id=login_id,
+            username=username,
+            client=client,
+            event=event,
+            since=since,
+            until=until,
+            limit=_AT_ONCE,
+        )
+        before: int | None = None
+        while True:
+            found = await self._directory.audit_before(audit_filter, before)
+            if found:
+                yield [event for _, event in found]
+            if len(found) < _AT_ONCE:
+                return
+            before = found[-1][0]
+
+    async def record_export(self, detail: str) -> None:
+        """Record that somebody takes records away: before they get them, and after (R-159)."""
+        await self._directory.record([self._actor.event(Event.SYSTEM, detail)])
 
     async def changes(self, limit: int) -> list[AuditEvent]:
         """The last changes by administrators, the newest first."""
@@ -64,6 +93,10 @@ class AuditLogAdministration:
     async def day(self, since: float) -> tuple[int, int]:
         """How many people have signed in since a time, and how many were only refused."""
         return await self._directory.sign_ins_since(since)
+
+    async def last_seal(self) -> Seal | None:
+        """The newest seal, if there is one."""
+        return await self._directory.seals.last()
 
     async def usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
         """Current usernames of these subjects; unknown ones are left out."""
@@ -85,6 +118,31 @@ class AuditLogAdministration:
         number of records done so far.
         """
         return await self._directory.seals.verify(expected, found, progress)
+
+    async def _filter(
+        self,
+        *,
+        login_id: str | None,
+        username: str | None,
+        client: str | None,
+        event: Event | str | None,
+        since: float | None,
+        until: float | None,
+        limit: int,
+    ) -> AuditFilter:
+        account = await self._directory.account_by_username(username) if username else None
+        client_id = await self._recorded_client_id(client) if client else None
+        with refusals():
+            return AuditFilter(
+                login_id=await self._login_id(login_id),
+                username=account.username if account else username,
+                subject_id=account.person.subject_id if account else None,
+                client_id=client_id,
+                event=None if event is None else _read_event(event),
+                since=since,
+                until=until,
+                limit=limit,
+            )
 
     async def _login_id(self, text: str | None) -> str | None:
         if text is None or not is_reference(text):

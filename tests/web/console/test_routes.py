@@ -19,6 +19,8 @@ ALLOWED = {
     ("GET", "/"): ALL,
     ("GET", "/find"): ALL,
     ("GET", "/trace"): ALL,
+    ("GET", "/sign-ins"): ALL,
+    ("POST", "/sign-ins/export"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/people"): ALL,
     ("GET", "/person"): ALL,
     ("POST", "/person/reset-link"): {OWNER, ADMIN, HELP},
@@ -108,6 +110,7 @@ PROVED = {
     ("POST", "/wizard/values/secret"),
     ("POST", "/audit/export"),
     ("POST", "/go-live/rehearsal/export"),
+    ("POST", "/sign-ins/export"),
     ("POST", "/administrators/role"),
     ("POST", "/administrators/undo"),
 }

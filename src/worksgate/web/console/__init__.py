@@ -22,6 +22,7 @@ the server and works without JavaScript.
     importing       people from a CSV file
     leaver          somebody who leaves: what ends, when, and the proof of it
     trace           why somebody cannot get in, by whatever is known of it
+    sign_ins        when people signed in, how many, and why some were refused
     clients         the clients; one client, its secret and its settings
     client_fields   the settings of a client: labels, sentences, how they are typed
     rules           the access rules of a client in words, and what they say of somebody
@@ -33,5 +34,6 @@ the server and works without JavaScript.
     wizard_people   its steps 3 to 5: people, user keys, what LINE WORKS is told
     wizard_values   its step 6: every value for the Developer Console
     sources         whether a source answers, and what it says of somebody
+    exports         records as a file, while they are read
     administrators  who has which role
 """

@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.web.console.csv_files import csv_file
-from worksgate.web.console.pages import iso
+from worksgate.web.console.exports import Export
 from worksgate.web.console.visit import Visit
 
 RECORDS = 100
-EXPORTED = 10_000
 LONGEST = 200
-_COLUMNS = ("at", "event", "login_id", "client_id", "subject_id", "username", "address")
-_MORE = ("actor", "detail", "reason")
 
 
 async def show(visit: Visit) -> Response:
@@ -31,10 +27,12 @@ async def show(visit: Visit) -> Response:
 
 
 async def export(visit: Visit) -> Response:
-    """The same as CSV, with a record of that; a cell that a spreadsheet would run gets a quote."""
-    records = await _Wanted.of(visit.form).records(visit, EXPORTED)
-    await visit.administration.audit_log.record_export(len(records))
-    return csv_file("audit.csv", (*_COLUMNS, *_MORE), map(_row, records))
+    """The same as a file, the newest first."""
+    wanted = _Wanted.of(visit.form)
+    pages = visit.administration.audit_log.pages(
+        username=wanted.username, event=wanted.event, login_id=wanted.login_id
+    )
+    return await Export(name="audit records", chosen=wanted.chosen, pages=pages).response(visit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +52,16 @@ class _Wanted:
             login_id=values.get("login_id", "").strip()[:LONGEST] or None,
         )
 
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The filter, as a form or an address has it."""
+        return {
+            "user": self.username or "",
+            "event": self.event or "",
+            "login_id": self.login_id or "",
+        }
+
     async def records(self, visit: Visit, limit: int) -> list[AuditEvent]:
         return await visit.administration.audit_log.search(
             username=self.username, event=self.event, login_id=self.login_id, limit=limit
         )
-
-
-def _row(record: AuditEvent) -> list[object]:
-    return [iso(record.at), *(getattr(record, name) for name in (*_COLUMNS[1:], *_MORE))]

@@ -149,6 +149,7 @@ _MENU: Final[Sequence[_Place]] = (
     _Place("/", text("Today"), Verb.SEE),
     _Place("/people", text("People"), Verb.SEE),
     _Place("/trace", text("Trace"), Verb.SEE),
+    _Place("/sign-ins", text("Sign-ins"), Verb.SEE),
     _Place("/clients", text("Clients"), Verb.SEE_CLIENTS),
     _Place("/audit", text("Audit"), Verb.AUDIT),
     _Place("/wizard", text("Set-up steps"), Verb.CHANGE_CLIENTS),

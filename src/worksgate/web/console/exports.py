@@ -1,0 +1,108 @@
+"""Audit records as a file, while they are read: CSV for a spreadsheet, JSONL for a program.
+
+Each export is recorded before its first line is handed over, and again with the number of lines
+(R-159, R-171). It is never in memory as a whole.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Final
+
+import msgspec
+import structlog
+from starlette.responses import Response, StreamingResponse
+
+from worksgate.audit import AuditEvent
+from worksgate.limits.outages import Unavailable
+from worksgate.web.console.csv_files import csv_lines
+from worksgate.web.console.pages import iso
+from worksgate.web.console.visit import Visit
+
+MOST: Final = 100_000
+"""Records of one file."""
+_COLUMNS: Final = (
+    *("at", "event", "login_id", "client_id", "subject_id", "username", "address"),
+    *("actor", "detail", "reason", "elapsed_ms"),
+)
+
+Pages = AsyncIterator[Sequence[AuditEvent]]
+Say = Callable[[AuditEvent], str]
+
+_log = structlog.get_logger("worksgate.console")
+
+
+class FileKind(StrEnum):
+    """What a file is for."""
+
+    CSV = auto()
+    JSONL = auto()
+
+    @classmethod
+    def of(cls, form: Mapping[str, str]) -> "FileKind":
+        """The kind that a form asks for; CSV if it says nothing that is known."""
+        name = form.get("as", "")
+        return cls(name) if name in list(cls) else cls.CSV
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A file of records. ``name`` is what they are, ``chosen`` by what they were chosen.
+
+    ``say`` adds a column in words.
+    """
+
+    name: str
+    chosen: Mapping[str, str]
+    pages: Pages
+    say: Say | None = None
+
+    async def response(self, visit: Visit) -> Response:
+        """The file, which begins once its record is durable. Raises DatabaseUnavailable."""
+        kind = FileKind.of(visit.form)
+        chosen = " ".join(f"{name}={value}" for name, value in self.chosen.items() if value)
+        about = f"{self.name} as {kind.value.upper()}, {chosen or 'all'}"
+        await visit.administration.audit_log.record_export(f"an export begins: {about}")
+        media = "text/csv; charset=utf-8" if kind is FileKind.CSV else "application/x-ndjson"
+        file = self.name.replace(" ", "-")
+        headers = {"Content-Disposition": f'attachment; filename="{file}.{kind.value}"'}
+        return StreamingResponse(self._lines(visit, kind), 200, headers, media)
+
+    async def _lines(self, visit: Visit, kind: FileKind) -> AsyncIterator[bytes]:
+        write = self._as_csv if kind is FileKind.CSV else self._as_json
+        count = 0
+        try:
+            if kind is FileKind.CSV:
+                yield csv_lines([(*_COLUMNS, *(("said",) if self.say else ()))]).encode()
+            async for page in self.pages:
+                some = page[: MOST - count]
+                if some:
+                    yield write(some)
+                count += len(some)
+                if count >= MOST:
+                    break
+        except Unavailable as outage:  # the connection is cut: half a file must not look whole
+            _log.warning("console.export_cut", count=count, reason=str(outage))
+            raise
+        finally:
+            detail = f"{count} records were exported: {self.name}"
+            await visit.administration.audit_log.record_export(detail)
+
+    def _as_csv(self, page: Sequence[AuditEvent]) -> bytes:
+        return csv_lines(_row(each, self.say) for each in page).encode()
+
+    def _as_json(self, page: Sequence[AuditEvent]) -> bytes:
+        return b"".join(_line(each, self.say) for each in page)
+
+
+def _row(record: AuditEvent, say: Say | None) -> list[object]:
+    values = [iso(record.at), *(getattr(record, name) for name in _COLUMNS[1:])]
+    return [*values, *([say(record)] if say else [])]
+
+
+def _line(record: AuditEvent, say: Say | None) -> bytes:
+    document = {"at": iso(record.at), **{name: getattr(record, name) for name in _COLUMNS[1:]}}
+    if say:
+        document["said"] = say(record)
+    kept = {name: value for name, value in document.items() if value is not None}
+    return msgspec.json.encode(kept) + b"\n"

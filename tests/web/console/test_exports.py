@@ -1,0 +1,87 @@
+"""Records as files: recorded, streamed, harmless in a spreadsheet, and asked for twice."""
+
+import csv
+import io
+import json
+
+import pytest
+from tests.web.console.console import ConsoleUnderTest
+
+from worksgate.administration.roles import Role
+from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.web.console.csv_files import csv_lines
+
+MANY = 2_600
+"""More than are read at once, of either page."""
+
+
+async def test_r171_both_lists_are_exported_whole_in_both_forms_and_recorded(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    log = console.administration.audit_log
+    now = console.clock()
+    await log._directory.record(
+        [
+            AuditEvent(
+                at=now - index // 2,
+                event=Event.LOGIN_FAILED,
+                username=f"={index:04}",
+                reason=Reason.WRONG_PASSWORD,
+            )
+            for index in range(MANY)
+        ]
+    )
+    for path, form in (
+        ("/sign-ins", {"kind": "login.failed", "range": "week"}),
+        ("/audit", {"event": "login.failed"}),
+    ):
+        await browser.get(path)
+        table = await browser.post(f"{path}/export", **form, **{"as": "csv"})
+        assert table.headers["content-type"] == "text/csv; charset=utf-8"
+        rows = list(csv.DictReader(io.StringIO(table.text)))
+        assert {row["username"] for row in rows} == {f"'={index:04}" for index in range(MANY)}
+        assert len(rows) == MANY
+        await browser.get(path)
+        lines = await browser.post(f"{path}/export", **form, **{"as": "jsonl"})
+        assert "attachment" in lines.headers["content-disposition"]
+        documents = [json.loads(each) for each in lines.text.splitlines()]
+        assert {each["username"] for each in documents} == {f"={n:04}" for n in range(MANY)}
+        if path == "/sign-ins":
+            assert rows[0]["said"] == documents[0]["said"] == "The password was wrong."
+    records = await log.search(event=Event.SYSTEM)
+    assert [each.detail for each in records][:2] == [
+        "an export begins: sign-ins as CSV, range=week kind=login.failed",
+        f"{MANY} records were exported: sign-ins",
+    ]
+    assert {each.actor for each in records} == {"console:owner"}
+    assert len(records) == 8
+
+
+async def test_r171_an_export_asks_for_the_second_step_and_a_helper_gets_none(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("helper", Role.HELP_DESK)
+    browser = await console.signed_in("owner")
+    console.clock.advance(600)
+    await browser.get("/sign-ins")
+    await browser.post("/sign-ins/export", kind="out", **{"as": "jsonl"})
+    assert "Is it you?" in browser.page.text
+    assert (browser.hidden("kind"), browser.hidden("as")) == ("out", "jsonl")
+    await browser.post(
+        "/sign-ins/export", kind="out", proof=console.code("owner"), **{"as": "jsonl"}
+    )
+    assert browser.page.headers["content-type"] == "application/x-ndjson"
+    helper = await console.signed_in("helper")
+    for path in ("/sign-ins/export", "/audit/export"):
+        await helper.get("/me")
+        await helper.post(path)
+        assert helper.page.status_code == 403
+
+
+@pytest.mark.parametrize("first", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+def test_r171_every_beginning_of_a_formula_gets_a_quote(first: str) -> None:
+    (row,) = csv.reader(io.StringIO(csv_lines([(f"{first}x", None, 12.5)]), newline=""))
+    assert row == [f"'{first}x", "", "12.5"]

@@ -1,0 +1,121 @@
+"""Sign-ins, counted and said in words; today's numbers."""
+
+import re
+from collections.abc import Iterator
+
+from tests.web.console.console import ConsoleUnderTest
+
+from worksgate.administration.roles import Role
+from worksgate.administration.sign_in_trace.undated import LEADS, reason_in_words
+from worksgate.administration.sign_in_trace.wording import SAYINGS
+from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.credentials.secrets import new_ordered_id
+from worksgate.web.console.periods import HOUR, midnight
+
+ADDRESS = "203.0.113.24"
+OFFICE = "198.51.100.7"
+
+
+def records(now: float) -> Iterator[AuditEvent]:
+    """Two people who get in, one only after a wrong password, and one who does not."""
+    for seconds, event, name, reason, address in (
+        (50, Event.LOGIN_FAILED, "tanaka", Reason.WRONG_PASSWORD, ADDRESS),
+        (40, Event.LOGIN_SUCCEEDED, "tanaka", None, ADDRESS),
+        (30, Event.LOGIN_SUCCEEDED, "<b>emma</b>", None, OFFICE),
+        (20, Event.LOGIN_FAILED, "sato", Reason.WRONG_PASSWORD, OFFICE),
+        (10, Event.FACTOR_FAILED, "sato", Reason.CLOCK_BEHIND, OFFICE),
+    ):
+        yield AuditEvent(
+            at=now - seconds,
+            event=event,
+            username=name,
+            reason=reason,
+            address=address,
+            login_id=new_ordered_id(),
+        )
+    yield AuditEvent(at=now - 5, event=Event.USER_INFO_RETURNED, elapsed_ms=1_840.0)
+
+
+async def with_records(console: ConsoleUnderTest) -> None:
+    """The records of a minute, at noon of a day on which nothing else has happened."""
+    console.clock.stop()
+    console.clock.advance(midnight(console.clock(), 2) + 12 * HOUR - console.clock())
+    await console.make("owner", Role.OWNER)
+    await console.make("helper", Role.HELP_DESK)
+    directory = console.administration.audit_log._directory
+    await directory.record(list(records(console.clock())))
+
+
+async def test_r170_the_page_says_when_how_many_and_why_refused(console: ConsoleUnderTest) -> None:
+    await with_records(console)
+    browser = await console.signed_in("owner")
+    page = (await browser.get("/sign-ins")).text
+    assert "2 sign-ins, 3 refusals" in page
+    assert "The password was wrong." in page
+    assert "The code was right for an earlier time: the clock of the phone is slow." in page
+    assert re.search(r'<title id="n-t">[^<]+</title><desc id="n-d">2 sign-ins and 3', page)
+    assert "<details" in page.split('<figure class="chart">')[1]
+    assert 'class="hatch"' in page
+    assert "<b>emma" not in page
+    assert not re.search(r"\sstyle=", page)
+    assert len(page) < 60_000
+    for query, count in (
+        ("kind=in", 2),
+        ("kind=out", 3),
+        ("kind=login.failed&reason=wrong_password", 2),
+        ("user=tanaka", 2),
+        (f"address={OFFICE}", 3),
+        ("reason=no_such&kind=no_such&client=&source=no_such&after=x~y&range=no", 5),
+        ("from=2001-01-01T00:00&to=2001-01-02T00:00", 0),
+    ):
+        page = (await browser.get(f"/sign-ins?{query}")).text
+        assert page.count('<td class="id">') == count, query
+    answer = await browser.get("/sign-ins?after=nan~1&from=9999-99-99T99:99&to=x&user=%25")
+    assert answer.status_code == 200
+
+
+async def test_r170_the_help_desk_sees_networks_and_cannot_ask_for_an_address(
+    console: ConsoleUnderTest,
+) -> None:
+    await with_records(console)
+    browser = await console.signed_in("helper")
+    page = (await browser.get(f"/sign-ins?address={ADDRESS}")).text
+    assert page.count('<td class="id">') == 5
+    assert ADDRESS not in page
+    assert OFFICE not in page
+    assert "203.0.113.0/24" in page
+    assert 'name="address"' not in page
+    assert "/export" not in page
+
+
+async def test_every_page_of_the_list_is_reached_by_its_links(console: ConsoleUnderTest) -> None:
+    await with_records(console)
+    now = console.clock()
+    directory = console.administration.audit_log._directory
+    many = [
+        AuditEvent(at=now - 100 - index // 3, event=Event.LOGIN_FAILED, username=f"n{index:03}")
+        for index in range(120)
+    ]
+    await directory.record(many)
+    browser = await console.signed_in("owner")
+    seen: list[str] = []
+    path = "/sign-ins?kind=login.failed"
+    while path:
+        page = (await browser.get(path)).text
+        seen += re.findall(r">(n\d{3})<", page)
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        path = following[1].replace("&amp;", "&") if following else ""
+    assert sorted(seen) == [f"n{index:03}" for index in range(120)]
+
+
+def test_a_reason_is_said_without_a_time_in_every_language() -> None:
+    for event, sayings in SAYINGS.items():
+        for reason in sayings:
+            for language, lead in LEADS.items():
+                said = reason_in_words(event, reason, language)
+                assert said, (event, reason, language)
+                assert "%" not in said
+                assert not said.startswith(lead[:3])
+    assert reason_in_words(Event.LOGIN_FAILED, None, "en") == ""
+    assert reason_in_words(Event.LOGIN_FAILED, Reason.COUNTED, "ja") == ""
+    assert reason_in_words(Event.IMAP_SUCCEEDED, None, "en") == "A mail program signed in."
