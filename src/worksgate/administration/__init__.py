@@ -28,6 +28,7 @@ Each of these is a part of ``Administration``, which creates them. They share
     purging         the removal of expired data, also in the background
     leaving         the steps of a departure, also in the background
     sealing         the seals of the audit log, in the background
+    alerts          what administrators are told of, in the background
     errors          refusals and incomplete operations
 
 Every change is committed together with its audit record (I-5). What it must revoke elsewhere, such
@@ -110,6 +111,7 @@ class Administration:
         self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
         self.people_list = directory.people_list
         self.sign_ins = directory.sign_ins
+        self.alerts = directory.alerts
         self.departures = DepartureAdministration(
             directory, self.people, Leaving(directory, store, clock), acting
         )

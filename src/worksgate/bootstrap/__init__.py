@@ -3,6 +3,7 @@
     application        the ASGI application
     administration     the administration for the command line
     console            the console, in a process of its own
+    alerts             what tells administrators of what happens
     stores             the database, the directory and the store
     identity_sources   the identity sources of the settings
     source_types       what each type of identity source supports

@@ -154,6 +154,7 @@ async def open_installation(
         purge = _start_purging(base, stack)
         seals = _start_sealing(base, stack)
         _start_leaving(base, stack)
+        _start_alerts(base, stack)
         accounts = _open_accounts(base, identity, stack)
         _start_lapse_notices(base, identity, stack)
         hashing = identity.hashing
@@ -378,6 +379,17 @@ def _start_leaving(base: _Base, stack: AsyncExitStack) -> None:
     """Carry out departures when they are due, as long as the application is open."""
     leaving = leave_forever(base.directory, base.store, base.clock)
     stack.push_async_callback(_stop, asyncio.create_task(leaving))
+
+
+def _start_alerts(base: _Base, stack: AsyncExitStack) -> None:
+    """Tell administrators what happens, if the settings say whom; otherwise nothing is imported."""
+    settings = base.settings
+    if not (settings.alert_mail or settings.alert_webhook):
+        return
+    from worksgate.bootstrap.alerts import open_alerts
+
+    alerting = open_alerts(settings, base.directory, base.clock, stack)
+    stack.push_async_callback(_stop, asyncio.create_task(alerting))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,8 @@ LEAVING: Final = "leaving"
 
 JOBS: Final = "jobs"
 """The lease of the process that carries out bulk changes."""
+ALERTING: Final = "alerting"
+"""The lease of the process that tells administrators what happens."""
 
 SERVING: Final = "serving"
 """The lease of one of the processes that serve without removing anything (``purge_interval`` 0)."""

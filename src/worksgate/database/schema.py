@@ -369,6 +369,20 @@ rehearsal_findings = Table(
 )
 """What a rehearsal found about whom; one rehearsal counts."""
 
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("since", Double, nullable=False, index=True),
+    Column("seen_at", Double, nullable=False),
+    Column("mailed_at", Double),
+    Column("posted_at", Double),
+    Column("tries", Integer, nullable=False, server_default="0"),
+)
+"""What administrators are told of by mail or webhook; once for each time that it occurs."""
+
 compatibility = Table(
     "compatibility",
     metadata,

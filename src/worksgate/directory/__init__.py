@@ -29,6 +29,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     jobs                 bulk changes, and what each did to whom
     going_live           members of LINE WORKS, what rehearsals found, the plan and the start
     change_log           what administrators changed, before and after
+    alerts               what administrators are told of, once for each time
     audit                the audit log
 """
 

@@ -33,6 +33,7 @@ from worksgate.database.sqlite_file import file_of
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account, queries
 from worksgate.directory.administrators import AdministratorRows, end_console_sessions
+from worksgate.directory.alerts import AlertRows
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.audit.seals import Seals
 from worksgate.directory.audit.sign_in_counts import SignInCounts
@@ -107,6 +108,7 @@ class Directory:
         self.going_live = GoingLiveRows(self)
         self.change_log = ChangeLog(self)
         self.sign_ins = SignInCounts(self)
+        self.alerts = AlertRows(self)
 
     @classmethod
     def open(

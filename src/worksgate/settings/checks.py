@@ -244,6 +244,24 @@ def mail_from(value: str) -> str:
     return value
 
 
+def mail_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    for each in value:
+        check_address(each)
+    return value
+
+
+def webhook_url(value: str) -> str:
+    if value:
+        _split_url(value)
+    return value
+
+
+def webhook_secret(value: str) -> str:
+    if value and len(value) < 32:
+        raise ValueError("must have at least 32 characters, such as those of: openssl rand -hex 32")
+    return value
+
+
 def one_of(*choices: str) -> Callable[[Any], Any]:
     def check(value: str) -> str:
         if value not in choices:

@@ -31,6 +31,10 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "previous_master_key", "must not be the same as master_key"
     if settings.smtp_url and not settings.mail_from:
         yield "mail_from", "requires smtp_url"
+    if settings.alert_mail and not settings.smtp_url:
+        yield "alert_mail", "requires smtp_url"
+    if settings.alert_webhook and not settings.alert_webhook_secret:
+        yield "alert_webhook", "requires alert_webhook_secret"
     if not settings.all_sources:
         yield (
             "built_in_directory",

@@ -310,6 +310,28 @@ class Settings:
         group="Mail",
         check=checks.one_of("en", "ja", "ko", "zh-CN", "zh-TW"),
     )
+    alert_mail: tuple[str, ...] = option(
+        (),
+        "Addresses that are told when something happens that administrators must know: a code "
+        "presented twice, guessing, a source that does not respond, a certificate that ends "
+        "soon, slow answers, a sign-in to the console from a new address; requires smtp_url.",
+        group="Alerts",
+        check=checks.mail_addresses,
+    )
+    alert_webhook: str = option(
+        "",
+        "An https:// URL to which the same is posted as JSON, signed with alert_webhook_secret.",
+        secret=True,
+        group="Alerts",
+        check=checks.webhook_url,
+    )
+    alert_webhook_secret: str = option(
+        "",
+        "The secret of its signature (HMAC-SHA256), at least 32 characters.",
+        secret=True,
+        group="Alerts",
+        check=checks.webhook_secret,
+    )
     worker_timeout: float = option(
         30.0,
         "Seconds after which a worker with an unresponsive event loop is killed and replaced "

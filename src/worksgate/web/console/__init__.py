@@ -14,6 +14,7 @@ the server and works without JavaScript.
     periods         periods of time, and their parts
     charts          charts, from numbers to positions
     addresses       how much of an address a role sees
+    alert_texts     what an alert says
 
     access          signing in and out, the first link, one's own sessions, step-up
     today           what needs attention, and the field that finds everything

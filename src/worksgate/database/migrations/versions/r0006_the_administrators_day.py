@@ -1,4 +1,4 @@
-"""What the console's editors, wizard, branding, bulk jobs and rehearsals keep.
+"""What the console's editors, wizard, branding, jobs, rehearsals and alerts keep.
 
 Only additions: nothing of a sign-in reads or writes these tables but the branding of its page.
 """
@@ -11,7 +11,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-description = "Changes with before and after, the wizard, branding, jobs, LINE WORKS' members."
+description = "Changes, the wizard, branding, jobs, LINE WORKS' members, alerts."
 expands = True
 locks = "brief"
 
@@ -26,6 +26,7 @@ def upgrade() -> None:
     _jobs()
     _members()
     _departures()
+    _alerts()
     # The programs that could use it still can: encrypted secrets have excluded some (R-130).
     op.execute(f"UPDATE compatibility SET revision = '{revision}'")  # noqa: S608  # a number of ours
 
@@ -148,3 +149,20 @@ def _members() -> None:
 def _departures() -> None:
     """Whether somebody was an administrator when their departure was planned."""
     op.add_column("departures", sa.Column("role", sa.String(32)))
+
+
+def _alerts() -> None:
+    """What administrators were told of."""
+    op.create_table(
+        "alerts",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("details", sa.JSON, nullable=False),
+        sa.Column("since", sa.Double, nullable=False),
+        sa.Column("seen_at", sa.Double, nullable=False),
+        sa.Column("mailed_at", sa.Double),
+        sa.Column("posted_at", sa.Double),
+        sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+        sa.PrimaryKeyConstraint("key", name="pk_alerts"),
+    )
+    op.create_index("ix_alerts_since", "alerts", ["since"])

@@ -1,0 +1,32 @@
+"""What administrators are told of by mail or webhook, without having to look.
+
+    watching     what there is to tell now: from the audit log and the certificate
+    certificate  when the certificate of the public address ends
+    telling      mail and webhook
+    rounds       all of it once a minute, in one process of all nodes
+
+Nothing here is in the way of a sign-in: it reads a bounded number of records, and is told in the
+background. Each occurrence is a row (``directory.alerts``), so it is told once, whatever process
+has its turn (R-173).
+"""
+
+from enum import StrEnum, auto
+
+
+class AlertKind(StrEnum):
+    """What happened; also in the table and in the webhook."""
+
+    CODE_REPLAYED = auto()
+    """A code was presented twice: somebody may have intercepted it."""
+    GUESSING = auto()
+    """Many passwords or codes are wrong."""
+    SOURCE_DOWN = auto()
+    """A source of people does not respond."""
+    CERTIFICATE = auto()
+    """The certificate of the public address ends soon, or has ended."""
+    SLOW = auto()
+    """LINE WORKS waits long for its answers."""
+    SILENCE = auto()
+    """SSO was applied at LINE WORKS, and nobody has come."""
+    CONSOLE_SIGN_IN = auto()
+    """An administrator signed in to the console from an address that is new for them."""

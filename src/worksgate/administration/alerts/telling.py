@@ -1,0 +1,149 @@
+"""Tells administrators of an occurrence: by mail, and by a signed request to a webhook.
+
+What could not be told is tried again in the next rounds. The log has no address and no text.
+"""
+
+import hashlib
+import hmac
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import structlog
+
+from worksgate.directory.alerts import Channel, Occurrence
+from worksgate.mail import Mailer, MailMessage, MailUnavailable
+
+if TYPE_CHECKING:
+    pass
+
+TIMEOUT: Final = 5.0
+"""Seconds that a webhook may take."""
+SIGNATURE: Final = "Worksgate-Signature"
+"""The header of a request to a webhook: ``t=SECONDS,v1=HEX``."""
+
+Say = Callable[[str, Mapping[str, str | int | float]], tuple[str, str]]
+"""A heading and a text for a kind of alert and its details."""
+
+_log = structlog.get_logger("worksgate.alerts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Where requests go, and the secret of their signature."""
+
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
+
+    def signature(self, body: bytes, at: int) -> str:
+        """The value of ``SIGNATURE``: an HMAC over the time and the body (SHA-256)."""
+        signed = f"{at}.".encode() + body
+        code = hmac.new(self.secret.encode(), signed, hashlib.sha256).hexdigest()
+        return f"t={at},v1={code}"
+
+
+class Teller:
+    """Tells of occurrences by mail and webhook, as far as each is configured.
+
+    ``console`` is the address of the console, or empty.
+    """
+
+    def __init__(
+        self,
+        say: Say,
+        *,
+        mailer: Mailer | None = None,
+        addresses: Sequence[str] = (),
+        webhook: Webhook | None = None,
+        console: str = "",
+    ) -> None:
+        self._say = say
+        self._mailer = mailer
+        self._addresses = tuple(addresses)
+        self._webhook = webhook
+        self._console = console
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The ways in which it tells."""
+        has_mail = self._mailer is not None and bool(self._addresses)
+        return (
+            *((Channel.MAIL,) if has_mail else ()),
+            *((Channel.WEBHOOK,) if self._webhook is not None else ()),
+        )
+
+    async def tell(self, occurrence: Occurrence, now: float) -> list[Channel]:
+        """Tell of an occurrence in all ways in which it was not told; those that succeeded."""
+        told = []
+        if (
+            Channel.MAIL in self.channels
+            and occurrence.mailed_at is None
+            and await self._mail(occurrence)
+        ):
+            told.append(Channel.MAIL)
+        if (
+            Channel.WEBHOOK in self.channels
+            and occurrence.posted_at is None
+            and await self._post(occurrence, int(now))
+        ):
+            told.append(Channel.WEBHOOK)
+        return told
+
+    async def _mail(self, occurrence: Occurrence) -> bool:
+        """Whether the mail server took it for at least one address."""
+        heading, text = self._say(occurrence.kind, occurrence.details)
+        paragraphs = [text, *([self._console] if self._console else [])]
+        taken = 0
+        for address in self._addresses:
+            message = MailMessage(
+                to=address,
+                subject=heading,
+                text="\n\n".join(paragraphs) + "\n",
+                html="".join(f"<p>{html.escape(each)}</p>" for each in paragraphs),
+            )
+            try:
+                await self._mailer.send(message)  # type: ignore[union-attr]  # see channels
+                taken += 1
+            except MailUnavailable as error:
+                _log.warning("alert.not_sent", by="mail", alert=occurrence.kind, reason=str(error))
+        return taken > 0
+
+    async def _post(self, occurrence: Occurrence, at: int) -> bool:
+        import httpx2
+
+        webhook = self._webhook
+        if webhook is None:
+            return False
+        body = msgspec.json.encode(self._document(occurrence))
+        headers = {
+            "Content-Type": "application/json",
+            SIGNATURE: webhook.signature(body, at),
+        }
+        try:
+            async with httpx2.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
+                answer: httpx2.Response = await client.post(
+                    webhook.url, content=body, headers=headers
+                )
+        except (httpx2.HTTPError, OSError, ValueError) as error:
+            kind = type(error).__name__
+            _log.warning("alert.not_sent", by="webhook", alert=occurrence.kind, reason=kind)
+            return False
+        if not answer.is_success:
+            status = f"status {answer.status_code}"
+            _log.warning("alert.not_sent", by="webhook", alert=occurrence.kind, reason=status)
+        return bool(answer.is_success)
+
+    def _document(self, occurrence: Occurrence) -> dict[str, Any]:
+        heading, text = self._say(occurrence.kind, occurrence.details)
+        return {
+            "id": f"{occurrence.key[:16]}-{occurrence.since:.0f}",
+            "kind": occurrence.kind,
+            "since": datetime.fromtimestamp(occurrence.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "title": heading,
+            "text": text,
+            "details": dict(occurrence.details),
+            "console": self._console,
+        }

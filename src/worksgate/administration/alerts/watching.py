@@ -1,0 +1,199 @@
+"""What there is to tell administrators now.
+
+The audit log has the records of all nodes, so one process sees what happens on any. The queries are
+those of the console's page of sign-ins, and as bounded.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+from worksgate.administration.alerts import AlertKind
+from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.credentials.references import reference_of
+from worksgate.directory.alerts import Alert
+from worksgate.directory.audit.sign_in_counts import (
+    OUTCOMES,
+    CountedSignIns,
+    SignInCounts,
+    SignInFilter,
+    slowest_tenth,
+)
+
+DAY: Final = 86_400.0
+WINDOW: Final = 600.0
+"""Seconds that are looked back: more than a process takes to get its turn after another."""
+QUIET: Final = 1_800.0
+"""Seconds after which something has ended, if it was not seen again."""
+LOOK_BACK: Final = 90 * DAY
+"""Seconds in which an address of an administrator is known."""
+MOST_WAITING: Final = 20
+"""Sign-ins within ``WINDOW`` that were told to wait: more is guessing."""
+MOST_WRONG: Final = 200
+"""Wrong passwords within ``WINDOW``: more is guessing, from whatever many addresses."""
+MOST_OUTAGES: Final = 3
+"""Sign-ins within ``WINDOW`` that met an outage of a source: more is no accident."""
+SLOW: Final = 1_500.0
+"""Milliseconds: half of what LINE WORKS waits."""
+FEWEST_ANSWERS: Final = 10
+"""Of fewer answers the slowest tenth says nothing."""
+DAYS_LEFT: Final = (0, 3, 14)
+"""Days before the end of a certificate at which it is told."""
+CERTIFICATE_INTERVAL: Final = 3_600.0
+_ONE_BY_ONE: Final = 50
+_ARRIVALS: Final = frozenset({*OUTCOMES, Event.LOGIN_REQUESTED}) - {Event.CLIENT_REFUSED}
+"""Events of people who come from LINE WORKS."""
+
+SILENCE: Final = 300.0
+"""Seconds after which somebody must have come, once SSO was applied."""
+
+Moment = Callable[[], Awaitable[float | None]]
+"""A time in seconds since the epoch, or None."""
+
+
+class Watch:
+    """Looks at the installation.
+
+    ``applied_at`` says when SSO was applied at LINE WORKS, ``ends_at`` when its certificate ends.
+    Every method may raise DatabaseUnavailable.
+    """
+
+    def __init__(
+        self, sign_ins: SignInCounts, applied_at: Moment, ends_at: Moment | None = None
+    ) -> None:
+        self._sign_ins = sign_ins
+        self._applied_at = applied_at
+        self._ends_at = ends_at
+        self._certificate_at = float("-inf")
+        self._of_certificate: list[Alert] = []
+
+    async def look(self, now: float) -> list[Alert]:
+        """All that is so at this moment, in seconds since the epoch."""
+        within = SignInFilter(since=now - WINDOW, until=now + 1)
+        counted = await self._sign_ins.counted(within, (within.since, within.until))
+        answers = await self._sign_ins.answers(within.since, within.until)
+        return [
+            *await self._replays(now),
+            *guessing(counted),
+            *outages(counted),
+            *slowness([took for _, took in answers]),
+            *await self._silence(now),
+            *await self._console_sign_ins(now),
+            *await self._certificate(now),
+        ]
+
+    async def _events(self, event: Event, now: float) -> tuple[AuditEvent, ...]:
+        wanted = SignInFilter(since=now - WINDOW, until=now + 1, events=frozenset({event}))
+        return (await self._sign_ins.page(wanted, limit=_ONE_BY_ONE)).records
+
+    async def _replays(self, now: float) -> list[Alert]:
+        return [
+            Alert(
+                kind=AlertKind.CODE_REPLAYED,
+                subject=repr(each.at),
+                details={
+                    "client": each.client_id or "",
+                    "address": each.address or "",
+                    "reference": reference_of(each.login_id or "") or "",
+                },
+                quiet=DAY,
+            )
+            for each in await self._events(Event.CODE_REPLAYED, now)
+        ]
+
+    async def _console_sign_ins(self, now: float) -> list[Alert]:
+        return [
+            Alert(
+                kind=AlertKind.CONSOLE_SIGN_IN,
+                subject=f"{each.at!r} {each.subject_id}",
+                details={"username": each.username or "", "address": each.address or ""},
+                quiet=DAY,
+            )
+            for each in await self._events(Event.CONSOLE_SIGNED_IN, now)
+            if await self._is_elsewhere(each)
+        ]
+
+    async def _is_elsewhere(self, signed_in: AuditEvent) -> bool:
+        """Whether an administrator came from an address that is new; the first one is not."""
+        if signed_in.subject_id is None:
+            return False
+        earlier = await self._sign_ins.page(
+            SignInFilter(
+                since=signed_in.at - LOOK_BACK,
+                until=signed_in.at,
+                events=frozenset({Event.CONSOLE_SIGNED_IN}),
+                subject_id=signed_in.subject_id,
+            ),
+            limit=1_000,
+        )
+        known = {each.address for each in earlier.records}
+        return bool(known) and signed_in.address not in known
+
+    async def _silence(self, now: float) -> list[Alert]:
+        """Whether nobody has come although SSO was applied, lately."""
+        applied_at = await self._applied_at()
+        if applied_at is None or not SILENCE <= now - applied_at < DAY:
+            return []
+        wanted = SignInFilter(since=applied_at, until=now + 1, events=_ARRIVALS)
+        if (await self._sign_ins.page(wanted, limit=1)).records:
+            return []
+        details = {"minutes": int((now - applied_at) / 60)}
+        kind = AlertKind.SILENCE
+        return [Alert(kind=kind, subject=repr(applied_at), details=details, quiet=DAY)]
+
+    async def _certificate(self, now: float) -> list[Alert]:
+        if self._ends_at is not None and now - self._certificate_at >= CERTIFICATE_INTERVAL:
+            self._certificate_at = now
+            self._of_certificate = list(certificate_end(await self._ends_at(), now))
+        return self._of_certificate
+
+
+def guessing(counted: CountedSignIns) -> Iterator[Alert]:
+    """Many wrong passwords, or so many that not each of them has a record."""
+    waiting = sum(each.count for each in counted.causes if each.event is Event.LOGIN_THROTTLED)
+    wrong = sum(each.count for each in counted.causes if each.event is Event.LOGIN_FAILED)
+    is_flood = any(
+        each.reason is Reason.COUNTED and each.event is Event.LOGIN_FAILED
+        for each in counted.causes
+    )
+    if waiting > MOST_WAITING or wrong > MOST_WRONG or is_flood:
+        yield Alert(
+            kind=AlertKind.GUESSING,
+            subject="",
+            details={"wrong": wrong, "waiting": waiting},
+            quiet=QUIET,
+        )
+
+
+def outages(counted: CountedSignIns) -> Iterator[Alert]:
+    """Sign-ins that met a source which did not respond."""
+    met = sum(
+        each.count
+        for each in counted.causes
+        if (each.event, each.reason) == (Event.LOGIN_INTERRUPTED, Reason.SOURCE_UNAVAILABLE)
+    )
+    if met >= MOST_OUTAGES:
+        details = {"sign_ins": met}
+        yield Alert(kind=AlertKind.SOURCE_DOWN, subject="", details=details, quiet=QUIET)
+
+
+def slowness(milliseconds: list[float]) -> Iterator[Alert]:
+    """Answers to LINE WORKS that took long."""
+    tenth = slowest_tenth(milliseconds)
+    if tenth is not None and len(milliseconds) >= FEWEST_ANSWERS and tenth > SLOW:
+        details = {"seconds": round(tenth / 1_000, 1)}
+        yield Alert(kind=AlertKind.SLOW, subject="", details=details, quiet=QUIET)
+
+
+def certificate_end(ends_at: float | None, now: float) -> Iterator[Alert]:
+    """A certificate that ends soon: once at each of ``DAYS_LEFT``."""
+    if ends_at is None:
+        return
+    left = (ends_at - now) / DAY
+    due = [days for days in DAYS_LEFT if left <= days]
+    if due:
+        yield Alert(
+            kind=AlertKind.CERTIFICATE,
+            subject=f"{ends_at:.0f} {min(due)}",
+            details={"days": max(0, int(left))},
+            quiet=40 * DAY,
+        )

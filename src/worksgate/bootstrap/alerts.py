@@ -1,0 +1,43 @@
+"""What tells administrators of what happens, from the settings."""
+
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from worksgate.administration.alerts.certificate import certificate_ends_at
+from worksgate.administration.alerts.rounds import alert_forever
+from worksgate.administration.alerts.telling import Teller, Webhook
+from worksgate.administration.alerts.watching import Watch
+from worksgate.bootstrap.notices import open_mail
+from worksgate.bootstrap.stores import Clock
+from worksgate.directory.database import Directory
+from worksgate.settings.options import Settings
+from worksgate.web.console.alert_texts import say
+
+
+def open_alerts(
+    settings: Settings, directory: Directory, clock: Clock, stack: AsyncExitStack
+) -> Coroutine[Any, Any, None]:
+    """The rounds, to be run in the background as long as the application is open."""
+    watch = Watch(
+        directory.sign_ins,
+        directory.alerts.applied_at,
+        partial(certificate_ends_at, settings.public_url) if settings.is_https else None,
+    )
+    return alert_forever(directory, watch, teller_of(settings, stack), clock)
+
+
+def teller_of(settings: Settings, stack: AsyncExitStack) -> Teller:
+    """Tells in the ways of the settings, in the language of notices."""
+    mailer, _ = open_mail(settings, stack) if settings.alert_mail else (None, None)
+    webhook = None
+    if settings.alert_webhook:
+        webhook = Webhook(url=settings.alert_webhook, secret=settings.alert_webhook_secret)
+    return Teller(
+        partial(say, language=settings.mail_language),
+        mailer=mailer,
+        addresses=settings.alert_mail,
+        webhook=webhook,
+        console=settings.console_address if settings.console_port else "",
+    )

@@ -1,0 +1,71 @@
+"""What an alert says, in the language of whoever is told."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from worksgate.administration.alerts import AlertKind
+from worksgate.web.console.pages import LANGUAGES, texts_of
+from worksgate.web.pages.wording import text
+
+TEXTS: Final[Mapping[AlertKind, tuple[str, str]]] = {
+    AlertKind.CODE_REPLAYED: (
+        text("An authorization code was presented twice"),
+        text(
+            "Client %(client)s, from %(address)s, reference %(reference)s. Nobody got in with it. "
+            "Find out who presented it: a code may have been intercepted."
+        ),
+    ),
+    AlertKind.GUESSING: (
+        text("Passwords are being guessed"),
+        text(
+            "In the last ten minutes %(wrong)s passwords were wrong, and %(waiting)s more were not "
+            "checked because too many had been. Whoever guesses is being slowed down."
+        ),
+    ),
+    AlertKind.SOURCE_DOWN: (
+        text("A source of people does not respond"),
+        text(
+            "In the last ten minutes %(sign_ins)s sign-ins met a source that did not respond. "
+            "Its people cannot get in until it does."
+        ),
+    ),
+    AlertKind.CERTIFICATE: (
+        text("The certificate ends soon"),
+        text(
+            "The certificate of the public address ends in %(days)s days. When it has ended, "
+            "LINE WORKS and people's browsers do not connect any more: renew it."
+        ),
+    ),
+    AlertKind.SLOW: (
+        text("LINE WORKS waits long for answers"),
+        text(
+            "The slowest tenth of the last answers took %(seconds)s seconds or more. "
+            "LINE WORKS gives up after 3 seconds."
+        ),
+    ),
+    AlertKind.SILENCE: (
+        text("LINE WORKS has not come"),
+        text(
+            "SSO was applied %(minutes)s minutes ago, and nobody has come from LINE WORKS. "
+            "Compare the Web Login URL in its console."
+        ),
+    ),
+    AlertKind.CONSOLE_SIGN_IN: (
+        text("A sign-in to the console from a new address"),
+        text(
+            "%(username)s signed in to the console from %(address)s, for the first time in 90 "
+            "days. If that was not them, disable the account and end its sessions."
+        ),
+    ),
+}
+
+
+def say(
+    kind: str, details: Mapping[str, str | int | float], language: str = "en"
+) -> tuple[str, str]:
+    """The heading and the text of an alert; of one of a later version only its name."""
+    if kind not in list(AlertKind):
+        return kind, kind
+    heading, sentence = TEXTS[AlertKind(kind)]
+    texts = texts_of(language if language in LANGUAGES else "en")
+    return texts.gettext(heading), texts.gettext(sentence) % dict(details)
