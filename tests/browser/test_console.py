@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 PASSWORD = "purple lantern over the bay"
 PAGES = (
     *("/", "/people", "/people?q=nobody", "/person?id={0}", "/audit", "/administrators", "/me"),
-    *("/sign-ins",),
+    *("/sign-ins", "/health"),
     *("/clients", "/client?id={1}", "/client/edit?id={1}&part=sign-in", "/client/new"),
     *("/client/rules?id={1}&who=tanaka&address=192.0.2.1", "/audit/changes"),
     *("/person/leave?id={0}", "/jobs"),

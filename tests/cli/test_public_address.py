@@ -54,9 +54,20 @@ def test_an_installation_that_answers_is_well(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     with installation(tmp_path, certificate) as url:
-        (finding,) = found(url)
-    assert finding.severity is Severity.OK
-    assert finding.text.startswith(f"{url} responds within ")
+        answer, ending = found(url)
+    assert answer.severity is Severity.OK
+    assert answer.text.startswith(f"{url} responds within ")
+    assert ending.text.startswith("the certificate ends in ")
+
+
+@pytest.mark.parametrize(("days", "severity"), [(22, Severity.OK), (20.5, Severity.WARN)])
+def test_a_certificate_that_ends_soon_is_reported(days: float, severity: Severity) -> None:
+    now = 1_800_000_000.0
+    finding = check._of_certificate(now + days * 86_400, now)
+    assert finding.severity is severity
+    assert finding.text == f"the certificate ends in {int(days)} days, on " + (
+        "2027-02-06" if days == 22 else "2027-02-04"
+    )
 
 
 def test_a_certificate_that_line_works_would_refuse_is_a_failure(

@@ -90,10 +90,6 @@ class AuditLogAdministration:
         """The last changes by administrators, the newest first."""
         return await self._directory.changes(limit)
 
-    async def day(self, since: float) -> tuple[int, int]:
-        """How many people have signed in since a time, and how many were only refused."""
-        return await self._directory.sign_ins_since(since)
-
     async def last_seal(self) -> Seal | None:
         """The newest seal, if there is one."""
         return await self._directory.seals.last()

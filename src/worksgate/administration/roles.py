@@ -24,6 +24,8 @@ class Verb(StrEnum):
     """Clients, their settings and rules; never a secret."""
     CHANGE_CLIENTS = auto()
     """Clients with their secrets, rules and branding."""
+    EXAMINE = auto()
+    """What is wrong with the installation, and its versions."""
     AUDIT = auto()
     """The audit log of everybody."""
     EXPORT = auto()
@@ -55,7 +57,10 @@ MAY: Final[Mapping[Role, frozenset[Verb]]] = {
     Role.OWNER: frozenset(Verb),
     Role.ADMIN: frozenset(Verb) - {Verb.OWN},
     Role.HELP_DESK: _EVERYBODY | {Verb.HELP, Verb.DISABLE},
-    Role.AUDITOR: _EVERYBODY | {Verb.SEE_CLIENTS, Verb.AUDIT, Verb.EXPORT, Verb.REHEARSE},
+    Role.AUDITOR: _EVERYBODY
+    | {
+        *(Verb.SEE_CLIENTS, Verb.EXAMINE, Verb.AUDIT, Verb.EXPORT, Verb.REHEARSE),
+    },
 }
 """What each role may do."""
 

@@ -33,8 +33,10 @@ from worksgate.provider.throttle import Throttle
 from worksgate.settings.options import Settings
 from worksgate.store import Store
 from worksgate.web.console.application import ConsoleApplication
+from worksgate.web.console.examination import Examination, Examine
 from worksgate.web.console.examiner import OpenExaminer, Unexamined
 from worksgate.web.console.pages import ConsolePages
+from worksgate.web.console.verifying import Verification
 from worksgate.web.console.visit import Console
 from worksgate.web.pages.anti_forgery import AntiForgery
 
@@ -43,14 +45,23 @@ def create_console(
     settings: Settings,
     *,
     examiner: OpenExaminer = Unexamined,
+    examine: Examine | None = None,
     clock: Clock = time.time,
     database: DatabaseIdentity | None = None,
 ) -> ConsoleApplication:
     """The console as an ASGI application of its own; ``database`` as for ``create_app``.
 
-    ``examiner`` is handed in, since what examines an installation builds on this room.
+    ``examiner`` and ``examine`` are handed in, since what examines an installation builds on this
+    room; the second finds what is wrong with it, as ``worksgate doctor`` does.
     """
-    opening = partial(open_console, settings, examiner=examiner, clock=clock, database=database)
+    opening = partial(
+        open_console,
+        settings,
+        examiner=examiner,
+        examine=examine,
+        clock=clock,
+        database=database,
+    )
     return ConsoleApplication(settings, opening)
 
 
@@ -59,6 +70,7 @@ async def open_console(
     settings: Settings,
     *,
     examiner: OpenExaminer = Unexamined,
+    examine: Examine | None = None,
     clock: Clock = time.time,
     database: DatabaseIdentity | None = None,
 ) -> AsyncIterator[Console]:
@@ -102,6 +114,10 @@ async def open_console(
             return store
 
         parts = SignInPartsOnDemand(settings, directory, give_store, hashing, stack, clock)
+        examination = Examination(examine, clock)
+        stack.push_async_callback(examination.close)
+        verification = Verification(clock)
+        stack.push_async_callback(verification.close)
 
         def administration(actor: Actor) -> Administration:
             return Administration(
@@ -140,6 +156,8 @@ async def open_console(
             pages=ConsolePages(settings),
             anti_forgery=AntiForgery(signing_key),
             store=store,
+            examination=examination,
+            verification=verification,
             clock=clock,
         )
 

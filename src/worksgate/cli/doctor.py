@@ -33,13 +33,14 @@ def doctor(*, config: Path | None, as_json: bool) -> None:
     """
     from worksgate.cli.findings import collected, has_failed, print_findings_as_json
 
-    findings = quietly(collected(_findings(config), silent=as_json))
+    findings = quietly(collected(findings_of(config), silent=as_json))
     if as_json:
         print_findings_as_json(findings)
     sys.exit(int(has_failed(findings)))
 
 
-async def _findings(file: Path | None) -> AsyncIterator["Finding"]:
+async def findings_of(file: Path | None) -> AsyncIterator["Finding"]:
+    """What ``worksgate doctor`` finds; the console shows the same."""
     from worksgate.doctor import fail
     from worksgate.doctor.examination import examine
 

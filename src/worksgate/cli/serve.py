@@ -3,11 +3,13 @@
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 import click
 
+from worksgate.cli.doctor import findings_of
 from worksgate.cli.options import config_option
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import check_access, left_out, quietly, read_settings, run
@@ -87,6 +89,7 @@ def serve(
             tls_key=tls_key,
             source=SettingsSource(file_to_read(config, os.environ), {"host": host, "port": port}),
             examiner=ConsoleExaminer,
+            examine=partial(findings_of, config),
         )
     except KeyboardInterrupt:
         pass

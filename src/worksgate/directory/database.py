@@ -374,12 +374,6 @@ class Directory:
             return await queries.last_changes(connection, limit)
 
     @run_to_completion
-    async def sign_ins_since(self, since: float) -> tuple[int, int]:
-        """How many people have signed in since a time, and how many names were only refused."""
-        async with self.reading() as connection:
-            return await queries.count_sign_ins(connection, since)
-
-    @run_to_completion
     async def usernames(self, subject_ids: Collection[str]) -> dict[str, str]:
         """Current usernames by subject, of people who exist."""
         async with self.reading() as connection:

@@ -174,23 +174,6 @@ async def last_changes(connection: AsyncConnection, limit: int) -> list[AuditEve
     return [event_from(row) for row in rows.mappings()]
 
 
-async def count_sign_ins(connection: AsyncConnection, since: float) -> tuple[int, int]:
-    """How many people were let in since a time, and how many names were only refused."""
-    columns = schema.audit.c
-    let_in = (columns.at >= since, columns.event == Event.LOGIN_SUCCEEDED.value)
-    refused = (columns.at >= since, columns.event == Event.LOGIN_FAILED.value)
-    names = select(columns.username).where(*let_in, columns.username.is_not(None))
-    people = await connection.scalar(
-        select(func.count(columns.subject_id.distinct())).where(*let_in)
-    )
-    others = await connection.scalar(
-        select(func.count(columns.username.distinct())).where(
-            *refused, columns.username.not_in(names)
-        )
-    )
-    return people or 0, others or 0
-
-
 async def find_usernames(
     connection: AsyncConnection, subject_ids: Collection[str]
 ) -> dict[str, str]:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from worksgate.doctor import Finding, fail, ok, warn
+from worksgate.administration.alerts.certificate import certificate_ends_at
+from worksgate.doctor import Finding, Severity, fail, ok, warn
 from worksgate.settings.options import Settings
 
 PART = "public_url"
@@ -21,6 +22,9 @@ CONNECT_TIMEOUT = 1.0
 READ_TIMEOUT = 3.0
 """Seconds that LINE WORKS waits."""
 _DNS_TIMEOUT = 3.0
+_DAY = 86_400.0
+_DAYS_LEFT = 21
+"""Days in which a renewal that fails can be put right."""
 
 
 async def examine_public_address(settings: Settings) -> AsyncIterator[Finding]:
@@ -36,7 +40,25 @@ async def examine_public_address(settings: Settings) -> AsyncIterator[Finding]:
             f"this machine has an internal DNS, check from outside: nslookup {host}",
         )
         return
-    yield await _ask(settings.public_url)
+    answer = await _ask(settings.public_url)
+    yield answer
+    if answer.severity is Severity.OK:
+        ends_at = await certificate_ends_at(settings.public_url)
+        if ends_at is not None:
+            yield _of_certificate(ends_at, time.time())
+
+
+def _of_certificate(ends_at: float, now: float) -> Finding:
+    """Whether the certificate, which is trusted, remains valid for long enough to renew it."""
+    days = int((ends_at - now) / _DAY)
+    text = f"the certificate ends in {days} days, on {time.strftime('%F', time.gmtime(ends_at))}"
+    if days < _DAYS_LEFT:
+        return warn(
+            PART,
+            text,
+            "renew it now: when it has ended, neither LINE WORKS nor people's browsers connect",
+        )
+    return ok(PART, text)
 
 
 async def _is_resolved(host: str) -> bool:

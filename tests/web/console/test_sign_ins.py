@@ -10,7 +10,7 @@ from worksgate.administration.sign_in_trace.undated import LEADS, reason_in_word
 from worksgate.administration.sign_in_trace.wording import SAYINGS
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.secrets import new_ordered_id
-from worksgate.web.console.periods import HOUR, midnight
+from worksgate.web.console.periods import DAY, HOUR, midnight
 
 ADDRESS = "203.0.113.24"
 OFFICE = "198.51.100.7"
@@ -106,6 +106,24 @@ async def test_every_page_of_the_list_is_reached_by_its_links(console: ConsoleUn
         following = re.search(r'rel="next" href="([^"]+)"', page)
         path = following[1].replace("&amp;", "&") if following else ""
     assert sorted(seen) == [f"n{index:03}" for index in range(120)]
+
+
+async def test_today_says_in_a_sentence_how_it_is(console: ConsoleUnderTest) -> None:
+    await with_records(console)
+    browser = await console.signed_in("owner")
+    page = (await browser.get("/")).text
+    assert "People are getting in. 2 things need you." in page
+    assert "1 person tried today and is not in" in page
+    assert re.search(r"<dd>2 <small>of 2</small></dd>", page)
+    assert re.search(r"<dd>1.84 <small>s</small></dd>", page)
+    assert "1 got in afterwards, 1 did not" in page
+    assert "Answers to LINE WORKS are slow" in page
+    assert not re.search(r"\sstyle=", page)
+    console.clock.advance(DAY)
+    browser = await console.signed_in("owner")
+    quiet = (await browser.get("/")).text
+    assert "Nobody has come yet today. Nothing needs you." in quiet
+    assert "Nothing to do." in quiet
 
 
 def test_a_reason_is_said_without_a_time_in_every_language() -> None:

@@ -14,6 +14,8 @@ the server and works without JavaScript.
     periods         periods of time, and their parts
     charts          charts, from numbers to positions
     addresses       how much of an address a role sees
+    examination     the last examination of the installation
+    verifying       the last comparison of the audit log with its seals
     alert_texts     what an alert says
 
     access          signing in and out, the first link, one's own sessions, step-up
@@ -37,4 +39,5 @@ the server and works without JavaScript.
     sources         whether a source answers, and what it says of somebody
     exports         records as a file, while they are read
     administrators  who has which role
+    health          whether the installation is well
 """

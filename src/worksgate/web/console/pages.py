@@ -155,6 +155,7 @@ _MENU: Final[Sequence[_Place]] = (
     _Place("/wizard", text("Set-up steps"), Verb.CHANGE_CLIENTS),
     _Place("/go-live", text("Go live"), Verb.REHEARSE),
     _Place("/sources", text("Sources"), Verb.CHANGE_CLIENTS),
+    _Place("/health", text("Health"), Verb.EXAMINE),
     _Place("/administrators", text("Administrators"), Verb.OWN),
 )
 

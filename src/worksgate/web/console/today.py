@@ -1,26 +1,85 @@
 """What needs attention today, and the field that finds everything."""
 
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Final
+
 from starlette.responses import Response
 
 from worksgate.administration.roles import Verb
 from worksgate.administration.sign_in_trace.question import Kind, read_question
+from worksgate.audit import Event
 from worksgate.credentials.references import is_reference
+from worksgate.directory.audit.sign_in_counts import CountedPeople, SignInFilter, slowest_tenth
 from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
+from worksgate.web.console.examination import Examined
+from worksgate.web.console.periods import DAY, Period, Span
+from worksgate.web.console.sign_ins import chart_of
 from worksgate.web.console.trace import local_zone
 from worksgate.web.console.visit import Visit
 
-CHANGES = 10
-LONGEST = 200
+CHANGES: Final = 10
+FINDINGS: Final = 5
+"""Findings of an examination that are shown; the page of all of them is linked."""
+LONGEST: Final = 200
 """Characters of a search."""
-DAY = 86_400.0
-_NEEDS = (PeopleState.NO_KEY, PeopleState.DISABLED, PeopleState.NEVER)
+PATIENCE: Final = 3_000.0
+"""Milliseconds that LINE WORKS waits for an answer."""
+_NEEDS: Final = (PeopleState.NO_KEY, PeopleState.DISABLED, PeopleState.NEVER)
+_IN_A_BROWSER: Final = frozenset(
+    (
+        *(Event.LOGIN_SUCCEEDED, Event.LOGIN_FAILED, Event.LOGIN_THROTTLED, Event.LOGIN_REFUSED),
+        *(Event.LOGIN_INTERRUPTED, Event.FACTOR_FAILED),
+    )
+)
+
+
+class State(StrEnum):
+    """How the day is, in one word."""
+
+    BROKEN = auto()
+    """Something does not work, says the examination."""
+    SHUT = auto()
+    """People were refused, and nobody has got in."""
+    QUIET = auto()
+    """Nobody has come yet."""
+    OPEN = auto()
+    """People get in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """How long the slowest tenth of LINE WORKS's calls took, in milliseconds."""
+
+    slowest_tenth: float | None
+
+    @property
+    def seconds(self) -> str:
+        return "–" if self.slowest_tenth is None else f"{self.slowest_tenth / 1_000:.2f}"
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it is near the time after which LINE WORKS gives up."""
+        return self.slowest_tenth is not None and self.slowest_tenth > PATIENCE / 2
 
 
 async def show(visit: Visit) -> Response:
-    """The first page: how many people there are, what is the matter, and the last changes."""
+    """The first page: how it is, what there is to do, and the last changes."""
     administration = visit.administration
-    people = administration.people_list
-    counts = await people.counts(PeopleFilter())
+    people, sign_ins = administration.people_list, administration.sign_ins
+    counted_people = await people.counts(PeopleFilter())
+    counts = {state.value: counted_people.of(state) for state in _NEEDS}
+    today = Period.of(Span.TODAY, visit.now)
+    came = await sign_ins.people(today.since, today.until)
+    usual = None
+    if came.is_complete:
+        usual = await sign_ins.people(today.since - 7 * DAY, today.until - 7 * DAY)
+    answers = await sign_ins.answers(today.since, today.until)
+    speed = Speed(slowest_tenth=slowest_tenth([took for _, took in answers]))
+    wanted = SignInFilter(since=today.since, until=today.until, events=_IN_A_BROWSER)
+    counted = await sign_ins.counted(wanted, today.edges)
+    examined = _examined(visit)
+    findings = [] if examined is None else examined.bad
     changes = []
     if visit.may(Verb.AUDIT):
         changes = await administration.audit_log.changes(CHANGES)
@@ -28,10 +87,19 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "today.html",
         is_new=is_new,
-        everybody=counts.everybody,
-        counts={state.value: counts.of(state) for state in _NEEDS},
+        state=_state(came, examined),
+        to_do=len(findings) + sum(map(bool, (came.kept_out, counts["no_key"], speed.is_slow))),
+        counts=counts,
+        everybody=counted_people.everybody,
         counted=COUNTED,
-        day=await administration.audit_log.day(visit.now - DAY),
+        came=came,
+        usual=usual.let_in if usual is not None and usual.is_complete else 0,
+        speed=speed,
+        chart=chart_of(counted, today, visit.words, visit.now),
+        examined=examined,
+        is_examining=visit.may(Verb.EXAMINE) and visit.console.examination.is_running,
+        findings=findings[:FINDINGS],
+        more_findings=len(findings[FINDINGS:]),
         changes=changes,
     )
 
@@ -53,3 +121,20 @@ async def find(visit: Visit) -> Response:
     if not found and is_reference(text):
         return visit.to("/trace", q=text)
     return visit.to("/people", q=text)
+
+
+def _examined(visit: Visit) -> Examined | None:
+    """What the last examination found, for those who may see it; an old one is made again."""
+    if not visit.may(Verb.EXAMINE):
+        return None
+    examination = visit.console.examination
+    examination.refresh()
+    return examination.latest
+
+
+def _state(came: CountedPeople, examined: Examined | None) -> State:
+    if examined is not None and examined.of("fail"):
+        return State.BROKEN
+    if came.let_in:
+        return State.OPEN
+    return State.SHUT if came.refused else State.QUIET

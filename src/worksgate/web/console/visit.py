@@ -16,8 +16,10 @@ from worksgate.oauth.errors import InvalidRequest
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.settings.options import Settings
 from worksgate.store import Store
+from worksgate.web.console.examination import Examination
 from worksgate.web.console.examiner import Examiner
 from worksgate.web.console.pages import ConsolePages, Words
+from worksgate.web.console.verifying import Verification
 from worksgate.web.pages.anti_forgery import AntiForgery
 
 MOST_FIELDS = 20
@@ -47,6 +49,8 @@ class Console:
     pages: ConsolePages
     anti_forgery: AntiForgery
     store: Store
+    examination: Examination
+    verification: Verification
     clock: Callable[[], float]
 
 

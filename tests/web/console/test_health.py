@@ -1,0 +1,153 @@
+"""The health of the installation: what doctor finds, the seals, a file without a secret."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.databases import query
+from tests.web.console.console import ConsoleUnderTest, console_of
+
+from worksgate.administration.roles import Role
+from worksgate.audit import AuditEvent, Event
+from worksgate.cli.doctor import findings_of
+from worksgate.directory.alerts import Alert
+from worksgate.doctor import Finding, fail, ok, warn
+from worksgate.web.console.examination import Examination
+
+FOUND = (
+    ok("settings", "all is well"),
+    warn("disk", "0.4 GiB are free", "free some space"),
+    fail("clients", "a rule of <b>acme</b> is invalid", "worksgate client set"),
+)
+
+
+class Doctor:
+    """Finds the same each time, and counts how often it was asked."""
+
+    def __init__(self, *findings: Finding) -> None:
+        self.findings = findings
+        self.asked = 0
+
+    async def __call__(self) -> AsyncIterator[Finding]:
+        self.asked += 1
+        for each in self.findings:
+            await asyncio.sleep(0)
+            yield each
+
+
+async def examined(console: ConsoleUnderTest, doctor: Doctor) -> None:
+    """Let a console ask this doctor."""
+    examination = (await console.inside()).examination
+    examination._examine = doctor
+
+
+async def test_r172_health_says_what_doctor_finds_and_today_what_is_worst(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("helper", Role.HELP_DESK)
+    doctor = Doctor(*FOUND)
+    await examined(console, doctor)
+    browser = await console.signed_in("owner")
+    page = (await browser.get("/health")).text
+    assert "1 thing does not work." in page
+    assert page.index("acme") < page.index("0.4 GiB are free") < page.index("all is well")
+    assert "<b>acme" not in page
+    assert "Something does not work. 2 things need you." in (await browser.get("/")).text
+    await browser.get("/health")
+    assert doctor.asked == 1
+    console.clock.advance(10)
+    await browser.post("/health/run")
+    assert (browser.page.status_code, doctor.asked) == (303, 2)
+    helper = await console.signed_in("helper")
+    assert "acme" not in (await helper.get("/")).text
+    assert (await helper.get("/health")).status_code == 403
+
+
+async def test_an_examination_runs_once_at_a_time_and_a_crash_is_no_result() -> None:
+    class Broken(Doctor):
+        async def __call__(self) -> AsyncIterator[Finding]:
+            self.asked += 1
+            await asyncio.sleep(0.02)
+            raise RuntimeError("secret-of-an-address")
+            yield
+
+    doctor, now = Broken(), 1_000.0
+    examination = Examination(doctor, lambda: now)
+    for _ in range(3):
+        examination.refresh()
+    await examination.finished(5)
+    assert (doctor.asked, examination.latest) == (1, None)
+    await examination.close()
+    never = Examination(None, lambda: now)
+    never.begin()
+    assert (never.is_possible, never.is_running) == (False, False)
+
+
+async def test_the_audit_log_is_compared_with_its_seals(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    assert "has not been compared" in (await browser.get("/health")).text
+    directory = console.administration.audit_log._directory
+    await directory.record([AuditEvent(at=console.clock() - 1, event=Event.SYSTEM, detail="a")])
+    until = await directory.seals.settled()
+    assert await directory.seals.seal_next(until, console.clock()) is not None
+    await browser.post("/health/verify")
+    page = (await browser.get("/health")).text
+    assert "Nothing was altered" in page
+    assert "Newest seal: 1" in page
+    query(console.database, "UPDATE audit SET detail = 'b' WHERE detail = 'a'")
+    await browser.post("/health/verify")
+    assert "somebody has changed records" in (await browser.get("/health")).text
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+async def test_r172_the_file_for_support_contains_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_broken: bool
+) -> None:
+    """With the real doctor, and every secret that settings can have."""
+    secrets = {
+        "smtp_url": "smtp://someone:hush-smtp-password@127.0.0.1:1",
+        "alert_webhook": "http://localhost:1/hush-webhook-path",
+        "alert_webhook_secret": "hush-" + "0123456789abcdef" * 2,
+        "store_url": "redis://:hush-store-password@127.0.0.1:1/0",
+    }
+    async with console_of(tmp_path) as console:
+        await console.make("owner", Role.OWNER)
+        file = tmp_path / "worksgate.toml"
+        lines = [f'{name} = "{value}"' for name, value in secrets.items()]
+        lines.append(f'database_url = "sqlite:///{console.database}"')
+        lines.append('mail_from = "sso@example.com"')
+        if is_broken:
+            lines.append('no_such_setting = "hush-unknown-value"')
+        file.write_text("\n".join(lines))
+        file.chmod(0o600)
+        monkeypatch.chdir(tmp_path)
+        inside = await console.inside()
+        inside.examination._examine = lambda: findings_of(file)
+        browser = await console.signed_in("owner")
+        await browser.get("/health")
+        await inside.examination.finished(20)
+        answer = await browser.get("/health/bundle")
+    document = json.loads(answer.text)
+    assert document["findings"]
+    assert document["ok"] is False
+    assert document["versions"]["worksgate"]
+    assert "hush" not in answer.text
+    assert "hush" not in browser.page.text
+
+
+async def test_alerts_are_listed_in_the_language_of_the_page(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    assert "Nobody is told when something breaks" in (await browser.get("/health")).text
+    alerts = [
+        Alert(kind="certificate", subject="", details={"days": 3}, quiet=1.0),
+        Alert(kind="of_a_later_version", subject="", details={}, quiet=1.0),
+    ]
+    await console.administration.alerts.note(alerts, console.clock())
+    page = (await browser.get("/health")).text
+    assert "ends in 3 days" in page
+    assert "of_a_later_version" in page
