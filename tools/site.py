@@ -21,6 +21,7 @@ from tools.links import heading_names, is_elsewhere
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = Path(__file__).with_suffix(".toml")
 STYLE = Path(__file__).with_suffix(".css")
+WORKER = Path(__file__).with_suffix(".js")
 IMAGES = {".png", ".webp", ".svg"}
 START = ("README.md", "README.ja.md", "README.ko.md")
 
@@ -162,8 +163,8 @@ def _found(page: Path, url: str, readers: dict[Path, _Reader]) -> bool:
     return not anchor or unquote(anchor) in readers[target].names
 
 
-_SHIM = re.compile(r'<script[^>]*src="https://unpkg\.com/iframe-worker/shim"[^>]*></script>')
-"""A script of another host for workers of pages that are files; the search works without it."""
+_SHIM = re.compile(r'(<script[^>]*src=")https://unpkg\.com/iframe-worker/shim(")')
+"""A script of another host, for the search of pages that are files; ours is in its place."""
 
 
 def build(folder: Path) -> Path:
@@ -172,13 +173,15 @@ def build(folder: Path) -> Path:
     folder.mkdir(parents=True)
     assemble(ROOT, folder / "pages")
     shutil.copyfile(CONFIGURATION, folder / "zensical.toml")
-    shutil.copyfile(STYLE, folder / "pages" / "site.css")
+    for file in (STYLE, WORKER):
+        shutil.copyfile(file, folder / "pages" / file.name)
     program = str(Path(sys.executable).with_name("zensical"))
     subprocess.run([program, "build", "--clean"], cwd=folder, check=True)  # noqa: S603  # pinned
     site = folder / "html"
     (site / "404.html").unlink(missing_ok=True)  # a server's page, with links from its root
     for page in site.rglob("*.html"):
-        page.write_text(_SHIM.sub("", page.read_text("utf-8")), "utf-8")
+        up = "../" * (len(page.relative_to(site).parts) - 1)
+        page.write_text(_SHIM.sub(rf"\1{up}{WORKER.name}\2", page.read_text("utf-8")), "utf-8")
     return site
 
 
