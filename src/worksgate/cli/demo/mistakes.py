@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from worksgate.cli.demo.history import outage_day, working_days
+from worksgate.cli.demo.history import outage_day
 from worksgate.cli.demo.staff import Employee
 
 JOINER: Final = Employee("yuki.nakagawa@example.com", "中川 有希", "", "Sales")
@@ -74,8 +74,8 @@ MISTAKES: Final = (
         },
     ),
     Mistake(
-        lambda now: _trace_at(working_days(now, 1)[0], "09:03"),
-        "the return address of LINE WORKS was not on the client's list",
+        lambda _: "/clients",
+        MISTYPED_CLIENT,
         {
             "en": "“The new office sees an error page before anybody can type a name.”",
             "ja": "「新しい拠点では、名前を入力する前にエラーページが出ます」",
