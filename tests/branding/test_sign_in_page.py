@@ -264,7 +264,7 @@ def test_looks_are_prepared_once_and_bounded(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("size", "shown"),
-    [((640, 160), (160, 40)), ((192, 192), (64, 64)), ((640, 40), (304, 19)), ((20, 20), (20, 20))],
+    [((640, 160), (134, 34)), ((192, 192), (56, 56)), ((640, 40), (288, 18)), ((20, 20), (20, 20))],
 )
 def test_logos_of_all_shapes_look_equally_large(
     size: tuple[int, int], shown: tuple[int, int]

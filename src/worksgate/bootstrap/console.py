@@ -39,6 +39,7 @@ from worksgate.web.console.pages import ConsolePages
 from worksgate.web.console.verifying import Verification
 from worksgate.web.console.visit import Console
 from worksgate.web.pages.anti_forgery import AntiForgery
+from worksgate.web.pages.previews import Previews
 
 
 def create_console(
@@ -154,6 +155,7 @@ async def open_console(
             first_owner=FirstOwner(settings, directory, hashing, Actor("console", clock)),
             factors=factors,
             pages=ConsolePages(settings),
+            previews=Previews(settings),
             anti_forgery=AntiForgery(signing_key),
             store=store,
             examination=examination,

@@ -38,6 +38,7 @@ the server and works without JavaScript.
     wizard_values   its step 6: every value for the Developer Console
     sources         whether a source answers, and what it says of somebody
     exports         records as a file, while they are read
+    branding        how a client's sign-in page looks
     administrators  who has which role
     health          whether the installation is well
 """

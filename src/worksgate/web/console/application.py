@@ -77,7 +77,8 @@ class ConsoleApplication:
         if scope["type"] == "http":
             response = await self._answer(scope, receive)
             if response is not None:
-                response.raw_headers += self._headers
+                own = {name for name, _ in response.raw_headers}
+                response.raw_headers += [each for each in self._headers if each[0] not in own]
                 await response(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)

@@ -21,6 +21,7 @@ from worksgate.web.console.examiner import Examiner
 from worksgate.web.console.pages import ConsolePages, Words
 from worksgate.web.console.verifying import Verification
 from worksgate.web.pages.anti_forgery import AntiForgery
+from worksgate.web.pages.previews import Previews
 
 MOST_FIELDS = 20
 """Of a query."""
@@ -47,6 +48,7 @@ class Console:
     first_owner: FirstOwner
     factors: Factors
     pages: ConsolePages
+    previews: Previews
     anti_forgery: AntiForgery
     store: Store
     examination: Examination

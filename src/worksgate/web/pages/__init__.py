@@ -5,6 +5,7 @@
     forms           the values that the pages of a sign-in show
     looks           the look of a client's pages, prepared once per version
     stylesheets     the style that pages include, and the tints of a client's
+    previews        the sign-in page of a client, for administrators
     skeletons       pages that are rendered once and filled for each request
     wording         the texts of pages
     mails           the e-mails

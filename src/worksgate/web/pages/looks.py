@@ -24,9 +24,9 @@ MOST: Final = 4_000
 LOGO_PATH: Final = "/logo"
 """Below it, as ``v``, is the random ID of a logo."""
 
-_AREA: Final = 6_400
+_AREA: Final = 4_500
 """Square pixels of a page that a logo covers: wide ones and square ones look equally large."""
-_TALLEST, _LOWEST, _WIDEST = 64, 28, 304
+_TALLEST, _LOWEST, _WIDEST = 56, 26, 288
 _WORDMARK: Final = 1.8
 """A logo this wide, compared to its height, holds the company's name; others have it beside."""
 
