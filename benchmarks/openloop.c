@@ -134,12 +134,13 @@ static void note(times *all, double seconds) {
     late += seconds > late_after;
 }
 
-/* A session that the server has given, which is ours to free. */
+/* A session that the server has given. The connection's own could no longer be resumed once the
+ * server has closed it without a farewell, so this is a copy. */
 static int keep(SSL *tls, SSL_SESSION *session) {
     (void)tls;
     SSL_SESSION_free(newest);
-    newest = session;
-    return 1;
+    newest = SSL_SESSION_dup(session);
+    return 0;
 }
 
 /* An end of a connection, whatever it was. */
