@@ -7,6 +7,7 @@ from tests.web.console.console import AdminBrowser, ConsoleUnderTest
 from tests.web.console.test_wizard import owner
 
 from worksgate.audit import Event
+from worksgate.web.console.routes import BY_PATH
 
 __all__ = ["owner"]
 
@@ -36,6 +37,21 @@ async def test_keys_are_counted_when_asked_and_exported_with_a_record(
     await owner.get("/wizard/tell")
     await owner.post("/wizard/tell")
     assert "LINE WORKS was given the keys" in (await owner.get("/wizard/tell")).text
+
+
+async def test_a_step_leads_to_the_page_that_does_it_once_there_is_one(
+    owner: AdminBrowser,
+) -> None:
+    for step, path in (
+        *(("people", "/people/import"), ("tell", "/go-live/rehearsal")),
+        *(
+            ("rehearse", "/go-live/rehearsal"),
+            ("plan", "/go-live/plan"),
+            ("apply", "/go-live/live"),
+        ),
+    ):
+        page = (await owner.get(f"/wizard/{step}")).text
+        assert (f'href="{path}"' in page) is (path in BY_PATH), step
 
 
 async def test_the_menus_are_those_of_their_console(owner: AdminBrowser) -> None:

@@ -28,6 +28,7 @@ from worksgate.cli.demo.people import PASSWORD
 from worksgate.cli.demo.wording import TEXTS
 from worksgate.conformance.simulator.texts import choose_language
 from worksgate.credentials.secrets import new_secret
+from worksgate.doctor.console_examiner import ConsoleExaminer
 from worksgate.settings.checks import LOOPBACK_HOSTS
 from worksgate.settings.options import Settings
 
@@ -146,7 +147,7 @@ def open_door(
     settings: Settings, owner: DemoOwner
 ) -> tuple[ConsoleDoor, Callable[[], Awaitable[None]]]:
     """The console of the demonstration, with its door, and what closes it."""
-    console = create_console(settings)
+    console = create_console(settings, examiner=ConsoleExaminer)
 
     async def style_path() -> str:
         return (await console.start()).pages.style_path
