@@ -1,12 +1,13 @@
-"""Going live: who of the members of LINE WORKS would get in, and who not.
+"""Going live: who of the members of LINE WORKS would get in, and who is in since APPLY.
 
-    verbs         ``GoingLive``: the members of LINE WORKS, and rehearsals
+    verbs         ``GoingLive``: the members of LINE WORKS, rehearsals, the start of the day
     members_file  reads the members from the file that the console of LINE WORKS gives
     examination   compares members and people; pure
     wording       names of findings, for the command line
+    live_view     who has got in since the start; one count for all who look
 
-Nothing here asks LINE WORKS, and no call of LINE WORKS waits for it: what is written is written a
-few hundred rows at a time.
+Nothing here asks LINE WORKS, and no call of LINE WORKS waits for it: reads are bounded, and what
+is written is written a few hundred rows at a time.
 """
 
 from worksgate.administration.going_live.examination import HINTS, STOPS, Finding

@@ -1,4 +1,4 @@
-"""``GoingLive``: LINE WORKS' members, and rehearsals."""
+"""``GoingLive``: LINE WORKS' members, rehearsals, and the start of the day."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -35,6 +35,8 @@ from worksgate.oauth.model import Client, ImapPasswords, SecondFactor
 
 MAIL_SEEN_WITHIN: Final = 30 * 86_400.0
 """Seconds back for which records are searched for mail programs."""
+AHEAD: Final = 60.0
+"""Seconds by which the clock of whoever types a start may be ahead."""
 _FASTER: Final = "somebody else did the same at that time; nothing was kept: please do it again"
 
 
@@ -205,6 +207,31 @@ class GoingLive:
         await self._directory.record(
             [self._event(f"{count} findings of the rehearsal were exported: {finding}")]
         )
+
+    # The day
+
+    async def start(self, at: float | None = None) -> None:
+        """Note that SSO was applied, now or at a time; the live view counts from then.
+
+        Raises Refused for a time in the future, or one more than a day ago.
+        """
+        now = self._actor.now()
+        began = now if at is None else at
+        if not now - 86_400.0 <= began <= now + AHEAD:
+            raise Refused("the live view begins within the last 24 hours")
+        event = self._event("APPLY was pressed: the live view has begun")
+        await self._rows.keep(AnswerName.START, self._answer({"at": began}), event)
+
+    async def end(self) -> None:
+        """End the live view. Raises NotFound if it has not begun."""
+        event = self._event("the live view has ended")
+        if not await self._rows.forget((AnswerName.START,), event):
+            raise NotFound("the live view has not begun")
+
+    async def started_at(self) -> float | None:
+        """When SSO was applied, in seconds since the epoch, if the live view has begun."""
+        answer = await self._rows.answer(AnswerName.START)
+        return None if answer is None else float(answer.value["at"])
 
     # Parts
 
