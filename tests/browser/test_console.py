@@ -1,6 +1,7 @@
 """The console in a real Chromium: without JavaScript from the first link to a person, and WCAG."""
 
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tests.databases import url_of
 
 from worksgate.administration import Administration
 from worksgate.administration.set_up import Step
+from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
 from worksgate.doctor.console_examiner import ConsoleExaminer
@@ -34,6 +36,7 @@ PAGES = (
     *("/sources", "/source?name=directory"),
 )
 WIZARD = tuple(f"/wizard/{step.value}" for step in Step)
+GOING_LIVE = ("/go-live/rehearsal", "/go-live/live?pause=1", "/go-live/wall?pause=1")
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -144,7 +147,8 @@ async def test_every_page_is_accessible_and_fits(
     await become_owner(tab, link)
     person = (await console.administration.users.get("tanaka")).person.subject_id
     client = (await console.administration.clients.get("光製作所")).client_id
-    for path in (*PAGES, *WIZARD):
+    await go_live(console.administration)
+    for path in (*PAGES, *WIZARD, *GOING_LIVE):
         await tab.goto(console.url + path.format(person, client))
         assert await violations(tab) == [], path
         for width in (1440, 360):
@@ -181,6 +185,22 @@ async def test_r163_two_browsers_change_one_client_and_neither_loses_anything(
     saved = await console.administration.clients.get(client)
     assert saved.allowed_addresses == ("192.0.2.0/24", "203.0.113.0/24")
     assert saved.logout_redirect_uris == ("https://example.com/bye",)
+
+
+async def go_live(administration: Administration) -> None:
+    """A rehearsal with findings, a plan, and the day with somebody in and somebody outside."""
+    going_live, now = administration.going_live, time.time()
+    await going_live.read_members(
+        "氏名,ID,外部キー\n田中 美咲,tanaka,H-1\nEmma Adams,emma.adams@example.com,H-231\n".encode()
+    )
+    await going_live.rehearse("光製作所")
+    await going_live.start(now - 600)
+    tanaka = (await administration.users.get("tanaka")).person.subject_id
+    failed = AuditEvent(
+        event=Event.LOGIN_FAILED, at=now - 60, username="emma", reason=Reason.WRONG_PASSWORD
+    )
+    came = AuditEvent(event=Event.USER_INFO_RETURNED, at=now - 300, subject_id=tanaka)
+    await going_live._directory.record([failed, came])
 
 
 async def test_keyboard_alone_reaches_everything(

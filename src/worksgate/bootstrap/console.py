@@ -13,6 +13,7 @@ from functools import partial
 from worksgate.administration import Actor, Administration
 from worksgate.administration.console_sign_in import ConsoleSignIn
 from worksgate.administration.first_owner import FirstOwner
+from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.jobs.kinds import Operations, SendLink
 from worksgate.administration.jobs.reset_mails import ResetMails
 from worksgate.administration.jobs.runner import JobRunner
@@ -154,6 +155,7 @@ async def open_console(
             examiner=examiner(settings),
             first_owner=FirstOwner(settings, directory, hashing, Actor("console", clock)),
             factors=factors,
+            watch=LiveWatch(directory, clock),
             pages=ConsolePages(settings),
             previews=Previews(settings),
             anti_forgery=AntiForgery(signing_key),

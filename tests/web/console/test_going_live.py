@@ -1,4 +1,4 @@
-"""Going live in the console: the members' file and the rehearsal."""
+"""Going live in the console: the members' file, the rehearsal and the day."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.web.console.console import PASSWORD, AdminBrowser, ConsoleUnderTest, 
 
 from worksgate.administration.going_live.members_file import MOST_BYTES
 from worksgate.administration.roles import Role
-from worksgate.audit import Event
+from worksgate.audit import AuditEvent, Event, Reason
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,6 +22,7 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
     async with console_of(Path(tmp_path_factory.mktemp("console"))) as console:
         await console.make("owner", Role.OWNER)
         await console.make("auditor", Role.AUDITOR)
+        await console.make("helper", Role.HELP_DESK)
         await console.administration.clients.add("Acme")
         users = console.administration.users
         await users.add(
@@ -119,7 +120,60 @@ async def test_members_can_be_removed(owner: AdminBrowser) -> None:
     assert "No file was read yet." in page
 
 
-async def test_an_auditor_reads_and_changes_nothing(console: ConsoleUnderTest) -> None:
+async def test_an_auditor_reads_and_a_help_desk_sees_the_day_alone(
+    console: ConsoleUnderTest,
+) -> None:
     auditor = await console.signed_in("auditor")
     page = (await auditor.get("/go-live/rehearsal")).text
     assert 'action="/go-live/members"' not in page
+    helper = await console.signed_in("helper")
+    assert (await helper.get("/go-live")).headers["location"] == "/go-live/live"
+    page = (await helper.get("/go-live/live")).text
+    assert "/go-live/rehearsal" not in page
+    assert "An owner or an administrator begins it." in page
+
+
+async def recorded(console: ConsoleUnderTest, *records: AuditEvent) -> None:
+    await console.administration.going_live._directory.record(records)
+
+
+async def test_r178_the_day_from_apply_to_the_end(
+    console: ConsoleUnderTest, owner: AdminBrowser
+) -> None:
+    await owner.get("/go-live/live")
+    await owner.post("/go-live/start", at="")
+    await prove(console, owner, "owner", "/go-live/start")
+    page = (await owner.get("/go-live/live")).text
+    assert "Waiting for the first person" in page
+    assert '<meta http-equiv="refresh" content="10">' in page
+    assert "refresh" not in (await owner.get("/go-live/live?pause=1")).text
+    console.clock.advance(300)
+    page = (await owner.get("/go-live/wall")).text
+    assert "LINE WORKS has not come. Nobody has seen our page since APPLY." in page
+    assert "https://sso.example.com/login" in page
+    tanaka = (await console.administration.users.get("tanaka")).person.subject_id
+    now = console.clock()
+    await recorded(
+        console,
+        AuditEvent(event=Event.LOGIN_FAILED, at=now, username="kang", reason=Reason.WRONG_PASSWORD),
+        AuditEvent(event=Event.USER_INFO_RETURNED, at=now, subject_id=tanaka, login_id="1"),
+    )
+    console.clock.advance(10)
+    page = (await owner.get("/go-live/live")).text
+    assert '<p class="n">1</p>' in page
+    assert "1 person tried and is not in" in page
+    assert "the password was wrong" in page
+    kang = (await console.administration.users.get("kang")).person.subject_id
+    assert f'href="/person?id={kang.replace(":", "%3A")}"' in page
+    await owner.post("/go-live/end")
+    assert "The live view begins with APPLY" in (await owner.get("/go-live/live")).text
+
+
+@pytest.mark.parametrize("typed", ["25:00", "soon", "7"])
+async def test_a_start_that_is_no_time_is_refused(
+    console: ConsoleUnderTest, owner: AdminBrowser, typed: str
+) -> None:
+    await owner.get("/go-live/live")
+    await owner.post("/go-live/start", at=typed)
+    await prove(console, owner, "owner", "/go-live/start")
+    assert owner.page.status_code == 409

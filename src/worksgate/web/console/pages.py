@@ -153,7 +153,7 @@ _MENU: Final[Sequence[_Place]] = (
     _Place("/clients", text("Clients"), Verb.SEE_CLIENTS),
     _Place("/audit", text("Audit"), Verb.AUDIT),
     _Place("/wizard", text("Set-up steps"), Verb.CHANGE_CLIENTS),
-    _Place("/go-live", text("Go live"), Verb.REHEARSE),
+    _Place("/go-live", text("Go live"), Verb.WATCH),
     _Place("/sources", text("Sources"), Verb.CHANGE_CLIENTS),
     _Place("/health", text("Health"), Verb.EXAMINE),
     _Place("/administrators", text("Administrators"), Verb.OWN),

@@ -44,7 +44,7 @@ FINDINGS: Final[Mapping[Finding, tuple[str, str]]] = {
         text("Twice"),
         text("Find out who is who: one key opens one account, of one person."),
     ),
-    Finding.DISABLED: (text("Disabled here"), text("Enable them, unless they are to stay out.")),
+    Finding.DISABLED: (text("Disabled"), text("Enable them, unless they are to stay out.")),
     Finding.NEVER: (
         text("Never signed in here"),
         text("Ask them to try before the day: passwords are forgotten."),
@@ -89,8 +89,10 @@ ROW_FAULTS: Final[Mapping[RowFault, str]] = {
 
 
 async def find(visit: Visit) -> Response:
-    """The step of going live that is due."""
-    return visit.to("/go-live/rehearsal")
+    """The step of going live that is due: the day once it has begun, or else the rehearsal."""
+    has_begun = await visit.administration.going_live.started_at() is not None
+    is_day = has_begun or not visit.may(Verb.REHEARSE)
+    return visit.to("/go-live/live" if is_day else "/go-live/rehearsal")
 
 
 async def show(visit: Visit) -> Response:

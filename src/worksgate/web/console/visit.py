@@ -11,6 +11,7 @@ from starlette.responses import Response
 from worksgate.administration import Actor, Administration, NotFound
 from worksgate.administration.console_sign_in import ConsoleBrowser, ConsoleSignIn, SignedIn
 from worksgate.administration.first_owner import FirstOwner
+from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.roles import Role, Verb, may
 from worksgate.oauth.errors import InvalidRequest
 from worksgate.provider.factors.second_factors import Factors
@@ -47,6 +48,7 @@ class Console:
     examiner: Examiner
     first_owner: FirstOwner
     factors: Factors
+    watch: LiveWatch
     pages: ConsolePages
     previews: Previews
     anti_forgery: AntiForgery
