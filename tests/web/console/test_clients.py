@@ -387,3 +387,10 @@ async def test_a_list_of_thousands_comes_a_page_at_a_time(
     await owner.get(html.unescape(found[1]))
     assert owner.page.text.count('<th scope="row">') == 1
     assert "many 50" in owner.page.text
+    await owner.get("/audit/changes")
+    assert owner.page.text.count('class="change"') == 20
+    assert len(owner.page.content) < 60_000
+    before = html.unescape(owner.page.text.partition('rel="next" href="')[2].partition('"')[0])
+    await owner.get(before)
+    assert "many 30" in owner.page.text
+    assert "First page" in owner.page.text

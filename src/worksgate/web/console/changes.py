@@ -8,12 +8,15 @@ from typing import Final
 from starlette.responses import Response
 
 from worksgate.administration.changes import ShownChange
+from worksgate.clients.validation import LINE_WORKS_ORIGIN
 from worksgate.directory.change_log import EXISTS, ChangeKind, FieldChange, Value
+from worksgate.oauth.model import Client
 from worksgate.web.console.client_fields import FIELDS, ClientField, FieldKind
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
 
-PAGE: Final = 50
+PAGE: Final = 20
+"""Each with its fields: a page stays below 60 kB."""
 PERSON_FIELDS: Final[Mapping[str, ClientField]] = {
     each.name: each
     for each in (
@@ -51,6 +54,7 @@ _BOTH: Final[Mapping[str, ClientField]] = {
         ClientField(name="password", label=text("Password"), sentence=""),
     )
 }
+_USUAL: Final = Client(client_id="", name="", redirect_uris=(LINE_WORKS_ORIGIN,))
 _PATHS: Final[Mapping[ChangeKind, str]] = {
     ChangeKind.CLIENT: "/client",
     ChangeKind.PERSON: "/person",
@@ -87,13 +91,13 @@ class ChangeOnPage:
 
     @property
     def differences(self) -> list[Difference]:
-        """Its fields in the order of the log, without what says that it was added or removed."""
+        """Its fields in the order of the log; of a whole client, without what is the default."""
         change = self.shown.change
         known = FIELDS if change.kind is ChangeKind.CLIENT else PERSON_FIELDS
         return [
             Difference(_field(known, each.field), each)
             for each in change.fields
-            if each.field != EXISTS
+            if each.field != EXISTS and not (self.existence and _is_usual(each))
         ]
 
     @property
@@ -183,6 +187,17 @@ async def _undo(visit: Visit, kind: ChangeKind) -> Response:
 def number_of(typed: str) -> int:
     """A number of a change or a version; -1 for what is none."""
     return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else -1
+
+
+def _is_usual(added: FieldChange) -> bool:
+    """Whether a field of what was added or removed says nothing: empty, or a client's default."""
+    value = added.before if added.after is None else added.after
+    usual = getattr(_USUAL, added.field, None)
+    return not value if usual is None else _text(value) == _text(usual)
+
+
+def _text(value: object) -> str:
+    return "\n".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def _field(known: Mapping[str, ClientField], name: str) -> ClientField:
