@@ -88,6 +88,15 @@ def hidden(page: httpx2.Response, name: str) -> str:
     return html.unescape(value)
 
 
+def examined(proxy: Proxy, session: str) -> str:
+    """The page of the installation's health, once it has been examined."""
+    for _ in range(10):
+        page = proxy.get("/health", Cookie=session).text
+        if "Findings" in page:
+            break
+    return page
+
+
 def test_r154_an_owner_begins_behind_caddy_and_only_from_an_allowed_address(tmp_path: Path) -> None:
     require("caddy")
     https, http, console = free_ports(3)
@@ -121,6 +130,8 @@ def test_r154_an_owner_begins_behind_caddy_and_only_from_an_allowed_address(tmp_
         today = proxy.get("/", Cookie=session)
         assert "Naoko" in today.text
         assert today.headers["strict-transport-security"]
+        # The console's own process examines the installation, as the command does.
+        assert "it responds, and is at revision" in examined(proxy, session)
         # The proxy itself, and whoever claims another address to it, may not.
         for address, claim in (("127.0.0.1", ""), ("127.0.0.3", CALLER)):
             transport = httpx2.HTTPTransport(local_address=address, verify=False)
