@@ -58,6 +58,8 @@ PAGES = {
     "find, a part of a name": "/find?q=中 愛",
     "a person": "/person?id={person}",
     "a leaver": "/person/leave?id={person}",
+    "changes of many people": "/jobs",
+    "an import": "/people/import",
     "audit": "/audit",
     "administrators with their roles": "/administrators",
     "me": "/me",

@@ -16,6 +16,7 @@ from worksgate.administration import Actor, Administration, NotFound, Outdated, 
 from worksgate.administration.errors import Forbidden
 from worksgate.administration.jobs import runner as runners
 from worksgate.administration.jobs.kinds import Operations
+from worksgate.administration.jobs.reset_mails import ResetMails
 from worksgate.administration.jobs.runner import JobRunner
 from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import Role
@@ -25,6 +26,7 @@ from worksgate.database.leases import JOBS
 from worksgate.directory import Account
 from worksgate.directory.jobs import KEPT, Job, JobKind, JobState, RowOutcome
 from worksgate.directory.people_list import Matching, PeopleFilter
+from worksgate.mail import MailMessage, MailUnavailable
 from worksgate.sources import Person
 
 EVERYBODY = Selection(wanted=PeopleFilter())
@@ -84,7 +86,7 @@ def _runner(at_work: Office, *, pause: float = 0.0, send_link: SendLink | None =
 
 async def _run(at_work: Office, runner: JobRunner | None = None, *, lease: float = 30.0) -> None:
     """Carry out jobs until none is left."""
-    running = (runner or _runner(at_work)).run_forever(interval=0.02, lease=lease)
+    running = (runner or _runner(at_work)).run_forever(interval=0.02, lease=lease, retry=0.02)
     task = asyncio.create_task(running)
     async with asyncio.timeout(30):
         while await at_work.directory.jobs.count_running():  # noqa: ASYNC110  # as below
@@ -278,7 +280,7 @@ async def test_an_outage_is_waited_out(at_work: Office) -> None:
     await at_work.sign_in(account)
     job = await _start(at_work.administration, JobKind.SIGN_OUT, Selection(subjects=(subject,)))
     at_work.store.away = True
-    task = asyncio.create_task(_runner(at_work).run_forever(interval=0.02))
+    task = asyncio.create_task(_runner(at_work).run_forever(interval=0.02, retry=0.02))
     await asyncio.sleep(0.2)
     assert (await at_work.administration.jobs.find(job.id)).done == 0
     at_work.store.away = False
@@ -307,6 +309,48 @@ async def test_an_error_holds_up_nobody_else_and_its_text_is_not_kept(
     assert sent == ["b"]
     (row,) = await at_work.administration.jobs.wrong(job, 10)
     assert row.detail == "an error of Worksgate: ZeroDivisionError"
+
+
+class Post:
+    """A mail server, and what it was given."""
+
+    def __init__(self) -> None:
+        self.sent: list[MailMessage] = []
+        self.is_down = False
+
+    async def send(self, message: MailMessage) -> None:
+        if self.is_down:
+            raise MailUnavailable("the mail server does not respond")
+        self.sent.append(message)
+
+    def reset_link(
+        self, person: Person, link: str, lifetime: float, language: str
+    ) -> MailMessage | None:
+        text = f"{language} {lifetime:.0f} {link}"
+        return MailMessage(to=person.email or "", subject="Link", text=text, html="")
+
+
+async def test_a_reset_link_is_mailed_and_kept_nowhere(at_work: Office) -> None:
+    await _add(at_work, "a", email="a@example.com")
+    await _add(at_work, "b")
+    post = Post()
+    mails = ResetMails(post, post, "ja", 900.0)  # type: ignore[arg-type]  # as much of it as is used
+    job = await _start(at_work.administration, JobKind.RESET_LINK, EVERYBODY)
+    await _run(at_work, _runner(at_work, send_link=mails.send))
+    (message,) = post.sent
+    assert message.to == "a@example.com"
+    assert message.text.startswith("ja 900 https://sso.example.com/gate/")
+    secret = message.text.rpartition("=")[2]
+    assert len(secret) > 30
+    kept = query(at_work.file, "SELECT * FROM jobs"), query(at_work.file, "SELECT * FROM job_rows")
+    assert secret not in str(kept)
+    assert secret not in str(query(at_work.file, "SELECT * FROM audit"))
+    assert await _outcomes(at_work, job) == ["done", "refused"]
+    post.is_down = True
+    failed = await _start(at_work.administration, JobKind.RESET_LINK, EVERYBODY)
+    await _run(at_work, _runner(at_work, send_link=mails.send))
+    details = {each.detail for each in await at_work.administration.jobs.wrong(failed, 10)}
+    assert details == {"the mail server does not respond", "there is no mail address"}
 
 
 async def test_one_of_two_processes_carries_a_job_out(at_work: Office) -> None:

@@ -33,6 +33,8 @@ PAUSE: Final = 0.01
 """Seconds between two people."""
 INTERVAL: Final = 1.0
 """Seconds between two looks for a job."""
+RETRY: Final = 10.0
+"""Seconds until the next look after an outage, or an error."""
 
 _log = structlog.get_logger("worksgate")
 
@@ -57,7 +59,9 @@ class JobRunner:
         self._pause = pause
         self._last: tuple[str, str] | None = None  # job and subject: all before are over
 
-    async def run_forever(self, *, interval: float = INTERVAL, lease: float = SECONDS) -> None:
+    async def run_forever(
+        self, *, interval: float = INTERVAL, lease: float = SECONDS, retry: float = RETRY
+    ) -> None:
         """Carry out jobs as they come, if nobody else does; never returns."""
         turn = Turn(self._directory.leases, lease, JOBS)
         while True:
@@ -67,11 +71,13 @@ class JobRunner:
                         await self._run_all(turn)
                     finally:
                         await turn.release()
+                await asyncio.sleep(interval)
             except (Unavailable, Unfinished) as outage:
                 _log.warning("job.postponed", detail=str(outage))
+                await asyncio.sleep(retry)
             except Exception as error:  # the next job may fare better
                 _log.error("job.crashed", kind=type(error).__name__)
-            await asyncio.sleep(interval)
+                await asyncio.sleep(retry)
 
     async def _run_all(self, turn: Turn) -> None:
         for job in await self._rows.running(1):
