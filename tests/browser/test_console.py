@@ -36,7 +36,12 @@ PAGES = (
     *("/sources", "/source?name=directory"),
 )
 WIZARD = tuple(f"/wizard/{step.value}" for step in Step)
-GOING_LIVE = ("/go-live/rehearsal", "/go-live/live?pause=1", "/go-live/wall?pause=1")
+GOING_LIVE = (
+    "/go-live/rehearsal",
+    "/go-live/plan",
+    "/go-live/live?pause=1",
+    "/go-live/wall?pause=1",
+)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 

@@ -15,7 +15,7 @@
     audit_log       the audit log, as an administrator reads it
     sign_in_trace   why somebody cannot get in, in sentences
     set_up          the set-up wizard, up to the first sign-in
-    going_live      who of LINE WORKS' members would get in, and who is in
+    going_live      who of LINE WORKS' members would get in, the plan, who is in
     upkeep          the encryption of secrets, the start of a purge
     lost_keys       continuing after the loss of a master key
 

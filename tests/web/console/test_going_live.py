@@ -1,4 +1,4 @@
-"""Going live in the console: the members' file, the rehearsal and the day."""
+"""Going live in the console: the members' file, the rehearsal, the plan and the day."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -177,3 +177,34 @@ async def test_a_start_that_is_no_time_is_refused(
     await owner.post("/go-live/start", at=typed)
     await prove(console, owner, "owner", "/go-live/start")
     assert owner.page.status_code == 409
+
+
+async def test_the_plan_says_whether_the_way_back_was_tested_today(
+    console: ConsoleUnderTest, owner: AdminBrowser
+) -> None:
+    await owner.get("/go-live/plan")
+    assert "Everybody is signed out of LINE WORKS, everywhere." in owner.page.text
+    for language in ("ja", "en", "ko", "zh-CN", "zh-TW"):
+        assert f'<pre class="box small" lang="{language}">' in owner.page.text
+    form = {
+        "date": "20 October",
+        "super_admin_0": "大塚 隆",
+        "super_admin_1": "小林 直子",
+        "tested_0": "1",
+        "when_apply": "07:45",
+        "who_apply": "<大塚>",
+        "phone_apply": "03-5555-0108",
+        "contact": "内線 114",
+    }
+    await owner.post("/go-live/plan", **form)
+    page = (await owner.get("/go-live/plan")).text
+    assert "says owner" in page
+    assert page.count("not tested today") == 1
+    assert "&lt;大塚&gt;" in page
+    assert "20 October 07:45 から" in page
+    assert "内線 114" in page
+    form.pop("tested_0")
+    await owner.post("/go-live/plan", **form)
+    assert "says owner" in (await owner.get("/go-live/plan")).text
+    await owner.post("/go-live/plan", **form | {"super_admin_0": "somebody else"})
+    assert "says owner" not in (await owner.get("/go-live/plan")).text

@@ -86,6 +86,8 @@ ALLOWED = {
     ("GET", "/audit/changes"): {OWNER, ADMIN, AUDITOR},
     ("POST", "/audit/export"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/go-live"): ALL,
+    ("GET", "/go-live/plan"): {OWNER, ADMIN, AUDITOR},
+    ("POST", "/go-live/plan"): {OWNER, ADMIN},
     ("GET", "/go-live/live"): ALL,
     ("GET", "/go-live/wall"): ALL,
     ("POST", "/go-live/start"): {OWNER, ADMIN},

@@ -1,9 +1,10 @@
 """Going live: who of the members of LINE WORKS would get in, and who is in since APPLY.
 
-    verbs         ``GoingLive``: the members of LINE WORKS, rehearsals, the start of the day
+    verbs         ``GoingLive``: the members of LINE WORKS, rehearsals, the plan, the start
     members_file  reads the members from the file that the console of LINE WORKS gives
     examination   compares members and people; pure
     wording       names of findings, for the command line
+    plan          the plan of the day; announcement: the mail to all
     live_view     who has got in since the start; one count for all who look
 
 Nothing here asks LINE WORKS, and no call of LINE WORKS waits for it: reads are bounded, and what

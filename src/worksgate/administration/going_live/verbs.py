@@ -1,4 +1,4 @@
-"""``GoingLive``: LINE WORKS' members, rehearsals, and the start of the day."""
+"""``GoingLive``: LINE WORKS' members, rehearsals, the plan, and the start of the day."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -19,6 +19,7 @@ from worksgate.administration.going_live.examination import (
     examine,
 )
 from worksgate.administration.going_live.members_file import NO_CHOICES, Choices, read_members
+from worksgate.administration.going_live.plan import Plan
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import new_id
 from worksgate.directory.database import Directory
@@ -208,7 +209,17 @@ class GoingLive:
             [self._event(f"{count} findings of the rehearsal were exported: {finding}")]
         )
 
-    # The day
+    # The plan, and the day
+
+    async def plan(self) -> Plan:
+        """The plan, as it was kept last."""
+        answer = await self._rows.answer(AnswerName.PLAN)
+        return Plan() if answer is None else Plan.of(answer.value)
+
+    async def keep_plan(self, plan: Plan) -> None:
+        """Keep the plan, in place of the one before."""
+        event = self._event("the plan of going live was changed")
+        await self._rows.keep(AnswerName.PLAN, self._answer(plan.document()), event)
 
     async def start(self, at: float | None = None) -> None:
         """Note that SSO was applied, now or at a time; the live view counts from then.

@@ -33,6 +33,7 @@ the server and works without JavaScript.
     audit           the records of what happened
     changes         who changed what, before and after; undo
     wizard          the set-up, step by step
+    plan            the plan of the day, to print
     live            the day: who is in since APPLY
     rehearsal       who would fail at APPLY, and the members of LINE WORKS
     wizard_people   its steps 3 to 5: people, user keys, what LINE WORKS is told

@@ -1,0 +1,110 @@
+"""The plan of the day: typed by administrators, printed on A4."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from starlette.responses import Response
+
+from worksgate.administration.going_live import STOPS, Finding
+from worksgate.administration.going_live.announcement import (
+    LANGUAGE_NAMES,
+    Facts,
+    announcements,
+)
+from worksgate.administration.going_live.plan import LONGEST, Hour, Plan, Planned, SuperAdmin
+from worksgate.web.console.rehearsal import FINDINGS
+from worksgate.web.console.trace import local_zone
+from worksgate.web.console.visit import Visit
+from worksgate.web.pages.wording import text
+
+HOURS: Final[Mapping[Hour, tuple[str, str]]] = {
+    Hour.SUPER_ADMINS: (
+        "17:00",
+        text(
+            "Both Super Admins sign in with their LINE WORKS passwords, once each. Without this, "
+            "stop."
+        ),
+    ),
+    Hour.MAIL: ("17:30", text("Mail to all, with the text below")),
+    Hour.OUTSIDE: (
+        "07:15",
+        text("Check from outside: the certificate, the addresses, an answer within 1 second"),
+    ),
+    Hour.APPLY: ("07:30", text("APPLY in the console of LINE WORKS. The live view on the wall.")),
+    Hour.SILENCE: ("07:35", text("Nobody has come? Web Login URL; then go back.")),
+    Hour.HELP_DESK: ("07:30–10:00", text("Help desk: by telephone and at a desk")),
+    Hour.DECIDE: ("10:00", text("Decide: stay, or go back")),
+}
+"""A time to begin with, and what is done."""
+
+
+async def show(visit: Visit) -> Response:
+    """The plan, as it is printed, and the form with which it is changed."""
+    going_live = visit.administration.going_live
+    plan, last = await going_live.plan(), await going_live.last_rehearsal()
+    settings, apply = visit.console.settings, plan.hours[Hour.APPLY]
+    facts = Facts(
+        product=settings.product_name,
+        date=plan.date,
+        time=apply.when or HOURS[Hour.APPLY][0],
+        contact=plan.contact,
+        account_url=f"{settings.public_url.rstrip('/')}/account",
+    )
+    return visit.page(
+        "plan.html",
+        plan=plan,
+        hours=HOURS,
+        last=last,
+        stops=[each for each in STOPS if last and last.count(each)],
+        mail_users=last.count(Finding.MAIL) if last else 0,
+        texts=FINDINGS,
+        tested=[_is_of_today(each, visit.now) for each in plan.super_admins],
+        mails=announcements(facts),
+        language_names=LANGUAGE_NAMES,
+        longest=LONGEST,
+        is_kept=visit.query.get("done") == "kept",
+    )
+
+
+async def keep(visit: Visit) -> Response:
+    """Keep the plan as it was typed."""
+    going_live = visit.administration.going_live
+    await going_live.keep_plan(_typed(visit, await going_live.plan()))
+    return visit.to("/go-live/plan", done="kept")
+
+
+def _typed(visit: Visit, before: Plan) -> Plan:
+    """The plan of the form; a password counts as tested once somebody says so."""
+
+    def value(name: str) -> str:
+        return " ".join(visit.form.get(name, "").split())[:LONGEST]
+
+    def super_admin(number: int) -> SuperAdmin:
+        named = before.super_admins[number].named(value(f"super_admin_{number}"))
+        is_tested = visit.form.get(f"tested_{number}") == "1"
+        return named.tested(visit.now, visit.administrator.account.username) if is_tested else named
+
+    return replace(
+        before,
+        date=value("date"),
+        contact=value("contact"),
+        decides=value("decides"),
+        leads=value("leads"),
+        super_admins=(super_admin(0), super_admin(1)),
+        hours={
+            hour: Planned(
+                when=value(f"when_{hour}"), who=value(f"who_{hour}"), phone=value(f"phone_{hour}")
+            )
+            for hour in Hour
+        },
+    )
+
+
+def _is_of_today(admin: SuperAdmin, now: float) -> bool:
+    """Whether the password was tested on this day, in the zone of this machine."""
+    if admin.tested_at is None:
+        return False
+    days = {datetime.fromtimestamp(at, local_zone()).date() for at in (admin.tested_at, now)}
+    return len(days) == 1
