@@ -6,7 +6,7 @@ with the clients.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -60,27 +60,24 @@ _NAMES: Final = tuple(each.name for each in fields(Brand))
 class Look:
     """A branding, ready for the pages: ``style`` as they include it, and the rest by language.
 
-    ``values`` are those of the holes of a skeleton.
+    ``escaped`` are the values of the holes of a skeleton, as they stand in a page.
     """
 
     style: str
     brands: Mapping[str, Brand]
-    values: Mapping[str, Mapping[str, str]]
+    escaped: Mapping[str, Mapping[str, bytes]]
 
     @classmethod
     def of(cls, branding: Branding, logo_url: str) -> "Look":
         """``logo_url`` is where a browser finds the logo, if there is one."""
         style = brand_style(branding.accents)
         brands = {each: _brand(branding, style, logo_url, each) for each in LANGUAGES}
-        return cls(style, brands, {each: _values(brand) for each, brand in brands.items()})
+        return cls(style, brands, {each: _escaped(brand) for each, brand in brands.items()})
 
 
-NO_VALUES: Final[Mapping[str, str]] = {}
-
-
-def brand_of_holes(values: Mapping[str, str]) -> Brand:
-    """The brand of a skeleton: a hole for each of these values."""
-    return Brand(**{name: hole(_key(name)) for name in _NAMES if _key(name) in values})
+def brand_of_holes(names: Collection[str]) -> Brand:
+    """The brand of a skeleton: a hole for each of these values of a look."""
+    return Brand(**{name: hole(_key(name)) for name in _NAMES if _key(name) in names})
 
 
 class Looks:
@@ -138,9 +135,9 @@ def _logo(logo: LogoFacts, url: str) -> dict[str, str]:
     }
 
 
-def _values(brand: Brand) -> Mapping[str, str]:
+def _escaped(brand: Brand) -> Mapping[str, bytes]:
     """Escaped beforehand, which is not repeated for each page."""
-    return {_key(name): escape(text) for name in _NAMES if (text := getattr(brand, name))}
+    return {_key(name): escape(text).encode() for name in _NAMES if (text := getattr(brand, name))}
 
 
 def _key(name: str) -> str:

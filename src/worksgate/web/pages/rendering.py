@@ -9,7 +9,7 @@ import hashlib
 import math
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -38,8 +38,8 @@ from worksgate.web.pages.forms import (
     SignInForm,
     StepForm,
 )
-from worksgate.web.pages.looks import NO_BRAND, NO_VALUES, Brand, Look, brand_of_holes
-from worksgate.web.pages.skeletons import Skeletons, hole
+from worksgate.web.pages.looks import NO_BRAND, Brand, Look, brand_of_holes
+from worksgate.web.pages.skeletons import NONE_ESCAPED, Skeletons, hole
 from worksgate.web.pages.stylesheets import inline_style
 from worksgate.web.pages.wording import (
     EMPTY_USERNAME,
@@ -121,11 +121,12 @@ class Pages:
         values = {name: value for name, value in zip(_HOLES, _values(form), strict=True) if value}
         addresses = {f"language_{code}": address for code, address in languages}
         # A look is filled in as well: there are not more skeletons if there are more clients.
-        brand = NO_VALUES if look is None else look.values[language]
+        brand = NONE_ESCAPED if look is None else look.escaped[language]
         content = self._skeletons.filled(
             (language, _looks(form), *values, *addresses, *brand),
             lambda: self._login_skeleton(form, values, language, languages, brand).html,
-            {**values, **addresses, **brand},
+            values | addresses,
+            brand,
         )
         policy = _policy(_login_scripts(form), "" if look is None else look.style)
         return Page(content, policy, language)
@@ -136,7 +137,7 @@ class Pages:
         values: Iterable[str],
         language: str,
         languages: Sequence[tuple[str, str]],
-        brand: Mapping[str, str],
+        brand: Collection[str],
     ) -> Page:
         """The sign-in form with a hole for each of these values, and for each address."""
         holes: dict[str, Any] = {name: hole(name) for name in values}

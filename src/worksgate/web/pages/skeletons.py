@@ -14,7 +14,8 @@ import re
 import secrets
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from types import MappingProxyType
+from typing import Final, Self
 
 from markupsafe import escape
 
@@ -24,6 +25,9 @@ MOST = 200
 _MARK = f"hole-{secrets.token_hex(16)}-"
 """A text that is in no template, setting or translation: it is random per process."""
 _HOLE = re.compile(rf"{_MARK}([\w-]+);")
+
+
+NONE_ESCAPED: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 def hole(name: str) -> str:
@@ -37,17 +41,24 @@ class Skeletons:
     def __init__(self) -> None:
         self._kept: dict[Hashable, _Skeleton] = {}
 
-    def filled(self, key: Hashable, render: Callable[[], str], values: Mapping[str, str]) -> bytes:
+    def filled(
+        self,
+        key: Hashable,
+        render: Callable[[], str],
+        values: Mapping[str, str],
+        escaped: Mapping[str, bytes] = NONE_ESCAPED,
+    ) -> bytes:
         """The page of a key with these values in its holes; ``render`` creates it with ``hole``.
 
-        Raises KeyError for a hole without a value.
+        ``escaped`` are further values, as they stand in the page, in UTF-8. Raises KeyError for a
+        hole without a value.
         """
         skeleton = self._kept.get(key)
         if skeleton is None:
             if len(self._kept) >= MOST:
                 self._kept.clear()
             skeleton = self._kept[key] = _Skeleton.of(render())
-        return skeleton.filled(values)
+        return skeleton.filled(values, escaped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +73,10 @@ class _Skeleton:
         parts = _HOLE.split(page)  # text, name, text, name, …, text
         return cls([part.encode() for part in parts], tuple(parts[1::2]))
 
-    def filled(self, values: Mapping[str, str]) -> bytes:
+    def filled(self, values: Mapping[str, str], ready: Mapping[str, bytes]) -> bytes:
         parts = self.parts.copy()
         escaped = {name: escape(value).encode() for name, value in values.items()}
+        if ready:
+            escaped.update(ready)
         parts[1::2] = [escaped[name] for name in self.holes]
         return b"".join(parts)
