@@ -52,6 +52,7 @@ async def test_a_draft_is_saved_previewed_and_published(
     browser = await opened(console, client_id)
     assert "People see the usual page" in browser.page.text
     await send(browser, name="光製作所", light="#7a1f5c", label_ja="社員番号")
+    assert len(set(re.findall(r'fill="(#[0-9a-f]{6})"', browser.page.text))) == 2
     assert "A draft waits to be published" in browser.page.text
     assert 'value="社員番号"' in browser.page.text
     branding = console.administration.branding

@@ -147,6 +147,7 @@ def _page(
         branding=branding,
         problems={each.place: each for each in problems},
         faults=FAULTS,
+        derived=_derived(branding if not problems else Branding()),
         logo_problem=logo_problem,
         is_proved=visit.administrator.is_proved(visit.now),
         preview_language=_language(visit),
@@ -172,6 +173,11 @@ async def _logo(visit: Visit, found: ClientBranding) -> str:
         return ""
     content = await visit.administration.branding.logo(found.client.client_id, version.number)
     return f"data:{MEDIA_TYPE};base64,{b64encode(content or b'').decode()}"
+
+
+def _derived(branding: Branding) -> Mapping[str, str]:
+    """The colors that are used, given or not; empty if none is."""
+    return dict(zip(COLORS, branding.accents or ("", ""), strict=True))
 
 
 def _typed(form: Mapping[str, str]) -> Branding:
