@@ -13,7 +13,13 @@ from worksgate.doctor import fail
 from worksgate.doctor.console_examiner import ConsoleExaminer
 from worksgate.oauth.model import UserKey
 from worksgate.settings.options import Settings
-from worksgate.settings.sources import LdapSettings, OidcSettings, PythonSettings
+from worksgate.settings.sources import (
+    LdapSettings,
+    OidcSettings,
+    PythonSettings,
+    SourceSettings,
+)
+from worksgate.web.console.wizard_people import key_origin
 
 HIDDEN = "the password of the service account"
 PASSWORD = "a person's own password"
@@ -152,6 +158,21 @@ async def test_the_doctor_answers_for_the_built_in_directory_and_for_a_function(
         assert "external key B1" in page
         page = (await browser.post("/source/test", name="own", username="ben")).text
         assert "can only be asked with a password" in page
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "origin"),
+    [
+        (LDAP, UserKey.EXTERNAL_KEY, "employeeNumber"),
+        (LDAP, UserKey.WORKS_ACCOUNT, ""),
+        (OIDC, UserKey.EXTERNAL_KEY, ""),
+        (OWN, UserKey.EXTERNAL_KEY, None),
+    ],
+)
+def test_the_wizard_says_where_a_key_comes_from(
+    source: SourceSettings, kind: UserKey, origin: str | None
+) -> None:
+    assert key_origin(source, kind) == origin
 
 
 async def test_the_doctor_counts_the_keys_of_the_built_in_directory(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from worksgate.administration import Refused
 from worksgate.administration.set_up import USER_KEY_NAMES, KeyCount, Step
 from worksgate.directory.people_list import COUNTED, Listed, PeopleFilter
 from worksgate.oauth.model import UserKey
+from worksgate.settings.sources import SourceSettings
 from worksgate.sources import SourceUnavailable
 from worksgate.web.console.csv_files import csv_file
 from worksgate.web.console.visit import Visit
@@ -83,8 +84,19 @@ async def _keys_page(visit: Visit, *, problem: str = "", status: int = 200) -> R
         status,
         kinds=USER_KEY_NAMES,
         answer=answer if is_of_kind else None,
+        origins=[
+            (each, key_origin(each, known.user_key)) for each in visit.console.settings.all_sources
+        ],
         problem=problem,
     )
+
+
+def key_origin(source: SourceSettings, kind: UserKey) -> str | None:
+    """The attribute or the claim with a person's key; empty for none, None if it has no setting."""
+    for setting in (f"{kind.value}_attribute", f"{kind.value}_claim"):
+        if hasattr(source, setting):
+            return str(getattr(source, setting))
+    return None
 
 
 # 5. Tell LINE WORKS the keys
