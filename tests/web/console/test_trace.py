@@ -101,3 +101,18 @@ async def test_a_page_is_of_its_person_whatever_else_has_their_name(
     page = await browser.get(f"/person?id={subject}")
     assert page.status_code == 200
     assert "first cannot get in" in page.text
+
+
+async def test_a_sign_in_that_needed_no_second_step_is_shown(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    succeeded = AuditEvent(
+        at=console.clock() - 5,
+        event=Event.LOGIN_SUCCEEDED,
+        username="somebody",
+        login_id=new_ordered_id(),
+    )
+    await console.administration.audit_log._directory.record([succeeded])
+    browser = await console.signed_in("owner")
+    page = await browser.get("/trace?q=somebody")
+    assert page.status_code == 200
+    assert "not needed" in page.text
