@@ -9,6 +9,7 @@ not know the secret finds nothing here (R-174). The real console has no such pag
 import hmac
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ from worksgate.cli.demo.wording import TEXTS
 from worksgate.conformance.simulator.texts import choose_language
 from worksgate.credentials.secrets import new_secret
 from worksgate.doctor.console_examiner import ConsoleExaminer
+from worksgate.doctor.examination import examine
 from worksgate.settings.checks import LOOPBACK_HOSTS
 from worksgate.settings.options import Settings
 
@@ -147,7 +149,8 @@ def open_door(
     settings: Settings, owner: DemoOwner
 ) -> tuple[ConsoleDoor, Callable[[], Awaitable[None]]]:
     """The console of the demonstration, with its door, and what closes it."""
-    console = create_console(settings, examiner=ConsoleExaminer)
+    everything = partial(examine, settings, None, if_missing="")
+    console = create_console(settings, examiner=ConsoleExaminer, examine=everything)
 
     async def style_path() -> str:
         return (await console.start()).pages.style_path
