@@ -83,6 +83,9 @@ async def test_the_printed_link_opens_a_session_by_a_button(demonstration: Demon
     secret = cookie.partition(";")[0]
     today = await browser.get("/", headers={"Cookie": secret})
     assert today.status_code == 200
+    health = await browser.get("/health", headers={"Cookie": secret})
+    assert "it responds, and is at revision" in health.text
+    assert "no master key" not in health.text
 
 
 async def test_r174_without_the_secret_there_is_nothing(demonstration: Demonstration) -> None:

@@ -7,7 +7,7 @@ not know the secret finds nothing here (R-174). The real console has no such pag
 """
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from worksgate.cli.demo.people import PASSWORD
 from worksgate.cli.demo.wording import TEXTS
 from worksgate.conformance.simulator.texts import choose_language
 from worksgate.credentials.secrets import new_secret
+from worksgate.doctor import Finding, Severity
 from worksgate.doctor.console_examiner import ConsoleExaminer
 from worksgate.doctor.examination import examine
 from worksgate.settings.checks import LOOPBACK_HOSTS
@@ -36,6 +37,7 @@ from worksgate.settings.options import Settings
 
 PATH: Final = "/demo"
 TOKEN: Final = "token"
+_DEMONSTRATED: Final = ("settings", "keys", "audit log")
 COOKIE: Final = "__Host-wg_console"
 """The name of the console's cookie: its session is opened here, in the same browser."""
 _PEERS: Final = ("127.0.0.1", "::1")
@@ -145,12 +147,22 @@ class ConsoleDoor:
         return response
 
 
+async def _examined(settings: Settings) -> AsyncIterator[Finding]:
+    """What doctor finds, but for what is so because this is a demonstration, without a key."""
+    async for found in examine(settings, None, if_missing="start the demonstration again"):
+        if found.severity is not Severity.WARN or found.part not in _DEMONSTRATED:
+            yield found
+
+
 def open_door(
     settings: Settings, owner: DemoOwner
 ) -> tuple[ConsoleDoor, Callable[[], Awaitable[None]]]:
     """The console of the demonstration, with its door, and what closes it."""
-    everything = partial(examine, settings, None, if_missing="")
-    console = create_console(settings, examiner=ConsoleExaminer, examine=everything)
+    console = create_console(
+        settings,
+        examiner=ConsoleExaminer,
+        examine=partial(_examined, settings),
+    )
 
     async def style_path() -> str:
         return (await console.start()).pages.style_path
