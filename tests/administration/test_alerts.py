@@ -31,6 +31,7 @@ from worksgate.bootstrap.alerts import teller_of
 from worksgate.database.leases import ALERTING
 from worksgate.directory.alerts import MOST_TRIES, Alert
 from worksgate.directory.database import Directory
+from worksgate.directory.going_live import AnswerName
 from worksgate.settings.loading import ConfigurationError, checked
 from worksgate.settings.options import Settings
 from worksgate.web.console.alert_texts import TEXTS, say
@@ -91,7 +92,7 @@ async def teller(**changes: object) -> AsyncIterator[Teller]:
 async def seen(directory: Directory, *events: AuditEvent, now: float = NOW) -> Sequence[Alert]:
     """What is told of after these events."""
     await directory.record(list(events))
-    return await Watch(directory.sign_ins, directory.alerts.applied_at).look(now)
+    return await Watch(directory.sign_ins, directory.going_live.started_at).look(now)
 
 
 def times(count: int, event: AuditEvent) -> list[AuditEvent]:
@@ -166,7 +167,7 @@ async def test_silence_after_sso_was_applied_is_told(
         query(
             database,
             "INSERT INTO wizard_answers (name, value, at) VALUES (?, ?, ?)",
-            *("go_live.start", value, NOW),
+            *(AnswerName.START.value, value, NOW),
         )
         events = [AuditEvent(at=NOW - 9, event=Event.LOGIN_REQUESTED)] if came else []
         assert [each.kind for each in await seen(directory, *events)] == told
@@ -186,7 +187,7 @@ async def test_a_certificate_is_told_of_before_it_ends(
         return None if days is None else NOW + days * DAY
 
     async with directory_in(database) as directory:
-        watch = Watch(directory.sign_ins, directory.alerts.applied_at, ends_at)
+        watch = Watch(directory.sign_ins, directory.going_live.started_at, ends_at)
         found = await watch.look(NOW)
         assert await watch.look(NOW + 60) == found
     assert [each.details["days"] for each in found] == ([] if told is None else [told])
@@ -235,7 +236,7 @@ async def test_r173_of_two_nodes_one_tells_and_it_tells_once(database: Path) -> 
                     asyncio.create_task(
                         alert_forever(
                             node,
-                            Watch(node.sign_ins, node.alerts.applied_at),
+                            Watch(node.sign_ins, node.going_live.started_at),
                             tells,
                             clock,
                             interval=0.02,
@@ -265,7 +266,7 @@ async def test_r173_mail_and_signed_webhook_say_the_same(database: Path) -> None
                 mail_from="sso@example.com",
                 mail_language="ja",
             ) as tells:
-                watch = Watch(directory.sign_ins, directory.alerts.applied_at)
+                watch = Watch(directory.sign_ins, directory.going_live.started_at)
                 assert await one_round(directory, watch, tells, NOW + 60) == 1
                 assert await one_round(directory, watch, tells, NOW + 120) == 0
             mails = await post.wait_for(2)
@@ -290,7 +291,7 @@ async def test_r173_what_was_not_taken_is_tried_again_logged_and_given_up_in_the
         there.status = 500
         async with directory_in(database) as directory:
             await directory.alerts.note([an_alert()], NOW)
-            watch = Watch(directory.sign_ins, directory.alerts.applied_at)
+            watch = Watch(directory.sign_ins, directory.going_live.started_at)
             async with teller(
                 alert_webhook=there.url,
                 alert_webhook_secret=SECRET,

@@ -22,7 +22,7 @@ def open_alerts(
     """The rounds, to be run in the background as long as the application is open."""
     watch = Watch(
         directory.sign_ins,
-        directory.alerts.applied_at,
+        directory.going_live.started_at,
         partial(certificate_ends_at, settings.public_url) if settings.is_https else None,
     )
     return alert_forever(directory, watch, teller_of(settings, stack), clock)

@@ -21,8 +21,6 @@ KEPT: Final = 90 * 86_400.0
 MOST_TRIES: Final = 10
 """Attempts to tell of an occurrence."""
 
-_APPLIED: Final = "go_live.start"
-"""The name of that note among the wizard's answers."""
 _ALERTS = schema.alerts
 _COLUMNS = schema.alerts.c
 
@@ -125,12 +123,3 @@ class AlertRows:
         query = select(_ALERTS).order_by(_COLUMNS.since.desc()).limit(limit)
         async with self._connections.reading() as connection:
             return [Occurrence(**row) for row in (await connection.execute(query)).mappings()]
-
-    @run_to_completion
-    async def applied_at(self) -> float | None:
-        """When an administrator noted that SSO was applied at LINE WORKS."""
-        answers = schema.wizard_answers.c
-        async with self._connections.reading() as connection:
-            value = await connection.scalar(select(answers.value).where(answers.name == _APPLIED))
-        at = value.get("at") if isinstance(value, dict) else None
-        return float(at) if isinstance(at, int | float) else None

@@ -128,6 +128,11 @@ class GoingLiveRows:
             await write_events(connection, event)
             return True
 
+    async def started_at(self) -> float | None:
+        """When SSO was applied at LINE WORKS, in seconds since the epoch, if that was noted."""
+        answer = await self.answer(AnswerName.START)
+        return None if answer is None else float(answer.value["at"])
+
     # Members
 
     @run_to_completion

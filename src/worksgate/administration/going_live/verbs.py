@@ -241,8 +241,7 @@ class GoingLive:
 
     async def started_at(self) -> float | None:
         """When SSO was applied, in seconds since the epoch, if the live view has begun."""
-        answer = await self._rows.answer(AnswerName.START)
-        return None if answer is None else float(answer.value["at"])
+        return await self._rows.started_at()
 
     # Parts
 
