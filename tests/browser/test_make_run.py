@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 from tests.browser.servers import free_port
-from tests.browser.windows import Window, open_console_as_told, sign_in_as_told
+from tests.browser.windows import OpenWindow, open_console_as_told, sign_in_as_told
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,8 +30,9 @@ NETWORK = ("pip_", "uv_", "http_proxy", "https_proxy", "all_proxy", "no_proxy", 
 
 
 async def test_make_run_leads_a_newcomer_from_a_fresh_clone_to_a_whole_sign_in(
-    tmp_path: Path, window: Window
+    tmp_path: Path, open_window: OpenWindow
 ) -> None:
+    window = await open_window(locale="en-US", reduced_motion="reduce")
     clone = fresh_clone(tmp_path / "worksgate")
     async with make_run(clone, tmp_path) as lines:
         await sign_in_as_told(window.tab, lines)

@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 from tests.browser.servers import Demo
 from tests.browser.windows import (
+    OpenWindow,
     Window,
     open_console_as_told,
     sign_in_as_told,
@@ -50,9 +51,9 @@ async def test_the_demonstration_says_where_to_click_and_whom_to_sign_in_as(
 
 
 async def test_the_console_of_the_demonstration_leads_to_each_of_its_three_mistakes(
-    demo: Demo, window: Window
+    demo: Demo, open_window: OpenWindow
 ) -> None:
-    tab = window.tab
+    tab = (await open_window(locale="en-US", reduced_motion="reduce")).tab
     await open_console_as_told(tab, demo.lines)
     for number, mistake in enumerate(MISTAKES):
         await tab.goto(demo.lines[-1].split()[-1])
