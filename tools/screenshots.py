@@ -109,6 +109,7 @@ def main() -> None:
                 viewport={"width": 1440, "height": 900}, color_scheme="light", locale="en-US"
             )
             take(page, simulator)
+        console_pictures.first_screen(browser, simulator, console, IMAGES / "first.webp")
         console_pictures.take(browser, simulator, console, IMAGES / "console")
         browser.close()
     if is_all:
