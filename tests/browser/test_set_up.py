@@ -12,6 +12,7 @@ from tests.browser.servers import serving
 from tests.browser.test_console import PASSWORD, become_owner
 from tests.browser.windows import OpenWindow, submit_login
 from tests.databases import url_of
+from tests.unhurried import answer_deadline, long_deadlines_allowed
 
 from worksgate.administration import Administration
 from worksgate.bootstrap.administration import open_administration
@@ -53,9 +54,12 @@ async def new_company(folder: Path) -> AsyncIterator[NewCompany]:
         database_url=url_of(folder / "worksgate.db"),
         console_port=console.getsockname()[1],
         console_url=url_on(console),
+        answer_deadline=answer_deadline(),
     )
     async with open_administration(settings) as administration:
-        server, pages = create_app(settings), create_console(settings, examiner=ConsoleExaminer)
+        with long_deadlines_allowed():
+            server = create_app(settings)
+        pages = create_console(settings, examiner=ConsoleExaminer)
         async with serving(server, people), serving(pages, console):
             yield NewCompany(url_on(console), simulator, administration)
         await pages.close()
