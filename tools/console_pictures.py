@@ -22,7 +22,7 @@ QUALITY: Final = 45
 GAP: Final = 20
 """Pixels between the two pages of the README's first picture."""
 """Of WebP: letters stay clear, and a picture has some 20 kB."""
-MOST: Final = 2_900_000
+MOST: Final = 2_950_000
 """Bytes of all pictures together: a clone has them all."""
 
 PAGES: Final[Mapping[str, str]] = {
@@ -42,6 +42,7 @@ PAGES: Final[Mapping[str, str]] = {
     "wizard": "/wizard/where",
     "values": "/wizard/values",
     "go-live": "/go-live/rehearsal",
+    "plan": "/go-live/plan",
     "live": "/go-live/live",
     "audit": "/audit",
     "changes": "/audit/changes",
@@ -73,6 +74,7 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "wizard": "The wizard",
         "values": "The wizard: the values",
         "go-live": "The rehearsal before going live",
+        "plan": "The plan for APPLY",
         "live": "APPLY, live",
         "audit": "The audit log",
         "changes": "Who changed what, before and after",
@@ -102,6 +104,7 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "wizard": "ウィザード",
         "values": "ウィザード：設定値",
         "go-live": "本番前のリハーサル",
+        "plan": "APPLY当日の計画",
         "live": "APPLYの実況",
         "audit": "監査ログ",
         "changes": "変更の前後と変更者",
@@ -131,6 +134,7 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "wizard": "마법사",
         "values": "마법사: 설정값",
         "go-live": "운영 전환 전의 리허설",
+        "plan": "APPLY 당일 계획",
         "live": "APPLY 실황",
         "audit": "감사 로그",
         "changes": "변경 전후와 변경한 사람",
