@@ -18,7 +18,7 @@ LANGUAGES: Final[Mapping[str, str]] = {"en": "en-US", "ja": "ja-JP", "ko": "ko-K
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 SIZE: Final = {"width": 1200, "height": 800}
 SHOWN: Final = (1000, 667)
-QUALITY: Final = 45
+QUALITY: Final = 38
 GAP: Final = 20
 """Pixels between the two pages of the README's first picture."""
 """Of WebP: letters stay clear, and a picture has some 20 kB."""
