@@ -14,6 +14,7 @@ from worksgate.directory.factors import TotpSecret
 from worksgate.directory.people_list import (
     COUNTED,
     Listed,
+    PeopleCounts,
     PeopleFilter,
     PeopleOrder,
     PeopleState,
@@ -175,6 +176,7 @@ async def test_states_are_counted_in_one_pass(directory: Directory) -> None:
         PeopleState.NEVER: 3,
         PeopleState.ADMINISTRATORS: 1,
     }
+    assert counts == PeopleCounts.among(await directory.people_list.page(PeopleFilter()))
     assert (await directory.people_list.counts(PeopleFilter(text="other"))).everybody == 1
     assert (await directory.people_list.counts(PeopleFilter(text="nobody"))).everybody == 0
 

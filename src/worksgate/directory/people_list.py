@@ -11,10 +11,10 @@ them in that order.
 import asyncio
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import (
     ColumnElement,
@@ -115,6 +115,18 @@ class PeopleCounts:
 
     everybody: int
     by_state: Mapping[PeopleState, int]
+
+    @classmethod
+    def among(cls, everybody: Collection[Listed]) -> Self:
+        """Of people who are known already."""
+        states: dict[PeopleState, Callable[[Listed], bool]] = {
+            PeopleState.NO_KEY: lambda each: not (each.external_key or each.works_account),
+            PeopleState.DISABLED: lambda each: not each.enabled,
+            PeopleState.NEVER: lambda each: not each.last_login_at,
+            PeopleState.ADMINISTRATORS: lambda each: each.role is not None,
+        }
+        by_state = {state: sum(map(is_so, everybody)) for state, is_so in states.items()}
+        return cls(len(everybody), by_state)
 
     def of(self, state: PeopleState | None) -> int:
         """In this state, or in all."""

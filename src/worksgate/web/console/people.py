@@ -1,6 +1,5 @@
 """The list of people of every source; one person, and what helps them."""
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ from worksgate.directory.jobs import JobKind
 from worksgate.directory.people_list import (
     COUNTED,
     PAGE,
+    PeopleCounts,
     PeopleFilter,
     PeopleOrder,
     PeopleState,
@@ -70,9 +70,11 @@ async def show_list(visit: Visit) -> Response:
     people = visit.administration.people_list
     if after is not None and order is PeopleOrder.LAST_SIGN_IN and not _is_time(after[0]):
         after = None  # a place in another order
-    found, counts = await asyncio.gather(
-        people.page(wanted, after, PAGE + 1, order), people.counts(wanted)
-    )
+    found = await people.page(wanted, after, PAGE + 1, order)
+    if len(found) <= PAGE and after is None and wanted.state is None:
+        counts = PeopleCounts.among(found)  # that is everybody: no need to look at all again
+    else:
+        counts = await people.counts(wanted)
     return visit.page(
         "people.html",
         people=found[:PAGE],
