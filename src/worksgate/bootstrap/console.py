@@ -34,7 +34,7 @@ from worksgate.provider.throttle import Throttle
 from worksgate.settings.options import Settings
 from worksgate.store import Store
 from worksgate.web.console.application import ConsoleApplication
-from worksgate.web.console.examination import Examination, Examine
+from worksgate.web.console.examination import Examination
 from worksgate.web.console.examiner import OpenExaminer, Unexamined
 from worksgate.web.console.pages import ConsolePages
 from worksgate.web.console.verifying import Verification
@@ -47,20 +47,17 @@ def create_console(
     settings: Settings,
     *,
     examiner: OpenExaminer = Unexamined,
-    examine: Examine | None = None,
     clock: Clock = time.time,
     database: DatabaseIdentity | None = None,
 ) -> ConsoleApplication:
     """The console as an ASGI application of its own; ``database`` as for ``create_app``.
 
-    ``examiner`` and ``examine`` are handed in, since what examines an installation builds on this
-    room; the second finds what is wrong with it, as ``worksgate doctor`` does.
+    ``examiner`` is handed in, since what examines an installation builds on this room.
     """
     opening = partial(
         open_console,
         settings,
         examiner=examiner,
-        examine=examine,
         clock=clock,
         database=database,
     )
@@ -72,7 +69,6 @@ async def open_console(
     settings: Settings,
     *,
     examiner: OpenExaminer = Unexamined,
-    examine: Examine | None = None,
     clock: Clock = time.time,
     database: DatabaseIdentity | None = None,
 ) -> AsyncIterator[Console]:
@@ -116,7 +112,8 @@ async def open_console(
             return store
 
         parts = SignInPartsOnDemand(settings, directory, give_store, hashing, stack, clock)
-        examination = Examination(examine, clock)
+        asked = examiner(settings)
+        examination = Examination(asked.installation, clock)
         stack.push_async_callback(examination.close)
         verification = Verification(clock)
         stack.push_async_callback(verification.close)
@@ -152,7 +149,7 @@ async def open_console(
             settings=settings,
             sign_in=sign_in,
             administration=administration,
-            examiner=examiner(settings),
+            examiner=asked,
             first_owner=FirstOwner(settings, directory, hashing, Actor("console", clock)),
             factors=factors,
             watch=LiveWatch(directory, clock),

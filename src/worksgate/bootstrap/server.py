@@ -40,7 +40,6 @@ from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
     from worksgate.observability.prometheus import Watch
-    from worksgate.web.console.examination import Examine
     from worksgate.web.console.examiner import OpenExaminer
 
 CONSOLE_CONNECTIONS = 256
@@ -67,8 +66,6 @@ class Plan:
     """The console's port, if there is one."""
     examiner: "OpenExaminer | None" = None
     """What the console asks about the installation; only with ``console``."""
-    examine: "Examine | None" = None
-    """What the console shows of the installation's health."""
     workers_folder: Path | None = None
     """Where workers publish their metrics to each other."""
 
@@ -82,15 +79,13 @@ def serve(
     tls_key: Path | None = None,
     source: SettingsSource | None = None,
     database: DatabaseIdentity | None = None,
-    examine: "Examine | None" = None,
 ) -> None:
     """Run the server until it is stopped (SIGTERM, SIGINT).
 
     A socket passed by systemd takes precedence over ``host`` and ``port``. SIGHUP reloads the
     certificate, and the settings if ``source`` says where they are. ``database`` is the one that
-    every process must find, now and later, ``examiner`` what the console asks about the
-    installation, and ``examine`` what it shows of its health. Raises CannotListen, or OSError for
-    an unreadable certificate.
+    every process must find, now and later, and ``examiner`` what the console asks about the
+    installation. Raises CannotListen, or OSError for an unreadable certificate.
     """
     tls = None
     if tls_cert is not None and tls_key is not None:
@@ -119,7 +114,7 @@ def serve(
     plan = Plan(settings, database, source, tls, operations, console, examiner)
     with ExitStack() as stack:
         if console is not None:
-            beside = replace(plan, operations=None, examine=examine)
+            beside = replace(plan, operations=None)
             stack.enter_context(CompanionProcess("console", partial(_console_process, beside)))
         serving = replace(plan, console=None, examiner=None)
         if workers == 1:
@@ -249,9 +244,7 @@ def _serve_console(plan: Plan, parent: Connection) -> None:
 def _console(plan: Plan, examiner: "OpenExaminer") -> ASGIApp:
     from worksgate.bootstrap.console import create_console
 
-    application = create_console(
-        plan.settings, examiner=examiner, examine=plan.examine, database=plan.database
-    )
+    application = create_console(plan.settings, examiner=examiner, database=plan.database)
     return with_trusted_proxies(application, plan.settings.trusted_proxies)
 
 

@@ -88,8 +88,7 @@ def serve(
             tls_cert=tls_cert,
             tls_key=tls_key,
             source=SettingsSource(file_to_read(config, os.environ), {"host": host, "port": port}),
-            examiner=ConsoleExaminer,
-            examine=partial(findings_of, config),
+            examiner=partial(ConsoleExaminer, everything=partial(findings_of, config)),
         )
     except KeyboardInterrupt:
         pass

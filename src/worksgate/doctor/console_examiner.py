@@ -1,6 +1,6 @@
 """What the console asks about the installation: the same examinations as the commands run."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from worksgate.doctor import Finding
@@ -14,11 +14,24 @@ if TYPE_CHECKING:
 class ConsoleExaminer:
     """Examines one installation for its console (``web.console.examiner``).
 
-    Modules are imported at the first question: most consoles are never asked.
+    ``everything`` examines the whole installation instead, if it has more than these settings to
+    go by. Modules are imported at the first question: most consoles are never asked.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        everything: Callable[[], AsyncIterator[Finding]] | None = None,
+    ) -> None:
         self._settings = settings
+        self._everything = everything
+
+    def installation(self) -> AsyncIterator[Finding]:
+        if self._everything is not None:
+            return self._everything()
+        from worksgate.doctor.examination import examine
+
+        return examine(self._settings, None, if_missing="worksgate migrate creates it")
 
     def public_address(self) -> AsyncIterator[Finding]:
         from worksgate.doctor.public_address_check import examine_public_address

@@ -13,6 +13,7 @@ from tests.databases import url_of
 from tests.installation import Clock
 
 from worksgate.administration import Administration
+from worksgate.administration.errors import Refused
 from worksgate.administration.roles import Role
 from worksgate.administration.set_up import KeyCount
 from worksgate.bootstrap.administration import open_administration
@@ -37,6 +38,10 @@ class CannedExaminer:
     settings: Settings
     findings: Sequence[Finding] = (ok("public_url", "it responds, from this machine"),)
     asked: list[tuple[str | None, ...]] = field(default_factory=list)
+
+    async def installation(self) -> AsyncIterator[Finding]:
+        raise Refused("nothing is examined here")
+        yield  # an iterator, which refuses the first question
 
     async def public_address(self) -> AsyncIterator[Finding]:
         for each in self.findings:

@@ -14,7 +14,9 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.cli.doctor import findings_of
 from worksgate.directory.alerts import Alert
 from worksgate.doctor import Finding, fail, ok, warn
+from worksgate.settings.options import Settings
 from worksgate.web.console.examination import Examination
+from worksgate.web.console.examiner import Unexamined
 
 FOUND = (
     ok("settings", "all is well"),
@@ -81,9 +83,10 @@ async def test_an_examination_runs_once_at_a_time_and_a_crash_is_no_result() -> 
     await examination.finished(5)
     assert (doctor.asked, examination.latest) == (1, None)
     await examination.close()
-    never = Examination(None, lambda: now)
+    never = Examination(Unexamined(Settings()).installation, lambda: now)
     never.begin()
-    assert (never.is_possible, never.is_running) == (False, False)
+    await never.finished(5)
+    assert (never.is_possible, never.latest) == (False, None)
 
 
 async def test_the_audit_log_is_compared_with_its_seals(console: ConsoleUnderTest) -> None:

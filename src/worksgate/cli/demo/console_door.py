@@ -158,11 +158,8 @@ def open_door(
     settings: Settings, owner: DemoOwner
 ) -> tuple[ConsoleDoor, Callable[[], Awaitable[None]]]:
     """The console of the demonstration, with its door, and what closes it."""
-    console = create_console(
-        settings,
-        examiner=ConsoleExaminer,
-        examine=partial(_examined, settings),
-    )
+    examiner = partial(ConsoleExaminer, everything=partial(_examined, settings))
+    console = create_console(settings, examiner=examiner)
 
     async def style_path() -> str:
         return (await console.start()).pages.style_path

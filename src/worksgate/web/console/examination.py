@@ -7,9 +7,12 @@ for it. It runs in the background of the console's process, at most once at a ti
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
+
+from worksgate.administration.errors import Refused
+from worksgate.web.console.examiner import Finding
 
 OLD: Final = 600.0
 """Seconds after which a page that shows findings asks for new ones."""
@@ -19,19 +22,6 @@ PATIENCE: Final = 120.0
 """Seconds that an examination may take."""
 
 _log = structlog.get_logger("worksgate.console")
-
-
-class Finding(Protocol):
-    """What ``doctor`` finds: a part, how bad it is ("ok", "warn", "fail"), a text and an advice."""
-
-    @property
-    def part(self) -> str: ...
-    @property
-    def severity(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def advice(self) -> str: ...
 
 
 Examine = Callable[[], AsyncIterator[Finding]]
@@ -57,19 +47,16 @@ class Examined:
 class Examination:
     """Runs ``examine``, and remembers what it found; ``latest`` is None before the first time.
 
-    Without ``examine`` there is never anything to show.
+    ``is_possible`` is false once it was refused: then there is never anything to show.
     """
 
-    def __init__(self, examine: Examine | None, clock: Callable[[], float]) -> None:
+    def __init__(self, examine: Examine, clock: Callable[[], float]) -> None:
         self._examine = examine
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._began_at = float("-inf")
         self.latest: Examined | None = None
-
-    @property
-    def is_possible(self) -> bool:
-        return self._examine is not None
+        self.is_possible = True
 
     @property
     def is_running(self) -> bool:
@@ -83,10 +70,10 @@ class Examination:
     def begin(self) -> None:
         """Begin an examination unless one runs or has just begun; returns at once."""
         now = self._clock()
-        if self._examine is None or self.is_running or now - self._began_at < LEAST:
+        if self.is_running or now - self._began_at < LEAST:
             return
         self._began_at = now
-        self._task = asyncio.get_running_loop().create_task(self._run(self._examine))
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def finished(self, within: float) -> None:
         """Return when none runs any more, or after so many seconds."""
@@ -99,10 +86,13 @@ class Examination:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self, examine: Examine) -> None:
+    async def _run(self) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
-                found = tuple([each async for each in examine()])
+                found = tuple([each async for each in self._examine()])
+        except Refused:
+            self.is_possible = False
+            return
         except Exception as error:  # its text may hold a secret of an address
             _log.warning("console.not_examined", kind=type(error).__name__)
             return

@@ -1,4 +1,4 @@
-"""What the console asks about the installation itself: its public address, and its sources.
+"""What the console asks about the installation itself: all of it, its address, its sources.
 
 ``doctor`` answers. It builds on everything, so it is handed in where the console is started.
 """
@@ -15,10 +15,13 @@ _WHY = "this console was started without anything that examines the installation
 
 
 class Finding(Protocol):
-    """One result: ``severity`` is ``ok``, ``warn`` or ``fail``; the advice may be empty.
+    """One result, of a part; ``severity`` is ``ok``, ``warn`` or ``fail``, the advice may be empty.
 
     Texts are in English, as in ``worksgate doctor``.
     """
+
+    @property
+    def part(self) -> str: ...
 
     @property
     def severity(self) -> str: ...
@@ -32,6 +35,10 @@ class Finding(Protocol):
 
 class Examiner(Protocol):
     """Examines one installation; it changes nothing and signs nobody in."""
+
+    def installation(self) -> AsyncIterator[Finding]:
+        """Everything that can be examined from here, as ``worksgate doctor`` does it."""
+        ...
 
     def public_address(self) -> AsyncIterator[Finding]:
         """Whether the public address leads here, as far as this machine can tell."""
@@ -58,6 +65,9 @@ class Unexamined:
     """The examiner of a console that was started without one: every question is refused."""
 
     def __init__(self, _settings: Settings) -> None: ...
+
+    def installation(self) -> AsyncIterator[Finding]:
+        return self._refused()
 
     def public_address(self) -> AsyncIterator[Finding]:
         return self._refused()
