@@ -105,7 +105,7 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "values": "ウィザード：設定値",
         "go-live": "本番前のリハーサル",
         "plan": "APPLY当日の計画",
-        "live": "APPLYの実況",
+        "live": "APPLYのライブ表示",
         "audit": "監査ログ",
         "changes": "変更の前後と変更者",
         "health": "システムの状態",
@@ -135,7 +135,7 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "values": "마법사: 설정값",
         "go-live": "운영 전환 전의 리허설",
         "plan": "APPLY 당일 계획",
-        "live": "APPLY 실황",
+        "live": "APPLY 실시간 화면",
         "audit": "감사 로그",
         "changes": "변경 전후와 변경한 사람",
         "health": "시스템 상태",
@@ -267,7 +267,7 @@ def pictures_page(language: str) -> str:
     for page in ("sign-in", *PAGES):
         parts.append(f"## {names[page]}")
         parts += [
-            f"![{names[page]}, {names[scheme]}]"
+            f"![{names[page]}{'、' if language == 'ja' else ', '}{names[scheme]}]"
             f"({up}images/console/{Picture(page, language, scheme).name})"
             for scheme in SCHEMES
         ]

@@ -19,8 +19,8 @@ from worksgate.administration.alerts import AlertKind
 from worksgate.administration.alerts.rounds import alert_forever, one_round
 from worksgate.administration.alerts.telling import SIGNATURE, Teller
 from worksgate.administration.alerts.watching import (
+    ALARMING_OUTAGES,
     FEWEST_ANSWERS,
-    MOST_OUTAGES,
     MOST_WAITING,
     QUIET,
     WINDOW,
@@ -109,7 +109,7 @@ async def test_each_kind_is_told_from_its_records_and_not_from_a_few(database: P
     async with directory_in(database) as directory:
         few = (
             *times(MOST_WAITING, waiting),
-            *times(MOST_OUTAGES - 1, outage),
+            *times(ALARMING_OUTAGES - 1, outage),
             *times(FEWEST_ANSWERS - 1, slow),
         )
         assert await seen(directory, *few) == []

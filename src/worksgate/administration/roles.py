@@ -37,7 +37,7 @@ class Verb(StrEnum):
     WATCH = auto()
     """The live view of going live."""
     OWN = auto()
-    """Roles, retention, alerts."""
+    """Roles."""
     ACCOUNT = auto()
     """The administrator's own sessions."""
 

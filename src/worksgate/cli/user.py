@@ -81,7 +81,7 @@ def app() -> None:
 @click.option(
     "--administrator",
     is_flag=True,
-    help="Mark them for the administration console, which is planned.",
+    help="Mark them as an administrator; rights come from a role (worksgate admin set-role).",
 )
 @password_option
 @temporary_option
@@ -267,7 +267,7 @@ def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: 
 @click.option(
     "--administrator/--no-administrator",
     default=None,
-    help="Whether they are marked for the administration console, which is planned.",
+    help="Whether they are marked as an administrator; rights come from a role.",
 )
 @reuse_option
 @config_option

@@ -4,6 +4,7 @@ An examination changes nothing: it creates no database, migrates none and signs 
 findings one by one, so that progress is visible; a check that crashes is a finding, too. Findings
 contain no secrets.
 
+    examination      all examinations, in the order of what they need
     settings_check   addresses, proxies, and permissions of secrets in the settings file
     public_address_check  whether the public address can be resolved, and leads here
     machine_check    the folder of the database, the disk, the clock

@@ -312,22 +312,22 @@ class Settings:
     )
     alert_mail: tuple[str, ...] = option(
         (),
-        "Addresses that are told when something happens that administrators must know: a code "
-        "presented twice, guessing, a source that does not respond, a certificate that ends "
-        "soon, slow answers, a sign-in to the console from a new address; requires smtp_url.",
+        "E-mail addresses that receive alerts: a code presented twice, guessing, a source that "
+        "does not respond, a certificate that expires soon, slow responses, no requests after "
+        "going live, a sign-in to the console from a new address; requires smtp_url.",
         group="Alerts",
         check=checks.mail_addresses,
     )
     alert_webhook: str = option(
         "",
-        "An https:// URL to which the same is posted as JSON, signed with alert_webhook_secret.",
+        "An https:// URL that receives alerts as JSON, signed with alert_webhook_secret.",
         secret=True,
         group="Alerts",
         check=checks.webhook_url,
     )
     alert_webhook_secret: str = option(
         "",
-        "The secret of its signature (HMAC-SHA256), at least 32 characters.",
+        "The secret of the webhook's signature (HMAC-SHA256), at least 32 characters.",
         secret=True,
         group="Alerts",
         check=checks.webhook_secret,

@@ -74,7 +74,7 @@ def test_r177_a_key_of_two_members_makes_neither_ready() -> None:
     members = [member("a@x", "1"), member("b@x", "1")]
     people = [person("a", "1", works_account="a@x")]
     assert found(members, people) == [
-        (Finding.TWICE, "a@x", "a"),
+        (Finding.DUPLICATE, "a@x", "a"),
         (Finding.NOBODY_HERE, "b@x", None),
     ]
 
@@ -82,8 +82,8 @@ def test_r177_a_key_of_two_members_makes_neither_ready() -> None:
 def test_r177_two_people_here_who_are_one_member_are_both_named() -> None:
     people = [person("a", "1", works_account="a@x"), person("old", None, email="a@x")]
     assert found([member("a@x", "1")], people) == [
-        (Finding.TWICE, "a@x", "a"),
-        (Finding.TWICE, "a@x", "old"),
+        (Finding.DUPLICATE, "a@x", "a"),
+        (Finding.DUPLICATE, "a@x", "old"),
     ]
     people[1] = replace(people[1], enabled=False)
     assert found([member("a@x", "1")], people) == [(Finding.READY, "a@x", "a")]
@@ -116,11 +116,16 @@ def test_hints_come_besides() -> None:
     standard = replace(STANDARD, needs_factor=True, mail_users=mail)
     here = person("a", "1", works_account="a@x", last_login_at=None, has_factor=False)
     assert [each[0] for each in found([member("a@x", "1")], [here], standard)] == [
-        *(Finding.READY, Finding.NEVER, Finding.NO_FACTOR, Finding.MAIL),
+        *(
+            Finding.READY,
+            Finding.NEVER_SIGNED_IN,
+            Finding.NO_SECOND_FACTOR,
+            Finding.NO_APP_PASSWORD,
+        ),
     ]
     has_password = replace(standard, needs_factor=False, app_password_holders=mail)
     assert [each[0] for each in found([member("a@x", "1")], [here], has_password)] == [
-        *(Finding.READY, Finding.NEVER),
+        *(Finding.READY, Finding.NEVER_SIGNED_IN),
     ]
 
 

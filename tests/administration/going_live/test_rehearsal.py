@@ -96,12 +96,12 @@ async def test_r177_a_rehearsal_is_kept_with_all_that_it_found(at_work: Office) 
         "ready": 1,
         "key_differs": 1,
         "nobody_here": 1,
-        "never": 2,
+        "never_signed_in": 2,
     }
     (differs,) = await going_live.findings(Finding.KEY_DIFFERS, 0, 10)
     assert (differs.account, differs.key_here, differs.key_there) == ("kang@hikari", "H-3", "H-2")
-    assert Finding.NO_FACTOR not in done.findings()
-    assert Finding.MAIL not in done.findings()
+    assert Finding.NO_SECOND_FACTOR not in done.findings()
+    assert Finding.NO_APP_PASSWORD not in done.findings()
     assert "going live: rehearsed: 1 of 3 are ready" in await details(at_work)
 
 
@@ -130,14 +130,14 @@ async def test_people_whose_mail_program_came_need_an_app_password(at_work: Offi
     await at_work.directory.record([came, long_ago])
     going_live = at_work.administration.going_live
     done = await going_live.rehearse()
-    assert (done.count(Finding.MAIL), done.count(Finding.NO_FACTOR)) == (1, 2)
-    (row,) = await going_live.findings(Finding.MAIL, 0, 10)
+    assert (done.count(Finding.NO_APP_PASSWORD), done.count(Finding.NO_SECOND_FACTOR)) == (1, 2)
+    (row,) = await going_live.findings(Finding.NO_APP_PASSWORD, 0, 10)
     values = {"id": "1", "digest": "d", "name": "", "created_at": NOW}
     async with at_work.directory.writing() as connection:
         await connection.execute(
             insert(schema.app_passwords).values(subject_id=row.subject_id, **values)
         )
-    assert (await going_live.rehearse()).count(Finding.MAIL) == 0
+    assert (await going_live.rehearse()).count(Finding.NO_APP_PASSWORD) == 0
 
 
 async def test_a_rehearsal_needs_one_client(at_work: Office) -> None:

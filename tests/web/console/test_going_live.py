@@ -149,7 +149,7 @@ async def test_r178_the_day_from_apply_to_the_end(
     assert "refresh" not in (await owner.get("/go-live/live?pause=1")).text
     console.clock.advance(300)
     page = (await owner.get("/go-live/wall")).text
-    assert "LINE WORKS has not come. Nobody has seen our page since APPLY." in page
+    assert "No requests from LINE WORKS since APPLY: nobody has reached the sign-in page." in page
     assert "https://sso.example.com/login" in page
     tanaka = (await console.administration.users.get("tanaka")).person.subject_id
     now = console.clock()

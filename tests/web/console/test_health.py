@@ -57,7 +57,7 @@ async def test_r172_health_says_what_doctor_finds_and_today_what_is_worst(
     assert "1 thing does not work." in page
     assert page.index("acme") < page.index("0.4 GiB are free") < page.index("all is well")
     assert "<b>acme" not in page
-    assert "Something does not work. 2 things need you." in (await browser.get("/")).text
+    assert "Something does not work. 2 things need your attention." in (await browser.get("/")).text
     await browser.get("/health")
     assert doctor.asked == 1
     console.clock.advance(10)
@@ -145,7 +145,7 @@ async def test_r172_the_file_for_support_contains_no_secret(
 async def test_alerts_are_listed_in_the_language_of_the_page(console: ConsoleUnderTest) -> None:
     await console.make("owner", Role.OWNER)
     browser = await console.signed_in("owner")
-    assert "Nobody is told when something breaks" in (await browser.get("/health")).text
+    assert "No alerts are sent" in (await browser.get("/health")).text
     alerts = [
         Alert(kind="certificate", subject="", details={"days": 3}, quiet=1.0),
         Alert(kind="of_a_later_version", subject="", details={}, quiet=1.0),

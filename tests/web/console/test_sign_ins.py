@@ -112,7 +112,7 @@ async def test_today_says_in_a_sentence_how_it_is(console: ConsoleUnderTest) -> 
     await with_records(console)
     browser = await console.signed_in("owner")
     page = (await browser.get("/")).text
-    assert "People are getting in. 2 things need you." in page
+    assert "People are getting in. 2 things need your attention." in page
     assert "1 person tried today and is not in" in page
     assert re.search(r"<dd>2 <small>of 2</small></dd>", page)
     assert re.search(r"<dd>1.84 <small>s</small></dd>", page)
@@ -122,7 +122,7 @@ async def test_today_says_in_a_sentence_how_it_is(console: ConsoleUnderTest) -> 
     console.clock.advance(DAY)
     browser = await console.signed_in("owner")
     quiet = (await browser.get("/")).text
-    assert "Nobody has come yet today. Nothing needs you." in quiet
+    assert "Nobody has come yet today. Nothing needs your attention." in quiet
     assert "Nothing to do." in quiet
 
 

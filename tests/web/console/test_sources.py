@@ -134,7 +134,7 @@ async def test_a_test_without_a_password_says_what_fails(
                 "/source/test", name="tokyo", form=browser.hidden("form"), password=PASSWORD
             )
         ).text
-        assert "A password needs the name of its person." in page
+        assert "To test a password, enter its user name." in page
 
 
 async def test_the_doctor_answers_for_the_built_in_directory_and_for_a_function(

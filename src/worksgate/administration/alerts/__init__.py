@@ -21,12 +21,12 @@ class AlertKind(StrEnum):
     GUESSING = auto()
     """Many passwords or codes are wrong."""
     SOURCE_DOWN = auto()
-    """A source of people does not respond."""
+    """An identity source does not respond."""
     CERTIFICATE = auto()
     """The certificate of the public address ends soon, or has ended."""
     SLOW = auto()
-    """LINE WORKS waits long for its answers."""
+    """Responses to LINE WORKS are slow."""
     SILENCE = auto()
-    """SSO was applied at LINE WORKS, and nobody has come."""
+    """SSO was applied at LINE WORKS, and no sign-in has started."""
     CONSOLE_SIGN_IN = auto()
     """An administrator signed in to the console from an address that is new for them."""

@@ -9,16 +9,13 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 import structlog
 
 from worksgate.directory.alerts import Channel, Occurrence
 from worksgate.mail import Mailer, MailMessage, MailUnavailable
-
-if TYPE_CHECKING:
-    pass
 
 TIMEOUT: Final = 5.0
 """Seconds that a webhook may take."""

@@ -30,8 +30,8 @@ MOST_WAITING: Final = 20
 """Sign-ins within ``WINDOW`` that were told to wait: more is guessing."""
 MOST_WRONG: Final = 200
 """Wrong passwords within ``WINDOW``: more is guessing, from whatever many addresses."""
-MOST_OUTAGES: Final = 3
-"""Sign-ins within ``WINDOW`` that met an outage of a source: more is no accident."""
+ALARMING_OUTAGES: Final = 3
+"""Sign-ins within ``WINDOW`` that met an outage of a source, from which on it is an alert."""
 SLOW: Final = 1_500.0
 """Milliseconds: half of what LINE WORKS waits."""
 FEWEST_ANSWERS: Final = 10
@@ -171,7 +171,7 @@ def outages(counted: CountedSignIns) -> Iterator[Alert]:
         for each in counted.causes
         if (each.event, each.reason) == (Event.LOGIN_INTERRUPTED, Reason.SOURCE_UNAVAILABLE)
     )
-    if met >= MOST_OUTAGES:
+    if met >= ALARMING_OUTAGES:
         details = {"sign_ins": met}
         yield Alert(kind=AlertKind.SOURCE_DOWN, subject="", details=details, quiet=QUIET)
 

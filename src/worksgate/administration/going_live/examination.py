@@ -25,12 +25,12 @@ class Finding(StrEnum):
     NO_KEY_HERE = auto()
     NO_KEY_THERE = auto()
     KEY_DIFFERS = auto()
-    TWICE = auto()
+    DUPLICATE = auto()
     """Two members have the same key, or two people here are the same member."""
     DISABLED = auto()
-    NEVER = auto()
-    NO_FACTOR = auto()
-    MAIL = auto()
+    NEVER_SIGNED_IN = auto()
+    NO_SECOND_FACTOR = auto()
+    NO_APP_PASSWORD = auto()
     """A mail program came for them, and they have no app password."""
     NOT_A_MEMBER = auto()
     """They are here, and LINE WORKS does not have them."""
@@ -38,10 +38,10 @@ class Finding(StrEnum):
 
 STOPS: Final = (
     *(Finding.NOBODY_HERE, Finding.NO_KEY_HERE, Finding.NO_KEY_THERE),
-    *(Finding.KEY_DIFFERS, Finding.TWICE, Finding.DISABLED),
+    *(Finding.KEY_DIFFERS, Finding.DUPLICATE, Finding.DISABLED),
 )
 """They would not get in. A member has at most one of these."""
-HINTS: Final = (Finding.NEVER, Finding.NO_FACTOR, Finding.MAIL)
+HINTS: Final = (Finding.NEVER_SIGNED_IN, Finding.NO_SECOND_FACTOR, Finding.NO_APP_PASSWORD)
 """They would get in, perhaps later than others. A person can have several of these."""
 
 _OUT: Final = (MemberState.SUSPENDED, MemberState.DELETED)
@@ -150,7 +150,7 @@ def _of_member(
         return
     if len(own) > 1:
         for person in own:
-            yield Found(finding=Finding.TWICE, member=member, person=person)
+            yield Found(finding=Finding.DUPLICATE, member=member, person=person)
         return
     (person,) = own
     stop = _stop_here(person, standard) or _stop_there(member, person, index, standard)
@@ -175,7 +175,7 @@ def _stop_there(
     if member.external_key is None:
         return Finding.NO_KEY_THERE
     if member.external_key in index.shared_keys:
-        return Finding.TWICE
+        return Finding.DUPLICATE
     return None if key == member.external_key else Finding.KEY_DIFFERS
 
 
@@ -183,9 +183,9 @@ def _hints(person: Listed, member: Member | None, standard: Standard) -> Iterato
     if not person.enabled:
         return
     applies = {
-        Finding.NEVER: person.last_login_at is None,
-        Finding.NO_FACTOR: standard.needs_factor and not person.has_factor,
-        Finding.MAIL: _lacks_app_password(person, standard),
+        Finding.NEVER_SIGNED_IN: person.last_login_at is None,
+        Finding.NO_SECOND_FACTOR: standard.needs_factor and not person.has_factor,
+        Finding.NO_APP_PASSWORD: _lacks_app_password(person, standard),
     }
     for finding, does in applies.items():
         if does:

@@ -88,13 +88,13 @@ class Rehearsal:
 
     def findings(self) -> tuple[Finding, ...]:
         """What could be found at all, in the order in which it is told."""
-        there = (Finding.NOBODY_HERE, Finding.NO_KEY_THERE, Finding.KEY_DIFFERS, Finding.TWICE)
+        there = (Finding.NOBODY_HERE, Finding.NO_KEY_THERE, Finding.KEY_DIFFERS, Finding.DUPLICATE)
         unknown = there if self.members is None else ()
         hints = [
             each
             for each in HINTS
-            if (each is not Finding.NO_FACTOR or self.needs_factor)
-            and (each is not Finding.MAIL or self.is_mail_known)
+            if (each is not Finding.NO_SECOND_FACTOR or self.needs_factor)
+            and (each is not Finding.NO_APP_PASSWORD or self.is_mail_known)
         ]
         more = () if self.members is None else (Finding.NOT_A_MEMBER,)
         stops = [each for each in STOPS if each not in unknown]

@@ -23,31 +23,31 @@ TEXTS: Final[Mapping[AlertKind, tuple[str, str]]] = {
         ),
     ),
     AlertKind.SOURCE_DOWN: (
-        text("A source of people does not respond"),
+        text("An identity source does not respond"),
         text(
             "In the last ten minutes %(sign_ins)s sign-ins met a source that did not respond. "
             "Its people cannot get in until it does."
         ),
     ),
     AlertKind.CERTIFICATE: (
-        text("The certificate ends soon"),
+        text("The certificate expires soon"),
         text(
-            "The certificate of the public address ends in %(days)s days. When it has ended, "
-            "LINE WORKS and people's browsers do not connect any more: renew it."
+            "The certificate of the public address expires in %(days)s days. Once it has expired, "
+            "LINE WORKS and people's browsers can no longer connect: renew it."
         ),
     ),
     AlertKind.SLOW: (
-        text("LINE WORKS waits long for answers"),
+        text("Responses to LINE WORKS are slow"),
         text(
             "The slowest tenth of the last answers took %(seconds)s seconds or more. "
             "LINE WORKS gives up after 3 seconds."
         ),
     ),
     AlertKind.SILENCE: (
-        text("LINE WORKS has not come"),
+        text("No requests from LINE WORKS"),
         text(
-            "SSO was applied %(minutes)s minutes ago, and nobody has come from LINE WORKS. "
-            "Compare the Web Login URL in its console."
+            "SSO was applied %(minutes)s minutes ago, and no sign-in has started. "
+            "Check the Web Login URL in the Developer Console."
         ),
     ),
     AlertKind.CONSOLE_SIGN_IN: (

@@ -40,20 +40,20 @@ FINDINGS: Final[Mapping[Finding, tuple[str, str]]] = {
         text("Give LINE WORKS the key: fill in its file, upload it and press Save."),
     ),
     Finding.KEY_DIFFERS: (text("The key differs at LINE WORKS"), text("Make both the same.")),
-    Finding.TWICE: (
+    Finding.DUPLICATE: (
         text("Twice"),
         text("Find out who is who: one key opens one account, of one person."),
     ),
     Finding.DISABLED: (text("Disabled"), text("Enable them, unless they are to stay out.")),
-    Finding.NEVER: (
+    Finding.NEVER_SIGNED_IN: (
         text("Never signed in here"),
         text("Ask them to try before the day: passwords are forgotten."),
     ),
-    Finding.NO_FACTOR: (
+    Finding.NO_SECOND_FACTOR: (
         text("No second step, though one is required"),
         text("They set it up at their first sign-in, which takes some minutes."),
     ),
-    Finding.MAIL: (
+    Finding.NO_APP_PASSWORD: (
         text("Mail program, and no app password"),
         text("Let them create an app password, or mail stops."),
     ),

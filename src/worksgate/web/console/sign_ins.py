@@ -46,7 +46,7 @@ EVENT_NAMES: Final[Mapping[Event, str]] = {
     Event.LOGIN_SUCCEEDED: text("Signed in"),
     Event.IMAP_SUCCEEDED: text("Mail program let in"),
     Event.LOGIN_FAILED: text("Password not accepted"),
-    Event.LOGIN_THROTTLED: text("Told to wait"),
+    Event.LOGIN_THROTTLED: text("Throttled"),
     Event.LOGIN_REFUSED: text("Sign-in refused"),
     Event.LOGIN_INTERRUPTED: text("Interrupted by an outage"),
     Event.SESSION_KEY_REFUSED: text("App not confirmed"),

@@ -85,7 +85,7 @@ OUTCOMES: Final[Mapping[Outcome, tuple[str, str]]] = {
         ),
     ),
     Outcome.NO_NAME: (
-        text("Outside, nobody knows this name."),
+        text("This name cannot be resolved from outside."),
         text("Make the DNS entry at the provider of your domain, not only in your own network."),
     ),
     Outcome.REFUSED: (

@@ -26,7 +26,7 @@ WRONG: Final[Mapping[ConsoleField, str]] = {
         "All steps are fine here, and LINE WORKS says that there is no account."
     ),
     ConsoleField.EXPIRE_TIME: text(
-        "People stay signed in as long as LINE WORKS likes. It cannot be seen from here."
+        "People stay signed in for LINE WORKS' default time. It cannot be seen from here."
     ),
     ConsoleField.EXTERNAL_BROWSER: text("Passkeys are missing in the app’s browser."),
 }
