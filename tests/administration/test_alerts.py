@@ -5,8 +5,9 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,10 +44,11 @@ DAY = 86_400.0
 
 @dataclass
 class Webhook:
-    """A web server of somebody else's; it answers ``status``."""
+    """A web server of somebody else's; it answers ``status``, and ``is_slow`` to end its answer."""
 
     url: str = ""
     status: int = 204
+    is_slow: bool = False
     received: list[tuple[str, bytes]] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
 
@@ -63,6 +65,10 @@ def webhook() -> Iterator[Webhook]:
             self.send_response(there.status)
             self.end_headers()
             there.arrived.set()
+            with suppress(OSError):  # the other side has hung up
+                for _ in range(200 if there.is_slow else 0):
+                    self.wfile.write(b"x")
+                    time.sleep(0.1)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -312,6 +318,46 @@ async def test_r173_what_was_not_taken_is_tried_again_logged_and_given_up_in_the
     assert "alert.not_sent" in said
     assert "status 500" in said
     assert not any(each in said for each in ("hush@", SECRET, "/alerts"))
+
+
+async def test_r93_the_answer_of_a_webhook_is_not_read(database: Path) -> None:
+    """It could be endless."""
+    began = time.monotonic()
+    with webhook() as there:
+        there.is_slow = True
+        async with directory_in(database) as directory:
+            await directory.alerts.note([an_alert()], NOW)
+            watch = Watch(directory.sign_ins, directory.going_live.started_at)
+            async with teller(alert_webhook=there.url, alert_webhook_secret=SECRET) as tells:
+                assert await one_round(directory, watch, tells, NOW) == 1
+    assert time.monotonic() - began < 15
+
+
+async def test_a_round_that_crashes_is_not_the_last(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = asyncio.Event()
+
+    class Broken(Watch):
+        rounds = 0
+
+        async def look(self, now: float) -> Sequence[Alert]:
+            self.rounds += 1
+            if self.rounds == 2:
+                twice.set()
+            raise RuntimeError("hush")
+
+    async with directory_in(database) as directory, teller() as tells:
+        watch = Broken(directory.sign_ins, directory.going_live.started_at)
+        forever = asyncio.create_task(
+            alert_forever(directory, watch, tells, lambda: NOW, interval=0.01)
+        )
+        await asyncio.wait_for(twice.wait(), 20)
+        forever.cancel()
+        await asyncio.gather(forever, return_exceptions=True)
+    logged = capsys.readouterr()
+    assert "alert.crashed" in logged.out + logged.err
+    assert "hush" not in logged.out + logged.err
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from tests.administration.installation import PASSWORD, Office
 from tests.databases import NOW, query, url_of
 from tests.directory.test_leases import ended, until
 
-from worksgate.administration import NotFound, Refused
+from worksgate.administration import Actor, Forbidden, NotFound, Refused
+from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.leaving import StepOutcome, leave_forever
 from worksgate.administration.roles import Role
 from worksgate.audit import Event
@@ -220,6 +221,17 @@ async def test_a_plan_can_be_replaced_and_dropped(at_work: Office) -> None:
         await departures.cancel("hanako")
     with pytest.raises(Refused, match="in the past"):
         await departures.plan("hanako", NOW)
+
+
+async def test_r188_nobody_drops_their_own_departure(at_work: Office) -> None:
+    account = await _hanako(at_work)
+    everything = at_work.administration.departures
+    await everything.plan("hanako", NOW + HOUR)
+    actor = Actor("console:hanako", at_work.clock, account_id=account.id, role=Role.ADMIN)
+    own = DepartureAdministration(at_work.directory, everything._people, everything._leaving, actor)
+    with pytest.raises(Forbidden, match="own departure"):
+        await own.cancel("hanako")
+    assert len(await own.planned()) == 1
 
 
 async def test_a_plan_follows_the_person_and_not_the_name(at_work: Office) -> None:

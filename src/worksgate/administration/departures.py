@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.errors import NotFound, Refused
+from worksgate.administration.errors import Forbidden, NotFound, Refused
 from worksgate.administration.leaving import Leaving, StepOutcome
 from worksgate.administration.people import PeopleAdministration
 from worksgate.credentials.usernames import username_key
@@ -57,9 +57,12 @@ class DepartureAdministration:
     async def cancel(self, name: str, source: str | None = None) -> Departure:
         """Drop a plan, or what is left of a departure.
 
-        ``name`` is also the username of that time. Raises NotFound.
+        ``name`` is also the username of that time. Raises NotFound, or Forbidden for one's own.
         """
         subject_id = await self._subject_id(name, source)
+        own = self._actor.account_id
+        if own is not None and subject_id == f"{SUBJECT_PREFIX}{own}":
+            raise Forbidden("nobody drops their own departure")
         for departure in await self._directory.departures.all():
             if subject_id is None:  # they may have been removed or renamed since
                 key, place = username_key(departure.username), departure.source

@@ -139,7 +139,7 @@ async def test_r185_if_others_match_by_then_it_is_asked_again(
     await browser.post("/jobs/start", **kept)
     assert browser.page.status_code == 409
     assert "Disable 3 people?" in browser.page.text
-    assert "Meanwhile others match" in browser.page.text
+    assert "The list has changed in the meantime" in browser.page.text
     assert await enabled(console, "moving") == 4
 
 

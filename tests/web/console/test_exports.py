@@ -85,3 +85,9 @@ async def test_r171_an_export_asks_for_the_second_step_and_a_helper_gets_none(
 def test_r171_every_beginning_of_a_formula_gets_a_quote(first: str) -> None:
     (row,) = csv.reader(io.StringIO(csv_lines([(f"{first}x", None, 12.5)]), newline=""))
     assert row == [f"'{first}x", "", "12.5"]
+
+
+def test_r171_a_spreadsheet_that_separates_by_semicolons_finds_no_formula() -> None:
+    line = csv_lines([("typed;=HYPERLINK(1)", "b")])
+    (row,) = csv.reader(io.StringIO(line, newline=""), delimiter=";")
+    assert not any(each.startswith("=") for each in row)

@@ -83,7 +83,7 @@ async def test_r159_findings_are_exported_after_a_code_and_with_a_record(
     assert "proof" in owner.page.text
     await prove(console, owner, "owner", "/go-live/rehearsal/export")
     assert owner.page.headers["content-type"].startswith("text/csv")
-    assert owner.page.text.splitlines()[1] == "new@hikari,'=New,,,,"
+    assert owner.page.text.splitlines()[1] == '"new@hikari","\'=New","","","",""'
     events = await console.administration.audit_log.search(event=Event.SYSTEM)
     assert events[-1].detail == "going live: 1 findings of the rehearsal were exported: nobody_here"
 
@@ -201,7 +201,7 @@ async def test_the_plan_says_whether_the_way_back_was_tested_today(
     assert "says owner" in page
     assert page.count("not tested today") == 1
     assert "&lt;大塚&gt;" in page
-    assert "20 October 07:45 から" in page
+    assert "20 October 07:45から" in page
     assert "内線 114" in page
     form.pop("tested_0")
     await owner.post("/go-live/plan", **form)

@@ -31,7 +31,7 @@ async def alert_forever(
 ) -> None:
     """Look, note and tell every ``interval`` seconds, if nobody else does; never returns.
 
-    Outages are waited out.
+    Outages are waited out, and an error ends one round alone.
     """
     turn = Turn(directory.leases, max(_LEASE, 3 * interval), ALERTING)
     try:
@@ -42,6 +42,8 @@ async def alert_forever(
                     await one_round(directory, watch, teller, clock())
             except Unavailable as outage:
                 _log.warning("alert.postponed", detail=str(outage))
+            except Exception as error:  # its text may name people
+                _log.error("alert.crashed", kind=type(error).__name__)
     finally:
         await turn.release()
 

@@ -3,6 +3,7 @@
 What could not be told is tried again in the next rounds. The log has no address and no text.
 """
 
+import asyncio
 import hashlib
 import hmac
 import html
@@ -120,18 +121,21 @@ class Teller:
             SIGNATURE: webhook.signature(body, at),
         }
         try:
-            async with httpx2.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
-                answer: httpx2.Response = await client.post(
-                    webhook.url, content=body, headers=headers
-                )
+            # The answer's body is not read: it could be endless.
+            async with (
+                asyncio.timeout(TIMEOUT),
+                httpx2.AsyncClient(timeout=TIMEOUT, trust_env=False) as client,
+                client.stream("POST", webhook.url, content=body, headers=headers) as answer,
+            ):
+                status, is_taken = answer.status_code, answer.is_success
         except (httpx2.HTTPError, OSError, ValueError) as error:
             kind = type(error).__name__
             _log.warning("alert.not_sent", by="webhook", alert=occurrence.kind, reason=kind)
             return False
-        if not answer.is_success:
-            status = f"status {answer.status_code}"
-            _log.warning("alert.not_sent", by="webhook", alert=occurrence.kind, reason=status)
-        return bool(answer.is_success)
+        if not is_taken:
+            reason = f"status {status}"
+            _log.warning("alert.not_sent", by="webhook", alert=occurrence.kind, reason=reason)
+        return bool(is_taken)
 
     def _document(self, occurrence: Occurrence) -> dict[str, Any]:
         heading, text = self._say(occurrence.kind, occurrence.details)

@@ -11,7 +11,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_file(name: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Response:
-    """A CSV file in UTF-8, to be saved; a cell that a spreadsheet would run gets a quote."""
+    """A CSV file in UTF-8, to be saved; a cell that a spreadsheet would run gets a quote.
+
+    All cells are in quotation marks: in many countries a spreadsheet separates by semicolons, and
+    would find a formula behind one.
+    """
     data = (csv_lines([columns]) + csv_lines(rows)).encode()
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(data, 200, headers, "text/csv; charset=utf-8")
@@ -20,7 +24,7 @@ def csv_file(name: str, columns: Sequence[str], rows: Iterable[Iterable[object]]
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:
     """Some rows as lines of such a file."""
     out = io.StringIO(newline="")
-    csv.writer(out).writerows(map(_cell, row) for row in rows)
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows(map(_cell, row) for row in rows)
     return out.getvalue()
 
 

@@ -127,7 +127,7 @@ ROUTES: Final = (
     Route("GET", "/wizard/apply", Verb.CHANGE_CLIENTS, wizard.show_apply),
     Route("GET", "/person/leave", Verb.SEE, leaver.show),
     Route("POST", "/person/leave", Verb.CHANGE_PEOPLE, leaver.leave, is_proved=True),
-    Route("POST", "/person/leave/cancel", Verb.CHANGE_PEOPLE, leaver.cancel),
+    Route("POST", "/person/leave/cancel", Verb.CHANGE_PEOPLE, leaver.cancel, is_proved=True),
     Route("GET", "/people/import", Verb.CHANGE_PEOPLE, importing.show),
     Route(
         "POST",
@@ -155,7 +155,7 @@ ROUTES: Final = (
     Route("POST", "/client/secret", Verb.CHANGE_CLIENTS, clients.renew_secret, is_proved=True),
     Route("POST", "/client/enable", Verb.CHANGE_CLIENTS, clients.enable),
     Route("POST", "/client/disable", Verb.CHANGE_CLIENTS, clients.disable, is_proved=True),
-    Route("POST", "/client/undo", Verb.CHANGE_CLIENTS, changes.undo_client),
+    Route("POST", "/client/undo", Verb.CHANGE_CLIENTS, changes.undo_client, is_proved=True),
     Route("GET", "/sources", Verb.CHANGE_CLIENTS, sources.show_list),
     Route("GET", "/source", Verb.CHANGE_CLIENTS, sources.show),
     Route("POST", "/source/test", Verb.CHANGE_CLIENTS, sources.test),
@@ -189,7 +189,9 @@ ROUTES: Final = (
         is_proved=True,
         file_bytes=branding.LOGO_BYTES,
     ),
-    Route("POST", f"{branding.PATH}/publish", Verb.CHANGE_CLIENTS, branding.publish),
+    Route(
+        "POST", f"{branding.PATH}/publish", Verb.CHANGE_CLIENTS, branding.publish, is_proved=True
+    ),
     Route("POST", f"{branding.PATH}/discard", Verb.CHANGE_CLIENTS, branding.discard),
     Route("GET", "/administrators", Verb.OWN, administrators.show),
     Route("POST", "/administrators/role", Verb.OWN, administrators.set_role, is_proved=True),
