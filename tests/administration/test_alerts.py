@@ -341,7 +341,7 @@ async def test_a_round_that_crashes_is_not_the_last(
     class Broken(Watch):
         rounds = 0
 
-        async def look(self, now: float) -> Sequence[Alert]:
+        async def look(self, now: float) -> list[Alert]:
             self.rounds += 1
             if self.rounds == 2:
                 twice.set()
