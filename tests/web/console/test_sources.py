@@ -106,6 +106,20 @@ async def test_r168_a_name_has_three_tests_with_a_password_in_a_quarter_of_an_ho
             )
             assert browser.page.status_code == status, username
         assert len(examiner.asked) == 4
+        for number in range(5):
+            await browser.get("/source?name=tokyo")
+            form, name = browser.hidden("form"), f"person-{number}"
+            await browser.post(
+                "/source/test", name="tokyo", form=form, username=name, password=PASSWORD
+            )
+        assert browser.page.status_code == 200
+        await browser.get("/source?name=tokyo")
+        form = browser.hidden("form")
+        await browser.post(
+            "/source/test", name="tokyo", form=form, username="one-more", password=PASSWORD
+        )
+        assert browser.page.status_code == 429
+        assert len(examiner.asked) == 9
         console.clock.advance(901)
         await browser.get("/source?name=tokyo")
         await browser.post(

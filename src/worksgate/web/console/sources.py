@@ -29,6 +29,8 @@ LONGEST_TEST = 30.0
 """Seconds."""
 PASSWORD_TESTS = 3
 """With a password, for one name, within ``WINDOW`` seconds: fewer than a directory locks after."""
+TESTS_OF_ONE = 10
+"""The same, by one administrator, for all names together: nobody tries out a list of people."""
 WINDOW = 900.0
 FORM_LIFETIME = 3_600.0
 
@@ -119,10 +121,14 @@ async def _count_password(visit: Visit, source: str, username: str) -> None:
 
     Raises TooManyAttempts.
     """
-    counter = f"source test {source} {digest(username_key(username))}"
-    if await visit.console.store.bump(counter, WINDOW, visit.now) > PASSWORD_TESTS:
-        _log.warning("console.too_many_tests", source=source)
-        raise TooManyAttempts(WINDOW)
+    limits = {
+        f"source tests of {visit.administrator.account.id}": TESTS_OF_ONE,
+        f"source test {source} {digest(username_key(username))}": PASSWORD_TESTS,
+    }
+    for counter, most in limits.items():
+        if await visit.console.store.bump(counter, WINDOW, visit.now) > most:
+            _log.warning("console.too_many_tests", source=source)
+            raise TooManyAttempts(WINDOW)
 
 
 def _source(visit: Visit, name: str) -> SourceSettings:
