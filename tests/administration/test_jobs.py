@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from worksgate.administration.users import UserAdministration
 from worksgate.credentials.secrets import new_id
 from worksgate.database.leases import JOBS
 from worksgate.directory import Account
-from worksgate.directory.jobs import KEPT, Job, JobKind, JobState, RowOutcome
+from worksgate.directory.jobs import KEPT, Job, JobKind, JobRow, JobRows, JobState, RowOutcome
 from worksgate.directory.people_list import Matching, PeopleFilter
 from worksgate.mail import MailMessage, MailUnavailable
 from worksgate.sources import Person
@@ -135,6 +135,54 @@ async def test_r185_others_than_were_shown_are_not_changed(at_work: Office) -> N
     with pytest.raises(Outdated):
         await at_work.administration.jobs.start(JobKind.DISABLE, EVERYBODY, shown.matching)
     assert await at_work.administration.jobs.newest(10) == []
+
+
+@pytest.mark.parametrize("how", ["another one", "one more", "one less"])
+async def test_r185_a_job_that_begins_with_others_than_were_shown_changes_nobody(
+    at_work: Office, how: str
+) -> None:
+    await _add(at_work, "a", "b", groups=("Sales",))
+    chosen = Selection(wanted=PeopleFilter(group="Sales"))
+    job = await _start(at_work.administration, JobKind.DISABLE, chosen)
+    if how != "one more":
+        await at_work.administration.users.change("b", groups=())
+    if how != "one less":
+        await _add(at_work, "other", groups=("Sales",))
+    await _run(at_work)
+    ended_job = await at_work.administration.jobs.find(job.id)
+    assert (ended_job.state, ended_job.done) == (JobState.STOPPED, 0)
+    assert {"a", "b"} <= set(await _enabled(at_work))
+    records = query(at_work.file, "SELECT detail FROM audit WHERE detail LIKE '%others match%'")
+    assert records == [(f"job {job.id} stopped, others match by now: 0 people, 0 not",)]
+
+
+async def test_r185_a_job_changes_no_more_people_than_were_shown(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others come to match while it runs."""
+    monkeypatch.setattr(runners, "STEP", 2)
+    await _add(at_work, "a", "b", "c")
+    begin, begun = JobRows.begin, list[str]()
+
+    async def joined_by_others(
+        self: JobRows, job_id: str, rows: Sequence[JobRow], position: str
+    ) -> None:
+        await begin(self, job_id, rows, position)
+        if not begun:
+            added = [
+                Account(id=f"~{number}", username=f"other-{number}", created_at=NOW)
+                for number in range(4)
+            ]
+            async with at_work.directory.changing() as transaction:
+                await transaction.add_accounts(added)
+        begun.append(job_id)
+
+    monkeypatch.setattr(JobRows, "begin", joined_by_others)
+    job = await _start(at_work.administration, JobKind.DISABLE, EVERYBODY)
+    await _run(at_work)
+    after = await at_work.administration.jobs.find(job.id)
+    assert (after.state, after.done, len(begun)) == (JobState.DONE, 3, 2)
+    assert len(await _enabled(at_work)) == 4
 
 
 async def test_r185_nobody_and_too_many_are_refused(

@@ -55,7 +55,7 @@ class JobState(StrEnum):
     RUNNING = auto()
     DONE = auto()
     STOPPED = auto()
-    """By an administrator."""
+    """By an administrator; or before it began, since others matched by then than were shown."""
     REVOKED = auto()
     """Whoever started it may no longer do that."""
 

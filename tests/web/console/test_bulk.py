@@ -182,6 +182,10 @@ async def test_r185_a_help_desk_disables_a_few_and_nothing_else(
         await desk.post("/jobs/start", do=other, count="1", group_name="x", **ticks(subjects[:1]))
         assert desk.page.status_code == 403
         await desk.get("/people")
+    for path in ("/people/bulk", "/jobs/start"):
+        await desk.get("/people")
+        await desk.post(path, do="disable", all="1", group="helped", count="4", digest="x")
+        assert desk.page.status_code == 403, path
     kept = await choose(desk, "disable", **ticks(subjects))
     await desk.post("/jobs/start", **kept)
     assert desk.page.status_code == 429

@@ -23,6 +23,7 @@ from worksgate.database import Conflict
 from worksgate.database.leases import JOBS, SECONDS, Turn
 from worksgate.directory.database import Directory
 from worksgate.directory.jobs import Job, JobKind, JobRow, JobState, RowOutcome
+from worksgate.directory.people_list import Matching
 from worksgate.limits.outages import Unavailable
 
 STEP: Final = 500
@@ -134,6 +135,9 @@ class JobRunner:
 
     async def _write_down(self, job: Job) -> bool:
         """Write down who is next; False if that is nobody: the job has ended."""
+        if await self._is_outdated(job):
+            await self._end(job, JobState.STOPPED)
+            return False
         rows = await self._next(job)
         if not rows:
             await self._end(job, JobState.DONE)
@@ -143,6 +147,13 @@ class JobRunner:
         except Conflict:
             return False  # a process that has lost its lease without knowing was faster
         return True
+
+    async def _is_outdated(self, job: Job) -> bool:
+        """Whether a job would begin with others than were shown to its administrator (R-185)."""
+        wanted, digest = Selection.of(job.arguments).wanted, job.arguments.get("digest")
+        if job.position is not None or wanted is None or digest is None:
+            return False
+        return await self._directory.people_list.matching(wanted) != Matching(job.total, digest)
 
     async def _next(self, job: Job) -> list[JobRow]:
         """The people after the position of a job, as they are now."""
@@ -156,11 +167,12 @@ class JobRunner:
         else:
             selection = Selection.of(job.arguments)
             if selection.wanted is None:
-                left = [each for each in selection.subjects if each > (job.position or "")]
-                subjects = left[:STEP]
+                ticked = [each for each in selection.subjects if each > (job.position or "")]
+                subjects = ticked[:STEP]
             else:
                 people = self._directory.people_list
-                found = await people.after_subject(selection.wanted, job.position, STEP)
+                left = min(STEP, job.total - job.done)  # whoever matches since then is none of them
+                found = await people.after_subject(selection.wanted, job.position, left)
                 subjects = [each.subject_id for each in found]
         states = await self._rows.states(subjects)
         return [
@@ -183,7 +195,10 @@ class JobRunner:
         return Actor(name, self._clock, account_id=account_id, role=role)
 
     async def _end(self, job: Job, state: JobState) -> None:
-        what = {JobState.REVOKED: "ended: its administrator may no longer do this"}
+        what = {
+            JobState.REVOKED: "ended: its administrator may no longer do this",
+            JobState.STOPPED: "stopped, others match by now",
+        }
         detail = f"job {job.id} {what.get(state, 'done')}: {job.done} people, {job.failed} not"
         event = AuditEvent(
             event=Event.USER_CHANGED, at=self._clock(), actor=job.actor, detail=detail

@@ -92,10 +92,11 @@ class JobAdministration:
     ) -> Job:
         """Have people changed in the background.
 
-        Raises Outdated if others than ``expected`` match by now, Refused or Forbidden.
+        Raises Outdated if others than ``expected`` match by now, Refused or Forbidden. If others
+        match by the time at which it begins, it ends and changes nobody (R-185).
         """
         self.check_may(kind)
-        arguments: dict[str, Any] = selection.arguments()
+        arguments: dict[str, Any] = selection.arguments() | {"digest": expected.digest}
         if kind in _GROUPED:
             with refusals():
                 arguments["group"] = check_groups([group])[0]

@@ -57,7 +57,7 @@ async def start(visit: Visit) -> Response:
     form = visit.form
     expected = Matching(_number(form.get("count", "")), form.get("digest", ""))
     selection, kind = _selection(form), _kind(form)
-    _check_may(visit, kind)
+    _check_may(visit, kind, selection)
     jobs = visit.administration.jobs
     await count_help(visit, expected.count)
     try:
@@ -147,7 +147,7 @@ def name_of(row: JobRow) -> str:
 async def _confirmation(visit: Visit, *, has_changed: bool = False) -> Response:
     form = visit.form
     kind, selection = _kind(form), _selection(form)
-    _check_may(visit, kind)
+    _check_may(visit, kind, selection)
     preview = await visit.administration.jobs.preview(selection)
     if not preview.matching.count:
         raise Refused("nobody was chosen")
@@ -166,9 +166,12 @@ async def _confirmation(visit: Visit, *, has_changed: bool = False) -> Response:
     )
 
 
-def _check_may(visit: Visit, kind: JobKind) -> None:
+def _check_may(visit: Visit, kind: JobKind, selection: Selection) -> None:
+    """A help desk names whom it disables, one by one (R-185)."""
     if not visit.may(VERBS[kind]):
         raise Forbidden("your role cannot do this to many people")
+    if selection.wanted is not None and not visit.may(Verb.CHANGE_PEOPLE):
+        raise Forbidden("your role can only do this to people who are ticked")
 
 
 def _kept(form: Mapping[str, str], selection: Selection, preview: Preview) -> dict[str, str]:
