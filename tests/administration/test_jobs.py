@@ -315,6 +315,80 @@ async def test_r187_only_what_is_as_the_job_left_it_is_undone(at_work: Office) -
     assert await _outcomes(at_work, undone) == ["done", "refused"]
 
 
+async def test_r187_people_of_other_sources_are_undone_as_the_job_left_them(
+    at_work: Office,
+) -> None:
+    administration, known = at_work.administration, at_work.directory.people
+    for name in ("as left", "changed", "left"):
+        person = Person(subject_id=f"ldap:{name}", username=name, name="")
+        await known.remember("company", person, NOW)
+    job = await _start(administration, JobKind.DISABLE, EVERYBODY)
+    await _run(at_work)
+    await administration.people.set_enabled("ldap:changed", "company", enabled=True)
+    await administration.people.set_enabled("ldap:changed", "company", enabled=False)
+    at_work.clock.now += 60
+    await administration.departures.leave("ldap:left", "company")
+    undone = await administration.jobs.undo(job.id)
+    await _run(at_work)
+    details = {each.subject_id: each.detail for each in await administration.jobs.wrong(undone, 10)}
+    assert details == {
+        "ldap:changed": "somebody has changed this person since",
+        "ldap:left": "this person has left since",
+    }
+    assert (await administration.people.by_subject("ldap:as left")).enabled
+    assert not (await administration.people.by_subject("ldap:changed")).enabled
+    assert not (await administration.people.by_subject("ldap:left")).enabled
+
+
+async def test_r187_whoever_has_left_since_is_not_enabled_by_an_undo(at_work: Office) -> None:
+    """Disabled already when they left, so that nothing of the account has changed."""
+    administration = at_work.administration
+    await _add(at_work, "a", "b")
+    job = await _start(administration, JobKind.DISABLE, EVERYBODY)
+    await _run(at_work)
+    at_work.clock.now += 60
+    await administration.departures.leave("b")
+    undone = await administration.jobs.undo(job.id)
+    await _run(at_work)
+    assert await _enabled(at_work) == ["a"]
+    assert await _outcomes(at_work, undone) == ["done", "refused"]
+
+
+@pytest.mark.parametrize("subject", ["account", "person"])
+async def test_r187_whoever_is_changed_while_it_is_undone_stays_as_they_are(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch, subject: str
+) -> None:
+    """After who comes next was written down, and before they are changed."""
+    administration = at_work.administration
+    if subject == "account":
+        await _add(at_work, "hana")
+    else:
+        hana = Person(subject_id="ldap:1", username="hana", name="")
+        await at_work.directory.people.remember("company", hana, NOW)
+    job = await _start(administration, JobKind.DISABLE, EVERYBODY)
+    await _run(at_work)
+    begin = JobRows.begin
+
+    async def changed_then(
+        self: JobRows, job_id: str, rows: Sequence[JobRow], position: str
+    ) -> None:
+        await begin(self, job_id, rows, position)
+        for enabled in (True, False):
+            if subject == "person":
+                await administration.people.set_enabled("ldap:1", "company", enabled=enabled)
+            elif enabled:
+                await administration.users.enable("hana")
+            else:
+                await administration.users.disable("hana")
+
+    monkeypatch.setattr(JobRows, "begin", changed_then)
+    undone = await administration.jobs.undo(job.id)
+    await _run(at_work)
+    assert await _outcomes(at_work, undone) == ["refused"]
+    people = await at_work.directory.people_list.page(PeopleFilter())
+    assert [each.enabled for each in people] == [False]
+
+
 async def test_what_has_ended_and_what_is_too_old_is_not_undone(at_work: Office) -> None:
     jobs = at_work.administration.jobs
     await _add(at_work, "a")

@@ -116,9 +116,10 @@ class Leaving:
             person = await self._directory.people.find(departure.subject_id)
             if person is None or not person.enabled:
                 return 0
-            return await self._directory.people.set_enabled(
+            is_done = await self._directory.people.set_enabled(
                 departure.subject_id, False, event, author
             )
+            return int(bool(is_done))
         account = await self._directory.account_by_id(
             departure.subject_id.removeprefix(SUBJECT_PREFIX)
         )

@@ -97,6 +97,23 @@ class PeopleAdministration:
         await self._record_enabled(person, enabled=enabled)
         return person
 
+    async def set_enabled_by_subject(
+        self, subject_id: str, *, enabled: bool, expected_version: int | None = None
+    ) -> int:
+        """Disable or enable a person of another source; the version that they have then.
+
+        Raises NotFound, or Outdated if they have another version than expected.
+        """
+        person = (await self.by_subject(subject_id)).person
+        version = await self._record_enabled(
+            person, enabled=enabled, expected_version=expected_version
+        )
+        return found(version, "person", subject_id)
+
+    async def has_left_since(self, subject_id: str, since: float) -> bool:
+        """Whether a person of any source has left then or later."""
+        return await self._directory.departures.has_left_since(subject_id, since)
+
     async def disable(self, person: Person, *, also_last_owner: bool = False) -> None:
         """Disable a person of any source, and revoke everything they hold.
 
@@ -174,10 +191,18 @@ class PeopleAdministration:
         return person
 
     async def _record_enabled(
-        self, person: Person, *, enabled: bool, undoes: RecordedChange | None = None
-    ) -> None:
+        self,
+        person: Person,
+        *,
+        enabled: bool,
+        undoes: RecordedChange | None = None,
+        expected_version: int | None = None,
+    ) -> int | None:
+        """The version of the person afterwards; None if there is nobody."""
         what = "enabled" if enabled else "disabled"
-        number, version = (None, None) if undoes is None else (undoes.number, undoes.version)
+        number = None if undoes is None else undoes.number
+        if undoes is not None:
+            expected_version = undoes.version
         author = self._actor.author(undoes=number)
         event = self._actor.person_event(
             person,
@@ -185,13 +210,14 @@ class PeopleAdministration:
             what if number is None else f"change {number} undone: {what}",
             at=author.at,
         )
-        is_done = await self._directory.people.set_enabled(
-            person.subject_id, enabled, event, author, expected_version=version
+        version = await self._directory.people.set_enabled(
+            person.subject_id, enabled, event, author, expected_version=expected_version
         )
-        if not is_done and undoes is not None:
+        if version is None and expected_version is not None:
             raise Outdated(f"{person.username} has been changed by somebody else meanwhile")
         if not enabled:
             await self._revoker.end_everything(person, Change.ACCOUNT_CLOSED)
+        return version
 
     async def named(self, name: str, source: str | None) -> Person:
         """A person to act on, of the built-in directory or of the named source.

@@ -198,21 +198,29 @@ class UserAdministration:
         )
         return NewUser(changed, generated)
 
-    async def disable(self, username: str, *, also_last_owner: bool = False) -> Account:
+    async def disable(
+        self, username: str, *, also_last_owner: bool = False, expected_version: int | None = None
+    ) -> Account:
         """Disable a person, and revoke everything they hold (R-30), including app passwords.
 
-        Raises NotFound, or Refused for the last owner of the console unless ``also_last_owner``.
+        Raises NotFound, Refused for the last owner of the console unless ``also_last_owner``, or
+        Outdated as ``change``.
         """
         return await self._change(
             username,
             lambda account: replace(account, enabled=False),
             closes=True,
             also_last_owner=also_last_owner,
+            expected_version=expected_version,
         )
 
-    async def enable(self, username: str) -> Account:
-        """Enable a person again. Raises NotFound."""
-        return await self._change(username, lambda account: replace(account, enabled=True))
+    async def enable(self, username: str, *, expected_version: int | None = None) -> Account:
+        """Enable a person again. Raises NotFound, or Outdated as ``change``."""
+        return await self._change(
+            username,
+            lambda account: replace(account, enabled=True),
+            expected_version=expected_version,
+        )
 
     @retried_on_conflict
     async def remove(self, username: str) -> Account:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import Select, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
@@ -131,6 +131,21 @@ class Departures:
         )
         async with self._connections.reading() as connection:
             return _last_departure((await connection.execute(query)).all())
+
+    @run_to_completion
+    async def has_left_since(self, subject_id: str, since: float) -> bool:
+        """Whether a step of a departure of a person was done then or later."""
+        columns = _AUDIT.c
+        steps = [columns.detail.startswith(_LEAVES + each, autoescape=True) for each in Step]
+        query = select(columns.id).where(
+            NOT_OF_CALLS,
+            columns.subject_id == encoded(subject_id),
+            columns.event == Event.USER_CHANGED.value,
+            columns.at >= since,
+            or_(*steps),
+        )
+        async with self._connections.reading() as connection:
+            return await connection.scalar(query.limit(1)) is not None
 
     async def due(self, until: float, limit: int) -> list[Departure]:
         """Those whose time has come, the first of them first."""

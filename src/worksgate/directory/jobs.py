@@ -260,9 +260,9 @@ class JobRows:
         accounts = select(
             _ACCOUNTS.id, _ACCOUNTS.username, _ACCOUNTS.enabled, _ACCOUNTS.groups, _ACCOUNTS.version
         ).where(_ACCOUNTS.id.in_(ids))
-        people = select(_PEOPLE.subject_id, _PEOPLE.username, _PEOPLE.enabled).where(
-            _PEOPLE.subject_id.in_(list(subject_ids))
-        )
+        people = select(
+            _PEOPLE.subject_id, _PEOPLE.username, _PEOPLE.enabled, _PEOPLE.version
+        ).where(_PEOPLE.subject_id.in_(list(subject_ids)))
         async with self._connections.reading() as connection:
             found: dict[str, dict[str, Any]] = {
                 SUBJECT_PREFIX + row.id: {
@@ -274,7 +274,11 @@ class JobRows:
                 for row in await connection.execute(accounts)
             }
             for row in await connection.execute(people):
-                found[row.subject_id] = {"username": row.username, "enabled": row.enabled}
+                found[row.subject_id] = {
+                    "username": row.username,
+                    "enabled": row.enabled,
+                    "version": row.version,
+                }
         return found
 
     @run_to_completion

@@ -182,19 +182,19 @@ class People:
         author: Author | None = None,
         *,
         expected_version: int | None = None,
-    ) -> bool:
-        """Disable or enable a person, together with the audit record; False if there is nobody.
+    ) -> int | None:
+        """Disable or enable a person, together with the audit record; None if there is nobody.
 
-        That an ``author`` changed it is kept. Nobody either is a person of another version than
-        expected.
+        Returns the version that they have then, which is never 0. That an ``author`` changed it is
+        kept. Nobody either is a person of another version than expected.
         """
         same = _TABLE.c.subject_id == subject_id
         columns = select(_TABLE.c.enabled, _TABLE.c.version)
         async with self._connections.writing() as connection:
             found = (await connection.execute(columns.where(same))).first()
             if found is None or expected_version not in (None, found.version):
-                return False
-            version = found.version + 1
+                return None
+            version: int = found.version + 1
             await connection.execute(
                 update(_TABLE).where(same).values(enabled=enabled, version=version)
             )
@@ -203,7 +203,7 @@ class People:
                 changed = [FieldChange("enabled", found.enabled, enabled)]
                 row = change_values(author, ChangeKind.PERSON, subject_id, version, changed)
                 await write_changes(connection, [row])
-            return True
+            return version
 
     async def _remember(self, source: str, person: Person, now: float) -> Person | None:
         """``remember`` in one transaction: nobody takes the user key between check and write."""

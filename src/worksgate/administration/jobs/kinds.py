@@ -63,40 +63,67 @@ async def _settled(operations: Operations, job: Job, row: JobRow) -> JobRow:
     before = row.before
     if before is None:
         raise NotFound("this person was removed")
-    if before.get("expected") not in (None, before.get("version")):
-        raise Outdated("somebody has changed this person since")
+    expected = before.get("expected")
+    if job.undoes is not None:
+        await _check_undone(operations.people, job, row, before)
     account_id = row.subject_id.removeprefix(SUBJECT_PREFIX)
     if account_id == row.subject_id:
         if job.kind in OF_ACCOUNTS:
             raise Refused("only people of the built-in directory can have this")
-        await _change_person(operations.people, job.kind, row.subject_id)
-        version = None
+        version = await _change_person(operations.people, job.kind, row.subject_id, expected)
     else:
         if account_id == job.arguments.get("account_id"):
             raise Refused("whoever starts a change of many people is left out")
         account = await operations.users.by_id(account_id)
-        version = await _change_account(operations, job, account)
+        version = await _change_account(operations, job, account, expected)
     outcome = RowOutcome.UNCHANGED if _is_so(job, before) else RowOutcome.DONE
     return replace(row, outcome=outcome, before={**before, "after": version})
 
 
-async def _change_person(people: PeopleAdministration, kind: JobKind, subject_id: str) -> None:
+async def _check_undone(
+    people: PeopleAdministration, job: Job, row: JobRow, before: Mapping[str, Any]
+) -> None:
+    """Raise Outdated or Refused for somebody who is not as the job that is undone left them."""
+    if before.get("expected") is None or before["expected"] != before.get("version"):
+        raise Outdated("somebody has changed this person since")
+    since = job.arguments.get("since")
+    if job.kind is not JobKind.ENABLE or since is None:
+        return
+    if await people.has_left_since(row.subject_id, since):
+        raise Refused("this person has left since")
+
+
+# Somebody who is as is wanted may have been changed by this job, in a process that was killed: so
+# the version only counts for those who are not.
+
+
+async def _change_person(
+    people: PeopleAdministration, kind: JobKind, subject_id: str, expected: int | None
+) -> int | None:
+    """The version of a person of another source afterwards, if it is a new one."""
     there = await people.by_subject(subject_id)
-    if kind is JobKind.DISABLE:
-        await people.disable(there.person)
-    elif kind is JobKind.ENABLE:
-        await people.set_enabled(subject_id, there.source, enabled=True)
-    else:
+    if kind not in (JobKind.DISABLE, JobKind.ENABLE):
         await people.sign_out(subject_id, there.source)
+        return None
+    enabled = kind is JobKind.ENABLE
+    return await people.set_enabled_by_subject(
+        subject_id,
+        enabled=enabled,
+        expected_version=None if there.enabled == enabled else expected,
+    )
 
 
-async def _change_account(operations: Operations, job: Job, account: Account) -> int:
+async def _change_account(
+    operations: Operations, job: Job, account: Account, expected: int | None
+) -> int:
     """The version of the account afterwards."""
     users, username = operations.users, account.username
     if job.kind is JobKind.DISABLE:
-        return (await users.disable(username)).version
+        version = expected if account.enabled else None
+        return (await users.disable(username, expected_version=version)).version
     if job.kind is JobKind.ENABLE:
-        return (await users.enable(username)).version
+        version = None if account.enabled else expected
+        return (await users.enable(username, expected_version=version)).version
     if job.kind is JobKind.SIGN_OUT:
         await users.sign_out(username)
     elif job.kind is JobKind.RESET_LINK:
@@ -105,7 +132,9 @@ async def _change_account(operations: Operations, job: Job, account: Account) ->
         await operations.send_link(users, username)
     else:
         groups = _groups_of(job, account.groups)
-        changed = await users.change(username, expected_version=account.version, groups=groups)
+        if expected is None or groups == account.groups:
+            expected = account.version
+        changed = await users.change(username, expected_version=expected, groups=groups)
         return changed.version
     return account.version
 

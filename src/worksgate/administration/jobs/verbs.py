@@ -117,6 +117,7 @@ class JobAdministration:
         if problem := await self.why_not_undone(job):
             raise Refused(problem)
         kept = {name: value for name, value in job.arguments.items() if name == "group"}
+        kept["since"] = job.created_at
         changed = await self._rows.count(job.id, RowOutcome.DONE)
         return await self._begin(UNDONE_BY[job.kind], kept, changed, undoes=job.id)
 

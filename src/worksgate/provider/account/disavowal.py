@@ -229,7 +229,7 @@ class Disavowal:
 
     async def _close_person(self, holder: Holder, now: float) -> bool:
         event = _disavowal_event(holder, now, closes=True, password=False)
-        return await self._directory.people.set_enabled(holder.subject_id, False, event)
+        return bool(await self._directory.people.set_enabled(holder.subject_id, False, event))
 
 
 def _is_ours(holder: Holder) -> bool:
