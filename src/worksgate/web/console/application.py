@@ -190,7 +190,7 @@ async def _proved(route: Route, visit: Visit) -> Response:
     The form is kept in the question, and goes on after it.
     """
     who = visit.signed_in
-    if not route.needs_proof(visit.form) or who is None or who.is_proved(visit.now):
+    if not await route.needs_proof(visit) or who is None or who.is_proved(visit.now):
         return await route.handler(visit)
     problem = ""
     if code := visit.form.get("proof", ""):

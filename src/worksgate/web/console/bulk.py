@@ -16,14 +16,14 @@ from worksgate.administration.roles import Verb, may
 from worksgate.directory.jobs import Job, JobKind, JobRow, JobState
 from worksgate.directory.people_list import Matching
 from worksgate.web.console.csv_files import csv_lines
-from worksgate.web.console.people import GROUP, count_help, filter_fields, people_filter
+from worksgate.web.console.people import GROUP, WINDOW, count_help, filter_fields, people_filter
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
 
 LISTED: Final = 50
 """Jobs in the list, and people in that of a job."""
 UNPROVED: Final = 10
-"""People who may be disabled without using the second factor again."""
+"""People who may be changed without using the second factor again; in an hour, be disabled."""
 REFRESH: Final = 3
 """Seconds after which the page of a running job is read again."""
 _EXPORTED_AT_ONCE: Final = 1_000
@@ -68,12 +68,18 @@ async def start(visit: Visit) -> Response:
     return visit.to("/job", id=job.id)
 
 
-def needs_proof(form: Mapping[str, str]) -> bool:
-    """Whether a form would disable more than a few people.
+async def needs_proof(visit: Visit) -> bool:
+    """Whether a form would change more than a few people, or disable them with those before it.
 
-    The number is that of the form: with another one, nothing is started.
+    The number is that of the form: with another one, nothing is started. It counts before anything
+    is done, so that many forms at the same time are no way around.
     """
-    return form.get("do") == JobKind.DISABLE and _number(form.get("count", "")) > UNPROVED
+    people, disabled = _number(visit.form.get("count", "")), 0
+    if visit.form.get("do") == JobKind.DISABLE:
+        counter = f"disabled by {visit.administrator.account.id}"
+        for _ in range(min(people, UNPROVED + 1)):
+            disabled = await visit.console.store.bump(counter, WINDOW, visit.now)
+    return max(people, disabled) > UNPROVED
 
 
 async def show_all(visit: Visit) -> Response:

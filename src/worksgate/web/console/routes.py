@@ -48,20 +48,22 @@ class Route:
     """One page, or one thing that a form does.
 
     ``is_proved``, for forms, asks for the second factor again unless it was used a moment ago; it
-    may depend on what the form says. ``file_bytes`` is how large a file a form may have, for those
-    that take one.
+    may depend on what the form says, and on what was done before. ``file_bytes`` is how large a
+    file a form may have, for those that take one.
     """
 
     method: str
     path: str
     verb: Verb | None
     handler: Handler
-    is_proved: bool | Callable[[Mapping[str, str]], bool] = False
+    is_proved: bool | Callable[[Visit], Awaitable[bool]] = False
     file_bytes: int = 0
 
-    def needs_proof(self, form: Mapping[str, str]) -> bool:
-        """Whether what a form asks for needs the second factor again."""
-        return self.is_proved if isinstance(self.is_proved, bool) else self.is_proved(form)
+    async def needs_proof(self, visit: Visit) -> bool:
+        """Whether what the form of a visit asks for needs the second factor again."""
+        if isinstance(self.is_proved, bool):
+            return self.is_proved
+        return await self.is_proved(visit)
 
 
 ROUTES: Final = (
