@@ -1,5 +1,7 @@
 """Imports as jobs: what is checked and kept, and what is left of one that was interrupted."""
 
+from collections.abc import Sequence
+
 import pytest
 from tests.administration.installation import Office
 from tests.administration.test_jobs import _admin, _outcomes, _run, _runner
@@ -9,7 +11,7 @@ from worksgate.administration import Refused
 from worksgate.administration.errors import Forbidden
 from worksgate.administration.jobs import imports
 from worksgate.administration.roles import Role
-from worksgate.directory.jobs import KEPT_DRAFT, JobRows, JobState
+from worksgate.directory.jobs import KEPT_DRAFT, JobRow, JobRows, JobState
 
 
 def rows(*names: str, **cells: str) -> list[dict[str | None, str]]:
@@ -72,6 +74,68 @@ async def test_r189_an_import_is_bounded_and_begun_by_who_has_checked_it(
     assert await at_work.directory.jobs.purge(at_work.clock.now, 10) == 1
     await at_work.directory.jobs.purge(at_work.clock.now, 10)
     assert await at_work.administration.jobs.newest(10) == []
+
+
+async def test_r189_one_file_of_each_administrator_is_kept_unbegun(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = at_work.administration.import_jobs.check
+    others = await (await _admin(at_work)).import_jobs.check(rows("other"), update=False)
+    begun = await check(rows("begun"), update=False)
+    await at_work.administration.import_jobs.begin(begun.id)
+    for number in range(5):
+        last = await check(rows(f"a{number}", f"b{number}"), update=False)
+    kept = query(at_work.file, "SELECT job_id, count(*) FROM job_rows GROUP BY job_id")
+    assert sorted(kept) == sorted([(others.id, 1), (begun.id, 1), (last.id, 2)])
+    add_rows = JobRows.add_rows
+
+    async def overtaken(self: JobRows, job_id: str, of: Sequence[JobRow]) -> bool:
+        monkeypatch.setattr(JobRows, "add_rows", add_rows)
+        await check(rows("second"), update=False)
+        return await add_rows(self, job_id, of)
+
+    monkeypatch.setattr(JobRows, "add_rows", overtaken)
+    with pytest.raises(Refused, match="another file"):
+        await check(rows("first"), update=False)
+    assert "first" not in str(query(at_work.file, "SELECT * FROM job_rows"))
+    assert "second" in str(query(at_work.file, "SELECT * FROM job_rows"))
+
+
+async def test_r189_the_cells_of_a_row_are_kept_until_it_is_settled(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of one that is refused, that fails, or that a stopped job has not come to."""
+
+    def cells() -> int:
+        kept = query(at_work.file, "SELECT before FROM job_rows")
+        return sum("key-" in str(row) for row in kept)
+
+    imported = at_work.administration.import_jobs
+    refused = rows("refused", email="no address")
+    job = await imported.check([*rows("a", "b"), *refused], update=False)
+    assert cells() == 2
+    await imported.begin(job.id)
+    await _run(at_work)
+    assert cells() == 0
+    assert await _outcomes(at_work, job) == ["done", "done", "refused"]
+    results = await at_work.administration.jobs.results(job, 10)
+    assert [(each.before or {}).get("username") for each in results] == ["a", "b", "refused"]
+
+    stopped = await imported.check(rows("c", "d"), update=False)
+    await imported.begin(stopped.id)
+    await at_work.administration.jobs.stop(stopped.id)
+    assert cells() == 0
+
+    failing = await imported.check(rows("e"), update=False)
+    await imported.begin(failing.id)
+
+    async def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("worksgate.administration.jobs.runner.import_rows", fails)
+    await _run(at_work)
+    assert await _outcomes(at_work, failing) == ["failed"]
+    assert cells() == 0
 
 
 async def test_r189_a_help_desk_imports_nobody(at_work: Office) -> None:

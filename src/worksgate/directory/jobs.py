@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Select, and_, delete, func, insert, null, or_, select, tuple_, update
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
@@ -156,16 +156,26 @@ class JobRows:
 
     @run_to_completion
     async def add_draft(self, job: Job) -> None:
-        """Keep an import that was checked; its rows come with ``add_rows``."""
+        """Keep an import that was checked, in place of earlier ones of the same administrator.
+
+        Its rows come with ``add_rows``.
+        """
         values = {column.name: getattr(job, column.name) for column in _JOBS.c}
+        earlier = (_JOBS.c.actor == job.actor, _JOBS.c.state == JobState.DRAFT.value)
         async with self._connections.writing() as connection:
+            await connection.execute(delete(_JOBS).where(*earlier))  # and their rows with them
             await connection.execute(insert(_JOBS).values(values))
 
     @run_to_completion
-    async def add_rows(self, job_id: str, rows: Sequence[JobRow]) -> None:
-        """Keep some rows of a draft."""
+    async def add_rows(self, job_id: str, rows: Sequence[JobRow]) -> bool:
+        """Keep some rows of a draft; False if it was dropped, or begun, meanwhile."""
+        is_draft = (_JOBS.c.id == job_id, _JOBS.c.state == JobState.DRAFT.value)
+        held = update(_JOBS).where(*is_draft).values(state=JobState.DRAFT.value)  # until the commit
         async with self._connections.writing() as connection:
+            if (await connection.execute(held)).rowcount != 1:
+                return False
             await connection.execute(insert(_ROWS), [_row_values(job_id, row) for row in rows])
+            return True
 
     @run_to_completion
     async def begin_draft(self, job_id: str, event: AuditEvent) -> bool:
@@ -208,12 +218,17 @@ class JobRows:
 
     @run_to_completion
     async def end(self, job_id: str, state: JobState, event: AuditEvent) -> bool:
-        """End a job, with its audit record; False if it has ended by then."""
+        """End a job, with its audit record; False if it has ended by then.
+
+        What people were who are still waiting, and their rows of a file, is kept no longer.
+        """
         is_running = (_JOBS.c.id == job_id, _JOBS.c.state == JobState.RUNNING.value)
+        waiting = (_ROWS.c.job_id == job_id, _ROWS.c.outcome == RowOutcome.WAITING.value)
         values = {"state": state.value, "ended_at": event.at}
         async with self._connections.writing() as connection:
             ended = await connection.execute(update(_JOBS).where(*is_running).values(values))
             if ended.rowcount == 1:
+                await connection.execute(update(_ROWS).where(*waiting).values(before=null()))
                 await write_events(connection, event)
             return ended.rowcount == 1
 

@@ -1,7 +1,8 @@
 """Imports of people from a file, as jobs: checked first, and begun after somebody has looked.
 
-The rows of the file are kept with the job, so that another process can go on with them. So a file
-with passwords or hashes is refused here (R-189): they would stay in the database, in clear text.
+The rows of the file are kept with the job, so that another process can go on with them, each until
+it is settled. So a file with passwords or hashes is refused here (R-189): they would be in the
+database, in clear text. Of each administrator one file is kept that was checked and not begun.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +52,8 @@ class ImportJobs:
     async def check(self, rows: Sequence[Cells], *, update: bool) -> Job:
         """Keep the rows of a file with what would happen to each; nobody is changed.
 
-        With ``update`` people who exist are changed. Raises Refused or Forbidden.
+        With ``update`` people who exist are changed. What this administrator has checked before
+        and not begun is dropped. Raises Refused or Forbidden.
         """
         self._jobs.check_may(JobKind.IMPORT)
         if not rows:
@@ -87,7 +89,8 @@ class ImportJobs:
         await self._rows.add_draft(job)
         checked = [_kept(cells, row) for cells, row in zip(rows, report.rows, strict=True)]
         for start in range(0, len(checked), _AT_ONCE):
-            await self._rows.add_rows(job.id, checked[start : start + _AT_ONCE])
+            if not await self._rows.add_rows(job.id, checked[start : start + _AT_ONCE]):
+                raise Refused("you have had another file checked meanwhile")
         return job
 
     async def begin(self, job_id: str) -> Job:
@@ -121,9 +124,15 @@ async def import_rows(
         [_cells(row) for row in waiting], dry_run=False, update=bool(job.arguments["update"])
     )
     return [
-        await _settled(operations, row, imported)
+        without_cells(await _settled(operations, row, imported))
         for row, imported in zip(waiting, report.rows, strict=True)
     ]
+
+
+def without_cells(row: JobRow) -> JobRow:
+    """A row as it is kept once it is settled."""
+    before = row.before or {}
+    return replace(row, before={name: each for name, each in before.items() if name != "cells"})
 
 
 async def _settled(operations: Operations, row: JobRow, imported: ImportRow) -> JobRow:
@@ -167,9 +176,10 @@ def _kept(cells: Cells, row: ImportRow) -> JobRow:
         "lacks": list(row.lacks),
     }
     is_refused = row.outcome is ImportOutcome.REFUSED
-    return JobRow(
+    kept = JobRow(
         subject_id=f"line:{row.line:08}",
         outcome=RowOutcome.REFUSED if is_refused else RowOutcome.WAITING,
         before=before,
         detail=row.reason,
     )
+    return without_cells(kept) if is_refused else kept

@@ -14,7 +14,7 @@ import structlog
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Unfinished
-from worksgate.administration.jobs.imports import import_rows
+from worksgate.administration.jobs.imports import import_rows, without_cells
 from worksgate.administration.jobs.kinds import VERBS, Operations, outcome_for
 from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import may, role_named
@@ -121,7 +121,7 @@ class JobRunner:
         except (Unavailable, Unfinished):
             raise
         except Exception as error:  # as of one person
-            settled = [_failed(job, row, error) for row in waiting]
+            settled = [without_cells(_failed(job, row, error)) for row in waiting]
         for row in settled:
             yield row
 
