@@ -1,14 +1,18 @@
 """People from a CSV file: the file, what would happen to its rows, and the job."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
 import pytest_asyncio
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 
+from worksgate.administration.people_import.files import ReadFile, read_file
 from worksgate.administration.roles import Role
+from worksgate.web.console import importing
 from worksgate.web.console.importing import FILE_BYTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -92,6 +96,29 @@ async def test_r189_a_file_with_passwords_or_too_large_is_refused(browser: Admin
     assert "correct horse" not in page.text
     page = await upload(browser, HEAD.encode() + b"x" * (FILE_BYTES + 1))
     assert page.status_code == 413
+
+
+async def test_r189_reading_a_file_ends_with_the_first_row_too_many(
+    browser: AdminBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without reading on: what follows is no CSV. A sign-in meanwhile waits for none of it."""
+    monkeypatch.setattr(importing, "MOST_ROWS", 2)
+    threads: list[threading.Thread] = []
+
+    def read_elsewhere(*arguments: Any, **options: Any) -> ReadFile:
+        threads.append(threading.current_thread())
+        return read_file(*arguments, **options)
+
+    monkeypatch.setattr(importing, "read_file", read_elsewhere)
+    page = await upload(browser, b'username\na\nb\nc\n"never closed\n')
+    assert page.status_code == 400
+    assert "the file has more than 2 rows" in page.text
+    page = await upload(browser, b"username\na\nb\n" + b"\n" * 9)
+    assert page.status_code == 303
+    assert threading.main_thread() not in threads
+    assert len(threads) == 2
+    whole = read_file("people.csv", b"username\n" + b"a\n" * 20_000)
+    assert len(whole.rows) == 20_000  # on the command line
 
 
 async def test_a_file_of_a_japanese_windows_is_read(

@@ -45,14 +45,16 @@ class ReadFile:
     is_guess: bool
 
 
-def read_file(name: str, data: bytes, encoding: str | None = None) -> ReadFile:
+def read_file(
+    name: str, data: bytes, encoding: str | None = None, *, most_rows: int | None = None
+) -> ReadFile:
     """The rows of a file, which errors call ``name``.
 
-    Without ``encoding`` (one of ``READABLE``) it is detected if it is unambiguous. Raises BadFile;
-    invalid rows are left to the import.
+    Without ``encoding`` (one of ``READABLE``) it is detected if it is unambiguous. Raises BadFile,
+    also as soon as there are more than ``most_rows``; invalid rows are left to the import.
     """
     text, encoding, is_guess = _decoded_or_guessed(name, data, encoding)
-    rows = _cells_of(name, text)
+    rows = _cells_of(name, text, most_rows)
     while rows and not any(rows[-1]):
         rows.pop()
     try:
@@ -98,15 +100,20 @@ def _only_reading(data: bytes) -> str | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _cells_of(file: str, text: str) -> list[list[str]]:
+def _cells_of(file: str, text: str, most: int | None) -> list[list[str]]:
     """The rows of a file. Raises BadFile with the line on which the invalid row begins."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     rows: list[list[str]] = []
     begins = 1
     try:
         for row in reader:
-            rows.append(row)
             begins = reader.line_num + 1
+            if most is None or len(rows) <= most:  # the first one names the columns
+                rows.append(row)
+            elif any(row):  # empty ones at the end are none
+                raise BadFile(
+                    f"{file} has more than {most:,} rows; on the server: worksgate user import"
+                )
     except csv.Error as error:
         hint = " (a quotation mark is never closed)" if "unexpected end" in str(error) else ""
         raise BadFile(f"{file} is not a CSV file: line {begins}: {error}{hint}") from None

@@ -1,5 +1,6 @@
 """People from a CSV file: checked first, then imported by a job."""
 
+import asyncio
 from typing import Final
 
 from starlette.responses import Response
@@ -47,7 +48,13 @@ async def check(visit: Visit) -> Response:
         return _form(visit, problem="none")
     encoding = visit.form.get("encoding", "")
     try:
-        read = read_file("the file", visit.file, encoding if encoding in READABLE else None)
+        read = await asyncio.to_thread(  # it takes long enough to hold a sign-in up
+            read_file,
+            "the file",
+            visit.file,
+            encoding if encoding in READABLE else None,
+            most_rows=MOST_ROWS,
+        )
     except UnknownEncoding as error:
         return _form(visit, problem="encoding", detail=str(error))
     except BadFile as error:
