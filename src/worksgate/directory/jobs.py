@@ -217,14 +217,23 @@ class JobRows:
             return bool(await connection.scalar(state) == JobState.RUNNING.value)
 
     @run_to_completion
-    async def end(self, job_id: str, state: JobState, event: AuditEvent) -> bool:
+    async def end(
+        self,
+        job_id: str,
+        state: JobState,
+        event: AuditEvent,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> bool:
         """End a job, with its audit record; False if it has ended by then.
 
-        What people were who are still waiting, and their rows of a file, is kept no longer.
+        What people were who are still waiting, and their rows of a file, is kept no longer. With
+        ``arguments`` it has these from then on.
         """
         is_running = (_JOBS.c.id == job_id, _JOBS.c.state == JobState.RUNNING.value)
         waiting = (_ROWS.c.job_id == job_id, _ROWS.c.outcome == RowOutcome.WAITING.value)
-        values = {"state": state.value, "ended_at": event.at}
+        values: dict[str, Any] = {"state": state.value, "ended_at": event.at}
+        if arguments is not None:
+            values["arguments"] = arguments
         async with self._connections.writing() as connection:
             ended = await connection.execute(update(_JOBS).where(*is_running).values(values))
             if ended.rowcount == 1:

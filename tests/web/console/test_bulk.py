@@ -11,9 +11,10 @@ from tests.databases import query
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 
 from worksgate.administration.roles import Role
+from worksgate.audit import AuditEvent
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
-from worksgate.directory.jobs import JobState
+from worksgate.directory.jobs import Job, JobRows, JobState
 from worksgate.web.console import people as people_pages
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -141,6 +142,24 @@ async def test_r185_if_others_match_by_then_it_is_asked_again(
     assert "Disable 3 people?" in browser.page.text
     assert "The list has changed in the meantime" in browser.page.text
     assert await enabled(console, "moving") == 4
+
+
+async def test_r185_a_job_says_that_others_matched_when_its_turn_came(
+    console: ConsoleUnderTest, browser: AdminBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await people(console, "waited", 3)
+    kept = await choose(browser, "enable", group="waited", all="1")
+    add = JobRows.add
+
+    async def add_late(self: JobRows, job: Job, event: AuditEvent) -> None:
+        await console.administration.users.change("waited-001", groups=())
+        await add(self, job, event)
+
+    monkeypatch.setattr(JobRows, "add", add_late)
+    await browser.post("/jobs/start", **kept)
+    page = await is_over(console, browser)
+    assert "The list has changed in the meantime" in page
+    assert "0 of 3" in page
 
 
 async def test_r185_more_than_ten_are_disabled_after_the_second_factor_only(

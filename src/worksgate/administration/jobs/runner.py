@@ -203,7 +203,8 @@ class JobRunner:
         event = AuditEvent(
             event=Event.USER_CHANGED, at=self._clock(), actor=job.actor, detail=detail
         )
-        if await self._rows.end(job.id, state, event):
+        why = {**job.arguments, "outdated": True} if state is JobState.STOPPED else None
+        if await self._rows.end(job.id, state, event, why):
             _log.info("job.ended", job=job.id, state=state.value, done=job.done, failed=job.failed)
 
 

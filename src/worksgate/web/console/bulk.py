@@ -105,6 +105,7 @@ async def show(visit: Visit) -> Response:
         is_running=is_running,
         refresh=REFRESH if is_running and "still" not in visit.query else None,
         group=job.arguments.get("group", ""),
+        has_changed=job.arguments.get("outdated", False),
         wrong=await jobs.wrong(job, LISTED) if job.failed else [],
         listed=LISTED,
         may_stop=visit.may(VERBS[job.kind]),
