@@ -8,8 +8,8 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,9 @@ class Terminal:
         """Run a command in this process; nothing is replaced but the standard streams."""
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="\n") for _ in range(2))
         with (
+            _zone_of_the_environment(),
             mock.patch.dict(os.environ, self._environ(), clear=True),
+            _zone_of_the_environment(),
             mock.patch.object(sys, "argv", ["worksgate", *arguments]),
             mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8")),
             redirect_stdout(out),
@@ -124,6 +126,14 @@ class Terminal:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         named = {"WORKSGATE_DATABASE_URL": database} if self.has_database_url else {}
         return {**kept, **named, "LC_ALL": "C.UTF-8", **self.environ}
+
+
+@contextmanager
+def _zone_of_the_environment() -> Iterator[None]:
+    """At both ends TZ is read again: the C library remembers what it has once seen."""
+    time.tzset()
+    yield
+    time.tzset()
 
 
 def _exit_code() -> int:
