@@ -164,7 +164,7 @@ async def test_every_page_is_accessible_and_fits(
 async def test_r163_two_browsers_change_one_client_and_neither_loses_anything(
     console: RealConsole, open_window: OpenWindow
 ) -> None:
-    first = await open_window(locale="en-US", java_script_enabled=False)
+    first = await open_window(locale="en-US", java_script_enabled=False, reduced_motion="reduce")
     await become_owner(first.tab, await console.link())
     second = await open_window(locale="en-US", reduced_motion="reduce")
     state = await first.tab.context.storage_state()

@@ -67,7 +67,7 @@ async def test_what_people_are_is_read_of_every_source(directory: Directory) -> 
     )
     assert await directory.jobs.states(["directory:1", "ldap:1", "directory:2"]) == {
         "directory:1": {"username": "aoi", "enabled": True, "groups": ["x"], "version": 0},
-        "ldap:1": {"username": "hana", "enabled": True},
+        "ldap:1": {"username": "hana", "enabled": True, "version": 0},
     }
 
 

@@ -449,7 +449,7 @@ async def test_r159_an_export_is_recorded_and_no_formula(
     browser = await console.signed_in("owner")
     await browser.get("/audit")
     exported = await browser.post("/audit/export", event="login.failed")
-    assert f",'{first}HYPERLINK(1)," in exported.text
+    assert f""","'{first}HYPERLINK(1)",""" in exported.text
     records = await console.administration.audit_log.search(event=Event.SYSTEM)
     assert [(each.actor, each.detail) for each in records] == [
         ("console:owner", "an export begins: audit records as CSV, event=login.failed"),

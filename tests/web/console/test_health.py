@@ -152,5 +152,5 @@ async def test_alerts_are_listed_in_the_language_of_the_page(console: ConsoleUnd
     ]
     await console.administration.alerts.note(alerts, console.clock())
     page = (await browser.get("/health")).text
-    assert "ends in 3 days" in page
+    assert "expires in 3 days" in page
     assert "of_a_later_version" in page
