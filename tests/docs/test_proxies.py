@@ -255,7 +255,10 @@ def test_f29_who_sends_on_after_an_answer_of_nginx_itself_keeps_no_other_out(
 def test_f29_one_address_gets_a_thousand_connections_of_haproxy_and_no_more(proxy: Proxy) -> None:
     with proxy.held(1_100, CALL, https=False) as let_in:
         assert_another_is_served(proxy)
-        assert 900 < sum(map(_is_open, let_in)) <= 1_000  # those of a test before may be closing
+        until = time.monotonic() + 5
+        while (there := sum(map(_is_open, let_in))) > 1_000 and time.monotonic() < until:
+            time.sleep(0.05)  # the end of a refused one takes a moment to arrive
+        assert 900 < there <= 1_000  # those of a test before may be closing
 
 
 def _is_open(connection: socket.socket) -> bool:
