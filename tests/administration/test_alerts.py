@@ -320,6 +320,38 @@ async def test_r173_what_was_not_taken_is_tried_again_logged_and_given_up_in_the
     assert not any(each in said for each in ("hush@", SECRET, "/alerts"))
 
 
+@asynccontextmanager
+async def node_receiver(secret: str) -> AsyncIterator[tuple[str, asyncio.StreamReader]]:
+    """The address of a receiver that is not ours, and the lines that it prints."""
+    script = str(Path(__file__).parent / "webhook_receiver.mjs")
+    node = await asyncio.create_subprocess_exec(
+        "node", script, secret, stdout=asyncio.subprocess.PIPE
+    )
+    assert node.stdout
+    try:
+        yield f"http://127.0.0.1:{int(await node.stdout.readline())}/alerts", node.stdout
+    finally:
+        node.terminate()
+        await node.wait()
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("theirs", [SECRET, SECRET[::-1]])
+async def test_r173_a_receiver_in_node_compares_the_signature(database: Path, theirs: str) -> None:
+    """As the page about the console describes it; with another secret it takes nothing."""
+    async with (
+        node_receiver(theirs) as (url, lines),
+        directory_in(database) as directory,
+        teller(alert_webhook=url, alert_webhook_secret=SECRET) as tells,
+    ):
+        await directory.alerts.note([an_alert()], NOW)
+        watch = Watch(directory.sign_ins, directory.going_live.started_at)
+        sent = await one_round(directory, watch, tells, NOW)
+        received = json.loads(await lines.readline())
+    is_good = theirs == SECRET
+    assert (sent, received) == (is_good, {"isGood": is_good, "kind": an_alert().kind})
+
+
 async def test_r93_the_answer_of_a_webhook_is_not_read(database: Path) -> None:
     """It could be endless."""
     began = time.monotonic()
