@@ -4,14 +4,15 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.directory.audit.live_records import LiveRecords
 from worksgate.directory.database import Directory
-from worksgate.directory.going_live import AT_ONCE, Answer, AnswerName, FindingRow, Member
+from worksgate.directory.going_live import AT_ONCE, AnswerName, FindingRow, Member
 from worksgate.directory.queries import AuditFilter
+from worksgate.directory.wizard_answers import Answer
 
 EVENT = AuditEvent(event=Event.SYSTEM, at=5.0, detail="done")
 
 
 def answer(set_id: str) -> Answer:
-    return Answer({"id": set_id}, "test", 5.0)
+    return Answer({"id": set_id}, 5.0, "test")
 
 
 async def count(directory: Directory) -> int:

@@ -28,6 +28,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     set_up               answers of the set-up wizard, and what LINE WORKS did last
     jobs                 bulk changes, and what each did to whom
     going_live           members of LINE WORKS, what rehearsals found, the plan and the start
+    wizard_answers       the one answer under each name, of the wizard and of going live
     change_log           what administrators changed, before and after
     alerts               what administrators are told of, once for each time
     audit                the audit log

@@ -9,18 +9,18 @@ refused in the end. What counts is never swept away.
 
 import asyncio
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, delete, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.directory.wizard_answers import Answer, replace_answer
 
 AT_ONCE: Final = 500
 """Rows of one transaction: a few milliseconds."""
@@ -74,15 +74,6 @@ class FindingRow:
     key_there: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What was answered or noted under a name, by whom, and when (seconds since the epoch)."""
-
-    value: Mapping[str, Any]
-    actor: str | None
-    at: float
-
-
 class AnswerName(StrEnum):
     """The names under which going live keeps its answers."""
 
@@ -109,14 +100,13 @@ class GoingLiveRows:
         """What is kept under a name."""
         async with self._connections.reading() as connection:
             row = (await connection.execute(select(_ANSWERS).where(_is(name)))).mappings().first()
-        return None if row is None else Answer(row["value"], row["actor"], row["at"])
+        return None if row is None else Answer(row["value"], row["at"], row["actor"])
 
     @run_to_completion
     async def keep(self, name: AnswerName, answer: Answer, event: AuditEvent) -> None:
         """Keep an answer in place of an earlier one, with its audit record."""
         async with self._connections.writing() as connection:
-            await _keep(connection, name, answer)
-            await write_events(connection, event)
+            await replace_answer(connection, name.value, answer, event)
 
     @run_to_completion
     async def forget(self, names: Sequence[AnswerName], event: AuditEvent) -> bool:
@@ -260,8 +250,7 @@ class GoingLiveRows:
         async with self._connections.writing() as connection:
             if await connection.scalar(select(func.count()).where(own)) != number:
                 return False
-            await _keep(connection, name, answer)
-            await write_events(connection, event)
+            await replace_answer(connection, name.value, answer, event)
             return True
 
     async def _sweep(self, name: AnswerName, set_id: Column[str], row_id: Column[Any]) -> None:
@@ -294,14 +283,3 @@ class GoingLiveRows:
 
 def _is(name: AnswerName) -> ColumnElement[bool]:
     return _ANSWERS.c.name == name.value
-
-
-async def _keep(connection: AsyncConnection, name: AnswerName, answer: Answer) -> None:
-    await connection.execute(delete(_ANSWERS).where(_is(name)))
-    values = {
-        "name": name.value,
-        "value": dict(answer.value),
-        "actor": answer.actor,
-        "at": answer.at,
-    }
-    await connection.execute(insert(_ANSWERS).values(values))

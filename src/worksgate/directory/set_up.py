@@ -1,31 +1,19 @@
 """What was answered in the set-up wizard, and when LINE WORKS last did what for a client."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import func, select
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
-from worksgate.database.recording import write_events
 from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.directory.wizard_answers import Answer, replace_answer
 
 RECORDS_LOOKED_AT = 20_000
 """The newest audit records: what is older was long before, and a page must not read all of them."""
 
 _ANSWERS, _AUDIT = schema.wizard_answers, schema.audit
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer, or the result of a check; ``at`` is in seconds since the epoch."""
-
-    value: Mapping[str, Any]
-    at: float
-    actor: str | None = None
 
 
 class SetUpRows:
@@ -49,8 +37,7 @@ class SetUpRows:
     async def keep(self, name: str, answer: Answer, event: AuditEvent) -> None:
         """Store an answer in place of any earlier one, together with its record."""
         async with self._connections.writing() as connection:
-            await _replace(connection, name, answer)
-            await write_events(connection, event)
+            await replace_answer(connection, name, answer, event)
 
     @run_to_completion
     async def last_events(self, client_id: str) -> dict[str, float]:
@@ -68,12 +55,3 @@ class SetUpRows:
                 for name in (event, f"{event} {reason}"):
                     found[name] = max(at, found.get(name, at))
         return found
-
-
-async def _replace(connection: AsyncConnection, name: str, answer: Answer) -> None:
-    await connection.execute(delete(_ANSWERS).where(_ANSWERS.c.name == name))
-    await connection.execute(
-        insert(_ANSWERS).values(
-            name=name, value=dict(answer.value), at=answer.at, actor=answer.actor
-        )
-    )

@@ -13,8 +13,9 @@ from worksgate.administration import NotFound, Refused
 from worksgate.administration.going_live import BadMembersFile, Finding, MembersRead
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
-from worksgate.directory.going_live import AT_ONCE, Answer, Member
+from worksgate.directory.going_live import AT_ONCE, Member
 from worksgate.directory.queries import AuditFilter
+from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import SecondFactor
 
 HEADER = "Name,ID,External Key\n"
@@ -67,7 +68,7 @@ async def test_r176_a_reading_that_lost_rows_to_another_does_not_count(at_work: 
     whole = await going_live.read_members(FILE)
     await rows.add_members("half", [Member(account="second@x")])
     event = AuditEvent(event=Event.SYSTEM, at=NOW)
-    answer = Answer({"id": "half", "number": 2}, "tester", NOW)
+    answer = Answer({"id": "half", "number": 2}, NOW, "tester")
     assert not await rows.let_members_count("half", 2, answer, event)
     assert await going_live.members_read() == whole
     assert len(await rows.members(whole.reading)) == 3

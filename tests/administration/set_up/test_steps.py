@@ -12,7 +12,7 @@ from worksgate.administration.set_up.console_values import (
     suspicious,
 )
 from worksgate.administration.set_up.steps import SetUp, State, Step
-from worksgate.directory.set_up import Answer
+from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import Client, Profile, UserKey
 
 URL = "https://sso.example.com"

@@ -25,13 +25,13 @@ from worksgate.credentials.secrets import new_id
 from worksgate.directory.database import Directory
 from worksgate.directory.going_live import (
     AT_ONCE,
-    Answer,
     AnswerName,
     FindingRow,
     Member,
     MemberState,
 )
 from worksgate.directory.people_list import Listed, PeopleFilter
+from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import Client, ImapPasswords, SecondFactor
 
 MAIL_SEEN_WITHIN: Final = 30 * 86_400.0
@@ -305,7 +305,7 @@ class GoingLive:
         )
 
     def _answer(self, value: Mapping[str, Any]) -> Answer:
-        return Answer(value, self._actor.name, self._actor.now())
+        return Answer(value, self._actor.now(), self._actor.name)
 
     def _event(self, detail: str) -> AuditEvent:
         return self._actor.event(Event.SYSTEM, f"going live: {detail}")

@@ -10,7 +10,7 @@ from enum import StrEnum, auto
 from typing import Final
 
 from worksgate.audit import Event, Reason
-from worksgate.directory.set_up import Answer
+from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import Client, UserKey
 
 PATIENCE = 60.0

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from worksgate.administration.set_up.console_values import OPTIONAL, ConsoleField, ShownField
 from worksgate.administration.set_up.outside_check import Outside
-from worksgate.directory.set_up import Answer
+from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import Client, Profile, UserKey
 
 

@@ -21,7 +21,7 @@ from worksgate.administration.set_up.steps import SOURCE_PREFIX, SetUp
 from worksgate.audit import Event
 from worksgate.directory.database import Directory
 from worksgate.directory.people_list import PeopleFilter
-from worksgate.directory.set_up import Answer
+from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import DAY, Client, Profile, UserKey
 from worksgate.settings.options import Settings
 
