@@ -406,6 +406,7 @@ HOSTILE = [
     ("/client/rules?id=%ed%a0%80", 404),
     ("/audit/changes?kind=no_such&before=" + "9" * 30, 200),
     ("/audit/changes?before=999999999999999999", 200),
+    ("/go-live/rehearsal?after=" + "9" * 5_000, 200),
 ]
 """Addresses, and the status of the page that they get."""
 

@@ -69,6 +69,8 @@ async def test_r176_r177_from_the_file_to_the_person(
     assert "H-2" in page
     kang = await console.administration.users.get("kang")
     assert f"/person?id={kang.person.subject_id.replace(':', '%3A')}" in page
+    odd = await owner.get(f"/go-live/rehearsal?finding=key_differs&after={'9' * 30}")
+    assert odd.status_code == 200
 
 
 async def test_r159_findings_are_exported_after_a_code_and_with_a_record(

@@ -17,6 +17,7 @@ from worksgate.administration.going_live import (
 from worksgate.administration.going_live.members_file import ENCODINGS, FileFault, RowFault
 from worksgate.administration.roles import Verb
 from worksgate.directory.people_list import PAGE
+from worksgate.web.console.changes import number_of
 from worksgate.web.console.csv_files import csv_file
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
@@ -150,7 +151,7 @@ async def _page(visit: Visit, bad: BadMembersFile | None = None) -> Response:
     going_live = visit.administration.going_live
     last = await going_live.last_rehearsal()
     finding = _chosen(visit, last)
-    after = int(number) if (number := visit.query.get("after", "")).isdecimal() else 0
+    after = max(0, number_of(visit.query.get("after", "")))
     rows = [] if finding is None else await going_live.findings(finding, after, PAGE + 1)
     clients = await visit.administration.clients.all() if visit.may(Verb.GO_LIVE) else ()
     return visit.page(
