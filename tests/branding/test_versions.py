@@ -119,6 +119,7 @@ async def test_r184_whoever_has_seen_an_older_version_changes_nothing(
         branding.save("Acme", expected=seen, name="Two"),
         branding.set_logo("Acme", None, expected=seen),
         branding.publish("Acme", expected=seen),
+        branding.discard("Acme", expected=seen),
     ):
         with pytest.raises(Outdated):
             await late

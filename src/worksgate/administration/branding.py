@@ -165,13 +165,13 @@ class BrandingAdministration:
         return branding
 
     @retried_on_conflict
-    async def discard(self, name_or_id: str, /) -> None:
-        """Drop the draft. Raises NotFound."""
+    async def discard(self, name_or_id: str, /, *, expected: int | None = None) -> None:
+        """Drop the draft. Raises NotFound or Outdated."""
         async with self._directory.changing() as transaction:
-            client = found(await transaction.client(name_or_id), "client", name_or_id)
-            if await rows.find_draft(transaction.connection, client.client_id) is not None:
-                await rows.drop_draft(transaction.connection, client.client_id)
-                await transaction.record(self._event(client, "draft discarded"))
+            edit = await _Edit.of(transaction, name_or_id, expected)
+            if edit.draft is not None:
+                await rows.drop_draft(transaction.connection, edit.client.client_id)
+                await transaction.record(self._event(edit.client, "draft discarded"))
 
     @retried_on_conflict
     async def publish(

@@ -68,6 +68,10 @@ async def test_a_draft_is_saved_previewed_and_published(
     assert found.shown is not None
     assert found.shown.actor == "console:owner"
     await send(browser, name="")
+    response = await browser.post(f"{PATH}/discard", id=client_id, number=str(found.number))
+    assert response.status_code == 409
+    assert (await branding.of_client(client_id)).draft is not None
+    await browser.get(f"{PATH}?id={client_id}")
     await send(browser, "/discard")
     assert (await branding.of_client(client_id)).draft is None
 

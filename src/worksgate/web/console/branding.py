@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from worksgate.administration import Outdated, Refused
+from worksgate.administration import Refused
 from worksgate.administration.branding import BrandingRefused, ClientBranding, Version
 from worksgate.catalogues import LANGUAGE_NAMES, LANGUAGES
 from worksgate.clients.branding import (
@@ -21,6 +21,7 @@ from worksgate.clients.branding import (
     Texts,
 )
 from worksgate.clients.branding.logo import MAX_FILE, MEDIA_TYPE
+from worksgate.web.console.changes import number_of
 from worksgate.web.console.pages import POLICY
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.previews import SCHEMES
@@ -99,7 +100,7 @@ async def publish(visit: Visit) -> Response:
     """Show the draft to everybody, or an earlier version again."""
     form, found = visit.form, await _of(visit, visit.form.get("id", ""))
     again = form.get("again", "")
-    number = None if not again else _digits(again)
+    number = None if not again else number_of(again)
     await visit.administration.branding.publish(
         found.client.client_id, number, expected=_number(form)
     )
@@ -108,8 +109,8 @@ async def publish(visit: Visit) -> Response:
 
 async def discard(visit: Visit) -> Response:
     """Drop the draft."""
-    found = await _of(visit, visit.form.get("id", ""))
-    await visit.administration.branding.discard(found.client.client_id)
+    form, found = visit.form, await _of(visit, visit.form.get("id", ""))
+    await visit.administration.branding.discard(found.client.client_id, expected=_number(form))
     return _done(visit, found, "discarded")
 
 
@@ -200,14 +201,8 @@ def _language(visit: Visit) -> str:
 
 
 def _number(form: Mapping[str, str]) -> int:
-    """The version that the form was made from. Raises Outdated for none."""
-    return _digits(form.get("number", ""))
-
-
-def _digits(typed: str) -> int:
-    if not (typed.isascii() and typed.isdigit() and len(typed) < 16):
-        raise Outdated("the form names no version")
-    return int(typed)
+    """The version that the form was made from."""
+    return number_of(form.get("number", ""))
 
 
 def _done(visit: Visit, found: ClientBranding, what: str) -> Response:
