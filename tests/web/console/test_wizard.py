@@ -23,6 +23,7 @@ IMPOSSIBLE: tuple[tuple[str, dict[str, str]], ...] = (
     ("/wizard/values", {"field": "client_secret", "is_so": "yes"}),
     ("/wizard/values/secret", {}),
 )
+PLACE = {"profile": "line_works", "plan": "free", "language": "en"}
 MARKS = re.compile(r'aria-label="(done|needs attention)"')
 
 
@@ -39,6 +40,12 @@ async def answers(console: ConsoleUnderTest) -> set[str]:
 async def records(console: ConsoleUnderTest) -> list[str]:
     found = await console.administration.audit_log.search(event=Event.SYSTEM)
     return [each.detail or "" for each in found if (each.detail or "").startswith("set-up")]
+
+
+async def version_on(browser: AdminBrowser, path: str) -> str:
+    """The version of the client that a page shows."""
+    await browser.get(path)
+    return browser.hidden("version")
 
 
 async def test_a_new_installation_leads_to_the_wizard_until_there_is_a_client(
@@ -91,6 +98,33 @@ async def test_an_answer_that_cannot_be_is_refused_and_not_kept(
         await owner.post(path, **form)
         assert owner.page.status_code in (404, 409), (path, form)
     assert await answers(console) == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/wizard/where", {"domain": "mine.example.com", **PLACE}),
+        ("/wizard/keys", {"kind": "works_account"}),
+    ],
+)
+async def test_the_client_is_changed_only_as_the_page_has_shown_it(
+    console: ConsoleUnderTest, owner: AdminBrowser, path: str, form: dict[str, str]
+) -> None:
+    clients = console.administration.clients
+    await clients.add("Works")
+    seen = await version_on(owner, path)
+    theirs = await clients.change("Works", domain="theirs.example.com")
+    other = (await clients.add("Another, which comes first")).client
+    for late in ("", seen, str(theirs.version)):
+        await owner.get(path)
+        await owner.post(path, **form, version=late)
+        assert owner.page.status_code == 409, late
+    assert set(await clients.all()) == {other, theirs}
+    assert await answers(console) == set()
+    await owner.post(path, **form, version=await version_on(owner, path))
+    assert owner.page.status_code == 303
+    assert await clients.get("Works") == theirs
+    assert await clients.get(other.client_id) != other
 
 
 async def test_r166_the_address_is_done_by_an_answer_from_outside_alone(

@@ -130,10 +130,14 @@ class SetUpAdministration:
         """Whether there is a client at all."""
         return bool(await self._clients.all())
 
-    async def place(self, *, profile: str, domain: str, plan: str, language: str) -> None:
+    async def place(
+        self, *, profile: str, domain: str, plan: str, language: str, expected_version: int
+    ) -> None:
         """Keep where the tenant is; an existing client gets the domain.
 
-        Raises Refused for a product, a plan or a language that does not exist, or a bad domain.
+        ``expected_version`` is that of the client that the caller has seen; no two clients have
+        the same. Raises Refused for a product, a plan or a language that does not exist, or a bad
+        domain; Outdated if the client has changed since, or is another one.
         """
         if (
             profile not in list(Profile)
@@ -144,20 +148,24 @@ class SetUpAdministration:
         domain = domain.strip().lower()
         client = (await self.overview()).client
         if client is not None and domain and domain != client.domain:
-            await self._clients.change(client.client_id, domain=domain)
+            await self._clients.change(
+                client.client_id, expected_version=expected_version, domain=domain
+            )
         value = {"profile": profile, "domain": domain, "plan": plan, "language": language}
         await self._keep("where", value, f"{profile}, plan {plan}, domain {domain or 'unknown'}")
 
-    async def choose_key(self, kind: str) -> None:
+    async def choose_key(self, kind: str, *, expected_version: int) -> None:
         """Keep which user key LINE WORKS gets; an existing client is changed at once.
 
-        Raises Refused.
+        ``expected_version`` is as for ``place``. Raises Refused or Outdated.
         """
         if kind not in list(UserKey):
             raise Refused("there is no such kind of user key")
         client = (await self.overview()).client
         if client is not None and client.user_key.value != kind:
-            await self._clients.change(client.client_id, user_key=kind)
+            await self._clients.change(
+                client.client_id, expected_version=expected_version, user_key=kind
+            )
         await self._keep("key_kind", {"kind": kind}, f"the user key is the {kind}")
 
     async def choose_client(self, client_id: str) -> None:

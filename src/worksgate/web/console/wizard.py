@@ -24,6 +24,7 @@ from worksgate.administration.set_up import (
     Step,
 )
 from worksgate.oauth.model import Profile
+from worksgate.web.console.changes import number_of
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
 
@@ -187,6 +188,7 @@ async def keep_where(visit: Visit) -> Response:
         domain=form.get("domain", ""),
         plan=form.get("plan", ""),
         language=form.get("language", ""),
+        expected_version=number_of(form.get("version", "")),
     )
     return visit.to(path_of(Step.ADDRESS))
 

@@ -11,6 +11,7 @@ from worksgate.directory.people_list import COUNTED, Listed, PeopleFilter
 from worksgate.oauth.model import UserKey
 from worksgate.settings.sources import SourceSettings
 from worksgate.sources import SourceUnavailable
+from worksgate.web.console.changes import number_of
 from worksgate.web.console.csv_files import csv_file
 from worksgate.web.console.visit import Visit
 from worksgate.web.console.wizard import path_of, step_page
@@ -45,7 +46,10 @@ async def show_keys(visit: Visit) -> Response:
 
 async def choose_key(visit: Visit) -> Response:
     """Keep which key it is."""
-    await visit.administration.set_up.choose_key(visit.form.get("kind", ""))
+    form = visit.form
+    await visit.administration.set_up.choose_key(
+        form.get("kind", ""), expected_version=number_of(form.get("version", ""))
+    )
     return visit.to(path_of(Step.KEYS))
 
 
