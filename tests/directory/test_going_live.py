@@ -28,9 +28,9 @@ async def test_r176_a_set_counts_once_it_is_whole_and_others_are_swept_away(
     for set_id in ("b", "Z-9", "_a"):  # databases differ in the order of such texts
         await rows.add_members(set_id, many)
     await rows.add_members("b", [Member(account="one more", name="田中")])
-    assert not await rows.let_members_count("b", AT_ONCE, answer("b"), EVENT)
+    assert not await rows.make_members_current("b", AT_ONCE, answer("b"), EVENT)
     assert await rows.answer(AnswerName.MEMBERS) is None
-    assert await rows.let_members_count("b", AT_ONCE + 1, answer("b"), EVENT)
+    assert await rows.make_members_current("b", AT_ONCE + 1, answer("b"), EVENT)
     assert await rows.answer(AnswerName.MEMBERS) == answer("b")
     await rows.sweep_members()
     assert await count(directory) == len(await rows.members("b")) == AT_ONCE + 1
@@ -46,7 +46,7 @@ async def test_findings_are_read_in_their_order(directory: Directory) -> None:
     found = [FindingRow(finding="ready", number=each, username="ü") for each in range(1, 8)]
     await rows.add_findings("r", [*found, FindingRow(finding="twice", number=1)])
     assert await rows.findings("r", "ready", 2, 3) == found[2:5]
-    assert await rows.let_rehearsal_count("r", 8, answer("r"), EVENT)
+    assert await rows.make_rehearsal_current("r", 8, answer("r"), EVENT)
     await rows.sweep_findings()
     assert len(await rows.findings("r", "ready", 0, 100)) == 7
 

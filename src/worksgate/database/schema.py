@@ -352,7 +352,7 @@ line_works_members = Table(
     Column("external_key", Text),
     Column("state", String(32), nullable=False),
 )
-"""The members of LINE WORKS, of the file that its console gives; one reading of it counts."""
+"""The members of LINE WORKS, of the file that its console gives; one reading of it is current."""
 
 rehearsal_findings = Table(
     "rehearsal_findings",
@@ -367,7 +367,7 @@ rehearsal_findings = Table(
     Column("key_here", Text),
     Column("key_there", Text),
 )
-"""What a rehearsal found about whom; one rehearsal counts."""
+"""What a rehearsal found about whom; one rehearsal is current."""
 
 alerts = Table(
     "alerts",

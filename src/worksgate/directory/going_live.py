@@ -1,10 +1,11 @@
 """What going live keeps: LINE WORKS' members, what a rehearsal found, the plan, the start.
 
 Members and findings may be 100,000 rows and are written a few hundred at a time, so that no sign-in
-waits for a long transaction. Such a set of rows has an ID and counts once its answer names it, in
-the transaction that also counts the rows: a reader sees all of one set or all of the one before.
+waits for a long transaction. Such a set of rows has an ID, and becomes the current one when its
+answer names it, in the transaction that counts its rows: a reader sees all of one set or all of the
+one before.
 Whoever sweeps away other sets may meet one that is being written; that one then lacks rows, and is
-refused in the end. What counts is never swept away.
+refused in the end. The current set is never swept away.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ MOST_EXAMINED: Final = 200_000
 """Records that are looked through for mail programs: a tenth of a second."""
 
 _SET_ID: Final = "id"
-"""Where an answer names the set that counts."""
+"""Where an answer names the current set."""
 _ANSWERS: Final = schema.wizard_answers
 _MEMBERS: Final = schema.line_works_members
 _FINDINGS: Final = schema.rehearsal_findings
@@ -127,7 +128,7 @@ class GoingLiveRows:
 
     @run_to_completion
     async def add_members(self, reading: str, members: Sequence[Member]) -> None:
-        """Add some members to a reading that does not count yet."""
+        """Add some members to a reading that is not current yet."""
         rows = [
             {
                 "reading": reading,
@@ -141,12 +142,12 @@ class GoingLiveRows:
         async with self._connections.writing() as connection:
             await connection.execute(insert(_MEMBERS), rows)
 
-    async def let_members_count(
+    async def make_members_current(
         self, reading: str, number: int, answer: Answer, event: AuditEvent
     ) -> bool:
-        """Let a reading of so many members count; False if some are missing by now."""
+        """Replace the current reading by one of so many members; False if some are missing."""
         own = _MEMBERS.c.reading == reading
-        return await self._let_count(AnswerName.MEMBERS, own, number, answer, event)
+        return await self._make_current(AnswerName.MEMBERS, own, number, answer, event)
 
     async def members(self, reading: str) -> list[Member]:
         """All members of a reading, by account, read a page at a time."""
@@ -156,7 +157,7 @@ class GoingLiveRows:
         return found
 
     async def sweep_members(self) -> None:
-        """Remove all members of readings that do not count."""
+        """Remove the members of all readings but the current one."""
         await self._sweep(AnswerName.MEMBERS, _MEMBERS.c.reading, _MEMBERS.c.account)
 
     @run_to_completion
@@ -178,7 +179,7 @@ class GoingLiveRows:
 
     @run_to_completion
     async def add_findings(self, rehearsal: str, rows: Sequence[FindingRow]) -> None:
-        """Add some findings to a rehearsal that does not count yet."""
+        """Add some findings to a rehearsal that is not current yet."""
         names = [column.name for column in _FINDINGS.c if column.name != "rehearsal"]
         values = [
             {"rehearsal": rehearsal, **{name: getattr(each, name) for name in names}}
@@ -187,12 +188,12 @@ class GoingLiveRows:
         async with self._connections.writing() as connection:
             await connection.execute(insert(_FINDINGS), values)
 
-    async def let_rehearsal_count(
+    async def make_rehearsal_current(
         self, rehearsal: str, number: int, answer: Answer, event: AuditEvent
     ) -> bool:
-        """Let a rehearsal with so many findings count; False if some are missing by now."""
+        """Replace the current rehearsal by one with so many findings; False if some are missing."""
         own = _FINDINGS.c.rehearsal == rehearsal
-        return await self._let_count(AnswerName.REHEARSAL, own, number, answer, event)
+        return await self._make_current(AnswerName.REHEARSAL, own, number, answer, event)
 
     @run_to_completion
     async def findings(
@@ -208,7 +209,7 @@ class GoingLiveRows:
             return [FindingRow(**row) for row in rows.mappings()]
 
     async def sweep_findings(self) -> None:
-        """Remove all findings of rehearsals that do not count."""
+        """Remove the findings of all rehearsals but the current one."""
         await self._sweep(AnswerName.REHEARSAL, _FINDINGS.c.rehearsal, _FINDINGS.c.number)
 
     # What else a rehearsal asks
@@ -239,7 +240,7 @@ class GoingLiveRows:
             return frozenset(await connection.scalars(query))
 
     @run_to_completion
-    async def _let_count(
+    async def _make_current(
         self,
         name: AnswerName,
         own: ColumnElement[bool],
@@ -254,7 +255,7 @@ class GoingLiveRows:
             return True
 
     async def _sweep(self, name: AnswerName, set_id: Column[str], row_id: Column[Any]) -> None:
-        """Remove rows of sets that do not count, a few at a time."""
+        """Remove the rows of all sets but the current one, a few at a time."""
         for is_other in (operator.lt, operator.gt):  # each look for one is a step in the index
             while await self._sweep_some(name, set_id, row_id, is_other):
                 pass
@@ -267,7 +268,7 @@ class GoingLiveRows:
         row_id: Column[Any],
         is_other: Callable[[Any, str], ColumnElement[bool]],
     ) -> bool:
-        """Remove some rows. Which set counts is read with them: another may, by now."""
+        """Remove some rows. Which set is current is read with them: it may be another by now."""
         async with self._connections.writing() as connection:
             value = await connection.scalar(select(_ANSWERS.c.value).where(_is(name)))
             current: str = "" if value is None else value[_SET_ID]

@@ -69,7 +69,7 @@ async def test_r176_a_reading_that_lost_rows_to_another_does_not_count(at_work: 
     await rows.add_members("half", [Member(account="second@x")])
     event = AuditEvent(event=Event.SYSTEM, at=NOW)
     answer = Answer({"id": "half", "number": 2}, NOW, "tester")
-    assert not await rows.let_members_count("half", 2, answer, event)
+    assert not await rows.make_members_current("half", 2, answer, event)
     assert await going_live.members_read() == whole
     assert len(await rows.members(whole.reading)) == 3
 

@@ -43,7 +43,7 @@ _FASTER: Final = "somebody else did the same at that time; nothing was kept: ple
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembersRead:
-    """A reading of the members' file, that counts now."""
+    """The current reading of the members' file."""
 
     reading: str
     number: int
@@ -140,13 +140,13 @@ class GoingLive:
             await self._rows.add_members(reading, some)
         answer = self._answer({"id": reading, "number": number})
         event = self._event(f"{number} members of LINE WORKS were read from a file")
-        if not await self._rows.let_members_count(reading, number, answer, event):
+        if not await self._rows.make_members_current(reading, number, answer, event):
             raise Refused(_FASTER)
         await self._rows.sweep_members()
         return _members_read(answer)
 
     async def members_read(self) -> MembersRead | None:
-        """The reading that counts, if there is one."""
+        """The current reading, if there is one."""
         answer = await self._rows.answer(AnswerName.MEMBERS)
         return None if answer is None else _members_read(answer)
 
@@ -176,7 +176,7 @@ class GoingLive:
         done = self._rehearsal(rehearsal, members, members_at, room)
         answer = self._answer(msgspec.to_builtins(done))
         event = self._event(f"rehearsed: {done.ready} of {done.total} are ready")
-        if not await self._rows.let_rehearsal_count(rehearsal, number, answer, event):
+        if not await self._rows.make_rehearsal_current(rehearsal, number, answer, event):
             raise Refused(_FASTER)
         await self._rows.sweep_findings()
         return done
