@@ -25,6 +25,8 @@ from worksgate.directory.wizard_answers import Answer, replace_answer
 
 AT_ONCE: Final = 500
 """Rows of one transaction: a few milliseconds."""
+PAUSE: Final = 0.01
+"""Seconds after each of these transactions, in which requests have the database to themselves."""
 MOST_EXAMINED: Final = 200_000
 """Records that are looked through for mail programs: a tenth of a second."""
 
@@ -85,10 +87,15 @@ class AnswerName(StrEnum):
 
 
 class GoingLiveRows:
-    """Reads and writes them; every method may raise DatabaseUnavailable."""
+    """Reads and writes them; every method may raise DatabaseUnavailable.
+
+    ``one_at_a_time`` is held while a set is written or swept away, so that this process writes one
+    at a time.
+    """
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self.one_at_a_time = asyncio.Lock()
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]:
@@ -257,8 +264,10 @@ class GoingLiveRows:
     async def _sweep(self, name: AnswerName, set_id: Column[str], row_id: Column[Any]) -> None:
         """Remove the rows of all sets but the current one, a few at a time."""
         for is_other in (operator.lt, operator.gt):  # each look for one is a step in the index
-            while await self._sweep_some(name, set_id, row_id, is_other):
-                pass
+            while True:
+                if not await self._sweep_some(name, set_id, row_id, is_other):
+                    break
+                await asyncio.sleep(PAUSE)
 
     @run_to_completion
     async def _sweep_some(

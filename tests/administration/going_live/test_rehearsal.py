@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
@@ -9,11 +10,11 @@ from sqlalchemy import insert
 from tests.administration.installation import PASSWORD, Office
 from tests.databases import NOW, query
 
-from worksgate.administration import NotFound, Refused
-from worksgate.administration.going_live import BadMembersFile, Finding, MembersRead
+from worksgate.administration import Actor, NotFound, Refused
+from worksgate.administration.going_live import BadMembersFile, Finding, GoingLive, MembersRead
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
-from worksgate.directory.going_live import AT_ONCE, Member
+from worksgate.directory.going_live import AT_ONCE, PAUSE, GoingLiveRows, Member
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import SecondFactor
@@ -179,11 +180,84 @@ def _noting(
     return noting
 
 
-async def test_r176_of_two_readings_at_once_a_whole_one_counts(at_work: Office) -> None:
-    going_live = at_work.administration.going_live
+async def test_r179_requests_get_their_turn_between_the_portions(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, steps, sleep = at_work.directory.going_live, list[str](), asyncio.sleep
+    for name in ("add_members", "add_findings", "_sweep_some"):
+        monkeypatch.setattr(rows, name, _telling(getattr(rows, name), name, steps))
+
+    async def pause(seconds: float) -> None:
+        if seconds == PAUSE:
+            steps.append("pause")
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    going_live = (await staffed(at_work)).administration.going_live
     many = "".join(f"N,user{each:05}@x,\n" for each in range(2 * AT_ONCE))
-    files = [FILE, (HEADER + many).encode()]
-    done = await asyncio.gather(*map(going_live.read_members, files), return_exceptions=True)
+    await going_live.read_members((HEADER + many).encode())
+    await going_live.rehearse()
+    await going_live.remove_members()
+    written = ("add_members", "add_findings", "_sweep_some")
+    assert all(steps.count(each) >= 2 for each in written)
+    assert {after for step, after in pairwise(steps) if step in written} == {"pause"}
+
+
+def _telling(
+    verb: Callable[..., Awaitable[Any]], name: str, steps: list[str]
+) -> Callable[..., Awaitable[Any]]:
+    """The verb, noted unless it found nothing to do."""
+
+    async def telling(*args: Any) -> Any:
+        done = await verb(*args)
+        if done is not False:
+            steps.append(name)
+        return done
+
+    return telling
+
+
+@pytest.mark.parametrize("written", ["add_members", "add_findings"])
+async def test_of_two_sets_in_one_process_the_second_waits(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    going_live = (await staffed(at_work)).administration.going_live
+    file = (HEADER + "".join(f"N,user{each:05}@x,\n" for each in range(3 * AT_ONCE))).encode()
+    await going_live.read_members(file)
+    rows, sets = at_work.directory.going_live, list[str]()
+    add = getattr(rows, written)
+
+    async def noting(set_id: str, some: Sequence[Any]) -> None:
+        sets.append(set_id)
+        await add(set_id, some)
+
+    monkeypatch.setattr(rows, written, noting)
+    if written == "add_members":
+        await asyncio.gather(going_live.read_members(file), going_live.read_members(file))
+    else:
+        await asyncio.gather(going_live.rehearse(), going_live.rehearse())
+    assert len(sets) >= 6
+    assert len(list(groupby(sets))) == 2
+
+
+async def test_a_removal_waits_for_a_reading(at_work: Office) -> None:
+    going_live = at_work.administration.going_live
+    await asyncio.gather(going_live.read_members(FILE), going_live.remove_members())
+    assert await going_live.members_read() is None
+
+
+async def test_r176_of_two_readings_at_once_a_whole_one_counts(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_live = at_work.administration.going_live
+    on_another_node = GoingLive(at_work.directory, Actor("tester", at_work.clock))
+    monkeypatch.setattr(on_another_node, "_rows", GoingLiveRows(at_work.directory))
+    many = "".join(f"N,user{each:05}@x,\n" for each in range(2 * AT_ONCE))
+    done = await asyncio.gather(
+        going_live.read_members(FILE),
+        on_another_node.read_members((HEADER + many).encode()),
+        return_exceptions=True,
+    )
     assert all(isinstance(each, MembersRead | Refused) for each in done)
     read = await going_live.members_read()
     assert read is not None

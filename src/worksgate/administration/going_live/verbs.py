@@ -25,6 +25,7 @@ from worksgate.credentials.secrets import new_id
 from worksgate.directory.database import Directory
 from worksgate.directory.going_live import (
     AT_ONCE,
+    PAUSE,
     AnswerName,
     FindingRow,
     Member,
@@ -134,16 +135,18 @@ class GoingLive:
 
         Raises BadMembersFile, or Refused if somebody else was doing the same: nothing is changed.
         """
-        members = await asyncio.to_thread(read_members, data, choices)
-        reading, number = new_id(), len(members)
-        for some in _portions(members):
-            await self._rows.add_members(reading, some)
-        answer = self._answer({"id": reading, "number": number})
-        event = self._event(f"{number} members of LINE WORKS were read from a file")
-        if not await self._rows.make_members_current(reading, number, answer, event):
-            raise Refused(_FASTER)
-        await self._rows.sweep_members()
-        return _members_read(answer)
+        async with self._rows.one_at_a_time:
+            members = await asyncio.to_thread(read_members, data, choices)
+            reading, number = new_id(), len(members)
+            for some in _portions(members):
+                await self._rows.add_members(reading, some)
+                await asyncio.sleep(PAUSE)
+            answer = self._answer({"id": reading, "number": number})
+            event = self._event(f"{number} members of LINE WORKS were read from a file")
+            if not await self._rows.make_members_current(reading, number, answer, event):
+                raise Refused(_FASTER)
+            await self._rows.sweep_members()
+            return _members_read(answer)
 
     async def members_read(self) -> MembersRead | None:
         """The current reading, if there is one."""
@@ -153,10 +156,11 @@ class GoingLive:
     async def remove_members(self) -> None:
         """Remove the members, and the rehearsal in which they are named. Raises NotFound."""
         event = self._event("the members of LINE WORKS were removed")
-        if not await self._rows.forget((AnswerName.MEMBERS, AnswerName.REHEARSAL), event):
-            raise NotFound("there are no members of LINE WORKS here")
-        await self._rows.sweep_members()
-        await self._rows.sweep_findings()
+        async with self._rows.one_at_a_time:
+            if not await self._rows.forget((AnswerName.MEMBERS, AnswerName.REHEARSAL), event):
+                raise NotFound("there are no members of LINE WORKS here")
+            await self._rows.sweep_members()
+            await self._rows.sweep_findings()
 
     # Rehearsals
 
@@ -165,21 +169,8 @@ class GoingLive:
 
         ``client`` is a name or an ID, and needed if there are several. Raises NotFound, or Refused.
         """
-        read = await self.members_read()
-        members = None if read is None else await self._rows.members(read.reading)
-        room = await self._room(client)
-        rehearsal, number = new_id(), 0
-        async for some in _numbered(members, room):
-            await self._rows.add_findings(rehearsal, some)
-            number += len(some)
-        members_at = None if read is None else read.at
-        done = self._rehearsal(rehearsal, members, members_at, room)
-        answer = self._answer(msgspec.to_builtins(done))
-        event = self._event(f"rehearsed: {done.ready} of {done.total} are ready")
-        if not await self._rows.make_rehearsal_current(rehearsal, number, answer, event):
-            raise Refused(_FASTER)
-        await self._rows.sweep_findings()
-        return done
+        async with self._rows.one_at_a_time:
+            return await self._rehearse(client)
 
     async def examine(
         self, data: bytes | None, client: str | None = None, choices: Choices = NO_CHOICES
@@ -244,6 +235,24 @@ class GoingLive:
         return await self._rows.started_at()
 
     # Parts
+
+    async def _rehearse(self, client: str | None) -> Rehearsal:
+        read = await self.members_read()
+        members = None if read is None else await self._rows.members(read.reading)
+        room = await self._room(client)
+        rehearsal, number = new_id(), 0
+        async for some in _numbered(members, room):
+            await self._rows.add_findings(rehearsal, some)
+            await asyncio.sleep(PAUSE)
+            number += len(some)
+        members_at = None if read is None else read.at
+        done = self._rehearsal(rehearsal, members, members_at, room)
+        answer = self._answer(msgspec.to_builtins(done))
+        event = self._event(f"rehearsed: {done.ready} of {done.total} are ready")
+        if not await self._rows.make_rehearsal_current(rehearsal, number, answer, event):
+            raise Refused(_FASTER)
+        await self._rows.sweep_findings()
+        return done
 
     async def _room(self, client_name: str | None) -> _Room:
         client = await self._client(client_name)
