@@ -21,7 +21,6 @@ from worksgate.web.pages import looks
 from worksgate.web.pages.forms import SignInForm
 from worksgate.web.pages.looks import Look, Looks
 from worksgate.web.pages.rendering import LANGUAGES, Pages
-from worksgate.web.sign_in import logos
 
 HOSTILE = "\"><img src=x onerror=alert(1)>'</title></script>{{ 7*7 }}%(product)s&amp;"
 SETTINGS = Settings(public_url="https://sso.example.com", company_name="Usual & Co")
@@ -272,18 +271,6 @@ def test_logos_of_all_shapes_look_equally_large(
     logo = LogoFacts(id=LOGO.id, width=size[0], height=size[1])
     brand = Look.of(Branding(logo=logo), "/logo").brands["en"]
     assert (int(brand.logo_width), int(brand.logo_height)) == shown
-
-
-async def test_only_so_many_logos_are_in_memory(
-    branded: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logos, "MOST", 1)
-    http = branded.http()
-    for color in ("#aa0000", "#00aa00", "#0000aa"):
-        await branded.administration.branding.set_logo("Acme", picture(color=color))
-        await publish(branded)
-        address = _logo_of((await branded.browser().login_page()).response)
-        assert (await http.get(address)).status_code == 200
 
 
 def _logo_of(response: httpx2.Response) -> str:
