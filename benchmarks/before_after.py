@@ -3,6 +3,9 @@
 Both servers run at the same time, each with the interpreter in its checkout's ``.venv``, and get
 the same calls in alternating batches. Only their processor time is compared, and the result is the
 median of the ratios of batches: it holds on a machine that other work keeps busy, too.
+
+Each checkout's own ``contestants`` prepare its calls. This file imports nothing else of
+``benchmarks``: a server would get that module of this checkout instead of its own.
 """
 
 import argparse
@@ -19,10 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.parse import urlencode
 
-CALLS = {"token": ("/accessToken", "code"), "userinfo": ("/userInfo", "access_token")}
-"""The path of each call, and the field that differs from one to the next."""
+CALLS = ("token", "userinfo")
 COUNT = 6_000
 BATCH = 300
 CONNECTIONS = 8
@@ -48,7 +49,7 @@ class Contestant:
         assert self._program.stdout
         served = json.loads(self._program.stdout.readline())
         self._pid: int = served["pid"]
-        self._fields: dict[str, str] = served["fields"]
+        self._request: str = served["request"]
         self.values: Sequence[str] = served["values"]
         self._address = ("127.0.0.1", int(served["port"]))
 
@@ -60,7 +61,7 @@ class Contestant:
         for start in range(0, len(values), CONNECTIONS):
             pairs = list(zip(connections, values[start : start + CONNECTIONS], strict=False))
             for connection, value in pairs:
-                connection.sendall(self._request(value))
+                connection.sendall(self._request.replace("{value}", value).encode())
             for connection, _ in pairs:
                 answer = connection.recv(65_536)
                 if not answer.startswith(b"HTTP/1.1 200"):
@@ -73,14 +74,6 @@ class Contestant:
     def stop(self) -> None:
         self._program.communicate("\n")
 
-    def _request(self, value: str) -> bytes:
-        path, name = CALLS[self.call]
-        body = urlencode({**self._fields, name: value})
-        return (
-            f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n"
-            f"content-type: application/x-www-form-urlencoded\r\n\r\n{body}"
-        ).encode()
-
     def _processor_time(self) -> float:
         """Microseconds of all threads of the server so far."""
         tasks = Path(f"/proc/{self._pid}/task").iterdir()
@@ -92,14 +85,18 @@ def serve(call: str, folder: Path) -> None:
     sys.path.insert(0, str(Path.cwd() / "benchmarks"))
     contestants: Any = importlib.import_module("contestants")
     installation = contestants.Worksgate(folder)
-    make = {"token": installation.codes, "userinfo": installation.tokens}[call]
+    make, template = {
+        "token": (installation.codes, installation.token_call),
+        "userinfo": (installation.tokens, installation.user_info_call),
+    }[call]
     values = list(make(COUNT))
     installation.start(None)
-    fields = {"client_id": installation.client_id, "client_secret": installation.client_secret}
-    if call == "token":
-        fields["grant_type"] = "authorization_code"
-    pid = installation.server.process.pid
-    served = {"port": installation.port, "pid": pid, "fields": fields, "values": values}
+    served = {
+        "port": installation.port,
+        "pid": installation.server.process.pid,
+        "request": template(values).text.decode(),
+        "values": values,
+    }
     print(json.dumps(served), flush=True)
     sys.stdin.readline()
     installation.server.stop()

@@ -58,10 +58,10 @@ def add_people(installation: Worksgate) -> None:
     )
 
 
-def begin_job(installation: Worksgate) -> str:
-    """Have the console disable everybody; the ID of the job."""
+def begin_job(installation: Worksgate) -> None:
+    """Have the console disable everybody; return once it has begun."""
 
-    async def begin() -> str:
+    async def begin() -> None:
         settings = Settings(
             public_url=installation.environment["WORKSGATE_PUBLIC_URL"],
             database_url=installation.environment["WORKSGATE_DATABASE_URL"],
@@ -70,16 +70,14 @@ def begin_job(installation: Worksgate) -> str:
         async with open_administration(settings) as administration:
             preview = await administration.jobs.preview(everybody)
             job = await administration.jobs.start(JobKind.DISABLE, everybody, preview.matching)
-            while not (await administration.jobs.find(job.id)).done:  # noqa: ASYNC110  # another process
+            while not (await administration.jobs.find(job.id)).done:  # noqa: ASYNC110  # it runs in another process
                 await asyncio.sleep(0.1)
-            return job.id
 
-    return asyncio.run(begin())
+    asyncio.run(begin())
 
 
 def done(installation: Worksgate) -> tuple[str, int]:
     """The state of the job, and how many people it has dealt with."""
-
     with closing(sqlite3.connect(installation.database, timeout=30)) as db:
         state, count = db.execute("SELECT state, done FROM jobs").fetchone()
         return str(state), int(count)
