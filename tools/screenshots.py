@@ -78,7 +78,7 @@ def around(tab: Page, selector: str, width: float = 0) -> FloatRect:
 
 
 def packed(taken: bytes) -> bytes:
-    """The same picture in fewer bytes, and in all of its colours: the pale ones are close."""
+    """The same picture in fewer bytes, and in all of its colors: the pale ones are close."""
     made = BytesIO()
     with Image.open(BytesIO(taken)) as image:
         image.convert("RGB").save(made, "PNG", optimize=True)
@@ -89,7 +89,7 @@ def save(tab: Page, name: str, frame: FloatRect) -> None:
     taken = tab.screenshot(clip=frame, full_page=True, animations="disabled", caret="hide")
     picture = packed(taken)
     if len(picture) > LARGEST:
-        picture = ways_in_pictures.with_few_colours(taken)
+        picture = ways_in_pictures.with_few_colors(taken)
     if len(picture) > LARGEST:
         raise SystemExit(f"{name} has {len(picture):,} bytes, and {LARGEST:,} are enough")
     (IMAGES / name).write_bytes(picture)

@@ -301,7 +301,7 @@ async def side_by_side(browser: Browser, shots: list[bytes]) -> bytes:
     """One picture of several."""
     page = await browser.new_page(viewport={"width": 2_000, "height": 800})
     images = "".join(
-        f'<p style="background:{_last_colour(each)}">'
+        f'<p style="background:{_last_color(each)}">'
         f'<img src="data:image/png;base64,{base64.b64encode(each).decode()}">'
         for each in shots
     )
@@ -312,19 +312,19 @@ async def side_by_side(browser: Browser, shots: list[bytes]) -> bytes:
     )
     picture = await page.locator("div").screenshot()
     await page.close()
-    return with_few_colours(picture)
+    return with_few_colors(picture)
 
 
-def _last_colour(shot: bytes) -> str:
-    """The colour at the lower edge, with which a short page goes on beside longer ones."""
+def _last_color(shot: bytes) -> str:
+    """The color at the lower edge, with which a short page goes on beside longer ones."""
     with Image.open(BytesIO(shot)) as image:
         last = image.crop((0, image.height - 1, 1, image.height))
         red, green, blue = last.convert("RGB").tobytes()
     return f"rgb({red} {green} {blue})"
 
 
-def with_few_colours(picture: bytes) -> bytes:
-    """The picture with 256 colours, which are enough for text on even ground."""
+def with_few_colors(picture: bytes) -> bytes:
+    """The picture with 256 colors, which are enough for text on even ground."""
     made = BytesIO()
     with Image.open(BytesIO(picture)) as image:
         few = image.convert("RGB").quantize(

@@ -12,7 +12,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 def picture(
     size: tuple[int, int] = (320, 80), color: str = "#0c5878", kind: str = "PNG", margin: int = 0
 ) -> bytes:
-    """A sign of one colour on a transparent ground, as a file."""
+    """A sign of one color on a transparent ground, as a file."""
     image = Image.new("RGBA", (size[0] + 2 * margin, size[1] + 2 * margin), (0, 0, 0, 0))
     width, height = size
     draw = ImageDraw.Draw(image)

@@ -1,4 +1,4 @@
-"""Colours that can be read, on light and on dark pages."""
+"""Colors that can be read, on light and on dark pages."""
 
 import colorsys
 import re

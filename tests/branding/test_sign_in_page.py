@@ -38,7 +38,7 @@ async def publish(installation: Installation, **changes: Any) -> None:
 
 @pytest.fixture
 async def branded(tmp_path: Path) -> AsyncIterator[Installation]:
-    """An installation whose client has a name, a logo, colours and texts."""
+    """An installation whose client has a name, a logo, colors and texts."""
     async with installed(tmp_path, company_name="Usual & Co") as installation:
         await installation.administration.branding.set_logo("Acme", picture())
         await publish(

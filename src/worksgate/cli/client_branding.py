@@ -1,9 +1,9 @@
 """``worksgate client branding``: how a client's sign-in page looks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from worksgate.administration import Administration
     from worksgate.administration.branding import ClientBranding, Version
     from worksgate.clients.branding import Branding
+
+F = TypeVar("F", bound=Callable[..., object])
 
 _MOST_READ = 1024 * 1024
 """Bytes; a logo has far fewer, and the administration says how many it may have."""
@@ -39,6 +41,13 @@ class _InLanguage(click.ParamType[tuple[str, str]]):
         if not equals or language not in LANGUAGES:
             self.fail(f"{value!r} does not begin with {', '.join(LANGUAGES)} and =", param, ctx)
         return language, text
+
+
+def _text_option(flag: str, name: str, sentence: str) -> Callable[[F], F]:
+    """An option for a text of ``Texts`` in one language, given once for each."""
+    return click.option(
+        flag, name, type=_InLanguage(), multiple=True, help=f"{sentence} Repeatable."
+    )
 
 
 @click.group("branding", cls=CommandGroup)
@@ -90,27 +99,9 @@ def show(*, name: str, config: Path | None, as_json: bool) -> None:
     metavar="FILE",
     help="A PNG or WebP file of at most 256 kB; '' for none.",
 )
-@click.option(
-    "--label",
-    "label",
-    type=_InLanguage(),
-    multiple=True,
-    help="The label of the user name, such as ja=社員番号. Repeatable.",
-)
-@click.option(
-    "--message",
-    "message",
-    type=_InLanguage(),
-    multiple=True,
-    help="A sentence above the form. Repeatable.",
-)
-@click.option(
-    "--help-link",
-    "help_url",
-    type=_InLanguage(),
-    multiple=True,
-    help="Where people get help with signing in: an https address. Repeatable.",
-)
+@_text_option("--label", "label", "The label of the user name, such as ja=社員番号.")
+@_text_option("--message", "message", "A sentence above the form.")
+@_text_option("--help-link", "help_url", "Where people get help with signing in: an https address.")
 @config_option
 @json_option
 def change(

@@ -54,7 +54,7 @@ def serve(
 
     SIGHUP makes it read its settings and its certificate again.
     """
-    with left_out("rich"):  # with it, structlog's coloured tracebacks cost 6 MiB
+    with left_out("rich"):  # with it, structlog's colored tracebacks cost 6 MiB
         import structlog  # noqa: F401  # everything after this has it without them
     settings = read_settings(config, host=host, port=port)
     if (tls_cert is None) != (tls_key is None):

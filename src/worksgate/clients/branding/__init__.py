@@ -1,10 +1,10 @@
 """How a client's sign-in page looks: its values, what is allowed, and how they are stored.
 
-    colors      contrast, and the nearest colour that has enough
+    colors      contrast, and the nearest color that has enough
     logo        decodes a logo, and encodes it again
 
 A page shows nothing but values that were checked here, when they were saved and when they are read:
-a colour is six hexadecimal digits, a link begins with ``https://``, a text has printable characters
+a color is six hexadecimal digits, a link begins with ``https://``, a text has printable characters
 on one line. What a page shows of them is escaped as well.
 """
 
@@ -33,7 +33,7 @@ MAX_PIXELS: Final = 4_096
 
 LIGHT_SURFACE: Final = "#ffffff"
 DARK_SURFACE: Final = "#182329"
-"""The colours of the card, as the stylesheet of the pages has them."""
+"""The colors of the card, as the stylesheet of the pages has them."""
 
 _LINK: Final = re.compile(
     r"https://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:[/?#][!-~]*)?"
@@ -66,7 +66,7 @@ _SENTENCES: Final[Mapping[Fault, str]] = {
 class Problem:
     """What is wrong with one value. ``place`` is its path, such as ``texts.ja.label``.
 
-    ``instead`` is the colour to use instead, ``limit`` the most characters.
+    ``instead`` is the color to use instead, ``limit`` the most characters.
     """
 
     place: str
@@ -115,7 +115,7 @@ class LogoFacts:
 class Branding:
     """How the pages of a client look. What is empty is as on every page.
 
-    ``name`` is the company's. ``light`` and ``dark`` are the colours of buttons and links on light
+    ``name`` is the company's. ``light`` and ``dark`` are the colors of buttons and links on light
     and on dark pages, which are tinted by them; without ``dark`` it is the nearest to ``light``.
     """
 
@@ -163,7 +163,7 @@ class Branding:
 
     @property
     def accents(self) -> tuple[str, str] | None:
-        """The colours on light and on dark pages, if there are any."""
+        """The colors on light and on dark pages, if there are any."""
         if not (self.light or self.dark):
             return None
         light = self.light or nearest_readable(self.dark, LIGHT_SURFACE)
@@ -187,7 +187,7 @@ def dark_surface(accent: str) -> str:
 
 
 def nearest_on_dark(color: str) -> str:
-    """The nearest colour that can be read on a dark page, which it tints itself."""
+    """The nearest color that can be read on a dark page, which it tints itself."""
     nearest = nearest_readable(color, dark_surface(color))
     while not is_readable(nearest, dark_surface(nearest)):
         nearest = lightened(nearest, 0.004)

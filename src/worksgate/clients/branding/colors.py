@@ -1,6 +1,6 @@
-"""Colours of a client's pages: contrast, the nearest colour that has enough, and tints.
+"""Colors of a client's pages: contrast, the nearest color that has enough, and tints.
 
-Colours are texts such as ``#0c5878``. Contrast is that of WCAG 2; lightness, chroma and hue are
+Colors are texts such as ``#0c5878``. Contrast is that of WCAG 2; lightness, chroma and hue are
 those of OKLab, where equal steps look equal.
 https://www.w3.org/TR/WCAG22/#contrast-minimum
 https://bottosson.github.io/posts/oklab/
@@ -15,7 +15,7 @@ LEAST_CONTRAST: Final = 4.5
 
 _COLOR: Final = re.compile(r"#[0-9a-f]{6}")
 _STEPS: Final = 24
-"""Halvings of an interval of lightness: finer than a colour of 8 bits."""
+"""Halvings of an interval of lightness: finer than a color of 8 bits."""
 _FULL_CHROMA: Final = 0.08
 """An accent with at least this chroma tints the page as much as our own."""
 
@@ -31,7 +31,7 @@ class _Lab(NamedTuple):
 
 
 def read_color(text: str) -> str:
-    """The colour in lower case. Raises ValueError if it is not six hexadecimal digits."""
+    """The color in lower case. Raises ValueError if it is not six hexadecimal digits."""
     color = text.strip().lower()
     if not _COLOR.fullmatch(color):
         raise ValueError("a color is # and six hexadecimal digits, such as #0c5878")
@@ -45,18 +45,18 @@ def luminance(color: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours, from 1 to 21."""
+    """The contrast ratio of two colors, from 1 to 21."""
     darker, lighter = sorted((luminance(one), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def is_readable(color: str, surface: str) -> bool:
-    """Whether text of a colour can be read on a surface."""
+    """Whether text of a color can be read on a surface."""
     return contrast(color, surface) >= LEAST_CONTRAST
 
 
 def nearest_readable(color: str, surface: str) -> str:
-    """The colour itself if it can be read on a surface, or else the nearest of its hue.
+    """The color itself if it can be read on a surface, or else the nearest of its hue.
 
     Only the lightness changes, and the chroma where the hue does not have as much there.
     """
@@ -74,13 +74,13 @@ def nearest_readable(color: str, surface: str) -> str:
 
 
 def lightened(color: str, by: float) -> str:
-    """A colour of the same hue; ``by`` is added to its lightness, and is negative for darker."""
+    """A color of the same hue; ``by`` is added to its lightness, and is negative for darker."""
     lab = _lab(color)
     return _shown(lab._replace(lightness=min(1.0, max(0.0, lab.lightness + by))))
 
 
 def tinted(neutral: str, accent: str) -> str:
-    """A neutral colour in the hue of an accent: as light as before, and no more colourful."""
+    """A neutral color in the hue of an accent: as light as before, and no more colorful."""
     before, towards = _lab(neutral), _lab(accent)
     chroma = before.chroma * min(1.0, towards.chroma / _FULL_CHROMA)
     share = chroma / towards.chroma if towards.chroma > 1e-4 else 0.0
@@ -113,7 +113,7 @@ def _lab(color: str) -> _Lab:
 
 
 def _rgb(lab: _Lab) -> tuple[float, float, float]:
-    """Linear components; outside 0 to 1 if no screen shows this colour."""
+    """Linear components; outside 0 to 1 if no screen shows this color."""
     long = (lab.lightness + 0.3963377774 * lab.a + 0.2158037573 * lab.b) ** 3
     medium = (lab.lightness - 0.1055613458 * lab.a - 0.0638541728 * lab.b) ** 3
     short = (lab.lightness - 0.0894841775 * lab.a - 1.2914855480 * lab.b) ** 3
@@ -125,7 +125,7 @@ def _rgb(lab: _Lab) -> tuple[float, float, float]:
 
 
 def _shown(lab: _Lab) -> str:
-    """The colour as a screen shows it: with as much of its chroma as there is."""
+    """The color as a screen shows it: with as much of its chroma as there is."""
     least, most = 0.0, 1.0
     if not _exists(lab):
         for _ in range(_STEPS):

@@ -53,7 +53,7 @@ class Logo:
 
 
 def read_logo(file: bytes, surfaces: tuple[str, str]) -> Logo:
-    """The logo in a PNG or WebP file; ``surfaces`` are the colours of a light and a dark page.
+    """The logo in a PNG or WebP file; ``surfaces`` are the colors of a light and a dark page.
 
     Raises BadLogo, or LogosUnavailable. It takes up to a second of one core.
     """
@@ -128,7 +128,7 @@ def _saved(picture: "Image", **options: Any) -> bytes:
 
 
 def _is_seen(picture: "Image", surface: str) -> bool:
-    """Whether enough of the visible pixels differ from a page of this colour."""
+    """Whether enough of the visible pixels differ from a page of this color."""
     sample = picture.copy()
     sample.thumbnail(_SAMPLE)
     data = sample.tobytes()

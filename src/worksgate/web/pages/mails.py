@@ -167,7 +167,7 @@ BROWSER_ON_SYSTEM: Final = text("%(browser)s on %(system)s")
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The content of an e-mail besides its subject; ``danger`` colours the button."""
+    """The content of an e-mail besides its subject; ``danger`` colors the button."""
 
     wording: MailWording
     to_do: str

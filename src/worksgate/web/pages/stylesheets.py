@@ -15,7 +15,7 @@ _NEUTRALS: Final = (
     *("ground", "arch-1", "arch-2", "arch-3", "surface", "sunken"),
     *("ink", "muted", "line", "edge", "accent-soft"),
 )
-"""Colours that take on the hue of an accent; each is as light as before."""
+"""Colors that take on the hue of an accent; each is as light as before."""
 _STEP: Final = 0.08
 """The difference in lightness of a button under the pointer."""
 _DARKEST: Final = "#070c0f"
@@ -39,7 +39,7 @@ def minified(name: str) -> str:
 
 @lru_cache(maxsize=1_024)
 def brand_style(accents: tuple[str, str] | None) -> str:
-    """The additional style of a client's pages, with its colours on light and on dark pages."""
+    """The additional style of a client's pages, with its colors on light and on dark pages."""
     rules = minified("brand.css")
     if accents is None:
         return rules
@@ -70,7 +70,7 @@ def _colors(accent: str, *, is_dark: bool) -> Mapping[str, str]:
 
 @cache
 def _neutrals(*, is_dark: bool) -> Mapping[str, str]:
-    """Our own neutral colours, of the stylesheet."""
+    """Our own neutral colors, of the stylesheet."""
     found = (_DARK if is_dark else _LIGHT).search(inline_style())
     tokens = dict(re.findall(r"--([\w-]+):(#[0-9a-f]+)", found[1] if found else ""))
     return {name: _long(tokens[name]) for name in _NEUTRALS}
