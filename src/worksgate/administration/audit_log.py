@@ -1,7 +1,7 @@
 """The audit log of an installation, as an administrator reads it."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import NotFound, Refused, refusals
@@ -17,6 +17,21 @@ _AT_ONCE: Final = 1_000
 """Records that are read at once for an export."""
 
 
+class Wanted(TypedDict, total=False):
+    """Which records are searched for; what is left out, or None, matches all.
+
+    ``login_id`` is the ID of a sign-in, or its reference: that of the newest one that has it.
+    ``client`` is a name or an ID, ``since`` and ``until`` are seconds since the epoch.
+    """
+
+    login_id: str | None
+    username: str | None
+    client: str | None
+    event: Event | str | None
+    since: float | None
+    until: float | None
+
+
 class AuditLogAdministration:
     """Searches the audit log, finds the names of people in it, and compares it with its seals."""
 
@@ -25,54 +40,16 @@ class AuditLogAdministration:
         self._sign_ins = SignInRecords(directory)
         self._actor = actor
 
-    async def search(
-        self,
-        *,
-        login_id: str | None = None,
-        username: str | None = None,
-        client: str | None = None,
-        event: Event | str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int = 100,
-    ) -> list[AuditEvent]:
+    async def search(self, *, limit: int = 100, **wanted: Unpack[Wanted]) -> list[AuditEvent]:
         """The newest matching audit records, at most ``limit``, the oldest of them first.
 
-        ``login_id`` is the ID of a sign-in, or its reference: that of the newest one that has it.
-        ``client`` is a name or an ID, ``since`` and ``until`` are seconds since the epoch. Raises
-        NotFound for a client that is neither registered nor in the records, or Refused.
+        Raises NotFound for a client that is neither registered nor in the records, or Refused.
         """
-        audit_filter = await self._filter(
-            login_id=login_id,
-            username=username,
-            client=client,
-            event=event,
-            since=since,
-            until=until,
-            limit=max(0, limit),
-        )
-        return await self._directory.audit(audit_filter)
+        return await self._directory.audit(await self._filter(max(0, limit), **wanted))
 
-    async def pages(
-        self,
-        *,
-        login_id: str | None = None,
-        username: str | None = None,
-        client: str | None = None,
-        event: Event | str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-    ) -> AsyncIterator[Sequence[AuditEvent]]:
+    async def pages(self, **wanted: Unpack[Wanted]) -> AsyncIterator[Sequence[AuditEvent]]:
         """All that ``search`` would find, the newest first, some at a time. Raises the same."""
-        audit_filter = await self._filter(
-            login_id=login_id,
-            username=username,
-            client=client,
-            event=event,
-            since=since,
-            until=until,
-            limit=_AT_ONCE,
-        )
+        audit_filter = await self._filter(_AT_ONCE, **wanted)
         before: int | None = None
         while True:
             found = await self._directory.audit_before(audit_filter, before)
@@ -117,14 +94,14 @@ class AuditLogAdministration:
 
     async def _filter(
         self,
-        *,
-        login_id: str | None,
-        username: str | None,
-        client: str | None,
-        event: Event | str | None,
-        since: float | None,
-        until: float | None,
         limit: int,
+        *,
+        login_id: str | None = None,
+        username: str | None = None,
+        client: str | None = None,
+        event: Event | str | None = None,
+        since: float | None = None,
+        until: float | None = None,
     ) -> AuditFilter:
         account = await self._directory.account_by_username(username) if username else None
         client_id = await self._recorded_client_id(client) if client else None
