@@ -15,7 +15,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, delete, func, insert, null, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
@@ -118,9 +130,8 @@ class JobRows:
     @run_to_completion
     async def add(self, job: Job, event: AuditEvent) -> None:
         """Keep a new job, with its audit record."""
-        values = {column.name: getattr(job, column.name) for column in _JOBS.c}
         async with self._connections.writing() as connection:
-            await connection.execute(insert(_JOBS).values(values))
+            await connection.execute(insert(_JOBS).values(_job_values(job)))
             await write_events(connection, event)
 
     async def find(self, job_id: str) -> Job | None:
@@ -160,16 +171,15 @@ class JobRows:
 
         Its rows come with ``add_rows``.
         """
-        values = {column.name: getattr(job, column.name) for column in _JOBS.c}
         earlier = (_JOBS.c.actor == job.actor, _JOBS.c.state == JobState.DRAFT.value)
         async with self._connections.writing() as connection:
             await connection.execute(delete(_JOBS).where(*earlier))  # and their rows with them
-            await connection.execute(insert(_JOBS).values(values))
+            await connection.execute(insert(_JOBS).values(_job_values(job)))
 
     @run_to_completion
     async def add_rows(self, job_id: str, rows: Sequence[JobRow]) -> bool:
         """Keep some rows of a draft; False if it was dropped, or begun, meanwhile."""
-        is_draft = (_JOBS.c.id == job_id, _JOBS.c.state == JobState.DRAFT.value)
+        is_draft = _in_state(job_id, JobState.DRAFT)
         held = update(_JOBS).where(*is_draft).values(state=JobState.DRAFT.value)  # until the commit
         async with self._connections.writing() as connection:
             if (await connection.execute(held)).rowcount != 1:
@@ -180,7 +190,7 @@ class JobRows:
     @run_to_completion
     async def begin_draft(self, job_id: str, event: AuditEvent) -> bool:
         """Begin an import, with its audit record; False if it is no draft any more."""
-        is_draft = (_JOBS.c.id == job_id, _JOBS.c.state == JobState.DRAFT.value)
+        is_draft = _in_state(job_id, JobState.DRAFT)
         values = {"state": JobState.RUNNING.value, "created_at": event.at}
         async with self._connections.writing() as connection:
             begun = await connection.execute(update(_JOBS).where(*is_draft).values(values))
@@ -203,9 +213,8 @@ class JobRows:
         is_wrong = row.outcome in (RowOutcome.REFUSED, RowOutcome.FAILED)
         values = {"outcome": row.outcome.value, "before": row.before, "detail": row.detail}
         waiting = (
-            _ROWS.c.job_id == job_id,
+            *_with_outcome(job_id, RowOutcome.WAITING),
             _ROWS.c.subject_id == row.subject_id,
-            _ROWS.c.outcome == RowOutcome.WAITING.value,
         )
         counted = {"done": _JOBS.c.done + 1, "failed": _JOBS.c.failed + int(is_wrong)}
         async with self._connections.writing() as connection:
@@ -229,8 +238,8 @@ class JobRows:
         What people were who are still waiting, and their rows of a file, is kept no longer. With
         ``arguments`` it has these from then on.
         """
-        is_running = (_JOBS.c.id == job_id, _JOBS.c.state == JobState.RUNNING.value)
-        waiting = (_ROWS.c.job_id == job_id, _ROWS.c.outcome == RowOutcome.WAITING.value)
+        is_running = _in_state(job_id, JobState.RUNNING)
+        waiting = _with_outcome(job_id, RowOutcome.WAITING)
         values: dict[str, Any] = {"state": state.value, "ended_at": event.at}
         if arguments is not None:
             values["arguments"] = arguments
@@ -250,9 +259,7 @@ class JobRows:
         after: str | None = None,
     ) -> list[JobRow]:
         """The next rows with one of these outcomes, by subject."""
-        query = select(_ROWS).where(
-            _ROWS.c.job_id == job_id, _ROWS.c.outcome.in_([each.value for each in outcomes])
-        )
+        query = select(_ROWS).where(*_with_outcome(job_id, *outcomes))
         if after is not None:
             query = query.where(_ROWS.c.subject_id > after)
         async with self._connections.reading() as connection:
@@ -270,10 +277,7 @@ class JobRows:
     @run_to_completion
     async def count(self, job_id: str, outcome: RowOutcome) -> int:
         """How many people of a job had this outcome."""
-        columns = _ROWS.c
-        query = select(func.count()).where(
-            columns.job_id == job_id, columns.outcome == outcome.value
-        )
+        query = select(func.count()).where(*_with_outcome(job_id, outcome))
         async with self._connections.reading() as connection:
             return await connection.scalar(query) or 0
 
@@ -345,6 +349,20 @@ class JobRows:
 
 _is_known = _JOBS.c.kind.in_([each.value for each in JobKind])
 """A later version may have other kinds, and carries those out itself."""
+
+
+def _in_state(job_id: str, state: JobState) -> tuple[ColumnElement[bool], ...]:
+    """That a job is in a state."""
+    return _JOBS.c.id == job_id, _JOBS.c.state == state.value
+
+
+def _with_outcome(job_id: str, *outcomes: RowOutcome) -> tuple[ColumnElement[bool], ...]:
+    """That a row of a job has one of these outcomes."""
+    return _ROWS.c.job_id == job_id, _ROWS.c.outcome.in_([each.value for each in outcomes])
+
+
+def _job_values(job: Job) -> dict[str, Any]:
+    return {column.name: getattr(job, column.name) for column in _JOBS.c}
 
 
 def _row_values(job_id: str, row: JobRow) -> dict[str, Any]:
