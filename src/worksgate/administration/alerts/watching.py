@@ -44,7 +44,7 @@ _ARRIVALS: Final = frozenset({*OUTCOMES, Event.LOGIN_REQUESTED}) - {Event.CLIENT
 """Events of people who come from LINE WORKS."""
 
 SILENCE: Final = 300.0
-"""Seconds after which somebody must have come, once SSO was applied."""
+"""Seconds after which somebody must have come, once SSO was applied; in the live view, too."""
 
 Moment = Callable[[], Awaitable[float | None]]
 """A time in seconds since the epoch, or None."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from worksgate.administration.alerts.watching import SILENCE
 from worksgate.administration.going_live.examination import Finding
 from worksgate.administration.going_live.verbs import Rehearsal
 from worksgate.administration.sign_in_trace import wording
@@ -24,8 +25,6 @@ from worksgate.directory.going_live import FindingRow
 from worksgate.oauth.model import UserKey
 from worksgate.sources import Person
 
-SILENCE: Final = 300.0
-"""Seconds after which it is an alarm that LINE WORKS does not come."""
 WATCHED: Final = 3_600.0
 """Seconds after the start for which silence is still an alarm, once somebody has come."""
 REREAD: Final = 60.0
