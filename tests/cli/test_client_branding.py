@@ -52,7 +52,7 @@ def test_a_draft_is_discarded(acme: Terminal) -> None:
         (("--dark-color", "red"), "six hexadecimal digits"),
         (("--help-link", "ja=javascript:alert(1)"), "begins with https://"),
         (("--label", "social"), "does not begin with en"),
-        (("--logo", "nothing.png"), "nothing.png cannot be read"),
+        (("--logo", "nothing.png"), "nothing.png: No such file or directory"),
         (("--logo", "text.png"), "neither a PNG nor a WebP picture"),
         ((), "nothing to change"),
     ],

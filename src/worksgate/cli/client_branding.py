@@ -10,7 +10,6 @@ import click
 from worksgate.catalogues import LANGUAGES
 from worksgate.cli.options import CommandGroup, config_option, json_option
 from worksgate.cli.printing import iso, local_time, print_facts, print_json, print_line
-from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_installation
 
 if TYPE_CHECKING:
@@ -168,14 +167,11 @@ def discard(*, name: str, config: Path | None) -> None:
 
 
 def _file(logo: Path | None) -> bytes | None:
-    """The content of a file, or None for no logo. Raises Refusal."""
+    """The content of a file, or None for no logo."""
     if logo is None or str(logo) in ("", "."):
         return None
-    try:
-        with logo.open("rb") as file:
-            return file.read(_MOST_READ)
-    except OSError as error:
-        raise Refusal(f"{logo} cannot be read: {error.strerror}") from None
+    with logo.open("rb") as file:
+        return file.read(_MOST_READ)
 
 
 def _with_texts(

@@ -47,6 +47,7 @@ def brand_style(accents: tuple[str, str] | None) -> str:
     return f"{light}@media (prefers-color-scheme:dark){{{dark}}}{rules}"
 
 
+@lru_cache(maxsize=64)
 def in_scheme(css: str, scheme: str) -> str:
     """A stylesheet as a browser applies it that asks for ``light`` or ``dark`` pages."""
     answered = _IN_THE_DARK.sub("@media all" if scheme == "dark" else "@media not all", css)
