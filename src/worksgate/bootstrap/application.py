@@ -3,10 +3,9 @@
 Resources are opened in order, and closed in reverse order.
 """
 
-import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,8 +25,10 @@ from worksgate.bootstrap.identity_sources import (
     throttle_policy,
 )
 from worksgate.bootstrap.notices import open_mail, open_notices
+from worksgate.bootstrap.rounds import run_while_open
 from worksgate.bootstrap.stores import (
     Clock,
+    already_open,
     open_directory,
     open_guard,
     open_own_store,
@@ -341,7 +342,7 @@ def _start_lapse_notices(base: _Base, identity: _Identity, stack: AsyncExitStack
     lapse = base.settings.app_password_lapse
     if lapse:
         notices = LapseNotices(base.directory.people, identity.sources, lapse, base.clock)
-        stack.push_async_callback(_stop, asyncio.create_task(notices.notify_forever()))
+        run_while_open(notices.notify_forever(), stack)
 
 
 def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
@@ -352,7 +353,7 @@ def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
     settings = base.settings
     if not settings.purge_interval:
         if settings.database_file is None:  # an open file already shows that it is in use
-            stack.push_async_callback(_stop, asyncio.create_task(hold_lease(base.directory)))
+            run_while_open(hold_lease(base.directory), stack)
         return None
     figures = PurgeFigures()
     purging = purge_forever(
@@ -363,7 +364,7 @@ def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
         audit_retention=settings.audit_retention,
         figures=figures,
     )
-    stack.push_async_callback(_stop, asyncio.create_task(purging))
+    run_while_open(purging, stack)
     return figures
 
 
@@ -371,14 +372,14 @@ def _start_sealing(base: _Base, stack: AsyncExitStack) -> SealFigures:
     """Seal the audit log, as long as the application is open."""
     figures = SealFigures()
     sealing = seal_forever(base.directory, base.clock, figures=figures)
-    stack.push_async_callback(_stop, asyncio.create_task(sealing))
+    run_while_open(sealing, stack)
     return figures
 
 
 def _start_leaving(base: _Base, stack: AsyncExitStack) -> None:
     """Carry out departures when they are due, as long as the application is open."""
     leaving = leave_forever(base.directory, base.store, base.clock)
-    stack.push_async_callback(_stop, asyncio.create_task(leaving))
+    run_while_open(leaving, stack)
 
 
 def _start_alerts(base: _Base, stack: AsyncExitStack) -> None:
@@ -389,7 +390,7 @@ def _start_alerts(base: _Base, stack: AsyncExitStack) -> None:
     from worksgate.bootstrap.alerts import open_alerts
 
     alerting = open_alerts(settings, base.directory, base.clock, stack)
-    stack.push_async_callback(_stop, asyncio.create_task(alerting))
+    run_while_open(alerting, stack)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -407,7 +408,7 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
     mailer, mails = mail = open_mail(settings, stack)
     links = DisavowalLinks(settings, base.store)
     open_notices(base.directory, mail, links, ignore_outcome, stack)
-    revocation = Revocation(base.directory.endings, base.directory, _already_open(base.store))
+    revocation = Revocation(base.directory.endings, base.directory, already_open(base.store))
     disavowal = Disavowal(base.directory, base.store, revocation)
     stack.push_async_callback(disavowal.close)
     reset = None
@@ -446,17 +447,3 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
     )
     stack.push_async_callback(self_service.close)
     return _Accounts(self_service=self_service, reset=reset, disavowal=disavowal)
-
-
-def _already_open(store: Store) -> Callable[[], Awaitable[Store]]:
-    """Provides a store that is already open."""
-
-    async def opened() -> Store:
-        return store
-
-    return opened
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import structlog
@@ -176,3 +176,12 @@ async def open_store(
     from worksgate.store.sqlite.store import SqliteStore
 
     return await SqliteStore.open(settings.database_file, recorded=recorded, guard=guard)
+
+
+def already_open(store: Store) -> Callable[[], Awaitable[Store]]:
+    """Provides a store that is already open."""
+
+    async def opened() -> Store:
+        return store
+
+    return opened
