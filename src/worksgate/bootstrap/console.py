@@ -4,11 +4,12 @@ It has connections of its own to the same database and store as the servers, and
 of its own.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from worksgate.administration import Actor, Administration
 from worksgate.administration.console_sign_in import ConsoleSignIn
@@ -16,12 +17,22 @@ from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.jobs.kinds import Operations, SendLink
 from worksgate.administration.jobs.reset_mails import ResetMails
-from worksgate.administration.jobs.runner import JobRunner
+from worksgate.administration.jobs.runner import JobRunner, OperationsOf
 from worksgate.bootstrap.identity_sources import open_hashing, throttle_policy
 from worksgate.bootstrap.notices import open_mail, open_notices
+from worksgate.bootstrap.rounds import run_while_open
 from worksgate.bootstrap.sign_in_parts import SignInPartsOnDemand
-from worksgate.bootstrap.stores import Clock, open_directory, open_guard, open_own_store
+from worksgate.bootstrap.stores import (
+    Clock,
+    already_open,
+    open_directory,
+    open_guard,
+    open_own_store,
+)
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database.identity import DatabaseIdentity
+from worksgate.directory.audit.writer import AuditWriter
+from worksgate.directory.database import Directory
 from worksgate.directory.source import DirectorySource
 from worksgate.observability import log
 from worksgate.provider.account.disavowal import DisavowalLinks
@@ -41,6 +52,9 @@ from worksgate.web.console.verifying import Verification
 from worksgate.web.console.visit import Console
 from worksgate.web.pages.anti_forgery import AntiForgery
 from worksgate.web.pages.previews import Previews
+
+if TYPE_CHECKING:
+    from worksgate.bootstrap.notices import Mail
 
 
 def create_console(
@@ -74,96 +88,136 @@ async def open_console(
 ) -> AsyncIterator[Console]:
     """Everything that the console works with."""
     async with AsyncExitStack() as stack:
-        stack.callback(log.flush)
-        guard = await open_guard(settings, database, stack)
-        directory = open_directory(settings, stack, guard)
-        store, audit = await open_own_store(settings, directory, stack, clock, guard)
-        hashing = open_hashing(settings, stack)
-        links = DisavowalLinks(settings, store)
-        mailer, mails = mail = open_mail(settings, stack)
-        open_notices(directory, mail, links, ignore_outcome, stack)
-        signing_key = await directory.signing_key()
-        party = RelyingParty.of(settings.console_address, settings.company_name or "Worksgate")
-        strangers = StrangerRecords(audit, store.bump)
-        stack.push_async_callback(strangers.close)
-        pending_secrets = PendingSecrets.under(signing_key)
-        factors = Factors(directory.factors, audit, party, pending_secrets, strangers)
-        stack.callback(factors.close)
-        source = DirectorySource(
-            directory,
-            hashing,
-            company=settings.company_name,
-            temporary_lifetime=settings.temporary_password_lifetime,
-            clock=clock,
-        )
-        sign_in = ConsoleSignIn(
-            directory,
-            source,
-            throttle=Throttle(store, throttle_policy(settings), key=signing_key),
-            factor_throttle=Throttle(store, FACTOR_POLICY, "factor", key=signing_key),
-            factors=factors,
-            audit=audit,
-            strangers=strangers,
-            signing_key=signing_key,
-            clock=clock,
-        )
-
-        async def give_store() -> Store:
-            return store
-
-        parts = SignInPartsOnDemand(settings, directory, give_store, hashing, stack, clock)
+        base = await _open_base(settings, database, clock, stack)
+        sign_in, factors = _open_sign_in(base, stack)
+        administration = _administrations(base, stack)
         asked = examiner(settings)
         examination = Examination(asked.installation, clock)
         stack.push_async_callback(examination.close)
         verification = Verification(clock)
         stack.push_async_callback(verification.close)
-
-        def administration(actor: Actor) -> Administration:
-            return Administration(
-                settings,
-                directory,
-                give_store,
-                hashing,
-                actor=actor,
-                clock=clock,
-                sign_in_parts=parts,
-            )
-
-        send_link: SendLink | None = None
-        if mailer is not None and mails is not None:
-            language, lifetime = settings.mail_language, settings.reset_link_lifetime
-            send_link = ResetMails(mailer, mails, language, lifetime).send
-
-        def operations(actor: Actor) -> Operations:
-            made = administration(actor)
-            return Operations(
-                users=made.users,
-                people=made.people,
-                people_import=made.people_import,
-                send_link=send_link,
-            )
-
-        running = asyncio.create_task(JobRunner(directory, operations, clock).run_forever())
-        stack.push_async_callback(_stop, running)
+        jobs = JobRunner(base.directory, _operations(base, administration), clock)
+        run_while_open(jobs.run_forever(), stack)
         yield Console(
             settings=settings,
             sign_in=sign_in,
             administration=administration,
             examiner=asked,
-            first_owner=FirstOwner(settings, directory, hashing, Actor("console", clock)),
+            first_owner=FirstOwner(settings, base.directory, base.hashing, Actor("console", clock)),
             factors=factors,
-            watch=LiveWatch(directory, clock),
+            watch=LiveWatch(base.directory, clock),
             pages=ConsolePages(settings),
             previews=Previews(settings),
-            anti_forgery=AntiForgery(signing_key),
-            store=store,
+            anti_forgery=AntiForgery(base.signing_key),
+            store=base.store,
             examination=examination,
             verification=verification,
             clock=clock,
         )
 
 
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """What the parts of the console build on."""
+
+    settings: Settings
+    clock: Clock
+    directory: Directory
+    store: Store
+    audit: AuditWriter
+    hashing: PasswordHashing
+    mail: "Mail"
+    signing_key: bytes
+
+
+async def _open_base(
+    settings: Settings, database: DatabaseIdentity | None, clock: Clock, stack: AsyncExitStack
+) -> _Base:
+    """The database, the store and e-mail; notices of changes are sent from here on."""
+    stack.callback(log.flush)
+    guard = await open_guard(settings, database, stack)
+    directory = open_directory(settings, stack, guard)
+    store, audit = await open_own_store(settings, directory, stack, clock, guard)
+    hashing = open_hashing(settings, stack)
+    mail = open_mail(settings, stack)
+    open_notices(directory, mail, DisavowalLinks(settings, store), ignore_outcome, stack)
+    return _Base(
+        settings=settings,
+        clock=clock,
+        directory=directory,
+        store=store,
+        audit=audit,
+        hashing=hashing,
+        mail=mail,
+        signing_key=await directory.signing_key(),
+    )
+
+
+def _open_sign_in(base: _Base, stack: AsyncExitStack) -> tuple[ConsoleSignIn, Factors]:
+    """The sign-in of administrators, and their second factors."""
+    settings, directory, key = base.settings, base.directory, base.signing_key
+    party = RelyingParty.of(settings.console_address, settings.company_name or "Worksgate")
+    strangers = StrangerRecords(base.audit, base.store.bump)
+    stack.push_async_callback(strangers.close)
+    factors = Factors(directory.factors, base.audit, party, PendingSecrets.under(key), strangers)
+    stack.callback(factors.close)
+    source = DirectorySource(
+        directory,
+        base.hashing,
+        company=settings.company_name,
+        temporary_lifetime=settings.temporary_password_lifetime,
+        clock=base.clock,
+    )
+    sign_in = ConsoleSignIn(
+        directory,
+        source,
+        throttle=Throttle(base.store, throttle_policy(settings), key=key),
+        factor_throttle=Throttle(base.store, FACTOR_POLICY, "factor", key=key),
+        factors=factors,
+        audit=base.audit,
+        strangers=strangers,
+        signing_key=key,
+        clock=base.clock,
+    )
+    return sign_in, factors
+
+
+def _administrations(base: _Base, stack: AsyncExitStack) -> Callable[[Actor], Administration]:
+    """What makes the administration of each administrator."""
+    give_store = already_open(base.store)
+    parts = SignInPartsOnDemand(
+        base.settings, base.directory, give_store, base.hashing, stack, base.clock
+    )
+
+    def administration(actor: Actor) -> Administration:
+        return Administration(
+            base.settings,
+            base.directory,
+            give_store,
+            base.hashing,
+            actor=actor,
+            clock=base.clock,
+            sign_in_parts=parts,
+        )
+
+    return administration
+
+
+def _operations(base: _Base, administration: Callable[[Actor], Administration]) -> OperationsOf:
+    """What makes the operations of a job, in the name of its administrator."""
+    send_link: SendLink | None = None
+    mailer, mails = base.mail
+    if mailer is not None and mails is not None:
+        language, lifetime = base.settings.mail_language, base.settings.reset_link_lifetime
+        send_link = ResetMails(mailer, mails, language, lifetime).send
+
+    def operations(actor: Actor) -> Operations:
+        made = administration(actor)
+        return Operations(
+            users=made.users,
+            people=made.people,
+            people_import=made.people_import,
+            send_link=send_link,
+        )
+
+    return operations
