@@ -13,6 +13,7 @@ import structlog
 
 from worksgate.administration.errors import Refused
 from worksgate.web.console.examiner import Finding
+from worksgate.web.console.single_task import SingleTask
 
 OLD: Final = 600.0
 """Seconds after which a page that shows findings asks for new ones."""
@@ -44,23 +45,19 @@ class Examined:
         return [*self.of("fail"), *self.of("warn")]
 
 
-class Examination:
+class Examination(SingleTask):
     """Runs ``examine``, and remembers what it found; ``latest`` is None before the first time.
 
     ``is_possible`` is false once it was refused: then there is never anything to show.
     """
 
     def __init__(self, examine: Examine, clock: Callable[[], float]) -> None:
+        super().__init__()
         self._examine = examine
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
         self._began_at = float("-inf")
         self.latest: Examined | None = None
         self.is_possible = True
-
-    @property
-    def is_running(self) -> bool:
-        return self._task is not None and not self._task.done()
 
     def refresh(self) -> None:
         """Begin an examination if the last one is old; returns at once."""
@@ -73,18 +70,7 @@ class Examination:
         if self.is_running or now - self._began_at < LEAST:
             return
         self._began_at = now
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def finished(self, within: float) -> None:
-        """Return when none runs any more, or after so many seconds."""
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=within)
-
-    async def close(self) -> None:
-        """End an examination that runs."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._start(self._run())
 
     async def _run(self) -> None:
         try:

@@ -3,7 +3,6 @@
 It reads all records, so it runs in the background, and never twice at once.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from worksgate.directory.audit.seal_verification import Finding, Verified
+from worksgate.web.console.single_task import SingleTask
 
 SHOWN: Final = 20
 """Findings that are kept."""
@@ -32,35 +32,20 @@ class Compared:
     findings: tuple[Finding, ...]
 
 
-class Verification:
+class Verification(SingleTask):
     """Runs a comparison; ``done`` is how many records it has read so far."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
         self.latest: Compared | None = None
         self.done = 0
-
-    @property
-    def is_running(self) -> bool:
-        return self._task is not None and not self._task.done()
 
     def begin(self, verify: Verify) -> None:
         """Begin a comparison unless one runs; returns at once."""
         if not self.is_running:
             self.done = 0
-            self._task = asyncio.get_running_loop().create_task(self._run(verify))
-
-    async def finished(self, within: float) -> None:
-        """Return when none runs any more, or after so many seconds."""
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=within)
-
-    async def close(self) -> None:
-        """End a comparison that runs."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            self._start(self._run(verify))
 
     async def _run(self, verify: Verify) -> None:
         found: list[Finding] = []
@@ -74,7 +59,7 @@ class Verification:
 
         try:
             verified = await verify({}, keep, progress)
-        except Exception as error:  # an outage, or a bug: the page says that there is no result
+        except Exception as error:  # an outage, or a bug: the last result stays, with its time
             _log.warning("console.not_verified", kind=type(error).__name__)
             return
         self.latest = Compared(self._clock(), verified, tuple(found))
