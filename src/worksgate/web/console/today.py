@@ -12,6 +12,7 @@ from worksgate.audit import Event
 from worksgate.credentials.references import is_reference
 from worksgate.directory.audit.sign_in_counts import CountedPeople, SignInFilter, slowest_tenth
 from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
+from worksgate.web.console.charts import Chart
 from worksgate.web.console.examination import Examined
 from worksgate.web.console.periods import DAY, Period, Span
 from worksgate.web.console.sign_ins import chart_of
@@ -65,42 +66,31 @@ class Speed:
 
 async def show(visit: Visit) -> Response:
     """The first page: how it is, what there is to do, and the last changes."""
-    administration = visit.administration
-    people, sign_ins = administration.people_list, administration.sign_ins
-    counted_people = await people.counts(PeopleFilter())
-    counts = {state.value: counted_people.of(state) for state in _NEEDS}
-    today = Period.of(Span.TODAY, visit.now)
-    came = await sign_ins.people(today.since, today.until)
-    usual = None
-    if came.is_complete:
-        usual = await sign_ins.people(today.since - 7 * DAY, today.until - 7 * DAY)
-    answers = await sign_ins.answers(today.since, today.until)
-    speed = Speed(slowest_tenth=slowest_tenth([took for _, took in answers]))
-    wanted = SignInFilter(since=today.since, until=today.until, events=_IN_A_BROWSER)
-    counted = await sign_ins.counted(wanted, today.edges)
+    administration, today = visit.administration, Period.of(Span.TODAY, visit.now)
+    people = await administration.people_list.counts(PeopleFilter())
+    counts = {state.value: people.of(state) for state in _NEEDS}
+    came = await administration.sign_ins.people(today.since, today.until)
+    speed = await _speed(visit, today)
     examined = _examined(visit)
     findings = [] if examined is None else examined.bad
-    changes = []
-    if visit.may(Verb.AUDIT):
-        changes = await administration.audit_log.changes(CHANGES)
-    is_new = visit.may(Verb.CHANGE_CLIENTS) and not await administration.set_up.has_client()
+    may_change, may_audit = visit.may(Verb.CHANGE_CLIENTS), visit.may(Verb.AUDIT)
     return visit.page(
         "today.html",
-        is_new=is_new,
+        is_new=may_change and not await administration.set_up.has_client(),
         state=_state(came, examined),
         to_do=len(findings) + sum(map(bool, (came.kept_out, counts["no_key"], speed.is_slow))),
         counts=counts,
-        everybody=counted_people.everybody,
+        everybody=people.everybody,
         counted=COUNTED,
         came=came,
-        usual=usual.let_in if usual is not None and usual.is_complete else 0,
+        usual=await _usual(visit, today) if came.is_complete else 0,
         speed=speed,
-        chart=chart_of(counted, today, visit.words, visit.now),
+        chart=await _chart(visit, today),
         examined=examined,
         is_examining=visit.may(Verb.EXAMINE) and visit.console.examination.is_running,
         findings=findings[:FINDINGS],
         more_findings=len(findings[FINDINGS:]),
-        changes=changes,
+        changes=await administration.audit_log.changes(CHANGES) if may_audit else [],
     )
 
 
@@ -121,6 +111,25 @@ async def find(visit: Visit) -> Response:
     if not found and is_reference(text):
         return visit.to("/trace", q=text)
     return visit.to("/people", q=text)
+
+
+async def _usual(visit: Visit, today: Period) -> int:
+    """How many had got in at this hour a week ago; 0 if there are too many to count."""
+    since, until = today.since - 7 * DAY, today.until - 7 * DAY
+    came = await visit.administration.sign_ins.people(since, until)
+    return came.let_in if came.is_complete else 0
+
+
+async def _speed(visit: Visit, today: Period) -> Speed:
+    answers = await visit.administration.sign_ins.answers(today.since, today.until)
+    return Speed(slowest_tenth=slowest_tenth([took for _, took in answers]))
+
+
+async def _chart(visit: Visit, today: Period) -> Chart:
+    """The sign-ins of today in a browser, hour by hour."""
+    wanted = SignInFilter(since=today.since, until=today.until, events=_IN_A_BROWSER)
+    counted = await visit.administration.sign_ins.counted(wanted, today.edges)
+    return chart_of(counted, today, visit.words, visit.now)
 
 
 def _examined(visit: Visit) -> Examined | None:
