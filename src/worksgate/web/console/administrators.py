@@ -12,7 +12,6 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "administrators.html",
         everybody=await visit.administration.administrators.all(),
-        role_of=role_named,
         roles=list(Role),
         verbs=[verb for verb in Verb if verb is not Verb.ACCOUNT],
         may_of=MAY,

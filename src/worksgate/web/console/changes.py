@@ -12,6 +12,7 @@ from worksgate.clients.validation import LINE_WORKS_ORIGIN
 from worksgate.directory.change_log import EXISTS, ChangeKind, FieldChange, Value
 from worksgate.oauth.model import Client
 from worksgate.web.console.client_fields import FIELDS, ClientField, FieldKind
+from worksgate.web.console.pages import ROLE_NAMES
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
 
@@ -37,12 +38,7 @@ PERSON_FIELDS: Final[Mapping[str, ClientField]] = {
             label=text("Role"),
             sentence="",
             kind=FieldKind.CHOICE,
-            choices={
-                "owner": text("Owner"),
-                "admin": text("Administrator"),
-                "help_desk": text("Help desk"),
-                "auditor": text("Auditor"),
-            },
+            choices=ROLE_NAMES,
         ),
     )
 }

@@ -33,7 +33,7 @@ POLICY: Final = "; ".join(
 )
 """No page of the console has a script."""
 
-ROLE_NAMES: Final[Mapping[Role, str]] = {
+ROLE_NAMES: Final[Mapping[str, str]] = {
     Role.OWNER: text("Owner"),
     Role.ADMIN: text("Administrator"),
     Role.HELP_DESK: text("Help desk"),
