@@ -372,6 +372,7 @@ PARTS: Final = (
 FIELDS: Final[Mapping[str, ClientField]] = {
     each.name: each for part in PARTS for each in part.fields
 }
+PRODUCT_NAMES: Final = FIELDS["profile"].choices
 NEW: Final = ClientPart(
     "new", text("New client"), tuple(FIELDS[each] for each in ("name", "profile", "domain"))
 )

@@ -13,6 +13,7 @@ from worksgate.web.console.client_fields import (
     FIELDS,
     NEW,
     PARTS,
+    PRODUCT_NAMES,
     ClientPart,
     Typed,
     part_named,
@@ -40,6 +41,7 @@ async def show_list(visit: Visit) -> Response:
     found = await visit.administration.clients.page(wanted, after, limit=PAGE + 1)
     return visit.page(
         "clients.html",
+        products=PRODUCT_NAMES,
         clients=found[:PAGE],
         next=found[PAGE - 1].name if len(found) > PAGE else None,
         is_first=after is None,
@@ -57,6 +59,7 @@ async def show(visit: Visit) -> Response:
         urls=visit.administration.clients.urls(client.client_id),
         parts=PARTS,
         rules=rules_on_page(client.rules),
+        second_factor=FIELDS["second_factor"].choices[client.second_factor],
         changes=await changes_of(visit, client.client_id, CHANGES),
         done=visit.query.get("done", ""),
     )

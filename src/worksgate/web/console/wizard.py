@@ -23,8 +23,8 @@ from worksgate.administration.set_up import (
     State,
     Step,
 )
-from worksgate.oauth.model import Profile
 from worksgate.web.console.changes import number_of
+from worksgate.web.console.client_fields import PRODUCT_NAMES
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
 
@@ -41,12 +41,6 @@ STEP_NAMES: Final[Mapping[Step, str]] = {
     Step.REHEARSE: text("Rehearse"),
     Step.PLAN: text("The plan"),
     Step.APPLY: text("APPLY, live"),
-}
-PROFILE_NAMES: Final[Mapping[Profile, str]] = {
-    Profile.LINE_WORKS: text("LINE WORKS"),
-    Profile.NAVER_WORKS: text("NAVER WORKS"),
-    Profile.NAVER_WORKS_PUBLIC: text("NAVER WORKS for the public sector"),
-    Profile.WORKBOX: text("WORKBOX"),
 }
 PLAN_NAMES: Final[Mapping[Plan, str]] = {
     Plan.FREE: text("Free"),
@@ -267,8 +261,8 @@ def step_page(
         progress=progress,
         step_names=STEP_NAMES,
         path_of=path_of,
-        profiles=PROFILE_NAMES,
-        tenant=PROFILE_NAMES[known.profile],
+        profiles=PRODUCT_NAMES,
+        tenant=PRODUCT_NAMES[known.profile],
         menus=menus_of(visit, known),
         **shown,
     )

@@ -7,8 +7,9 @@ from starlette.responses import Response
 
 from worksgate.administration import NewClient
 from worksgate.administration.set_up import USER_KEY_NAMES, ConsoleField, Step, newest_secret_at
+from worksgate.web.console.client_fields import PRODUCT_NAMES
 from worksgate.web.console.visit import Visit
-from worksgate.web.console.wizard import PROFILE_NAMES, path_of, step_page
+from worksgate.web.console.wizard import path_of, step_page
 from worksgate.web.pages.wording import text
 
 WRONG: Final[Mapping[ConsoleField, str]] = {
@@ -79,6 +80,6 @@ async def _values_page(visit: Visit, new: NewClient | None = None) -> Response:
         secret="" if new is None else new.client_secret,
         wrong=WRONG,
         key_names=USER_KEY_NAMES,
-        suggested=company or known.domain or PROFILE_NAMES[known.profile],
+        suggested=company or known.domain or PRODUCT_NAMES[known.profile],
         secret_made_at=newest_secret_at(known.client),
     )
