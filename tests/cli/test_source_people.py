@@ -12,6 +12,10 @@ from tests.cli.test_ldap_advice import advice, authority, write
 from tests.databases import query
 from tests.slapd import Authority, Slapd, running_slapd
 
+from worksgate.administration.set_up import KeyCount
+from worksgate.doctor.source_people import SourcePerson, _with_twins, count_keys
+from worksgate.oauth.model import UserKey
+from worksgate.sources import Person
 from worksgate.sources.ldap.source import LdapSource
 
 __all__ = ["authority"]
@@ -212,3 +216,33 @@ def test_which_key_each_client_would_get_is_shown_in_one_line(own_class: Termina
     )
     assert (len(others["clients"]), others["value"]) == (4, "ben@example.com")
     assert all_others in own_class.run("source", "people", "own").out
+
+
+def test_keys_are_counted_by_what_is_wrong_with_them() -> None:
+    people = _with_twins(
+        [
+            _seen("one", "E5"),
+            _seen("two", "e5", works_account="two@example.com"),
+            _seen("three", None, "the external key a/b also belongs to c cannot be used"),
+            _seen("four", "E6", "the external key E6 belongs to aoi"),
+            _seen("five", None, "there is no external key"),
+            _seen("six", "E7", "disabled here"),
+        ]
+    )
+    assert count_keys(people, UserKey.EXTERNAL_KEY) == KeyCount(
+        people=6, ready=1, none=1, twins=2, refused=2
+    )
+    assert count_keys(people, UserKey.WORKS_ACCOUNT) == KeyCount(people=6, ready=1, none=5)
+
+
+def _seen(
+    username: str, external_key: str | None, *problems: str, works_account: str | None = None
+) -> SourcePerson:
+    person = Person(
+        subject_id=username,
+        username=username,
+        name=username,
+        external_key=external_key,
+        works_account=works_account,
+    )
+    return SourcePerson(person=person, problems=problems)

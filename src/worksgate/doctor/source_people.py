@@ -25,19 +25,17 @@ if TYPE_CHECKING:
     from worksgate.administration.user_keys import KeyAdministration
 
 
-_TWIN = "also belongs to"
-"""In the problem of two people of a source who share a key."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePerson:
     """A person of a source. ``problems`` are sentences; without any, LINE WORKS knows them.
 
-    ``keys`` is the key that each client would receive.
+    ``keys`` is the key that each client would receive, ``shared`` are the kinds of keys that
+    somebody else of the source has too.
     """
 
     person: Person
     problems: tuple[str, ...] = ()
+    shared: frozenset[str] = frozenset()
     keys: tuple["LineWorksKey", ...] = ()
 
 
@@ -89,10 +87,9 @@ def count_keys(people: Iterable[SourcePerson], kind: KeyKind) -> "KeyCount":
 
 def _state_of_key(each: SourcePerson, kind: str) -> str:
     """As a field of ``KeyCount``."""
-    about = [text for text in each.problems if text.startswith(f"the {KEY_KINDS[kind]} ")]
-    if any(_TWIN in text for text in about):
+    if kind in each.shared:
         return "twins"
-    if about:
+    if any(text.startswith(f"the {KEY_KINDS[kind]} ") for text in each.problems):
         return "refused"
     return "none" if getattr(each.person, kind) is None else "ready"
 
@@ -150,15 +147,17 @@ def _with_twins(people: list[SourcePerson]) -> list[SourcePerson]:
     for number, each in enumerate(people):
         for key in keys_of(each.person):
             holders[key.kind, key.folded].append((key, number))
-    words: Mapping[int, list[str]] = defaultdict(list)
+    words: Mapping[int, dict[str, str]] = defaultdict(dict)
     for group in holders.values():
         for key, number in group:
             for other, another in group:
                 if number != another and key.is_similar_to(other):
                     name = people[another].person.username
-                    words[number].append(f"the {key} {_TWIN} {name}")
+                    words[number][key.kind] = f"the {key} also belongs to {name}"
                     break
-    return [
-        replace(each, problems=(*each.problems, *words.get(number, ())))
-        for number, each in enumerate(people)
-    ]
+    return [_with_shared(each, words.get(number, {})) for number, each in enumerate(people)]
+
+
+def _with_shared(each: SourcePerson, words: Mapping[str, str]) -> SourcePerson:
+    """The person with a problem for each kind of key that somebody else has too."""
+    return replace(each, problems=(*each.problems, *words.values()), shared=frozenset(words))
