@@ -15,6 +15,7 @@ it.
     mistakes          three things that are wrong on purpose
     console_door      the link that opens the console for the owner
     openid_provider   "Partner", a provider of two people, without passwords
-    wording           its texts
+    wording           the texts of the door and of the provider
+    page_templates    their pages
     servers           all servers in one process
 """

@@ -10,11 +10,9 @@ import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import jinja2
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,6 +23,7 @@ from worksgate.bootstrap.console import create_console
 from worksgate.cli.demo.company import DemoOwner
 from worksgate.cli.demo.installation import code_of
 from worksgate.cli.demo.mistakes import MISTAKES
+from worksgate.cli.demo.page_templates import page_templates
 from worksgate.cli.demo.people import PASSWORD
 from worksgate.cli.demo.wording import TEXTS
 from worksgate.conformance.simulator.texts import choose_language
@@ -81,13 +80,7 @@ class ConsoleDoor:
         self._style_path = style_path
         self._open_session = open_session
         self._secret = new_secret()
-        self._pages = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._pages = page_templates()
 
     @property
     def link(self) -> str:

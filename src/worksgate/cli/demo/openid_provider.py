@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-import jinja2
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from starlette.applications import Starlette
@@ -27,6 +26,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from worksgate.cli.demo.page_templates import page_templates
 from worksgate.cli.demo.people import PARTNER, Colleague
 from worksgate.cli.demo.wording import TEXTS
 from worksgate.conformance.line_works import with_parameters
@@ -153,13 +153,7 @@ class _Provider:
         self._clock = clock
         self._key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)
         self._grants: Memory[Grant] = Memory(clock, seconds=CODE_LIFETIME)
-        self._pages = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._pages = page_templates()
 
     def application(self) -> Starlette:
         path = urlsplit(self._client.issuer).path

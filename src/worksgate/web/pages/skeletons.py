@@ -5,9 +5,9 @@ everybody. A skeleton is the rendered page, with holes for the values of a reque
 joining strings. A hole is escaped as the template would have done it, so the filled page equals the
 rendered one, byte for byte.
 
-What decides how a page looks is in the key of its skeleton, and never a hole. A key contains
-nothing that an unauthenticated caller can choose, so there are few; if there should be more than
-``MOST``, all are dropped.
+What decides how a page looks is in the key of its skeleton, and never a hole. No text of a caller
+is in a key: it has the language, and which values there are of a form and of a client's branding.
+So there are few; if there should be more than ``MOST``, all are dropped.
 """
 
 import re
