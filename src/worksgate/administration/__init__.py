@@ -29,6 +29,7 @@ Each of these is a part of ``Administration``, which creates them. They share
     leaving         the steps of a departure, also in the background
     sealing         the seals of the audit log, in the background
     alerts          what administrators are told of, in the background
+    older_encodings the encodings of files from spreadsheets in East Asia
     errors          refusals and incomplete operations
 
 Every change is committed together with its audit record (I-5). What it must revoke elsewhere, such

@@ -18,6 +18,7 @@ from enum import StrEnum, auto
 from typing import Final
 
 from worksgate.administration.errors import Refused
+from worksgate.administration.older_encodings import ordinary_text
 from worksgate.directory.going_live import Member, MemberState
 from worksgate.oauth.user_info import MAX_EXTERNAL_KEY
 
@@ -29,19 +30,10 @@ LONGEST_ACCOUNT: Final = 254
 LONGEST_NAME: Final = 200
 """Characters; more of a name is cut off."""
 
-ENCODINGS: Final = ("utf-8", "utf-16", "cp932", "cp949", "gb18030")
+_OLDER: Final = ("cp932", "cp949", "gb18030")
+ENCODINGS: Final = ("utf-8", "utf-16", *_OLDER)
 """What can be chosen, and Python's names for them."""
 
-# An older encoding fits if the whole file is ordinary text of its language in it. Decoding with
-# another one shows: names of cp932 become rare syllables or characters of the larger set.
-_JAPANESE = re.compile(r"[\0-\x7f\u3000-\u30ff\u4e00-\u9fff\uf900-\ufaff\uff01-\uff5e\uffe5]*")
-_KOREAN = re.compile(r"[\0-\x7f\u3000-\u303f\uac00-\ud7a3\uff01-\uff5e·]*")
-_CHINESE = re.compile(r"[\0-\x7f\u3000-\u303f\u4e00-\u9fff\uff01-\uff5e·]*")
-_ORDINARY: Final = {
-    "cp932": ("cp932", _JAPANESE),
-    "cp949": ("euc_kr", _KOREAN),
-    "gb18030": ("gb2312", _CHINESE),
-}
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -352,7 +344,8 @@ def _text_of(data: bytes, encoding: str | None) -> str:
         return _decoded(data, encoding)
     with suppress(UnicodeDecodeError):
         return _without_nul(data.decode())
-    fitting = [text for each in _ORDINARY if (text := _ordinary(data, each)) is not None]
+    readings = (ordinary_text(data, each, is_exact=True) for each in _OLDER)
+    fitting = [text for text in readings if text is not None]
     if len(fitting) > 1:
         fitting = [text for text in fitting if _has_known_header(text)]
     if len(fitting) != 1:
@@ -373,16 +366,6 @@ def _without_nul(text: str) -> str:
         line = before.count("\n") + 1
         raise BadMembersFile(FileFault.NOT_CSV, f"line {line}")
     return text
-
-
-def _ordinary(data: bytes, encoding: str) -> str | None:
-    """The text in an older encoding, if it is ordinary text of its language."""
-    codec, ordinary = _ORDINARY[encoding]
-    with suppress(UnicodeDecodeError):
-        text = data.decode(codec)
-        if ordinary.fullmatch(text) and text.encode(codec) == data:
-            return text
-    return None
 
 
 def _has_known_header(text: str) -> bool:

@@ -9,23 +9,18 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
+from worksgate.administration.older_encodings import ordinary_text
 from worksgate.administration.people_import.columns import SECRETS, BadColumns, read_columns
 
 UTF_8 = "utf-8"
-READABLE = (UTF_8, "cp932", "cp949")
+_OLDER = ("cp932", "cp949")
+READABLE = (UTF_8, *_OLDER)
 """Encodings that a file may have."""
 
 FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """First characters of cells that a spreadsheet could execute; the last four are full width."""
-
-# Decoding with the wrong one of the two shows: names in cp932 become rare syllables, which euc_kr
-# lacks and cp949 has, and Hangul begins with half-width katakana.
-_JAPANESE = re.compile(r"[\0-\x7f\u3000-\u30ff\u4e00-\u9fff\uf900-\ufaff\uff01-\uff5e\uffe5]*")
-_KOREAN = re.compile(r"[\0-\x7f\u3000-\u303f\uac00-\ud7a3\uff01-\uff5e·]*")
-_ORDINARY = {"cp932": ("cp932", _JAPANESE), "cp949": ("euc_kr", _KOREAN)}
 
 
 class BadFile(ValueError):
@@ -92,11 +87,7 @@ def _line(data: bytes, error: UnicodeDecodeError) -> int:
 
 def _only_reading(data: bytes) -> str | None:
     """The older encoding in which a file is ordinary text, if there is exactly one."""
-    fitting = []
-    for encoding, (codec, ordinary) in _ORDINARY.items():
-        with suppress(UnicodeDecodeError):
-            if ordinary.fullmatch(data.decode(codec)):
-                fitting.append(encoding)
+    fitting = [each for each in _OLDER if ordinary_text(data, each) is not None]
     return fitting[0] if len(fitting) == 1 else None
 
 
