@@ -44,7 +44,10 @@ STOPS: Final = (
 HINTS: Final = (Finding.NEVER_SIGNED_IN, Finding.NO_SECOND_FACTOR, Finding.NO_APP_PASSWORD)
 """They would get in, perhaps later than others. A person can have several of these."""
 
-_OUT: Final = (MemberState.SUSPENDED, MemberState.DELETED)
+
+def is_left_out(member: Member) -> bool:
+    """Whether LINE WORKS itself keeps a member out, so that a rehearsal is not about them."""
+    return member.state in (MemberState.SUSPENDED, MemberState.DELETED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,10 @@ class Standard:
     needs_factor: bool = False
     mail_users: Collection[str] | None = None
     app_password_holders: Collection[str] = frozenset()
+
+    def takes(self, person: Listed) -> bool:
+        """Whether the client takes people of this source."""
+        return not self.sources or person.source in self.sources
 
     def key_of(self, person: Listed) -> str | None:
         """The key that LINE WORKS would receive."""
@@ -87,14 +94,14 @@ def examine(
 
     Without members it is about our people alone: what is only known at LINE WORKS is left out.
     """
-    takes = [each for each in people if not standard.sources or each.source in standard.sources]
+    takes = [each for each in people if standard.takes(each)]
     if members is None:
         for person in takes:
             finding = _stop_here(person, standard) or Finding.READY
             yield Found(finding=finding, person=person)
             yield from _hints(person, None, standard)
         return
-    counted = [each for each in members if each.state not in _OUT]
+    counted = [each for each in members if not is_left_out(each)]
     index = _Index.of(members)
     matches: defaultdict[str, list[Listed]] = defaultdict(list)
     for person in takes:

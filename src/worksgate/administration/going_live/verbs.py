@@ -17,6 +17,7 @@ from worksgate.administration.going_live.examination import (
     Standard,
     Tally,
     examine,
+    is_left_out,
 )
 from worksgate.administration.going_live.members_file import NO_CHOICES, Choices, read_members
 from worksgate.administration.going_live.plan import Plan
@@ -29,7 +30,6 @@ from worksgate.directory.going_live import (
     AnswerName,
     FindingRow,
     Member,
-    MemberState,
 )
 from worksgate.directory.people_list import Listed, PeopleFilter
 from worksgate.directory.wizard_answers import Answer
@@ -295,9 +295,7 @@ class GoingLive:
     def _rehearsal(
         self, id_: str, members: Sequence[Member] | None, members_at: float | None, room: _Room
     ) -> Rehearsal:
-        out = (MemberState.SUSPENDED, MemberState.DELETED)
-        left_out = sum(each.state in out for each in members or ())
-        sources = room.standard.sources
+        left_out = sum(map(is_left_out, members or ()))
         return Rehearsal(
             id=id_,
             at=self._actor.now(),
@@ -307,7 +305,7 @@ class GoingLive:
             members=None if members is None else len(members) - left_out,
             left_out=left_out,
             members_at=members_at,
-            people=sum(not sources or each.source in sources for each in room.people),
+            people=sum(map(room.standard.takes, room.people)),
             needs_factor=room.standard.needs_factor,
             is_mail_known=room.standard.mail_users is not None,
             counts={each.value: room.tally.counts[each] for each in Finding},

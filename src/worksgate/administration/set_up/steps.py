@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from worksgate.administration.set_up.console_values import OPTIONAL, ConsoleField, ShownField
 from worksgate.administration.set_up.outside_check import Outside
+from worksgate.directory.going_live import AnswerName
 from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import Client, Profile, UserKey
 
@@ -114,8 +115,8 @@ class SetUp:
             self._told(),
             self._values(),
             self._rehearsed(),
-            self._noted(Step.PLAN, "go_live.plan"),
-            self._noted(Step.APPLY, "go_live.start"),
+            self._noted(Step.PLAN, AnswerName.PLAN),
+            self._noted(Step.APPLY, AnswerName.START),
         ]
 
     def _where(self) -> Progress:
@@ -164,10 +165,10 @@ class SetUp:
         return Progress(Step.VALUES, State.DONE if is_done else State.OPEN, at)
 
     def _rehearsed(self) -> Progress:
-        answer = self.answers.get("go_live.rehearsal")
+        answer = self.answers.get(AnswerName.REHEARSAL)
         if answer is not None and answer.value.get("ready") != answer.value.get("total"):
             return Progress(Step.REHEARSE, State.MIND, answer.at)
-        return self._noted(Step.REHEARSE, "go_live.rehearsal")
+        return self._noted(Step.REHEARSE, AnswerName.REHEARSAL)
 
     def _noted(self, step: Step, name: str) -> Progress:
         """Done once there is an answer; going live keeps its own."""
