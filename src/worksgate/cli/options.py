@@ -8,6 +8,9 @@ import click
 
 from worksgate.settings.types import seconds_of
 
+STANDARD_STREAM = Path("-")
+"""Standard input or output, in place of a file."""
+
 
 def remember_config(context: click.Context, _parameter: click.Parameter, file: Path | None) -> None:
     """Keep a ``--config`` given before the command, as in a shell alias."""

@@ -22,6 +22,7 @@ from worksgate.administration.people_import.files import (
     UnknownEncoding,
     read_file,
 )
+from worksgate.cli.options import STANDARD_STREAM
 from worksgate.cli.printing import note
 from worksgate.cli.refusals import Refusal, naming
 from worksgate.database.temporary_files import remove_abandoned, written_beside
@@ -29,7 +30,6 @@ from worksgate.directory import Account
 from worksgate.directory.account_rules import GROUP_SEPARATOR
 
 EXPORTED = tuple(column for column in COLUMNS if column not in SECRETS)
-STANDARD_INPUT = Path("-")
 WRITABLE = {UTF_8: UTF_8, "utf-8-bom": "utf-8-sig", "cp932": "cp932", "cp949": "cp949"}
 """Encodings for writing, and Python's names for them."""
 
@@ -37,12 +37,12 @@ WRITABLE = {UTF_8: UTF_8, "utf-8-bom": "utf-8-sig", "cp932": "cp932", "cp949": "
 def read_people(file: Path, encoding: str | None = None) -> list[dict[str | None, str]]:
     """The rows of a file, each cell by its column's name.
 
-    ``STANDARD_INPUT`` is read to its end. Without ``encoding`` (one of ``READABLE``) it is detected
-    if it is unambiguous. Raises Refusal if the file is not a CSV file of people; invalid rows are
-    left to the import.
+    ``STANDARD_STREAM`` is read to its end. Without ``encoding`` (one of ``READABLE``) it is
+    detected if it is unambiguous. Raises Refusal if the file is not a CSV file of people; invalid
+    rows are left to the import.
     """
-    name = "standard input" if file == STANDARD_INPUT else str(file)
-    data = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
+    name = "standard input" if file == STANDARD_STREAM else str(file)
+    data = sys.stdin.buffer.read() if file == STANDARD_STREAM else file.read_bytes()
     try:
         read = read_file(name, data, encoding)
     except UnknownEncoding as error:

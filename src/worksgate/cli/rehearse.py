@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worksgate.cli.options import config_option, json_option
+from worksgate.cli.options import STANDARD_STREAM, config_option, json_option
 from worksgate.cli.printing import counted, iso, note, print_json, print_line, print_table
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_installation
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _ENCODINGS = ("utf-8", "utf-16", "cp932", "cp949", "gb18030")
 """As in ``members_file``, without loading it for other commands; a test compares them."""
-_STANDARD_INPUT = Path("-")
 _COLUMNS = ("finding", "account", "name", "subject_id", "username", "key_here", "key_there")
 
 
@@ -80,7 +79,7 @@ def rehearse(
 def _read(file: Path) -> bytes:
     from worksgate.administration.going_live.members_file import MOST_BYTES
 
-    stream = sys.stdin.buffer if file == _STANDARD_INPUT else file.open("rb")
+    stream = sys.stdin.buffer if file == STANDARD_STREAM else file.open("rb")
     with stream:
         return stream.read(MOST_BYTES + 1)
 

@@ -9,6 +9,7 @@ import click
 
 from worksgate.cli.asking import present_password
 from worksgate.cli.options import (
+    STANDARD_STREAM,
     CommandGroup,
     config_option,
     force_option,
@@ -19,8 +20,6 @@ from worksgate.cli.printing import as_document, counted, note, print_json, print
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import quietly, read_installation, read_settings
 from worksgate.settings.sources import SourceSettings
-
-_STANDARD_OUTPUT = Path("-")
 
 
 @click.group("source", cls=CommandGroup)
@@ -110,7 +109,7 @@ def list_people(
     from worksgate.sources import SourceUnavailable
 
     settings = read_installation(config)
-    if file is not None and file != _STANDARD_OUTPUT and file.exists() and not force:
+    if file is not None and file != STANDARD_STREAM and file.exists() and not force:
         raise Refusal(f"{file} exists; --force replaces it")
     try:
         people = quietly(people_of_source(settings, source_of(settings, name)))
@@ -133,7 +132,7 @@ def list_people(
     if file is not None:
         columns = ("username", "name", "external_key", "works_account", "told", "problems")
         data = table_as_csv(columns, rows)
-        if file == _STANDARD_OUTPUT:
+        if file == STANDARD_STREAM:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         else:

@@ -11,6 +11,7 @@ import click
 
 from worksgate.cli.asking import confirm
 from worksgate.cli.options import (
+    STANDARD_STREAM,
     config_option,
     force_option,
     json_option,
@@ -35,8 +36,6 @@ from worksgate.directory import Account
 if TYPE_CHECKING:
     from worksgate.administration import Administration
     from worksgate.administration.people_import.columns import ImportReport
-
-_STANDARD_OUTPUT = Path("-")
 
 
 @click.command("import")
@@ -172,7 +171,7 @@ def export(*, file: Path | None, encoding: str, force: bool, config: Path | None
     from worksgate.cli.people_file import save_privately, write_people
 
     settings = read_installation(config)
-    if file == _STANDARD_OUTPUT:
+    if file == STANDARD_STREAM:
         file = None
     if file is not None and not force:
         _check_is_free(file, "; --force replaces it")

@@ -248,8 +248,8 @@ class SignInPages:
         return response
 
     def _look(self, transaction: SignInTransaction | None) -> Look | None:
-        """The look of the client that people sign in to: nothing is awaited for it."""
-        if transaction is None or transaction.is_for_account:
+        """The look of the client that people sign in to, if they do; it is in memory."""
+        if transaction is None:
             return None
         return self._looks.of(self._provider.clients.branding(transaction.client_id))
 
