@@ -210,3 +210,20 @@ async def test_the_plan_says_whether_the_way_back_was_tested_today(
     assert "says owner" in (await owner.get("/go-live/plan")).text
     await owner.post("/go-live/plan", **form | {"super_admin_0": "somebody else"})
     assert "says owner" not in (await owner.get("/go-live/plan")).text
+
+
+async def test_the_addresses_are_those_of_the_settings(tmp_path: Path) -> None:
+    async with console_of(
+        tmp_path, web_login_path="/sp/login", account_path="/my-account"
+    ) as console:
+        await console.make("owner", Role.OWNER)
+        owner = await console.signed_in("owner")
+        mail = (await owner.get("/go-live/plan")).text
+        assert "https://sso.example.com/my-account" in mail
+        await owner.get("/go-live/live")
+        await owner.post("/go-live/start", at="")
+        await prove(console, owner, "owner", "/go-live/start")
+        console.clock.advance(300)
+        for path in ("/go-live/live", "/go-live/wall"):
+            page = (await owner.get(path)).text
+            assert "<code>https://sso.example.com/sp/login</code>" in page, path

@@ -116,7 +116,7 @@ async def _page(visit: Visit, template: str, every: int) -> Response:
         chart=Chart.of(view),
         outside=_shown(visit, view.outside),
         got_in=_shown(visit, view.got_in),
-        login_url=f"{visit.console.settings.public_url.rstrip('/')}/login",
+        login_url=visit.administration.clients.urls("")["web_login"],
         every=0 if is_still else every,
         is_still=is_still,
     )

@@ -50,7 +50,7 @@ async def show(visit: Visit) -> Response:
         date=plan.date,
         time=apply.when or HOURS[Hour.APPLY][0],
         contact=plan.contact,
-        account_url=f"{settings.public_url.rstrip('/')}/account",
+        account_url=settings.account_url,
     )
     return visit.page(
         "plan.html",
