@@ -21,9 +21,8 @@ from worksgate.clients.branding import (
     Texts,
 )
 from worksgate.clients.branding.logo import MAX_FILE, MEDIA_TYPE
-from worksgate.web.console.changes import number_of
 from worksgate.web.console.pages import POLICY
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.previews import SCHEMES
 from worksgate.web.pages.wording import text
 

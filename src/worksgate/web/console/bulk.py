@@ -17,7 +17,7 @@ from worksgate.directory.jobs import Job, JobKind, JobRow, JobState
 from worksgate.directory.people_list import Matching
 from worksgate.web.console.csv_files import csv_lines
 from worksgate.web.console.people import GROUP, WINDOW, count_help, filter_fields, people_filter
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
 LISTED: Final = 50
@@ -55,7 +55,7 @@ async def confirm(visit: Visit) -> Response:
 async def start(visit: Visit) -> Response:
     """Start a job, if those who were shown are those who match."""
     form = visit.form
-    expected = Matching(_number(form.get("count", "")), form.get("digest", ""))
+    expected = Matching(_count(form), form.get("digest", ""))
     selection, kind = _selection(form), _kind(form)
     _check_may(visit, kind, selection)
     jobs = visit.administration.jobs
@@ -74,7 +74,7 @@ async def needs_proof(visit: Visit) -> bool:
     The number is that of the form: with another one, nothing is started. It counts before anything
     is done, so that many forms at the same time are no way around.
     """
-    people, disabled = _number(visit.form.get("count", "")), 0
+    people, disabled = _count(visit.form), 0
     if visit.form.get("do") == JobKind.DISABLE:
         counter = f"disabled by {visit.administrator.account.id}"
         for _ in range(min(people, UNPROVED + 1)):
@@ -205,8 +205,9 @@ def _kind(form: Mapping[str, str]) -> JobKind:
     return JobKind(do)
 
 
-def _number(typed: str) -> int:
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else 0
+def _count(form: Mapping[str, str]) -> int:
+    """How many people a form is about."""
+    return max(0, number_of(form.get("count", "")))
 
 
 def _may_undo(visit: Visit, job: Job) -> bool:

@@ -13,7 +13,7 @@ from worksgate.directory.change_log import EXISTS, ChangeKind, FieldChange, Valu
 from worksgate.oauth.model import Client
 from worksgate.web.console.client_fields import FIELDS, ClientField, FieldKind
 from worksgate.web.console.pages import ROLE_NAMES
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
 PAGE: Final = 20
@@ -178,11 +178,6 @@ async def _undo(visit: Visit, kind: ChangeKind) -> Response:
     number = number_of(visit.form.get("number", ""))
     undone = await visit.administration.changes.undo(number, [kind])
     return visit.to(_PATHS[kind], id=undone.subject, done="undone")
-
-
-def number_of(typed: str) -> int:
-    """A number of a change or a version; -1 for what is none."""
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else -1
 
 
 def _is_usual(added: FieldChange) -> bool:

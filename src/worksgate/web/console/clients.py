@@ -8,7 +8,7 @@ from starlette.responses import Response
 from worksgate.administration import NewClient, NotFound, Outdated
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.oauth.model import DAY, Client
-from worksgate.web.console.changes import changes_of, number_of
+from worksgate.web.console.changes import changes_of
 from worksgate.web.console.client_fields import (
     FIELDS,
     NEW,
@@ -22,7 +22,7 @@ from worksgate.web.console.client_fields import (
 )
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
 from worksgate.web.console.rules import rules_on_page
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.visit import Visit, number_of
 
 PAGE: Final = 50
 LONGEST: Final = 200

@@ -29,10 +29,10 @@ from worksgate.directory.people_list import (
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
-from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_of, number_of
+from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_of
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
 from worksgate.web.console.trace import of_person
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.visit import Visit, number_of
 
 LONGEST = 200
 """Characters of a search."""

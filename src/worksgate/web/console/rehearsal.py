@@ -17,9 +17,8 @@ from worksgate.administration.going_live import (
 from worksgate.administration.going_live.members_file import ENCODINGS, FileFault, RowFault
 from worksgate.administration.roles import Verb
 from worksgate.directory.people_list import PAGE
-from worksgate.web.console.changes import number_of
 from worksgate.web.console.csv_files import csv_file
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
 EXPORTED: Final = 100_000

@@ -27,7 +27,7 @@ from worksgate.web.console.charts import Chart, Column
 from worksgate.web.console.exports import Export
 from worksgate.web.console.pages import Words
 from worksgate.web.console.periods import Period, Span, Step
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
 LONGEST: Final = 200
@@ -365,10 +365,8 @@ async def _clients(visit: Visit) -> dict[str, str]:
 def _position(typed: str) -> Position | None:
     """Where a page begins; None for the first one, and for what no link of ours says."""
     at, _, number = typed.partition("~")
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
-        return None
     try:
-        moment = float(at)
+        position = float(at), number_of(number)
     except ValueError:
         return None
-    return (moment, int(number)) if math.isfinite(moment) else None
+    return position if math.isfinite(position[0]) and position[1] >= 0 else None

@@ -35,6 +35,11 @@ def readable(values: Mapping[str, str]) -> Mapping[str, str]:
     return values
 
 
+def number_of(typed: str) -> int:
+    """A number of a form or an address, as a database can hold it; -1 for what is none."""
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else -1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
     """What the handlers work with.

@@ -23,9 +23,8 @@ from worksgate.administration.set_up import (
     State,
     Step,
 )
-from worksgate.web.console.changes import number_of
 from worksgate.web.console.client_fields import PRODUCT_NAMES
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
 LONGEST_CHECK = 15.0

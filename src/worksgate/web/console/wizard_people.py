@@ -11,9 +11,8 @@ from worksgate.directory.people_list import COUNTED, Listed, PeopleFilter
 from worksgate.oauth.model import UserKey
 from worksgate.settings.sources import SourceSettings
 from worksgate.sources import SourceUnavailable
-from worksgate.web.console.changes import number_of
 from worksgate.web.console.csv_files import csv_file
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.console.wizard import path_of, step_page
 
 LONGEST_COUNT: Final = 20.0
