@@ -19,7 +19,7 @@ TEXTS: Final[Mapping[AlertKind, tuple[str, str]]] = {
         text("Passwords are being guessed"),
         text(
             "In the last ten minutes %(wrong)s passwords were wrong, and %(waiting)s more were not "
-            "checked because too many had been. Whoever guesses is being slowed down."
+            "checked because too many had been. Further guesses are slowed down."
         ),
     ),
     AlertKind.SOURCE_DOWN: (

@@ -262,8 +262,8 @@ PARTS: Final = (
                 name="announce_expires_in",
                 label=text("Set Expire Time"),
                 sentence=text(
-                    "Whether LINE WORKS is told how long people stay signed in. It counts if the "
-                    "same is on in the Developer Console."
+                    "Whether LINE WORKS is sent how long people stay signed in. It takes effect if "
+                    "the same setting is on in the Developer Console."
                 ),
                 kind=FieldKind.SWITCH,
             ),

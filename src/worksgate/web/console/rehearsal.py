@@ -44,7 +44,7 @@ FINDINGS: Final[Mapping[Finding, tuple[str, str]]] = {
         text("Twice"),
         text("Find out who is who: one key opens one account, of one person."),
     ),
-    Finding.DISABLED: (text("Disabled"), text("Enable them, unless they are to stay out.")),
+    Finding.DISABLED: (text("Disabled"), text("Enable them, unless they should stay locked out.")),
     Finding.NEVER_SIGNED_IN: (
         text("Never signed in here"),
         text("Ask them to try before the day: passwords are forgotten."),

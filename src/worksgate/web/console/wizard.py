@@ -80,7 +80,7 @@ OUTCOMES: Final[Mapping[Outcome, tuple[str, str]]] = {
     ),
     Outcome.NO_NAME: (
         text("This name cannot be resolved from outside."),
-        text("Make the DNS entry at the provider of your domain, not only in your own network."),
+        text("Create the DNS record at the provider of your domain, not only in your own network."),
     ),
     Outcome.REFUSED: (
         text("The connection is refused."),

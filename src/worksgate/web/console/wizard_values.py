@@ -21,7 +21,7 @@ WRONG: Final[Mapping[ConsoleField, str]] = {
     ConsoleField.USER_INFO: text("The record of a sign-in ends at code.redeemed."),
     ConsoleField.IMAP_LOGIN: text("Mail programs are refused. Leave it empty if nobody uses one."),
     ConsoleField.LOGOUT_URL: text(
-        "Whoever signs out there stays signed in here. The field shows only once SSO is on."
+        "People who sign out there stay signed in here. The field appears only once SSO is on."
     ),
     ConsoleField.USER_KEY: text(
         "All steps are fine here, and LINE WORKS says that there is no account."
