@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from worksgate.administration.errors import Forbidden
 from worksgate.administration.roles import Role, may_act_on
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import Account
+from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.change_log import Author
 from worksgate.sources import Person
 
@@ -23,6 +23,11 @@ class Actor:
     clock: Callable[[], float]
     account_id: str | None = None
     role: Role | None = None
+
+    @property
+    def subject_id(self) -> str | None:
+        """Their own subject, if they are a person of the built-in directory."""
+        return None if self.account_id is None else SUBJECT_PREFIX + self.account_id
 
     def now(self) -> float:
         """Seconds since the epoch."""

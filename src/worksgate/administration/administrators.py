@@ -51,7 +51,7 @@ class AdministratorAdministration:
             await check_owner_stays(transaction, before, after)
             await transaction.change_account(before, after, author.at)
             what = "no role" if role is None else f"the role {role.value}"
-            detail = f"has {what} in the console"
+            detail = author.detail(f"has {what} in the console")
             await transaction.record(self._actor.account_event(after, detail, at=author.at))
         return replace(after, version=before.version + 1)
 

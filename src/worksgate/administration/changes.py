@@ -123,10 +123,10 @@ class ChangeAdministration:
     def _can_undo(self, change: RecordedChange, present: Present | None) -> bool:
         if present is None or present.version != change.version or not change.restored:
             return False
-        role, own = self._actor.role, f"{SUBJECT_PREFIX}{self._actor.account_id}"
+        role = self._actor.role
         if role is None:  # the command line
             return True
-        is_own_role = change.kind is ChangeKind.ROLE and change.subject == own
+        is_own_role = change.kind is ChangeKind.ROLE and change.subject == self._actor.subject_id
         return (
             may(role, UNDOING[change.kind])
             and (change.kind is ChangeKind.CLIENT or may_act_on(role, present.role))

@@ -133,10 +133,9 @@ class ClientAdministration:
         """
         with refusals():
             values = read_changes(changes)
-        detail = f"set {', '.join(sorted(values))}"
         return await self._change(
             name_or_id,
-            detail if undoes is None else f"change {undoes} undone: {detail}",
+            f"set {', '.join(sorted(values))}",
             lambda client: replace(client, **values),
             expected_version=expected_version,
             undoes=undoes,
@@ -217,7 +216,7 @@ class ClientAdministration:
             if after == before:
                 return before
             after = await transaction.change_client(before, after)
-            await transaction.record(self._client_event(after, detail, author))
+            await transaction.record(self._client_event(after, author.detail(detail), author))
         return after
 
     def _checked(self, client: Client) -> Client:

@@ -60,8 +60,7 @@ class DepartureAdministration:
         ``name`` is also the username of that time. Raises NotFound, or Forbidden for one's own.
         """
         subject_id = await self._subject_id(name, source)
-        own = self._actor.account_id
-        if own is not None and subject_id == f"{SUBJECT_PREFIX}{own}":
+        if subject_id is not None and subject_id == self._actor.subject_id:
             raise Forbidden("nobody drops their own departure")
         for departure in await self._directory.departures.all():
             if subject_id is None:  # they may have been removed or renamed since

@@ -200,15 +200,11 @@ class PeopleAdministration:
     ) -> int | None:
         """The version of the person afterwards; None if there is nobody."""
         what = "enabled" if enabled else "disabled"
-        number = None if undoes is None else undoes.number
         if undoes is not None:
             expected_version = undoes.version
-        author = self._actor.author(undoes=number)
+        author = self._actor.author(undoes=None if undoes is None else undoes.number)
         event = self._actor.person_event(
-            person,
-            Event.USER_CHANGED,
-            what if number is None else f"change {number} undone: {what}",
-            at=author.at,
+            person, Event.USER_CHANGED, author.detail(what), at=author.at
         )
         version = await self._directory.people.set_enabled(
             person.subject_id, enabled, event, author, expected_version=expected_version

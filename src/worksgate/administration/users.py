@@ -257,8 +257,7 @@ class UserAdministration:
         """A URL with which a person chooses a new password, once; nobody else knows it.
 
         ``lifetime`` is in seconds; the default is ``reset_link_lifetime``. One that is ``mailed``
-        is void once the address changes. Raises NotFound, Refused
-        or StoreUnavailable.
+        is void once the address changes. Raises NotFound, Refused or StoreUnavailable.
         """
         if self._settings.store_url == "memory:":
             raise Refused("with store_url = memory: the server would not know the link")
@@ -300,9 +299,8 @@ class UserAdministration:
                 )
                 await transaction.change_account(before, after, author.at)
                 detail = with_former_owners(changes_between(before, after), former)
-                if undoes is not None:
-                    detail = f"change {undoes} undone: {detail}"
-                await transaction.record(self._actor.account_event(after, detail, at=author.at))
+                event = self._actor.account_event(after, author.detail(detail), at=author.at)
+                await transaction.record(event)
                 after = replace(after, version=before.version + 1)
         if closes:
             await self._revoker.end_everything(after.person, Change.ACCOUNT_CLOSED)

@@ -58,6 +58,10 @@ class Author:
     role: str | None = None
     undoes: int | None = None
 
+    def detail(self, what: str) -> str:
+        """What the audit record of the change says: what was done, and perhaps undone by it."""
+        return what if self.undoes is None else f"change {self.undoes} undone: {what}"
+
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
