@@ -16,10 +16,10 @@ from pathlib import Path
 
 from worksgate.administration.people_import.columns import COLUMNS, SECRETS
 from worksgate.administration.people_import.files import (
-    FORMULA,
     UTF_8,
     BadFile,
     UnknownEncoding,
+    escaped,
     read_file,
 )
 from worksgate.cli.options import STANDARD_STREAM
@@ -76,7 +76,7 @@ def write_people(accounts: Iterable[Account], encoding: str = UTF_8) -> bytes:
 def csv_line(cells: Iterable[str]) -> str:
     """Some cells as a line of a CSV file, none of them a formula."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(map(_escaped, cells))
+    csv.writer(out, lineterminator="\n").writerow(map(escaped, cells))
     return out.getvalue()
 
 
@@ -95,10 +95,6 @@ def save_privately(file: Path, data: bytes) -> None:
             out.flush()
             os.fsync(out.fileno())
         beside.replace(file)
-
-
-def _escaped(cell: str) -> str:
-    return f"'{cell}" if FORMULA.match(cell) else cell
 
 
 def _cell(value: object) -> str:

@@ -81,7 +81,7 @@ async def test_r171_an_export_asks_for_the_second_step_and_a_helper_gets_none(
         assert helper.page.status_code == 403
 
 
-@pytest.mark.parametrize("first", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+@pytest.mark.parametrize("first", [*"=+-@\t\r\n\uff1d\uff0b\uff0d\uff20", "'=", "''@"])
 def test_r171_every_beginning_of_a_formula_gets_a_quote(first: str) -> None:
     (row,) = csv.reader(io.StringIO(csv_lines([(f"{first}x", None, 12.5)]), newline=""))
     assert row == [f"'{first}x", "", "12.5"]

@@ -19,7 +19,7 @@ _OLDER = ("cp932", "cp949")
 READABLE = (UTF_8, *_OLDER)
 """Encodings that a file may have."""
 
-FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """First characters of cells that a spreadsheet could execute; the last four are full width."""
 
 
@@ -130,5 +130,10 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str | None, str]:
     return row
 
 
+def escaped(cell: str) -> str:
+    """A cell as it is written to a file, so that no spreadsheet takes it for a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
 def _unescaped(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from starlette.responses import Response
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""First characters of cells that a spreadsheet could execute; the last four are full width."""
+from worksgate.administration.people_import.files import escaped
 
 
 def csv_file(name: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Response:
@@ -29,5 +28,4 @@ def csv_lines(rows: Iterable[Iterable[object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return "" if value is None else escaped(str(value))
