@@ -29,7 +29,7 @@ LONGEST: Final = 200
 """Characters of a search."""
 CHANGES: Final = 10
 OVERLAP: Final = DAY
-"""Seconds for which the old secret is good after a new one."""
+"""Seconds for which the old secret stays valid after a new one."""
 _TAKEN: Final = {"name": "taken"}
 """The problem of a name that another client has."""
 
@@ -127,7 +127,7 @@ async def add(visit: Visit) -> Response:
 
 
 async def renew_secret(visit: Visit) -> Response:
-    """A new secret, shown once; the old one is good for a day.
+    """A new secret, shown once; the old one stays valid for a day.
 
     The version keeps a reload of the page from making another.
     """
