@@ -46,7 +46,6 @@ async def show_list(visit: Visit) -> Response:
         next=found[PAGE - 1].name if len(found) > PAGE else None,
         is_first=after is None,
         wanted=wanted,
-        done=visit.query.get("done", ""),
     )
 
 
