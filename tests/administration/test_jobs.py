@@ -15,6 +15,7 @@ from tests.directory.test_leases import ended
 from worksgate.administration import Actor, Administration, NotFound, Outdated, Refused
 from worksgate.administration.errors import Forbidden
 from worksgate.administration.jobs import runner as runners
+from worksgate.administration.jobs import verbs as job_verbs
 from worksgate.administration.jobs.kinds import Operations
 from worksgate.administration.jobs.reset_mails import ResetMails
 from worksgate.administration.jobs.runner import JobRunner
@@ -23,7 +24,7 @@ from worksgate.administration.roles import Role
 from worksgate.administration.users import UserAdministration
 from worksgate.credentials.secrets import new_id
 from worksgate.database.leases import JOBS
-from worksgate.directory import Account
+from worksgate.directory import Account, people_list
 from worksgate.directory.jobs import KEPT, Job, JobKind, JobRow, JobRows, JobState, RowOutcome
 from worksgate.directory.people_list import Matching, PeopleFilter
 from worksgate.mail import MailMessage, MailUnavailable
@@ -125,6 +126,18 @@ async def test_everybody_who_matches_is_changed_in_every_source(at_work: Office)
     assert await at_work.holds_nothing(Account(id="x", username="hana"))
     actors = query(at_work.file, "SELECT actor FROM audit WHERE detail = 'disabled'")
     assert actors == [("console:naoko",)] * 3
+
+
+async def test_a_change_of_too_many_is_refused(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (job_verbs, people_list):
+        monkeypatch.setattr(module, "MOST_MATCHING", 2)
+    await _add(at_work, "a", "b")
+    assert (await at_work.administration.jobs.preview(EVERYBODY)).matching.count == 2
+    await _add(at_work, "c")
+    with pytest.raises(Refused, match="more than 2 people match"):
+        await at_work.administration.jobs.preview(EVERYBODY)
 
 
 async def test_r185_others_than_were_shown_are_not_changed(at_work: Office) -> None:
