@@ -26,7 +26,6 @@ from worksgate.administration.set_up.verbs import (
     KeyCount,
     Plan,
     SetUpAdministration,
-    Worst,
     newest_secret_at,
 )
 
@@ -47,7 +46,6 @@ __all__ = [
     "ShownField",
     "State",
     "Step",
-    "Worst",
     "command",
     "console_fields",
     "judge",

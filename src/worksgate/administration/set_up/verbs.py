@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum, auto
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.clients import ClientAdministration, NewClient
@@ -28,6 +28,8 @@ from worksgate.settings.options import Settings
 LONGEST: Final = 500
 """Characters of a finding that are kept."""
 MOST_FINDINGS: Final = 20
+SEVERITIES: Final = ("ok", "warn", "fail")
+"""Those of ``doctor``, which builds on this room; the worst is the last."""
 ANY_CLIENT: Final = "urls"
 
 
@@ -45,20 +47,6 @@ class ConsoleLanguage(StrEnum):
     EN = auto()
     JA = auto()
     KO = auto()
-
-
-class Worst(StrEnum):
-    """The worst finding of an examination."""
-
-    OK = auto()
-    WARN = auto()
-    FAIL = auto()
-
-    @classmethod
-    def of(cls, severities: Sequence[str]) -> Self:
-        """The worst of these; of none, ``ok``."""
-        order = list(cls)
-        return max((cls(each) for each in severities), key=order.index, default=order[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +208,7 @@ class SetUpAdministration:
 
     async def record_inside(self, findings: Sequence[tuple[str, str, str]]) -> None:
         """Keep what was found at the public address from here: severity, text, advice of each."""
-        worst = Worst.of([severity for severity, _, _ in findings])
+        worst = _worst([severity for severity, _, _ in findings])
         kept = [[text[:LONGEST] for text in each] for each in findings[:MOST_FINDINGS]]
         value = {"url": self._settings.public_url, "worst": worst, "findings": kept}
         await self._keep("address.inside", value, f"public address, from inside: {worst}")
@@ -251,7 +239,7 @@ class SetUpAdministration:
 
         ``asked`` is the name that it was asked about, ``by_password`` whether with a password.
         """
-        worst = Worst.of(severities)
+        worst = _worst(severities)
         about = f" about {asked}" if asked else ""
         how = ", with a password" if by_password else ""
         detail = f"source {name} was asked{about}{how}: {worst}"
@@ -277,6 +265,11 @@ class SetUpAdministration:
         answer = Answer(value, self._actor.now(), self._actor.name)
         event = self._actor.event(Event.SYSTEM, f"set-up: {detail}")
         await self._directory.set_up.keep(name, answer, event)
+
+
+def _worst(severities: Sequence[str]) -> str:
+    """The worst of these; of none, ``ok``."""
+    return max(severities, key=SEVERITIES.index, default=SEVERITIES[0])
 
 
 def newest_secret_at(client: Client | None) -> float | None:
