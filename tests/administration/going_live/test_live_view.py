@@ -7,7 +7,7 @@ from tests.administration.installation import PASSWORD, Office
 from tests.databases import NOW
 
 from worksgate.administration.going_live import live_view
-from worksgate.administration.going_live.live_view import BARS, Count, LiveView, LiveWatch
+from worksgate.administration.going_live.live_view import BARS, REREAD, Count, LiveView, LiveWatch
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.directory.audit import live_records
 from worksgate.directory.audit.live_records import LiveRecord
@@ -110,6 +110,12 @@ def test_refusals_of_line_works_itself_are_one_line() -> None:
     assert (failure.at, failure.username, number) == (START + 8, None, 1)
 
 
+def test_r178_of_many_failures_the_newest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_view, "_MOST_FAILURES", 3)
+    count = counted(*(wrong(at, f"user{at}") for at in range(5)))
+    assert outside(count, 10) == ["user4", "user3", "user2"]
+
+
 def view(now: float, came_at: float | None, **values: Any) -> LiveView:
     known: dict[str, Any] = {
         **dict.fromkeys(("people_in", "last_minute", "outside_count", "got_in_count"), 0),
@@ -184,6 +190,22 @@ async def test_r178_a_look_reads_a_bounded_number_of_records(
         seen.append((each.people_in, each.is_behind))
     assert seen[0] == (2, True)
     assert seen[-1] == (5, False)
+
+
+async def test_r178_sign_ins_of_mail_programs_are_forgotten_after_some_minutes(
+    at_work: Office,
+) -> None:
+    watch = LiveWatch(at_work.directory, at_work.clock)
+    at_work.clock.now = NOW + 30
+    mail = record(Event.IMAP_SUCCEEDED, 20, login_id="1", subject_id="ldap:hana")
+    await at_work.directory.record(stored([mail]))
+    known = []
+    for seconds in (0, 9 * REREAD, 2 * REREAD):
+        at_work.clock.now += seconds
+        await watch.look(START, None)
+        assert watch._count is not None
+        known.append(list(watch._count.mail))
+    assert known == [["1"], ["1"], []]
 
 
 async def test_those_who_were_ready_and_have_not_come_are_named(at_work: Office) -> None:
