@@ -223,7 +223,6 @@ def _visit(console: Console, request: Request) -> Visit:
         ),
         words=Words(language if language in LANGUAGES else "en"),
         has_step=step is not None,
-        paths=BY_PATH.keys(),
     )
 
 

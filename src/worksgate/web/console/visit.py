@@ -1,6 +1,6 @@
 """One request of an administrator, as the handlers of the console see it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import parse_qsl, urlencode
@@ -68,7 +68,6 @@ class Visit:
     """One request. ``form`` is empty for a GET; ``file`` is that of a form with one.
 
     ``has_step`` is whether the browser has the cookie that binds the steps of a sign-in to it.
-    ``paths`` are those of all pages.
     """
 
     console: Console
@@ -76,7 +75,6 @@ class Visit:
     browser: ConsoleBrowser
     words: Words
     has_step: bool
-    paths: Collection[str] = ()
     signed_in: SignedIn | None = None
     form: Mapping[str, str] = field(default_factory=dict)
     file: bytes | None = field(default=None, repr=False)

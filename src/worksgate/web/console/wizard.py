@@ -104,38 +104,16 @@ OUTCOMES: Final[Mapping[Outcome, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Later:
-    """One of the last three steps: the page that does it, once there is one."""
+    """One of the last three steps: the page that does it."""
 
     path: str
     title: str
-    by_hand: str
 
 
 LATER: Final[Mapping[Step, _Later]] = {
-    Step.REHEARSE: _Later(
-        "/go-live/rehearsal",
-        text("Try it before anybody has to"),
-        text(
-            "By hand: sign in with the address of step 4 in docs/line-works-console.md, and "
-            "have somebody of each group try it, also on a phone."
-        ),
-    ),
-    Step.PLAN: _Later(
-        "/go-live/plan",
-        text("Who does what, and when"),
-        text(
-            "By hand: choose a quiet hour, two Super Administrators whose LINE WORKS "
-            "passwords were tested that day, and a phone number for those who cannot get in."
-        ),
-    ),
-    Step.APPLY: _Later(
-        "/go-live/live",
-        text("Press APPLY, and watch"),
-        text(
-            "By hand: press the button in the Developer Console, sign in at once in a browser "
-            "and in the app, and watch worksgate audit --since 10m."
-        ),
-    ),
+    Step.REHEARSE: _Later("/go-live/rehearsal", text("Try it before anybody has to")),
+    Step.PLAN: _Later("/go-live/plan", text("Who does what, and when")),
+    Step.APPLY: _Later("/go-live/live", text("Press APPLY, and watch")),
 }
 
 
@@ -148,8 +126,7 @@ async def show(visit: Visit) -> Response:
     """The first step that is not done."""
     known = await visit.administration.set_up.overview()
     left = (each.step for each in known.progress() if each.state is not State.DONE)
-    step = next((each for each in left if path_of(each) in visit.paths), Step.APPLY)
-    return visit.to(path_of(step))
+    return visit.to(path_of(next(left, Step.APPLY)))
 
 
 # 1. Where are you?
@@ -237,11 +214,9 @@ async def show_apply(visit: Visit) -> Response:
 
 
 async def _later(visit: Visit, step: Step) -> Response:
-    """One of the last steps: a page of its own does it, or somebody by hand."""
+    """One of the last steps: a page of its own does it."""
     known = await visit.administration.set_up.overview()
-    later = LATER[step]
-    has_page = later.path in visit.paths
-    return step_page(visit, known, step, "wizard_later.html", later=later, has_page=has_page)
+    return step_page(visit, known, step, "wizard_later.html", later=LATER[step])
 
 
 # All of them
