@@ -498,6 +498,14 @@ async def test_a_reset_link_is_mailed_and_kept_nowhere(at_work: Office) -> None:
     assert details == {"the mail server does not respond", "there is no mail address"}
 
 
+async def test_without_a_mail_server_no_link_is_sent(at_work: Office) -> None:
+    await _add(at_work, "a", email="a@example.com")
+    job = await _start(at_work.administration, JobKind.RESET_LINK, EVERYBODY)
+    await _run(at_work)
+    (row,) = await at_work.administration.jobs.wrong(job, 10)
+    assert (row.outcome, row.detail) == (RowOutcome.REFUSED, "e-mail is not set up")
+
+
 async def test_one_of_two_processes_carries_a_job_out(at_work: Office) -> None:
     await _add(at_work, *(f"p{number}" for number in range(10)))
     job = await _start(at_work.administration, JobKind.DISABLE, EVERYBODY)

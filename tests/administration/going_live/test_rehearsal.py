@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.databases import NOW, query
 
 from worksgate.administration import Actor, NotFound, Refused
 from worksgate.administration.going_live import BadMembersFile, Finding, GoingLive, MembersRead
+from worksgate.administration.going_live.verbs import AHEAD
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.directory.going_live import AT_ONCE, PAUSE, GoingLiveRows, Member
@@ -215,6 +217,19 @@ def _telling(
         return done
 
     return telling
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_taken"),
+    [(-86_401, False), (-86_400, True), (0, True), (AHEAD, True), (AHEAD + 1, False)],
+)
+async def test_a_start_is_of_the_last_day(
+    at_work: Office, seconds: float, *, is_taken: bool
+) -> None:
+    going_live = at_work.administration.going_live
+    with nullcontext() if is_taken else pytest.raises(Refused, match="24 hours"):
+        await going_live.start(NOW + seconds)
+    assert await going_live.started_at() == (NOW + seconds if is_taken else None)
 
 
 @pytest.mark.parametrize("written", ["add_members", "add_findings"])
