@@ -15,6 +15,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.secrets import digest
 from worksgate.database import Conflict
+from worksgate.directory import queries
 from worksgate.directory.change_log import ChangeKind, RecordedChange
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
@@ -292,6 +293,18 @@ async def test_r162_a_role_is_taken_back_but_not_from_the_last_owner(at_work: Of
     ]
 
 
+async def test_r162_a_role_of_a_later_version_is_not_given_back(at_work: Office) -> None:
+    administration = at_work.administration
+    await administration.users.add("otto", password=PASSWORD)
+    await administration.administrators.set_role("otto", Role.AUDITOR)
+    (shown,) = await administration.changes.page(kinds=[ChangeKind.ROLE], limit=5)
+    fields = json.dumps([["role", "astronaut", "auditor"]])
+    query(at_work.file, "UPDATE changes SET fields = ?", fields)
+    with pytest.raises(Refused, match="no such role"):
+        await administration.changes.undo(shown.change.number, ALL)
+    assert (await administration.users.get("otto")).role == Role.AUDITOR
+
+
 async def test_r163_a_change_counts_for_the_version_that_was_seen(at_work: Office) -> None:
     clients = at_work.administration.clients
     await clients.add("Acme")
@@ -355,3 +368,15 @@ async def test_a_change_and_its_audit_record_are_of_the_same_moment(at_work: Off
         username="anna", event=Event.USER_CHANGED
     )
     assert change.at == records[-1].at
+
+
+async def test_the_last_changes_are_those_among_the_newest_records(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "_NEWEST", 2)
+    await at_work.administration.users.add("anna", password=PASSWORD)
+    other = AuditEvent(at=NOW, event=Event.LOGIN_FAILED)
+    await at_work.directory.record([other])
+    assert [each.username for each in await at_work.directory.changes(5)] == ["anna"]
+    await at_work.directory.record([other])
+    assert await at_work.directory.changes(5) == []
