@@ -33,7 +33,7 @@ from tests.installation import (
 from worksgate.audit import Event
 from worksgate.credentials.secrets import storage_key
 from worksgate.oauth.errors import InvalidAuthorization, InvalidLogin, InvalidRequest, TooManyLogins
-from worksgate.oauth.model import LoginKind, SecondFactor
+from worksgate.oauth.model import LoginKind
 from worksgate.settings.sources.directory import DirectorySettings
 from worksgate.sources import Person, Source, SourceUnavailable
 from worksgate.web.calls.endpoints import MethodNotAllowed, UnknownPath
@@ -137,13 +137,6 @@ async def test_the_path_is_a_setting(tmp_path: Path) -> None:
 # Refusals
 
 
-async def test_r58_off_by_default(installation: Installation) -> None:
-    await installation.change_client(imap_passwords="all")
-    assert_refused(await ask(installation), InvalidLogin)
-    await installation.change_client(imap_login=True)
-    assert (await ask(installation)).status_code == 200
-
-
 async def test_r58_an_unknown_client_one_that_is_off_and_a_wrong_password_look_alike(
     installation: Installation,
 ) -> None:
@@ -165,13 +158,6 @@ async def test_r58_an_unknown_client_one_that_is_off_and_a_wrong_password_look_a
     for response in wrong:
         assert_refused(response, InvalidLogin)
         assert response.headers.raw == wrong[0].headers.raw
-
-
-async def test_only_app_passwords_are_taken_unless_the_client_says_more(
-    installation: Installation,
-) -> None:
-    await installation.change_client(imap_login=True)
-    assert_refused(await ask(installation), InvalidLogin)
 
 
 @pytest.mark.parametrize(
@@ -220,14 +206,6 @@ async def test_r62_failures_of_browsers_do_not_lock_mail_clients(
         response = await installation.browser().sign_in(password="wrong")
     assert response.status_code == 429
     assert (await ask(installation)).status_code == 200
-
-
-async def test_r63_where_a_second_factor_is_required_a_password_is_not_enough(
-    installation: Installation,
-) -> None:
-    await open_to_mail_clients(installation, second_factor=SecondFactor.REQUIRED)
-    assert_refused(await ask(installation), InvalidLogin)
-    assert await codes_of(installation) == 0
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"])

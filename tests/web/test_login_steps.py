@@ -98,34 +98,6 @@ async def test_r79_a_browser_is_known_although_it_gave_a_second_factor(
     assert DEVICE_COOKIE in browser.http.cookies
 
 
-async def test_r80_a_code_is_accepted_once(installation: Installation) -> None:
-    app, _ = await enrolled(installation)
-    code = app.at(int(installation.clock()))
-    for expected in (303, 403):
-        browser, response = await begin(installation)
-        page = step_of(response, "Confirm that it is you")
-        response = await browser.submit(page, step="prove", otp=code)
-        assert response.status_code == expected
-    assert "The code is not correct." in response.text
-
-
-async def test_r80_five_wrong_codes_end_the_login(installation: Installation) -> None:
-    app, _ = await enrolled(installation)
-    browser, response = await begin(installation)
-    page = step_of(response, "Confirm that it is you")
-    for _ in range(4):
-        response = await browser.submit(page, step="prove", otp="000000")
-        page = step_of(response, "Confirm that it is you")
-        installation.clock.advance(10)
-    response = await browser.submit(page, step="prove", otp="000000")
-    assert response.status_code == 403
-    assert "this sign-in has ended" in response.text
-    right = app.at(int(installation.clock()))
-    response = await browser.submit(page, step="prove", otp=right)
-    assert response.status_code == 409
-    assert not await browser.is_signed_in()
-
-
 @pytest.mark.parametrize("outage", [DatabaseUnavailable, StoreUnavailable, HashingBusy])
 async def test_r120_an_outage_while_a_code_is_checked_shows_that_step_again(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, outage: type[Exception]
@@ -188,18 +160,6 @@ async def test_a_device_that_is_remembered_is_not_asked_again(installation: Inst
     step_of(await browser.sign_in(), "Confirm that it is you")
 
 
-async def test_a_remembered_device_is_forgotten_when_the_person_is_signed_out(
-    installation: Installation,
-) -> None:
-    app, _ = await enrolled(installation)
-    browser, response = await begin(installation)
-    page = step_of(response, "Confirm that it is you")
-    code = app.at(int(installation.clock()))
-    await browser.submit(page, step="prove", otp=code, remember="1")
-    await installation.administration.users.sign_out(USERNAME)
-    step_of(await browser.sign_in(), "Confirm that it is you")
-
-
 async def test_r30_a_device_that_is_remembered_as_the_person_is_disabled_is_not_spared(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,24 +182,6 @@ async def test_r30_a_device_that_is_remembered_as_the_person_is_disabled_is_not_
     monkeypatch.undo()
     await installation.administration.users.enable(USERNAME)
     step_of(await browser.sign_in(), "Confirm that it is you")
-
-
-async def test_a_client_without_second_factors_asks_nobody(installation: Installation) -> None:
-    await enrolled(installation)
-    await installation.change_client(second_factor="off")
-    _, response = await begin(installation)
-    assert response.status_code == 303
-
-
-async def test_a_session_without_a_second_factor_is_not_enough_where_one_is_needed(
-    installation: Installation,
-) -> None:
-    await enrolled(installation)
-    await installation.change_client(second_factor="off")
-    browser, _ = await begin(installation)
-    assert await browser.is_signed_in()
-    await installation.change_client(second_factor="required")
-    step_of(await browser.arrive(), "Confirm that it is you")
 
 
 @pytest.mark.parametrize(
@@ -277,15 +219,6 @@ async def test_a_rule_that_denies_keeps_a_right_password_out(installation: Insta
     assert (await elsewhere.sign_in()).status_code == 303
 
 
-async def test_a_rule_can_spare_an_office_the_second_factor(installation: Installation) -> None:
-    await enrolled(installation)
-    await installation.change_client(rules=["allow network=198.51.100.0/24"])
-    office = installation.browser(address="198.51.100.7")
-    assert (await office.sign_in()).status_code == 303
-    _, response = await begin(installation)
-    step_of(response, "Confirm that it is you")
-
-
 async def test_r85_a_temporary_password_is_changed_first(installation: Installation) -> None:
     given = await installation.administration.users.set_password(USERNAME, temporary=True)
     assert given.password is not None
@@ -315,51 +248,6 @@ async def test_r19_a_step_belongs_to_the_browser_that_gave_the_password(
     code = app.at(int(installation.clock()))
     response = await thief.submit(page, step="prove", otp=code)
     assert response.status_code == 403
-    assert not await thief.is_signed_in()
-
-
-async def test_r30_a_login_under_way_ends_when_the_person_is_disabled(
-    installation: Installation,
-) -> None:
-    app, _ = await enrolled(installation)
-    browser, response = await begin(installation)
-    page = step_of(response, "Confirm that it is you")
-    await installation.administration.users.disable(USERNAME)
-    code = app.at(int(installation.clock()))
-    response = await browser.submit(page, step="prove", otp=code)
-    assert response.status_code == 409
-    await installation.administration.users.enable(USERNAME)
-    response = await browser.submit(page, step="prove", otp=code)
-    assert response.status_code == 409
-
-
-@pytest.mark.parametrize("step", ["prove", "enrol", "password", "resume", "nonsense"])
-async def test_a_step_without_a_password_before_leads_nowhere(
-    installation: Installation, step: str
-) -> None:
-    browser = installation.browser()
-    page = await browser.login_page()
-    fields = {"otp": "000000", "new_password": NEW_PASSWORD}
-    response = await browser.submit(page, step=step, **fields)
-    assert response.status_code == 409
-    assert "Please sign in again" in response.text
-    assert not await browser.is_signed_in()
-
-
-async def test_a_second_enrolment_cannot_replace_a_factor_that_is_there(
-    installation: Installation,
-) -> None:
-    """Who has the password alone must not set up a factor of their own beside the person's."""
-    await installation.change_client(second_factor="required")
-    thief, response = await begin(installation)
-    page = step_of(response, "Set up two-step verification")
-    key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', response.text)
-    assert key is not None
-    app = pyotp.TOTP(key[1].replace(" ", ""))
-    await enrolled(installation)
-    code = app.at(int(installation.clock()))
-    response = await thief.submit(page, step="enrol", otp=code)
-    assert response.status_code == 409
     assert not await thief.is_signed_in()
 
 

@@ -108,29 +108,6 @@ async def test_r28_a_session_that_was_planted_is_not_taken_over(
     assert not await with_session(installation, MADE_UP_SESSION).is_signed_in()
 
 
-async def test_r29_a_session_ends_after_twelve_idle_hours(installation: Installation) -> None:
-    browser = installation.browser()
-    await browser.code()
-    installation.clock.advance(12 * HOUR - 60)
-    assert await browser.is_signed_in()
-    installation.clock.advance(12 * HOUR - 60)
-    assert await browser.is_signed_in()
-    installation.clock.advance(12 * HOUR + 60)
-    assert not await browser.is_signed_in()
-
-
-async def test_r29_a_session_ends_after_seven_days_however_much_it_is_used(
-    installation: Installation,
-) -> None:
-    browser = installation.browser()
-    await browser.code()
-    for _ in range(15):
-        installation.clock.advance(11 * HOUR)
-        assert await browser.is_signed_in()
-    installation.clock.advance(3 * HOUR + 60)  # 7 days and a minute in all
-    assert not await browser.is_signed_in()
-
-
 @pytest.mark.parametrize("end", ["disable", "remove", "sign_out"])
 async def test_r30_session_code_and_token_end_at_once_on_all_nodes(
     installation: Installation, end: str
