@@ -1,0 +1,114 @@
+"""What LINE WORKS' pages leave open: one field for each choice, the strict reading as default.
+
+A client that works under the defaults works at a LINE WORKS that is milder. The other readings are
+there to be tried one by one. docs/protocol.md has a row for each field.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TokenErrors(StrEnum):
+    """The form in which the authorization server refuses."""
+
+    OAUTH = "oauth"
+    """RFC 6749: `error` and `error_description`, with 400 or 401."""
+    RETURN_CODE = "return_code"
+    """`returnCode` and `returnMessage`, with 400; seen for a form that was not encoded."""
+    RETURN_CODE_200 = "return_code_200"
+    """The same with status 200: only the missing token tells."""
+    HTML_502 = "html_502"
+    """A web page of a proxy."""
+
+
+class LargeCount(StrEnum):
+    """The answer to a `count` above 100."""
+
+    EMPTY_PAGE = "empty_page"
+    REFUSED = "refused"
+
+
+class LastCursor(StrEnum):
+    """How a last page says that it is the last."""
+
+    ABSENT = "absent"
+    NULL = "null"
+    EMPTY = "empty"
+
+
+class Batches(StrEnum):
+    """What a batch of keys does if one of its people cannot have theirs."""
+
+    ALL_OR_NOTHING = "all_or_nothing"
+    UP_TO_FIRST_BAD = "up_to_first_bad"
+
+
+class RateHeaders(StrEnum):
+    """How the fourth header of the rate limit is spelled, if they come at all."""
+
+    MISSPELT = "misspelt"
+    """`rateLimit-ssed`, as LINE WORKS' own page has it."""
+    SPELT = "spelt"
+    """`rateLimit-used`."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Every choice where LINE WORKS' pages are silent. All times are in seconds."""
+
+    # Tokens
+    token_errors: TokenErrors = TokenErrors.OAUTH
+    clock_tolerance: float = 0
+    """How far `iat` may be in the future, and `exp` in the past."""
+    takes_shorter_assertions: bool = False
+    """Whether `exp - iat` may be less than 3600; only 3600 was taken in one report."""
+    takes_commas_in_scope: bool = False
+    """Whether scopes may be separated by commas, as pages about another request have it."""
+
+    # Lists
+    large_count: LargeCount = LargeCount.EMPTY_PAGE
+    last_cursor: LastCursor = LastCursor.ABSENT
+    cursor_counts_rows: bool = False
+    """Whether a cursor is a number of rows: who vanishes meanwhile makes a list skip somebody."""
+    people_change_between_pages: bool = False
+    """Whether after each page one of its people vanishes for good, and somebody new appears."""
+    lists_deleted: bool = True
+    """Whether people are listed, as `isDeleted`, in the 7 days in which they can come back."""
+    lists_deleted_with_keys: bool = False
+    """Whether the list of External Keys has them too, where nothing says that they are deleted."""
+    omits_empty_keys: bool = False
+    """Whether somebody without a key has no `externalKey` at all, instead of null."""
+
+    # People
+    deleted_is_gone: bool = True
+    """Whether a deleted person is 410, or 404 like somebody unknown."""
+    write_takes: float = 0
+    """How long a change of a person takes; a second one meanwhile is 409."""
+    log_out_takes: float = 300
+    """When the devices of a person are out after the order: within 5 minutes."""
+    suspends_once: bool = True
+    """Whether suspending somebody who is suspended is refused, or just 204 again."""
+
+    # External Keys
+    batches: Batches = Batches.ALL_OR_NOTHING
+    keys_ignore_case: bool = False
+    takes_swaps: bool = False
+    """Whether a key may be given in the batch in which its holder gives it up."""
+    key_rests: float = 0
+    """How long a key that was given up cannot be given to somebody else."""
+    deleted_hold_keys: bool = True
+    """Whether the key of a deleted person stays taken until they are gone for good."""
+
+    # Calls
+    calls_a_minute: int = 240
+    """For each operation; 60 in the Free plan."""
+    rate_headers: RateHeaders = RateHeaders.MISSPELT
+    refuses_concurrent_calls: bool = False
+    """Whether a second call at the same time is 429, or only noted in the record."""
+    refuses_unknown_members: bool = True
+    """Whether a request with a member that no page names is 400."""
+
+    # Audit log
+    audit_log_breaks_off: bool = False
+    """Whether a download ends half-way, with the line that says so."""
