@@ -7,9 +7,10 @@ makes no judgement: whether a response is *right* is decided by whoever reads th
 It imports nothing of Worksgate, only the standard library and httpx2, so that it cannot share our
 mistakes: a wrong idea about the wire has to be implemented twice to go unnoticed.
 
-    line_works   the links and calls of LINE WORKS
-    exchange     a request, its response and its times
-    simulator    a small site that plays LINE WORKS for a browser
+    line_works      the links and calls of LINE WORKS
+    exchange        a request, its response and its times
+    simulator       a small site that plays LINE WORKS for a browser
+    directory_api   LINE WORKS' API 2.0, to be called: people, External Keys, bots, audit log
 
 A sign-in: `authorization_url` builds the URL for the browser, `parse_callback` reads the code from
 the URL that it comes back to, `LineWorks.exchange_code` and `LineWorks.user_info` make the two

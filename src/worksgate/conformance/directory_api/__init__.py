@@ -29,3 +29,48 @@ A call: `application` finds the operation by its path, the token by its header, 
 the endpoint reads parameters, asks or changes the `tenant`, and raises a `Refused` for whatever
 LINE WORKS would refuse.
 """
+
+from worksgate.conformance.directory_api.calls import Call
+from worksgate.conformance.directory_api.faults import Fault, Faults
+from worksgate.conformance.directory_api.members import Member, Rank, made_up_members
+from worksgate.conformance.directory_api.operations import Operation
+from worksgate.conformance.directory_api.registration import ClientApp, Registered, register
+from worksgate.conformance.directory_api.rules import (
+    Batches,
+    LargeCount,
+    LastCursor,
+    RateHeaders,
+    Rules,
+    TokenErrors,
+)
+from worksgate.conformance.directory_api.simulator import (
+    Bot,
+    DirectoryApiSimulator,
+    SettableClock,
+    SignIn,
+    State,
+)
+
+__all__ = [
+    "Batches",
+    "Bot",
+    "Call",
+    "ClientApp",
+    "DirectoryApiSimulator",
+    "Fault",
+    "Faults",
+    "LargeCount",
+    "LastCursor",
+    "Member",
+    "Operation",
+    "Rank",
+    "RateHeaders",
+    "Registered",
+    "Rules",
+    "SettableClock",
+    "SignIn",
+    "State",
+    "TokenErrors",
+    "made_up_members",
+    "register",
+]
