@@ -109,9 +109,9 @@ def test_every_new_room_needs_a_place_among_the_layers(graph: grimp.ImportGraph)
 def test_conformance_stands_on_the_standard_library_and_httpx2_alone(
     graph: grimp.ImportGraph,
 ) -> None:
-    simulator = graph.find_descendants("worksgate.conformance.simulator")
     rooms = {"worksgate.conformance", *graph.find_descendants("worksgate.conformance")}
-    rooms -= {"worksgate.conformance.simulator", *simulator}
+    for simulator in ("worksgate.conformance.simulator", "worksgate.conformance.directory_api"):
+        rooms -= {simulator, *graph.find_descendants(simulator)}
     imported = {
         name.partition(".")[0]
         for room in rooms

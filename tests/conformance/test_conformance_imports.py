@@ -34,6 +34,7 @@ def imported(files: str) -> Iterator[tuple[str, str]]:
     [
         ("conformance/*.py", {"httpx2"}),
         ("conformance/simulator/*.py", {"jinja2", "markupsafe", "starlette"}),
+        ("conformance/directory_api/*.py", {"joserfc", "starlette", "uvicorn"}),
     ],
 )
 def test_package_imports_nothing_of_the_server(files: str, libraries: set[str]) -> None:

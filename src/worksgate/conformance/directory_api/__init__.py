@@ -16,7 +16,7 @@ It imports nothing of Worksgate, so that it cannot share our mistakes.
     people_calls, key_calls, other_calls    the endpoints of people, External Keys, bot and audit
     tenant       the people of LINE WORKS, and what may be done to whom
     members      one of them, and made-up ones
-    positions    where a list goes on: cursors
+    asked        what a call asks for; pages: one page of a list; positions: its cursors
     rules        what LINE WORKS' pages leave open
     limits       calls for each operation and minute
     faults       failures on demand
