@@ -101,7 +101,7 @@ def main() -> None:
     is_all = sys.argv[1:] != ["console"]
     with running_demo() as (simulator, console), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
+            executable_path=shutil.which("chromium-headless-shell") or shutil.which("chromium"),
             args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         if is_all:

@@ -23,8 +23,10 @@ from playwright.async_api import (
 )
 
 HOSTS: Final = frozenset({"127.0.0.1", "localhost"})
-CHROMIUM: Final = shutil.which("chromium")
-"""Debian's Chromium, or None for the one that Playwright brings."""
+WITH_PROFILE: Final = shutil.which("chromium")
+"""Debian's Chromium, which reads the preferences of a profile; or None for Playwright's own."""
+CHROMIUM: Final = shutil.which("chromium-headless-shell") or WITH_PROFILE
+"""The same without a user interface: three fifths of the processor time for the same tests."""
 ARGUMENTS: Final = (
     "--headless",
     "--no-sandbox",
