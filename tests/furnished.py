@@ -158,6 +158,7 @@ _ROWS: dict[str, dict[str, object]] = {
         "name": "鍵",
         "created_at": NOW,
         "last_used_at": NOW + 1 / 3,
+        "console_host": "console.example.com",
     },
     "app_passwords": {
         "id": "app",

@@ -23,6 +23,7 @@ from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
 from worksgate.doctor.console_examiner import ConsoleExaminer
 from worksgate.settings.options import Settings
+from worksgate.web.console.application import ConsoleApplication
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -51,6 +52,7 @@ class RealConsole:
 
     url: str
     administration: Administration
+    application: ConsoleApplication
 
     async def link(self) -> str:
         return await self.administration.first_owner.issue_link()
@@ -77,7 +79,7 @@ async def real_console(folder: Path) -> AsyncIterator[RealConsole]:
         await administration.clients.change("光製作所", rules=["deny kind=app days=sat-sun"])
         application = create_console(settings, examiner=ConsoleExaminer)
         async with serving(application, listener):
-            yield RealConsole(settings.console_address, administration)
+            yield RealConsole(settings.console_address, administration, application)
         await application.close()
 
 

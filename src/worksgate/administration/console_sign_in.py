@@ -1,20 +1,26 @@
 """Administrators' sign-ins to the console, and their sessions.
 
-A password and a second factor, always both; failures are counted as at people's own sign-ins, by
-the same counters, and a refusal takes as long as there. A sign-in of LINE WORKS never opens the
-console, and the other way round. A session ends after half an hour without use, after eight hours,
-and with the role, the password, the second factor or the account (R-152, R-156).
+A password and a second factor, always both, or a passkey, which counts as both. Failures count as
+at people's own sign-ins, by the same counters, and a refusal takes as long as there. A sign-in of
+LINE WORKS never opens the console, and the other way round. A session ends after half an hour
+without use, after eight hours, and with the role, the password, the second factor or the account
+(R-152, R-156).
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from worksgate.administration.console_passkeys import (
+    Challenges,
+    ConsolePasskeys,
+    StaleChallenge,
+)
 from worksgate.administration.roles import Role, role_named
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.credentials.derived_keys import derived_key
@@ -26,12 +32,13 @@ from worksgate.directory.administrators import ConsoleSession
 from worksgate.directory.audit.writer import log_events
 from worksgate.directory.database import Directory
 from worksgate.directory.source import DirectorySource
-from worksgate.provider.factors import Holder, factor_account
+from worksgate.provider.factors import FactorRefused, Holder, factor_account
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sign_in.transaction import TransactionSigner
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
 from worksgate.sources import Person, PersonDisabled, TemporaryPasswordExpired
+from worksgate.store import Store
 
 IDLE: Final = 1_800.0
 """Seconds without use after which a session ends."""
@@ -88,11 +95,15 @@ class WrongPassword(Exception):
 
 
 class NoSecondFactor(Exception):
-    """The administrator must first set up a second factor at their own account page."""
+    """They must first set up a second factor, or a lasting password, at their own account page."""
 
 
 class WrongCode(Exception):
     """The code is wrong, or was used before."""
+
+
+class UnknownPasskey(Exception):
+    """It is no administrator's passkey for this console, or its answer is not valid."""
 
 
 class SignInOver(Exception):
@@ -112,6 +123,7 @@ class ConsoleSignIn:
         factors: Factors,
         audit: AuditLog,
         strangers: StrangerRecords,
+        store: Store,
         signing_key: bytes,
         clock: Callable[[], float],
     ) -> None:
@@ -124,6 +136,7 @@ class ConsoleSignIn:
         self._audit = audit
         self._strangers = strangers
         self._clock = clock
+        self.passkeys = ConsolePasskeys(factors, Challenges(signing_key, store, clock), clock)
         self._signer = TransactionSigner(signing_key)
         self._steps = URLSafeSerializer(
             derived_key(signing_key, "console sign-in"),
@@ -141,7 +154,7 @@ class ConsoleSignIn:
         if account.must_change_password:
             self._record(Event.CONSOLE_REFUSED, browser, username, "the password is temporary")
             raise NoSecondFactor
-        if not (await self._factors.of(account.person.subject_id)).totp:
+        if not (await self._factors.of(account.person.subject_id)).any:
             self._record(Event.CONSOLE_REFUSED, browser, username, "no second factor")
             raise NoSecondFactor
         bound = digest(browser.secret)
@@ -154,6 +167,26 @@ class ConsoleSignIn:
         account = await self._account_of(step, browser)
         await self._check_factor(account, code, browser, is_recovery=is_recovery)
         return await self.begin(account, browser, "recovery code" if is_recovery else "code")
+
+    async def check_passkey(self, asked: str, answer: str, browser: ConsoleBrowser) -> Opened:
+        """A new session by a passkey alone, whose device has verified its person (R-190).
+
+        Raises UnknownPasskey, NoSecondFactor, SignInOver or HashingBusy.
+        """
+        attempt = Attempt(f"passkey {digest(asked)}", browser.address)
+        async with self._throttle.attempt(attempt, self._clock()) as admission:
+            account = await self._account_of_passkey(asked, answer, browser)
+            if account is None:
+                admission.refused()
+                self._refused(browser, "", "unknown passkey")
+                raise UnknownPasskey
+            admission.succeeded()
+        if account.must_change_password:
+            self._record(
+                Event.CONSOLE_REFUSED, browser, account.username, "the password is temporary"
+            )
+            raise NoSecondFactor
+        return await self.begin(account, browser, "passkey")
 
     async def begin(self, account: Account, browser: ConsoleBrowser, how: str) -> Opened:
         """A new session of an administrator who has just used a second factor.
@@ -201,6 +234,23 @@ class ConsoleSignIn:
         """A second factor for what needs a fresh one. Raises WrongCode."""
         await self._check_factor(signed_in.account, code, browser)
         await self._rows.prove(signed_in.session.key, self._clock())
+
+    async def prove_by_passkey(
+        self, signed_in: SignedIn, asked: str, answer: str, browser: ConsoleBrowser
+    ) -> None:
+        """The same by a passkey. Raises UnknownPasskey or HashingBusy."""
+        key = signed_in.session.key
+
+        async def is_right(holder: Holder) -> bool:
+            try:
+                await self.passkeys.check_again(asked, answer, key, holder)
+            except (FactorRefused, StaleChallenge):
+                return False
+            return True
+
+        if not await self._counted(signed_in.account, browser, is_right):
+            raise UnknownPasskey
+        await self._rows.prove(key, self._clock())
 
     async def sessions(self, signed_in: SignedIn) -> list[ConsoleSession]:
         """The administrator's open sessions, the last used first."""
@@ -288,19 +338,46 @@ class ConsoleSignIn:
         self, account: Account, code: str, browser: ConsoleBrowser, *, is_recovery: bool = False
     ) -> None:
         """Raises WrongCode."""
-        now = self._clock()
+        check = self._factors.check_recovery_code if is_recovery else self._factors.check_totp
+
+        async def is_right(holder: Holder) -> bool:
+            return await check(holder, code, self._clock())
+
+        if not await self._counted(account, browser, is_right):
+            raise WrongCode
+
+    async def _counted(
+        self,
+        account: Account,
+        browser: ConsoleBrowser,
+        is_right: Callable[[Holder], Awaitable[bool]],
+    ) -> bool:
+        """Whether a second factor is right; a wrong one is counted for this person."""
         person = account.person
-        holder = Holder(
-            subject_id=person.subject_id, username=person.username, address=browser.address
-        )
         device = self._known_device(person.username, browser)
         attempt = Attempt(factor_account(person.subject_id), browser.address, device)
-        async with self._factor_throttle.attempt(attempt, now) as admission:
-            check = self._factors.check_recovery_code if is_recovery else self._factors.check_totp
-            if not await check(holder, code, now):
+        async with self._factor_throttle.attempt(attempt, self._clock()) as admission:
+            if not await is_right(holder_of(account, browser)):
                 admission.refused()
-                raise WrongCode
+                return False
             admission.succeeded()
+        return True
+
+    async def _account_of_passkey(
+        self, asked: str, answer: str, browser: ConsoleBrowser
+    ) -> Account | None:
+        """The administrator whose passkey this is; None for anybody else. Raises SignInOver."""
+        nobody = Holder(subject_id="", address=browser.address)
+        try:
+            subject_id = await self.passkeys.check_anybody(asked, answer, browser.secret, nobody)
+        except StaleChallenge:
+            raise SignInOver from None
+        except FactorRefused:
+            return None
+        account = await self._directory.account_by_id(subject_id.removeprefix(SUBJECT_PREFIX))
+        if account is None or not (account.enabled and role_named(account.role)):
+            return None
+        return account
 
     def _record(self, event: Event, browser: ConsoleBrowser, username: str, detail: str) -> None:
         self._audit.record(self._event(event, browser, username, detail))
@@ -323,3 +400,9 @@ class ConsoleSignIn:
 
     def _ended(self, account: Account, browser: ConsoleBrowser) -> AuditEvent:
         return self._event(Event.CONSOLE_SIGNED_OUT, browser, account.username, "signed out")
+
+
+def holder_of(account: Account, browser: ConsoleBrowser) -> Holder:
+    """The owner of second factors, for their records."""
+    person = account.person
+    return Holder(subject_id=person.subject_id, username=person.username, address=browser.address)

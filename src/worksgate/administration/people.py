@@ -33,6 +33,12 @@ class Holdings:
     factors: Enrolled
     app_passwords: int
     sessions: int | None
+    console_passkeys: int = 0
+
+    @property
+    def any_factor(self) -> bool:
+        """Whether there is a second factor, for the sign-in or for the console."""
+        return self.factors.any or self.console_passkeys > 0
 
 
 class PeopleAdministration:
@@ -170,6 +176,7 @@ class PeopleAdministration:
             await self._directory.factors.enrolled(person.subject_id),
             len(await self._directory.app_passwords.of(person.subject_id)),
             await self._open_sessions(person),
+            await self._directory.factors.console_passkeys(person.subject_id),
         )
 
     async def _open_sessions(self, person: Person) -> int | None:

@@ -156,10 +156,13 @@ async def _open_base(
 def _open_sign_in(base: _Base, stack: AsyncExitStack) -> tuple[ConsoleSignIn, Factors]:
     """The sign-in of administrators, and their second factors."""
     settings, directory, key = base.settings, base.directory, base.signing_key
-    party = RelyingParty.of(settings.console_address, settings.company_name or "Worksgate")
+    party = RelyingParty.of(
+        settings.console_address, settings.company_name or "Worksgate", is_console=True
+    )
+    rows = directory.factors.in_console(party.id)
     strangers = StrangerRecords(base.audit, base.store.bump)
     stack.push_async_callback(strangers.close)
-    factors = Factors(directory.factors, base.audit, party, PendingSecrets.under(key), strangers)
+    factors = Factors(rows, base.audit, party, PendingSecrets.under(key), strangers)
     stack.callback(factors.close)
     source = DirectorySource(
         directory,
@@ -176,6 +179,7 @@ def _open_sign_in(base: _Base, stack: AsyncExitStack) -> tuple[ConsoleSignIn, Fa
         factors=factors,
         audit=base.audit,
         strangers=strangers,
+        store=base.store,
         signing_key=key,
         clock=base.clock,
     )

@@ -235,6 +235,9 @@ def _holdings_facts(holdings: "Holdings") -> dict[str, str | None]:
     kinds = ["authenticator app"] * factors.totp
     if factors.passkeys:
         kinds.append(counted(len(factors.passkeys), "passkey", "passkeys"))
+    if holdings.console_passkeys:
+        number = holdings.console_passkeys
+        kinds.append(counted(number, "passkey for the console", "passkeys for the console"))
     return {
         "Second factors": ", ".join(kinds) or None,
         "Recovery codes": str(factors.recovery_codes_left),

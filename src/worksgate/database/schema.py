@@ -106,7 +106,9 @@ passkeys = Table(
     Column("name", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("last_used_at", Double),
+    Column("console_host", String(253)),
 )
+"""``console_host`` is where a passkey of the console was made, which signs in nowhere else."""
 
 app_passwords = Table(
     "app_passwords",

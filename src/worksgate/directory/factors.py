@@ -3,7 +3,8 @@
 Single use is one statement here: a TOTP step only ever grows, a recovery code is deleted, a
 passkey's counter only ever grows; of two concurrent uses only one changes a row. Every change is
 committed together with its audit record (I-5), and announced after the commit. Sessions of the
-console end with the factor that opened them (R-156).
+console end with the factor that opened them (R-156). Passkeys of the console are apart from those
+of people's own sign-ins: neither counts for the other (R-190).
 """
 
 import asyncio
@@ -38,18 +39,30 @@ _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.pa
 
 _OF_ONE = bindparam("subject_id", type_=String)
 _ONE_ROW = select(literal_column("1").label("one")).subquery()
-_ENROLLED = Query(
-    select(
-        *(
-            select(func.count()).where(table.c.subject_id == _OF_ONE).scalar_subquery().label(name)
-            for name, table in (("totp_secrets", _TOTP), ("recovery_codes", _CODES))
-        ),
-        *_PASSKEYS.c,
+
+
+def _enrolled(which: ColumnElement[bool]) -> Query:
+    """All that a person has, in one statement: a row for each passkey, or one without any."""
+    return Query(
+        select(
+            *(
+                select(func.count())
+                .where(table.c.subject_id == _OF_ONE)
+                .scalar_subquery()
+                .label(name)
+                for name, table in (("totp_secrets", _TOTP), ("recovery_codes", _CODES))
+            ),
+            *_PASSKEYS.c,
+        )
+        .select_from(_ONE_ROW.outerjoin(_PASSKEYS, and_(_PASSKEYS.c.subject_id == _OF_ONE, which)))
+        .order_by(_PASSKEYS.c.created_at, _PASSKEYS.c.id)
     )
-    .select_from(_ONE_ROW.outerjoin(_PASSKEYS, _PASSKEYS.c.subject_id == _OF_ONE))
-    .order_by(_PASSKEYS.c.created_at, _PASSKEYS.c.id)
+
+
+_ENROLLED = _enrolled(_PASSKEYS.c.console_host.is_(None))
+_ENROLLED_IN_CONSOLE = _enrolled(
+    _PASSKEYS.c.console_host == bindparam("console_host", type_=String)
 )
-"""All that a person has, in one statement: a row for each passkey, or one without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +81,7 @@ class Passkey:
     """A passkey; ``id`` is the credential's in base64url, ``public_key`` is in COSE.
 
     ``aaguid`` names the model of the authenticator, as it claims. ``backed_up`` is true if it is
-    synced across devices.
+    synced across devices. ``console_host`` is the console's host name if it was made there.
     """
 
     id: str
@@ -81,6 +94,7 @@ class Passkey:
     name: str
     created_at: float
     last_used_at: float | None = None
+    console_host: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +112,25 @@ class Enrolled:
 
 
 class FactorRows:
-    """The second factors of everybody; every method may raise DatabaseUnavailable."""
+    """The second factors of everybody; every method may raise DatabaseUnavailable.
 
-    def __init__(self, connections: AnnouncingConnections, secrets: SecretsAtRest) -> None:
+    Passkeys are those of people's own sign-ins, or of the console at ``console_host``.
+    """
+
+    def __init__(
+        self,
+        connections: AnnouncingConnections,
+        secrets: SecretsAtRest,
+        console_host: str | None = None,
+    ) -> None:
         self._connections = connections
         self._secrets = secrets
+        self._console_host = console_host
+        self._is_here = _PASSKEYS.c.console_host.is_not_distinct_from(console_host)
+
+    def in_console(self, host: str) -> "FactorRows":
+        """The same, with the passkeys of the console at this host name."""
+        return FactorRows(self._connections, self._secrets, host)
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]:
@@ -110,7 +138,12 @@ class FactorRows:
 
     async def enrolled(self, subject_id: str) -> Enrolled:
         """This person's factors, as of one moment."""
-        rows = await self._connections.rows(_ENROLLED, subject_id=subject_id)
+        if self._console_host is None:
+            rows = await self._connections.rows(_ENROLLED, subject_id=subject_id)
+        else:
+            rows = await self._connections.rows(
+                _ENROLLED_IN_CONSOLE, subject_id=subject_id, console_host=self._console_host
+            )
         return Enrolled(
             totp=rows[0]["totp_secrets"] > 0,
             passkeys=tuple(_passkey(row) for row in rows if row["id"] is not None),
@@ -118,9 +151,17 @@ class FactorRows:
         )
 
     @run_to_completion
+    async def console_passkeys(self, subject_id: str) -> int:
+        """How many passkeys this person has for the console, whatever its address was."""
+        own = and_(_PASSKEYS.c.subject_id == subject_id, _PASSKEYS.c.console_host.is_not(None))
+        async with self._connections.reading() as connection:
+            return await _count(connection, own)
+
+    @run_to_completion
     async def holders(self) -> frozenset[str]:
         """The subjects that have a second factor."""
-        query = select(_TOTP.c.subject_id).union(select(_PASSKEYS.c.subject_id))
+        passkeys = select(_PASSKEYS.c.subject_id).where(self._is_here)
+        query = select(_TOTP.c.subject_id).union(passkeys)
         async with self._connections.reading() as connection:
             return frozenset(await connection.scalars(query))
 
@@ -191,7 +232,7 @@ class FactorRows:
     @run_to_completion
     async def passkey(self, passkey_id: str) -> Passkey | None:
         async with self._connections.reading() as connection:
-            found = await _passkeys(connection, _PASSKEYS.c.id == passkey_id)
+            found = await _passkeys(connection, and_(_PASSKEYS.c.id == passkey_id, self._is_here))
         return found[0] if found else None
 
     @run_to_completion
@@ -201,9 +242,9 @@ class FactorRows:
         Raises Conflict if its ID exists already, for anybody.
         """
         values = {column.name: getattr(passkey, column.name) for column in _PASSKEYS.c}
-        values["transports"] = list(passkey.transports)
+        values |= {"transports": list(passkey.transports), "console_host": self._console_host}
         async with self._connections.writing() as connection:
-            owned = _PASSKEYS.c.subject_id == passkey.subject_id
+            owned = and_(_PASSKEYS.c.subject_id == passkey.subject_id, self._is_here)
             if await _count(connection, owned) >= limit:
                 return False
             await connection.execute(insert(_PASSKEYS).values(values))
@@ -234,7 +275,7 @@ class FactorRows:
     @run_to_completion
     async def remove_passkey(self, subject_id: str, passkey_id: str, event: AuditEvent) -> bool:
         """Delete a passkey of this person, and the recovery codes if no factor is left."""
-        statement = delete(_PASSKEYS).where(_PASSKEYS.c.id == passkey_id)
+        statement = delete(_PASSKEYS).where(_PASSKEYS.c.id == passkey_id, self._is_here)
         removed = await self._remove(subject_id, statement, _PASSKEYS.c.subject_id, event)
         if removed:
             self._connections.publish(Change.PASSKEY_REMOVED, event)

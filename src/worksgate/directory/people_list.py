@@ -348,10 +348,9 @@ def _is_in(groups: ColumnElement[Any], group: str) -> ColumnElement[bool]:
 
 
 def _has_factor(subject: ColumnElement[str]) -> ColumnElement[bool]:
-    totp, passkeys = schema.totp_secrets.c.subject_id, schema.passkeys.c.subject_id
-    return or_(exists().where(totp == subject), exists().where(passkeys == subject)).label(
-        "has_factor"
-    )
+    totp, passkeys = schema.totp_secrets.c, schema.passkeys.c
+    own_passkey = exists().where(passkeys.subject_id == subject, passkeys.console_host.is_(None))
+    return or_(exists().where(totp.subject_id == subject), own_passkey).label("has_factor")
 
 
 def _matches(text: str, columns: Any) -> ColumnElement[bool]:

@@ -237,12 +237,13 @@ async def test_r154_only_allowed_networks_reach_it(tmp_path: object) -> None:
             assert (await browser.get("/sign-in")).status_code == status
 
 
-async def test_pages_allow_no_script_and_no_frame(console: ConsoleUnderTest) -> None:
+async def test_pages_allow_no_script_of_their_own_and_no_frame(console: ConsoleUnderTest) -> None:
     page = await (await console.browser()).get("/sign-in")
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
-    assert "script-src" not in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
     assert page.headers["x-frame-options"] == "DENY"
     assert page.headers["cache-control"] == "no-store"
 

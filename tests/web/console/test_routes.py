@@ -16,6 +16,9 @@ ALLOWED = {
     ("POST", "/sign-out"): ALL,
     ("GET", "/me"): ALL,
     ("POST", "/me/end"): ALL,
+    ("POST", "/me/passkey"): ALL,
+    ("POST", "/me/passkey/add"): ALL,
+    ("POST", "/me/passkey/remove"): ALL,
     ("GET", "/"): ALL,
     ("GET", "/find"): ALL,
     ("GET", "/trace"): ALL,
@@ -109,9 +112,13 @@ ALLOWED = {
 }
 PUBLIC = {
     *(("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-in/code")),
+    ("POST", "/sign-in/passkey"),
     *(("GET", "/first"), ("POST", "/first")),
 }
 PROVED = {
+    ("POST", "/me/passkey"),
+    ("POST", "/me/passkey/add"),
+    ("POST", "/me/passkey/remove"),
     ("POST", "/person/remove-factors"),
     ("POST", "/person/leave"),
     ("POST", "/people/import/start"),

@@ -53,6 +53,7 @@ class RelyingParty:
 
     ``aaguids`` are the authenticator models that the company allows; empty allows all.
     ``attestation_roots`` are their manufacturers' certificates in PEM, which prove the model.
+    ``is_console`` is true for the administrators' console, whose passkeys are its own.
     """
 
     id: str
@@ -60,6 +61,7 @@ class RelyingParty:
     name: str
     aaguids: frozenset[str] = frozenset()
     attestation_roots: tuple[bytes, ...] = field(default=(), repr=False)
+    is_console: bool = False
 
     @classmethod
     def of(
@@ -69,6 +71,7 @@ class RelyingParty:
         *,
         aaguids: Iterable[str] = (),
         attestation_roots: Iterable[bytes] = (),
+        is_console: bool = False,
     ) -> Self:
         """The relying party of an installation; ``name`` is shown by some authenticators.
 
@@ -90,7 +93,17 @@ class RelyingParty:
             name=name or host,
             aaguids=allowed,
             attestation_roots=roots,
+            is_console=is_console,
         )
+
+    def user_handle(self, subject_id: str) -> bytes:
+        """The user handle for authenticators: 32 bytes without a name.
+
+        The console may have the host name of the sign-in pages: an authenticator would replace a
+        person's passkey by one with the same handle.
+        """
+        whose = "worksgate console user handle" if self.is_console else "worksgate user handle"
+        return hashlib.sha256(f"{whose} {subject_id}".encode()).digest()
 
     @property
     def is_usable(self) -> bool:
@@ -161,11 +174,6 @@ def _refusing(read: Callable[P, T]) -> Callable[P, T]:
     return refusing
 
 
-def user_handle(subject_id: str) -> bytes:
-    """The user handle for authenticators: 32 bytes without a name."""
-    return hashlib.sha256(f"worksgate user handle {subject_id}".encode()).digest()
-
-
 def is_passkey_id(text: str) -> bool:
     """Whether a text can be the ID of a passkey."""
     return _PASSKEY_ID.fullmatch(text) is not None
@@ -196,8 +204,8 @@ def registration_options(
     options = generate_registration_options(
         rp_id=party.id,
         rp_name=party.name,
-        user_id=user_handle(person.subject_id),
-        user_name=person.username,
+        user_id=party.user_handle(person.subject_id),
+        user_name=f"{person.username} (console)" if party.is_console else person.username,
         user_display_name=person.name or person.username,
         challenge=_checked(challenge),
         timeout=_TIMEOUT,
@@ -320,7 +328,7 @@ def check_assertion(
 
     if passkey.id != assertion.credential_id:
         raise FactorRefused("the response is from another passkey", Reason.PASSKEY_FOREIGN)
-    if assertion.user_handle not in (None, user_handle(passkey.subject_id)):
+    if assertion.user_handle not in (None, party.user_handle(passkey.subject_id)):
         raise FactorRefused("the passkey was made for another person", Reason.PASSKEY_FOREIGN)
     _check_not_framed(assertion.response.response.client_data_json)
     verified = verify_authentication_response(

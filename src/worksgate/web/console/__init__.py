@@ -20,6 +20,7 @@ the server and works without JavaScript.
     alert_texts     what an alert says
 
     access          signing in and out, the first link, one's own sessions, step-up
+    passkeys        signing in with a passkey, and one's own
     today           what needs attention, and the field that finds everything
     people          the list of people; one person, and what helps them
     bulk            many people at once, and the jobs that carry that out

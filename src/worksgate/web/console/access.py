@@ -30,7 +30,7 @@ async def show(visit: Visit) -> Response:
     """The form for name and password."""
     if visit.signed_in is not None:
         return visit.to("/")
-    return _with_step(visit, visit.page("sign_in.html", username="", problem=""))
+    return await sign_in_page(visit)
 
 
 async def check_password(visit: Visit) -> Response:
@@ -52,9 +52,8 @@ async def check_password(visit: Visit) -> Response:
         except HashingBusy:
             problem, status = "busy", 503
         else:
-            return visit.page("code.html", step=step, problem="", is_recovery=False)
-    page = visit.page("sign_in.html", status, username=username, problem=problem)
-    return _with_step(visit, page)
+            return await _code_page(visit, step)
+    return await sign_in_page(visit, status, username=username, problem=problem)
 
 
 async def check_code(visit: Visit) -> Response:
@@ -62,24 +61,46 @@ async def check_code(visit: Visit) -> Response:
     step, is_recovery = visit.form.get("step", ""), "recovery" in visit.form
     typed = visit.form.get("recovery_code" if is_recovery else "code", "")
     if visit.form.get("switch"):
-        return visit.page("code.html", step=step, problem="", is_recovery=not is_recovery)
+        return await _code_page(visit, step, is_recovery=not is_recovery)
     try:
-        opened = await visit.console.sign_in.check_code(
+        session = await visit.console.sign_in.check_code(
             step, typed, visit.browser, is_recovery=is_recovery
         )
     except SignInOver:
-        page = visit.page("sign_in.html", 401, username="", problem="over")
-        return _with_step(visit, page)
+        return await sign_in_page(visit, 401, problem="over")
     except (WrongCode, TooManyAttempts) as refusal:
         is_late = isinstance(refusal, TooManyAttempts)
-        return visit.page(
-            "code.html",
+        return await _code_page(
+            visit,
+            step,
             429 if is_late else 401,
-            step=step,
             problem="too_many" if is_late else "wrong",
             is_recovery=is_recovery,
         )
-    return await _opened(visit, opened, visit.to("/"))
+    return await opened(visit, session, visit.to("/"))
+
+
+async def sign_in_page(
+    visit: Visit, status: int = 200, *, username: str = "", problem: str = ""
+) -> Response:
+    """The form for name and password, and the button for a passkey."""
+    question = await visit.console.sign_in.passkeys.ask_anybody(visit.browser.secret)
+    page = visit.page("sign_in.html", status, username=username, problem=problem, question=question)
+    return _with_step(visit, page)
+
+
+async def _code_page(
+    visit: Visit, step: str, status: int = 200, *, problem: str = "", is_recovery: bool = False
+) -> Response:
+    question = await visit.console.sign_in.passkeys.ask_anybody(visit.browser.secret)
+    return visit.page(
+        "code.html",
+        status,
+        step=step,
+        problem=problem,
+        is_recovery=is_recovery,
+        question=question,
+    )
 
 
 async def sign_out(visit: Visit) -> Response:
@@ -92,9 +113,22 @@ async def sign_out(visit: Visit) -> Response:
 
 
 async def show_me(visit: Visit) -> Response:
-    """One's own sessions."""
-    sessions = await visit.console.sign_in.sessions(visit.administrator)
-    return visit.page("me.html", sessions=sessions, ended=visit.query.get("ended", ""))
+    """One's own sessions and passkeys."""
+    return await me_page(visit)
+
+
+async def me_page(visit: Visit, status: int = 200, problem: str = "") -> Response:
+    """The page of one's own sessions and passkeys, perhaps with a problem."""
+    sign_in, who = visit.console.sign_in, visit.administrator
+    return visit.page(
+        "me.html",
+        status,
+        sessions=await sign_in.sessions(who),
+        passkeys=await sign_in.passkeys.of(who.session.subject_id),
+        passkeys_usable=sign_in.passkeys.are_usable,
+        done="ended" if visit.query.get("ended") else visit.query.get("done", ""),
+        problem=problem,
+    )
 
 
 async def end_session(visit: Visit) -> Response:
@@ -148,8 +182,8 @@ async def make_first(visit: Visit) -> Response:
         return await again(problem=str(refusal), status=409)
     except HashingBusy:
         return await again(problem="busy", status=503)
-    opened = await visit.console.sign_in.begin(owner, visit.browser, "first link")
-    return await _opened(visit, opened, visit.page("codes.html", codes=codes))
+    session = await visit.console.sign_in.begin(owner, visit.browser, "first link")
+    return await opened(visit, session, visit.page("codes.html", codes=codes))
 
 
 async def _first_page(
@@ -189,11 +223,11 @@ def _with_step(visit: Visit, response: Response) -> Response:
     return response
 
 
-async def _opened(visit: Visit, opened: Opened, response: Response) -> Response:
+async def opened(visit: Visit, session: Opened, response: Response) -> Response:
     """A new session begins with a new secret; the first step is over, and so is an old session."""
     if (before := visit.signed_in) is not None:
         await visit.console.sign_in.end(before, before.session.key, visit.browser)
-    cookies.set_secret(response, cookies.SESSION, opened.secret)
-    cookies.set_device(response, opened.device)
+    cookies.set_secret(response, cookies.SESSION, session.secret)
+    cookies.set_device(response, session.device)
     cookies.drop(response, cookies.STEP)
     return response

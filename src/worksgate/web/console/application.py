@@ -14,7 +14,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from worksgate.administration import Forbidden, NotFound, Outdated, Refused, Unfinished
-from worksgate.administration.console_sign_in import ConsoleBrowser, SignInOver, WrongCode
+from worksgate.administration.console_sign_in import (
+    ConsoleBrowser,
+    SignedIn,
+    SignInOver,
+    UnknownPasskey,
+    WrongCode,
+)
 from worksgate.credentials.secrets import new_secret
 from worksgate.database import Conflict
 from worksgate.limits.networks import is_within
@@ -25,7 +31,7 @@ from worksgate.settings.options import Settings
 from worksgate.web.body import Disconnected, read_form
 from worksgate.web.calls.endpoints import peer_of
 from worksgate.web.console import cookies
-from worksgate.web.console.pages import LANGUAGES, Words
+from worksgate.web.console.pages import LANGUAGES, StaticFile, Words
 from worksgate.web.console.routes import BY_PATH, Route
 from worksgate.web.console.uploads import has_file, read_form_with_file
 from worksgate.web.console.visit import Console, Visit, readable
@@ -39,6 +45,8 @@ OpenConsole = Callable[[], AbstractAsyncContextManager[Console]]
 MAX_FORM = 64 * 1024
 """Bytes of a form: a page of ticked people is more than LINE WORKS ever sends."""
 MAX_FORM_FIELDS = 128
+_PROOF = frozenset({"csrf", "proof", "proof_asked", "proof_passkey"})
+"""Fields of a form that are not kept while the second factor is asked for."""
 
 _log = structlog.get_logger("worksgate.console")
 
@@ -104,8 +112,8 @@ class ConsoleApplication:
         request = Request(scope, receive)
         try:
             console = await self.start()
-            if scope["path"] == console.pages.style_path:
-                return _style(console)
+            if (static := console.pages.files.get(scope["path"])) is not None:
+                return _static(static)
             visit = _visit(console, request)
         except Exception as error:
             report("console.unavailable", error)
@@ -192,18 +200,37 @@ async def _proved(route: Route, visit: Visit) -> Response:
     who = visit.signed_in
     if not await route.needs_proof(visit) or who is None or who.is_proved(visit.now):
         return await route.handler(visit)
-    problem = ""
-    if code := visit.form.get("proof", ""):
-        try:
-            await visit.console.sign_in.prove(who, code, visit.browser)
-        except WrongCode:
-            problem = "wrong"
-        else:
-            return await route.handler(visit)
-    kept = {name: value for name, value in visit.form.items() if name not in ("csrf", "proof")}
+    problem = await _problem_of_proof(visit, who)
+    if problem is None:
+        return await route.handler(visit)
     return visit.page(
-        "prove.html", 401 if problem else 200, kept=kept, problem=problem, action=route.path
+        "prove.html",
+        401 if problem else 200,
+        kept={name: value for name, value in visit.form.items() if name not in _PROOF},
+        problem=problem,
+        action=route.path,
+        question=await visit.console.sign_in.passkeys.ask_again(
+            who.session.subject_id, who.session.key
+        ),
     )
+
+
+async def _problem_of_proof(visit: Visit, who: SignedIn) -> str | None:
+    """What is wrong with the second factor of a form: empty without one, None if it is right."""
+    form, sign_in = visit.form, visit.console.sign_in
+    try:
+        if code := form.get("proof"):
+            await sign_in.prove(who, code, visit.browser)
+        elif answer := form.get("proof_passkey"):
+            asked = form.get("proof_asked", "")
+            await sign_in.prove_by_passkey(who, asked, answer, visit.browser)
+        else:
+            return ""
+    except WrongCode:
+        return "wrong"
+    except UnknownPasskey:
+        return "wrong_passkey"
+    return None
 
 
 def _visit(console: Console, request: Request) -> Visit:
@@ -226,9 +253,9 @@ def _visit(console: Console, request: Request) -> Visit:
     )
 
 
-def _style(console: Console) -> Response:
+def _static(static: StaticFile) -> Response:
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(console.pages.style, 200, headers, "text/css")
+    return Response(static.content, 200, headers, static.media_type)
 
 
 def _sign_in(visit: Visit) -> Response:

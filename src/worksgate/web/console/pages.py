@@ -1,8 +1,9 @@
 """The pages of the console: templates, their words, and the policy of each response."""
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -19,10 +20,14 @@ from worksgate.web.pages.wording import text
 
 LANGUAGES: Final = ("en", "ja", "ko")
 _HERE: Final = Path(__file__).parent
+_SCRIPTS: Final = (_HERE.parent / "pages" / "static" / "passkey.js",)
+"""Those of people's pages that the console has too, and its own."""
+_MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
+        "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data:",
         "form-action 'self'",
@@ -31,7 +36,7 @@ POLICY: Final = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
-"""No page of the console has a script."""
+"""Scripts are files of the console, which only add comfort; nothing in a page itself is one."""
 
 ROLE_NAMES: Final[Mapping[str, str]] = {
     Role.OWNER: text("Owner"),
@@ -160,14 +165,36 @@ _MENU: Final[Sequence[_Place]] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file that pages load; its address changes with its content, so browsers keep it."""
+
+    path: str
+    content: bytes = field(repr=False)
+    media_type: str
+    integrity: str
+    """What browsers compare the content with."""
+
+    @classmethod
+    def read(cls, file: Path) -> "StaticFile":
+        """The file as it is in the package."""
+        content = file.read_bytes()
+        name = f"{file.stem}.{hashlib.sha256(content).hexdigest()[:16]}{file.suffix}"
+        hashed = b64encode(hashlib.sha384(content).digest()).decode()
+        return cls(f"/{name}", content, _MEDIA_TYPES[file.suffix], f"sha384-{hashed}")
+
+
 class ConsolePages:
     """Renders the pages of one installation's console."""
 
     def __init__(self, settings: Settings) -> None:
         self._company = settings.company_name.strip()
         self._product = settings.product_name
-        self.style = (_HERE / "static" / "console.css").read_bytes()
-        self.style_path = f"/console.{hashlib.sha256(self.style).hexdigest()[:16]}.css"
+        style = StaticFile.read(_HERE / "static" / "console.css")
+        self._scripts = {each.stem: StaticFile.read(each) for each in _SCRIPTS}
+        self.style_path = style.path
+        self.files = {each.path: each for each in (style, *self._scripts.values())}
+        """What pages load, by path."""
 
     def page(
         self,
@@ -190,6 +217,7 @@ class ConsolePages:
                 company=self._company,
                 product=self._product,
                 style_path=self.style_path,
+                scripts=self._scripts,
                 menu=[each for each in _MENU if may(each.verb)],
                 **shown,
             )

@@ -11,7 +11,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-description = "Changes, the wizard, branding, jobs, LINE WORKS' members, alerts."
+description = "Changes, the wizard, branding, jobs, members, alerts, passkeys of the console."
 expands = True
 locks = "brief"
 
@@ -27,6 +27,7 @@ def upgrade() -> None:
     _members()
     _departures()
     _alerts()
+    _console_passkeys()
     # The programs that could use it still can: encrypted secrets have excluded some (R-130).
     op.execute(f"UPDATE compatibility SET revision = '{revision}'")  # noqa: S608  # a number of ours
 
@@ -166,3 +167,8 @@ def _alerts() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_alerts"),
     )
     op.create_index("ix_alerts_since", "alerts", ["since"])
+
+
+def _console_passkeys() -> None:
+    """For which console a passkey was made; none for those of people's own sign-ins."""
+    op.add_column("passkeys", sa.Column("console_host", sa.String(253)))

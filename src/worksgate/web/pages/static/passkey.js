@@ -37,9 +37,9 @@
     });
   };
 
-  const send = (form, credential) => {
-    form.elements.passkey.value = written(credential);
-    form.submit();
+  const send = (button, credential) => {
+    button.form.elements[button.dataset.field || "passkey"].value = written(credential);
+    button.form.submit();
   };
 
   let waiting = null;
@@ -59,7 +59,7 @@
       const failed = button.form.querySelector(".passkey-failed");
       if (failed) failed.hidden = true;
       try {
-        send(button.form, await ask(button.dataset.passkey, button.dataset.options, {}));
+        send(button, await ask(button.dataset.passkey, button.dataset.options, {}));
       } catch {
         if (failed) failed.hidden = false;
       }
@@ -73,7 +73,7 @@
   available.call(PublicKeyCredential).then(async (yes) => {
     if (!yes) return;
     try {
-      send(button.form, await ask("get", button.dataset.options, { mediation: "conditional" }));
+      send(button, await ask("get", button.dataset.options, { mediation: "conditional" }));
     } catch {
       // Nobody chose one, or the button was pressed.
     }

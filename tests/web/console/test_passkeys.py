@@ -1,0 +1,285 @@
+"""Passkeys of the console: adding one, signing in by it alone, step-up; with one in software."""
+
+import html
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.databases import query
+from tests.factors.authenticator import Authenticator
+from tests.web.console.console import ORIGIN, PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
+
+from worksgate.administration.console_passkeys import ANSWERED_WITHIN, Purpose
+from worksgate.administration.roles import Role
+from worksgate.directory.factors import Passkey
+from worksgate.provider.factors import RelyingParty
+
+
+def console_key() -> Authenticator:
+    return Authenticator(rp_id="console.example.com", origin=ORIGIN)
+
+
+def options_of(browser: AdminBrowser) -> str:
+    found = re.search(r'data-options="([^"]*)"', browser.page.text)
+    assert found is not None, browser.page.text
+    return html.unescape(found[1])
+
+
+async def add_passkey(browser: AdminBrowser, key: Authenticator) -> None:
+    """In a session whose second factor was used a moment ago."""
+    await browser.get("/me")
+    await browser.post("/me/passkey")
+    made = key.create(options_of(browser))
+    asked = browser.hidden("asked")
+    await browser.post("/me/passkey/add", asked=asked, passkey=made, name="office laptop")
+
+
+async def sign_in_by(console: ConsoleUnderTest, key: Authenticator) -> AdminBrowser:
+    browser = await console.browser()
+    await browser.get("/sign-in")
+    answer = key.get(options_of(browser))
+    await browser.post("/sign-in/passkey", asked=browser.hidden("asked"), passkey=answer)
+    return browser
+
+
+async def is_in(browser: AdminBrowser) -> bool:
+    return (await browser.get("/me")).status_code == 200
+
+
+async def owner_with_passkey(console: ConsoleUnderTest) -> tuple[AdminBrowser, Authenticator]:
+    await console.make("owner", Role.OWNER)
+    browser, key = await console.signed_in("owner"), console_key()
+    await add_passkey(browser, key)
+    assert browser.page.status_code == 303, browser.page.text
+    return browser, key
+
+
+async def test_r190_a_passkey_signs_in_alone(console: ConsoleUnderTest) -> None:
+    first, key = await owner_with_passkey(console)
+    assert "office laptop" in (await first.get("/me")).text
+    browser = await sign_in_by(console, key)
+    assert browser.page.status_code == 303
+    assert await is_in(browser)
+    sessions = query(console.database, "SELECT assurance FROM console_sessions")
+    assert ("passkey",) in sessions
+
+
+async def test_r190_an_answer_counts_once_in_its_browser_and_for_its_purpose(
+    console: ConsoleUnderTest,
+) -> None:
+    _, key = await owner_with_passkey(console)
+    browser, thief = await console.browser(), await console.browser()
+    await browser.get("/sign-in")
+    await thief.get("/sign-in")
+    asked, answer = browser.hidden("asked"), key.get(options_of(browser))
+    await thief.post("/sign-in/passkey", asked=asked, passkey=answer)
+    assert "another window was used" in thief.page.text
+    assert not await is_in(thief)
+    await browser.post("/sign-in/passkey", asked=asked, passkey=answer)
+    assert await is_in(browser)
+    console.clock.advance(600)
+    await browser.get("/administrators")
+    await browser.post("/administrators/role", username="owner", role="auditor")
+    proof = {"proof_asked": asked, "proof_passkey": answer}
+    await browser.post("/administrators/role", username="owner", role="auditor", **proof)
+    assert browser.page.status_code == 401
+    assert "was not accepted" in browser.page.text
+
+
+async def test_r190_the_same_browser_cannot_send_an_answer_twice(
+    console: ConsoleUnderTest,
+) -> None:
+    _, key = await owner_with_passkey(console)
+    key.counts = False  # as synced passkeys: no counter tells
+    key.sign_count = 0
+    browser = await console.browser()
+    await browser.get("/sign-in")
+    form = {
+        "csrf": browser.hidden("csrf"),
+        "asked": browser.hidden("asked"),
+        "passkey": key.get(options_of(browser)),
+    }
+    cookies = dict(browser.http.cookies)
+    opened = await browser.http.post("/sign-in/passkey", data=form)
+    assert "__Host-wg_console=" in opened.headers["set-cookie"]
+    again = await console.browser()
+    again.http.cookies.update(cookies)
+    answered = await again.http.post("/sign-in/passkey", data=form)
+    assert "__Host-wg_console=" not in answered.headers.get("set-cookie", "")
+    assert not await is_in(again)
+
+
+async def test_r190_an_answer_comes_in_time(console: ConsoleUnderTest) -> None:
+    _, key = await owner_with_passkey(console)
+    browser = await console.browser()
+    await browser.get("/sign-in")
+    answer = key.get(options_of(browser))
+    console.clock.advance(ANSWERED_WITHIN[Purpose.SIGN_IN] + 1)
+    await browser.post("/sign-in/passkey", asked=browser.hidden("asked"), passkey=answer)
+    assert not await is_in(browser)
+
+
+@pytest.mark.parametrize("why", ["unverified", "no role", "disabled", "another origin", "garbage"])
+async def test_r190_whoever_is_no_administrator_by_passkey_learns_nothing(
+    console: ConsoleUnderTest, why: str
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("admin", Role.ADMIN)
+    key = console_key()
+    await add_passkey(await console.signed_in("admin"), key)
+    match why:
+        case "unverified":
+            key.verified = False
+        case "no role":
+            await console.administration.administrators.set_role("admin", None)
+        case "disabled":
+            await console.administration.users.disable("admin")
+        case "another origin":
+            key.origin = "https://sso.example.com"
+        case _:
+            key.credential_id = b"unknown"
+    browser = await sign_in_by(console, key)
+    assert browser.page.status_code == 401
+    assert "does not belong to an administrator" in browser.page.text
+    assert not await is_in(browser)
+
+
+async def test_r190_guesses_of_passkeys_are_throttled(tmp_path: Path) -> None:
+    async with console_of(tmp_path, login_failures_per_address=3) as console:
+        browser, statuses = await console.browser(), []
+        for _ in range(5):
+            await browser.get("/sign-in")
+            form = {"asked": browser.hidden("asked"), "passkey": "{}"}
+            statuses.append((await browser.post("/sign-in/passkey", **form)).status_code)
+    assert statuses == [401, 401, 401, 429, 429]
+
+
+async def test_r190_step_up_by_a_passkey_keeps_the_form(console: ConsoleUnderTest) -> None:
+    browser, key = await owner_with_passkey(console)
+    await console.make("person", None)
+    console.clock.advance(600)
+    await browser.get("/administrators")
+    await browser.post("/administrators/role", username="person", role="auditor")
+    assert "Is it you?" in browser.page.text
+    assert 'name="role" value="auditor"' in browser.page.text
+    await browser.post(
+        "/administrators/role",
+        username="person",
+        role="auditor",
+        proof_asked=browser.hidden("proof_asked"),
+        proof_passkey=key.get(options_of(browser)),
+    )
+    assert browser.page.status_code == 303
+    assert (await console.administration.users.get("person")).role == "auditor"
+
+
+async def test_r190_somebody_elses_passkey_proves_nothing(console: ConsoleUnderTest) -> None:
+    _, owners = await owner_with_passkey(console)
+    await console.make("admin", Role.ADMIN)
+    browser, own = await console.signed_in("admin"), console_key()
+    await add_passkey(browser, own)
+    console.clock.advance(600)
+    await browser.get("/me")
+    await browser.post("/me/passkey")
+    owners.user_handle = own.user_handle
+    proof = owners.get(options_of(browser))
+    await browser.post(
+        "/me/passkey", proof_asked=browser.hidden("proof_asked"), proof_passkey=proof
+    )
+    assert browser.page.status_code == 401
+
+
+async def test_r190_adding_and_removing_need_a_fresh_factor(console: ConsoleUnderTest) -> None:
+    browser, key = await owner_with_passkey(console)
+    console.clock.advance(600)
+    for path in ("/me/passkey", "/me/passkey/add", "/me/passkey/remove"):
+        await browser.get("/me")
+        await browser.post(path, id=key.id)
+        assert "Is it you?" in browser.page.text, path
+
+
+async def test_r190_removing_a_passkey_ends_the_sessions_but_the_last_factor_stays(
+    console: ConsoleUnderTest,
+) -> None:
+    browser, key = await owner_with_passkey(console)
+    other = await sign_in_by(console, key)
+    subject = (await console.administration.users.get("owner")).person.subject_id
+    rows = console.administration.people._directory.factors
+    stored = query(console.database, "SELECT secret FROM totp_secrets")
+    assert len(stored) == 1
+    await browser.get("/me")
+    await browser.post("/me/passkey/remove", id=key.id)
+    assert browser.page.headers["location"] == "/sign-in"
+    assert not await is_in(browser)
+    assert not await is_in(other)
+    assert not (await rows.in_console("console.example.com").enrolled(subject)).passkeys
+
+
+async def test_r190_the_last_second_factor_is_not_removed(console: ConsoleUnderTest) -> None:
+    _, key = await owner_with_passkey(console)
+    subject = (await console.administration.users.get("owner")).person.subject_id
+    from worksgate.audit import AuditEvent, Event
+
+    event = AuditEvent(event=Event.FACTOR_REMOVED, at=console.clock(), subject_id=subject)
+    await console.administration.people._directory.factors.remove_totp(subject, event)
+    browser = await sign_in_by(console, key)
+    await browser.get("/me")
+    await browser.post("/me/passkey/remove", id=key.id)
+    assert browser.page.status_code == 409
+    assert "last second step" in browser.page.text
+    assert await is_in(browser)
+    again = await console.browser()
+    await again.get("/sign-in")
+    await again.post("/sign-in", username="owner", password=PASSWORD)
+    assert again.page.status_code == 200
+    assert "Use a passkey" in again.page.text
+
+
+async def test_r190_passkeys_of_people_and_of_the_console_are_apart(
+    console: ConsoleUnderTest,
+) -> None:
+    _, key = await owner_with_passkey(console)
+    rows = console.administration.people._directory.factors
+    here, elsewhere = rows.in_console("console.example.com"), rows.in_console("new.example.com")
+    subject = (await console.administration.users.get("owner")).person.subject_id
+    (kept,) = (await here.enrolled(subject)).passkeys
+    assert kept.console_host == "console.example.com"
+    for others in (rows, elsewhere):
+        assert (await others.enrolled(subject)).passkeys == ()
+        assert await others.passkey(key.id) is None
+    person = await console.make("person", None, has_app=False)
+    own = replace(kept, id="own", subject_id=person, console_host=None)
+    await add_to(console, own)
+    assert await here.passkey("own") is None
+    assert person in await rows.holders()
+    assert person not in await here.holders()
+    await console.administration.administrators.set_role("person", Role.ADMIN)
+    browser = await console.browser()
+    await browser.get("/sign-in")
+    await browser.post("/sign-in", username="person", password=PASSWORD)
+    assert browser.page.status_code == 403  # their own passkey is no second factor here
+
+
+async def add_to(console: ConsoleUnderTest, passkey: Passkey) -> None:
+    from worksgate.audit import AuditEvent, Event
+
+    event = AuditEvent(event=Event.FACTOR_ADDED, at=console.clock(), subject_id=passkey.subject_id)
+    assert await console.administration.people._directory.factors.add_passkey(passkey, 20, event)
+
+
+def test_r190_at_the_same_host_name_neither_replaces_the_other() -> None:
+    people = RelyingParty.of("https://sso.example.com", "Acme")
+    console = RelyingParty.of("https://sso.example.com:9443", "Acme", is_console=True)
+    assert people.id == console.id
+    assert people.user_handle("directory:1") != console.user_handle("directory:1")
+    assert people.origin != console.origin
+
+
+async def test_an_address_without_a_name_has_no_passkeys(tmp_path: Path) -> None:
+    async with console_of(tmp_path, console_url="https://192.0.2.20:9443") as console:
+        browser = await console.browser(host="192.0.2.20:9443")
+        page = await browser.get("/sign-in")
+        assert page.status_code == 200
+        assert "data-passkey" not in page.text
+        assert "<script" not in page.text
