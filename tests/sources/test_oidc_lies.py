@@ -30,8 +30,8 @@ from tests.openid_provider.fake import (
 )
 from tests.sources.oidc_examples import PATIENT, Watch, settings_for, sign_in, source_at
 
+from worksgate.limits.outgoing import Unusable
 from worksgate.sources import PersonDisabled, RefusedUpstream, SourceUnavailable
-from worksgate.sources.openid.outgoing import Unusable
 from worksgate.sources.openid.provider import Metadata
 from worksgate.sources.openid.source import OidcSource, subject_id
 

@@ -26,12 +26,12 @@ from tests.openid_provider.fake import (
 )
 from tests.sources.oidc_examples import PATIENT, Watch, sign_in, source_at
 
+from worksgate.limits.outgoing import Unusable
 from worksgate.sources import SourceUnavailable
 from worksgate.sources.openid.outgoing import (
     LONGEST_OUTAGE,
     MAX_ANSWER,
     AllowlistTransport,
-    Unusable,
 )
 from worksgate.sources.openid.provider import KEYS_LIFETIME, OPEN_SECONDS
 

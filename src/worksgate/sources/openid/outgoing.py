@@ -6,12 +6,13 @@ bytes are not read (R-93). While a server is down, its cached documents may stil
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import httpx2
 import structlog
 
+from worksgate.limits.outgoing import GuardedTransport
 from worksgate.sources import SourceUnavailable
 
 T = TypeVar("T")
@@ -31,66 +32,19 @@ _RETRY_AFTER = 60.0
 _log = structlog.get_logger("worksgate.sources.openid")
 
 
-class Unusable(httpx2.TransportError):
-    """The response is not allowed, or unusable; the text says why, and contains no secret."""
-
-
-class AllowlistTransport(httpx2.AsyncBaseTransport):
+class AllowlistTransport(GuardedTransport):
     """Allows requests to listed addresses only, and no redirects or oversized responses."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, addresses: set[str]) -> None:
-        self._inner = inner
+        super().__init__(inner, self._is_listed, max_answer=MAX_ANSWER)
         self.allow(addresses)
 
     def allow(self, addresses: set[str]) -> None:
         """Replace the allowlist."""
         self._addresses = frozenset(str(httpx2.URL(address)) for address in addresses)
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if str(request.url) not in self._addresses:
-            raise Unusable("the address is not one of the provider's")
-        answer = await self._inner.handle_async_request(request)
-        stream = answer.stream
-        problem = _problem(answer)
-        if problem or not isinstance(stream, httpx2.AsyncByteStream):
-            await answer.aclose()
-            raise Unusable(problem or "the response is not a stream")
-        return httpx2.Response(
-            answer.status_code,
-            headers=answer.headers,
-            stream=_Limited(stream),
-            extensions=answer.extensions,
-        )
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-class _Limited(httpx2.AsyncByteStream):
-    """A stream that ends in Unusable after ``MAX_ANSWER`` bytes."""
-
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._stream:
-            size += len(chunk)
-            if size > MAX_ANSWER:
-                raise Unusable("the response is too long")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-def _problem(answer: httpx2.Response) -> str | None:
-    if 300 <= answer.status_code < 400:
-        return "the response is a redirect"
-    # A compressed response could expand to more than MAX_ANSWER.
-    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-        return "the response is compressed, which was not requested"
-    return None
+    def _is_listed(self, url: httpx2.URL) -> bool:
+        return str(url) in self._addresses
 
 
 class CachedDocument(Generic[T]):

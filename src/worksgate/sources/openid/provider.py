@@ -22,6 +22,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[
 from authlib.oauth2.auth import encode_client_secret_basic  # type: ignore[import-untyped]  # same
 from joserfc.jwk import KeySet
 
+from worksgate.limits.outgoing import Unusable
 from worksgate.settings.sources.openid import OidcSettings, is_on_this_machine, is_protected
 from worksgate.sources import RefusedUpstream, SourceUnavailable
 from worksgate.sources.circuit_breaker import Circuit
@@ -33,7 +34,7 @@ from worksgate.sources.openid.id_token import (
     read_token,
     read_userinfo,
 )
-from worksgate.sources.openid.outgoing import AllowlistTransport, CachedDocument, Clock, Unusable
+from worksgate.sources.openid.outgoing import AllowlistTransport, CachedDocument, Clock
 
 METADATA_LIFETIME = 3_600.0
 KEYS_LIFETIME = 3_600.0
