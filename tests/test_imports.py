@@ -60,6 +60,8 @@ def test_import_rule_is_kept(contract_id: str, graph: grimp.ImportGraph) -> None
         ("layers", "database.engines", "directory"),
         ("layers", "sources.ldap.source", "directory"),
         ("layers", "directory.database", "provider"),
+        ("layers", "line_works_api.calling", "directory.database"),
+        ("layers", "line_works_api.calling", "sources.ldap.source"),
         ("settings", "settings.checks", "credentials.master_key"),
         ("layers", "audit", "credentials"),
         ("oauth", "oauth.form", "settings"),

@@ -47,6 +47,7 @@ def _has_readable_message(error: Exception) -> bool:
     from worksgate.database.migrations import SchemaTooNew
     from worksgate.database.moving import MoveRefused
     from worksgate.limits.outages import Unavailable
+    from worksgate.line_works_api.errors import ApiError
     from worksgate.server.listening import CannotListen
 
     return isinstance(
@@ -61,7 +62,8 @@ def _has_readable_message(error: Exception) -> bool:
         | BackupError
         | CannotListen
         | MoveRefused
-        | Unavailable,
+        | Unavailable
+        | ApiError,
     )
 
 

@@ -262,6 +262,25 @@ def webhook_secret(value: str) -> str:
     return value
 
 
+PROFILES = ("line_works", "naver_works", "naver_works_public", "workbox")
+"""As in ``oauth.model``, which this room does not import; a test compares them."""
+
+
+def profile_urls(value: tuple[str, ...]) -> tuple[str, ...]:
+    """``profile=URL``, once for each profile; without a slash at the end."""
+    entries = [entry.partition("=") for entry in value]
+    profiles = [profile for profile, _, _ in entries]
+    for profile, _, url in entries:
+        if profile not in PROFILES:
+            raise ValueError(f"each entry is profile=URL, where profile is {', '.join(PROFILES)}")
+        parts = _split_url(url)
+        if parts.query or parts.fragment or "?" in url or "#" in url:
+            raise ValueError(f"the URL of {profile} must have no query and no fragment")
+    if len(set(profiles)) != len(profiles):
+        raise ValueError("a profile is listed twice")
+    return tuple(f"{profile}={url.rstrip('/')}" for profile, _, url in entries)
+
+
 def one_of(*choices: str) -> Callable[[Any], Any]:
     def check(value: str) -> str:
         if value not in choices:

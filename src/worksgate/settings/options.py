@@ -332,6 +332,28 @@ class Settings:
         group="Alerts",
         check=checks.webhook_secret,
     )
+    line_works_api_urls: tuple[str, ...] = option(
+        (
+            "line_works=https://www.worksapis.com/v1.0",
+            "naver_works=https://www.worksapis.com/v1.0",
+            "naver_works_public=https://gov.worksapis.com/v1.0",
+        ),
+        "The base URL of the LINE WORKS API for each profile of clients, as profile=URL. That of "
+        "workbox is unknown: ask its support.",
+        group="The LINE WORKS API",
+        check=checks.profile_urls,
+    )
+    line_works_auth_urls: tuple[str, ...] = option(
+        (
+            "line_works=https://auth.worksmobile.com/oauth2/v2.0",
+            "naver_works=https://auth.worksmobile.com/oauth2/v2.0",
+            "naver_works_public=https://auth.gov-naverworks.com/oauth2/v2.0",
+        ),
+        "The base URL of the API's authorization server for each profile, as profile=URL; /token "
+        "is appended.",
+        group="The LINE WORKS API",
+        check=checks.profile_urls,
+    )
     worker_timeout: float = option(
         30.0,
         "Seconds after which a worker with an unresponsive event loop is killed and replaced "

@@ -1,0 +1,22 @@
+"""The LINE WORKS API 2.0, as far as Worksgate calls it: people, and their external keys.
+
+    directory_api  ``DirectoryApi``: lists people and keys, writes keys, suspends, signs out
+    people         what LINE WORKS says of a person, and of a person's key
+    app            what Worksgate signs in with there: the app of the Developer Console
+    hosts          where the API of a tenant is, and what may be called
+    private_key    the app's private key, as it is read
+    assertion      the signed statement for which an access token is given
+    tokens         access tokens, in memory only
+    calling        one call at a time: retries, one redirect, bounded answers
+    pacing         stays below the rate limits
+    errors         what LINE WORKS refuses, and that it does not answer
+
+A call goes through ``directory_api`` (what), ``calling`` (how often, and in what order), ``tokens``
+(as whom) and ``limits.outgoing`` (where to, and how much). Who is meant is always named by the
+permanent ID; an account or a key may belong to somebody else by the time of the call.
+
+Nothing here deletes anybody: the operations are those of ``directory_api``, and no others (R-219).
+Sign-ins do not need this room, and no call of LINE WORKS waits for it.
+
+https://developers.worksmobile.com/en/docs/api
+"""

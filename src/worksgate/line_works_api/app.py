@@ -1,0 +1,66 @@
+"""The app of the Developer Console with which Worksgate calls the API of a tenant.
+
+https://developers.worksmobile.com/en/docs/auth-jwt
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from worksgate.line_works_api.private_key import checked_key
+
+READ: Final = "directory.read"
+"""Lists people and their keys."""
+WRITE: Final = "directory"
+"""Reads, and writes keys; suspends and signs people out."""
+
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,200}")
+_ACCOUNT = re.compile(r"[\x21-\x3f\x41-\x7e]{1,100}@[\x21-\x3f\x41-\x7e]{1,100}")
+_SCOPE = re.compile(r"[a-z][a-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiApp:
+    """An app: its IDs, what it may do, and its two secrets. ``private_key`` is PKCS#8 PEM."""
+
+    client_id: str
+    service_account: str
+    scopes: tuple[str, ...]
+    client_secret: str = field(repr=False)
+    private_key: str = field(repr=False)
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        client_id: str,
+        client_secret: str,
+        service_account: str,
+        private_key: str,
+        scopes: Sequence[str],
+    ) -> Self:
+        """An app as typed or pasted. Raises ValueError with a sentence that repeats no secret."""
+        if not _VISIBLE.fullmatch(client_id):
+            raise ValueError("the client ID has 1 to 200 visible ASCII characters")
+        if not _VISIBLE.fullmatch(client_secret):
+            raise ValueError("the client secret has 1 to 200 visible ASCII characters")
+        if not _ACCOUNT.fullmatch(service_account):
+            raise ValueError(
+                "the service account has the form xxxxx.serviceaccount@domain, as the Developer "
+                "Console shows it"
+            )
+        wanted = tuple(dict.fromkeys(scopes))
+        if not wanted or not all(map(_SCOPE.fullmatch, wanted)):
+            raise ValueError(f"scopes are words such as {READ} and {WRITE}, at least one")
+        return cls(
+            client_id=client_id,
+            service_account=service_account,
+            scopes=wanted,
+            client_secret=client_secret,
+            private_key=checked_key(private_key),
+        )
+
+    def has_any(self, *scopes: str) -> bool:
+        """Whether one of these scopes is among its own: any one of an operation's suffices."""
+        return not set(self.scopes).isdisjoint(scopes)

@@ -1,0 +1,64 @@
+"""Where the API of a tenant is, and which addresses may be called.
+
+https://developers.worksmobile.com/en/docs/api-call
+https://developers.worksmobile.com/kr/docs/gov
+"""
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+from worksgate.oauth.model import Profile
+from worksgate.settings.options import Settings
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class NoHosts(ValueError):
+    """The settings have no address of the API for this profile; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The base URLs of the API and of its authorization server, without a slash at the end."""
+
+    api: str
+    auth: str
+
+    @classmethod
+    def of(cls, settings: Settings, profile: Profile) -> Self:
+        """Those of a client with this profile. Raises NoHosts."""
+        return cls(
+            api=_address(settings.line_works_api_urls, "line_works_api_urls", profile),
+            auth=_address(settings.line_works_auth_urls, "line_works_auth_urls", profile),
+        )
+
+    @property
+    def token_url(self) -> str:
+        return f"{self.auth}/token"
+
+    def is_allowed(self, scheme: str, host: str, port: int | None) -> bool:
+        """Whether this is one of the two hosts."""
+        return (scheme, host, port or _PORTS.get(scheme)) in {
+            _origin(self.api),
+            _origin(self.auth),
+        }
+
+    def is_api(self, scheme: str, host: str, port: int | None) -> bool:
+        """Whether this is the host of the API, which alone may get an access token."""
+        return (scheme, host, port or _PORTS.get(scheme)) == _origin(self.api)
+
+
+def _address(listed: tuple[str, ...], setting: str, profile: Profile) -> str:
+    addresses = dict(entry.split("=", 1) for entry in listed)
+    if profile.value not in addresses:
+        raise NoHosts(
+            f"the address of the LINE WORKS API is unknown for the profile {profile.value}: add "
+            f"{profile.value}=https://… to {setting}"
+        )
+    return addresses[profile.value].rstrip("/")
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
