@@ -4,8 +4,8 @@ import csv
 
 from tests.cli.terminal import Terminal
 
-from worksgate.administration.going_live.members_file import ENCODINGS
-from worksgate.cli import rehearse
+from worksgate.administration.external_keys.file_text import ENCODINGS
+from worksgate.cli import console_file
 
 FILE = "Name,ID,External Key\nTanaka,tanaka@hikari,H-1\n=Kang,kang@hikari,H-2\n"
 
@@ -56,4 +56,4 @@ def test_r176_a_wrong_file_is_refused_with_its_rows(terminal: Terminal) -> None:
 
 
 def test_the_encodings_are_those_that_can_be_read() -> None:
-    assert rehearse._ENCODINGS == ENCODINGS
+    assert console_file.ENCODINGS == ENCODINGS

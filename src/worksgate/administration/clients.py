@@ -111,6 +111,13 @@ class ClientAdministration:
         """The client with this id or name. Raises NotFound."""
         return found(await self._directory.client(name_or_id), "client", name_or_id)
 
+    async def chosen(self, name_or_id: str | None) -> Client:
+        """The client with this id or name, or without one the only enabled client.
+
+        Raises NotFound, or Refused.
+        """
+        return await chosen_client(self._directory, name_or_id)
+
     async def of_source(self, source: str) -> list[Client]:
         """The enabled clients that people of this source may use, by name."""
         enabled = [each for each in await self.all() if each.enabled]
@@ -229,6 +236,22 @@ class ClientAdministration:
             client_id=client.client_id,
             at=author.at,
         )
+
+
+async def chosen_client(directory: Directory, name_or_id: str | None) -> Client:
+    """The client with this id or name, or without one the only enabled client.
+
+    Raises NotFound, or Refused.
+    """
+    if name_or_id is not None:
+        return found(await directory.client(name_or_id), "client", name_or_id)
+    clients = [each for each in await directory.clients() if each.enabled]
+    if not clients:
+        raise Refused("there is no client that is enabled; add one first")
+    if len(clients) > 1:
+        names = ", ".join(each.name for each in clients[:10])
+        raise Refused(f"there are several clients; name one of {names}")
+    return clients[0]
 
 
 def _new_client_id() -> str:

@@ -6,32 +6,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worksgate.cli.options import STANDARD_STREAM, config_option, json_option
+from worksgate.cli.console_file import (
+    client_option,
+    csv_option,
+    encoding_option,
+    read_at_most,
+)
+from worksgate.cli.options import config_option, json_option
 from worksgate.cli.printing import counted, iso, note, print_json, print_line, print_table
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_installation
 
 if TYPE_CHECKING:
-    from worksgate.administration.going_live.members_file import BadMembersFile
+    from worksgate.administration.external_keys.faults import BadMembersFile
     from worksgate.administration.going_live.verbs import Examined
 
-_ENCODINGS = ("utf-8", "utf-16", "cp932", "cp949", "gb18030")
-"""As in ``members_file``, without loading it for other commands; a test compares them."""
 _COLUMNS = ("finding", "account", "name", "subject_id", "username", "key_here", "key_there")
 
 
 @click.command("rehearse")
 @click.argument("file", metavar="[FILE.csv]", required=False, type=click.Path(path_type=Path))
-@click.option("--client", metavar="CLIENT", help="The client; needed if there are several.")
-@click.option(
-    "--encoding",
-    type=click.Choice(_ENCODINGS),
-    help="The file's encoding: cp932 is Japanese, cp949 Korean, gb18030 Chinese. Detected by "
-    "default.",
-)
+@client_option
+@encoding_option
 @click.option("--key-column", metavar="HEADER", help="The column of the External Key.")
 @click.option("--account-column", metavar="HEADER", help="The column of the LINE WORKS account.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print every finding as CSV.")
+@csv_option
 @config_option
 @json_option
 def rehearse(
@@ -52,11 +51,12 @@ def rehearse(
     and LINE WORKS is not asked. The exit code is 1 if anybody would not get in.
     """
     from worksgate.administration.going_live import STOPS, BadMembersFile, Choices
+    from worksgate.administration.going_live.members_file import MOST_BYTES
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
     settings = read_installation(config)
-    data = None if file is None else _read(file)
+    data = None if file is None else read_at_most(file, MOST_BYTES)
     choices = Choices(encoding, key_column, account_column)
     try:
         done = administer(
@@ -76,16 +76,8 @@ def rehearse(
         sys.exit(1)
 
 
-def _read(file: Path) -> bytes:
-    from worksgate.administration.going_live.members_file import MOST_BYTES
-
-    stream = sys.stdin.buffer if file == STANDARD_STREAM else file.open("rb")
-    with stream:
-        return stream.read(MOST_BYTES + 1)
-
-
 def _print_wrong_rows(bad: "BadMembersFile") -> None:
-    from worksgate.administration.going_live.members_file import ROW_FAULTS
+    from worksgate.administration.external_keys.faults import ROW_FAULTS
 
     if bad.rows:
         rows = [(each.line, each.account, ROW_FAULTS[each.fault]) for each in bad.rows]

@@ -11,7 +11,7 @@ them in that order.
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Any, Final, Self
@@ -179,6 +179,13 @@ class PeopleList:
         page = select(people).order_by(first, people.c.subject_id).limit(limit)
         async with self._connections.reading() as connection:
             return [Listed(**row) for row in (await connection.execute(page)).mappings()]
+
+    async def everybody(self, at_once: int = 500) -> AsyncIterator[list[Listed]]:
+        """All people by name, some at a time."""
+        after: tuple[str, str] | None = None
+        while page := await self.page(PeopleFilter(), after, at_once):
+            yield page
+            after = page[-1].place(PeopleOrder.NAME)
 
     @run_to_completion
     async def after_subject(

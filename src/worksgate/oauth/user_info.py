@@ -6,7 +6,8 @@ https://developers.worksmobile.com/jp/docs/sso-sp-oauth-userinfo
 
 import re
 from collections.abc import Mapping
-from typing import Self
+from enum import StrEnum, auto
+from typing import Final, Self
 
 import msgspec
 
@@ -63,19 +64,44 @@ def check_access_token(token: AccessToken | None, client: Client, now: float) ->
     return token
 
 
+class KeyFault(StrEnum):
+    """Why LINE WORKS would not accept an External Key."""
+
+    LENGTH = auto()
+    FORBIDDEN = auto()
+    BLANK = auto()
+    """A blank at an end."""
+    CONTROL = auto()
+
+
+_SENTENCES: Final = {
+    KeyFault.LENGTH: f"an external key has 1 to {MAX_EXTERNAL_KEY} characters",
+    KeyFault.FORBIDDEN: "an external key must not contain % \\ # / or ?",
+    **dict.fromkeys(
+        (KeyFault.BLANK, KeyFault.CONTROL),
+        "an external key must not begin or end with a space or contain control characters",
+    ),
+}
+
+
+def fault_of_external_key(value: str) -> KeyFault | None:
+    """What is wrong with an External Key, or None."""
+    if not 0 < len(value) <= MAX_EXTERNAL_KEY:
+        return KeyFault.LENGTH
+    if _FORBIDDEN_IN_EXTERNAL_KEY & set(value):
+        return KeyFault.FORBIDDEN
+    if value != value.strip():
+        return KeyFault.BLANK
+    return None if value.isprintable() else KeyFault.CONTROL
+
+
 def check_external_key(value: str) -> str:
     """Return an External Key that LINE WORKS accepts, with its case unchanged.
 
     Raises ValueError with a sentence for the administrator.
     """
-    if not 0 < len(value) <= MAX_EXTERNAL_KEY:
-        raise ValueError(f"an external key has 1 to {MAX_EXTERNAL_KEY} characters")
-    if _FORBIDDEN_IN_EXTERNAL_KEY & set(value):
-        raise ValueError("an external key must not contain % \\ # / or ?")
-    if value != value.strip() or not value.isprintable():
-        raise ValueError(
-            "an external key must not begin or end with a space or contain control characters"
-        )
+    if (fault := fault_of_external_key(value)) is not None:
+        raise ValueError(_SENTENCES[fault])
     return value
 
 

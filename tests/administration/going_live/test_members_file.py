@@ -3,13 +3,11 @@
 import pytest
 from tests.administration.going_live.members import member
 
+from worksgate.administration.external_keys.faults import BadMembersFile, FileFault, RowFault
 from worksgate.administration.going_live.members_file import (
     MOST_FAULTS,
     NO_CHOICES,
-    BadMembersFile,
     Choices,
-    FileFault,
-    RowFault,
     read_members,
 )
 from worksgate.directory.going_live import Member, MemberState

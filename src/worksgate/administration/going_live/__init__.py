@@ -11,8 +11,9 @@ Nothing here asks LINE WORKS, and no call of LINE WORKS waits for it: reads are 
 is written is written a few hundred rows at a time.
 """
 
+from worksgate.administration.external_keys.faults import BadMembersFile
 from worksgate.administration.going_live.examination import HINTS, STOPS, Finding
-from worksgate.administration.going_live.members_file import BadMembersFile, Choices
+from worksgate.administration.going_live.members_file import Choices
 from worksgate.administration.going_live.verbs import GoingLive, MembersRead, Rehearsal
 
 __all__ = [

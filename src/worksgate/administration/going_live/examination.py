@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Final
 
+from worksgate.administration.external_keys.accounts import Accounts, account_of, local_part
 from worksgate.directory.going_live import Member, MemberState
 from worksgate.directory.people_list import Listed
 from worksgate.oauth.model import UserKey
@@ -118,8 +119,7 @@ def examine(
 class _Index:
     """The members by account and by key."""
 
-    by_account: Mapping[str, Member]
-    by_local_part: Mapping[str, Member]
+    accounts: Accounts[Member]
     by_key: Mapping[str, Member]
     shared_keys: frozenset[str]
 
@@ -127,24 +127,19 @@ class _Index:
     def of(cls, members: Sequence[Member]) -> "_Index":
         keys = Counter(each.external_key for each in members if each.external_key)
         shared = frozenset(key for key, count in keys.items() if count > 1)
-        parts = Counter(_local_part(each.account) for each in members)
         return cls(
-            {each.account: each for each in members},
-            {part: each for each in members if parts[part := _local_part(each.account)] == 1},
+            Accounts((each.account, each) for each in members),
             {each.external_key: each for each in members if each.external_key},
             shared,
         )
 
     def member_of(self, person: Listed) -> Member | None:
-        for name in (person.works_account, person.email):
-            if name and (found := self.by_account.get(name.strip().lower())):
-                return found
-        if person.works_account and (found := self.by_local_part.get(person.works_account)):
+        if found := self.accounts.of_person(person):
             return found
         key = person.external_key
         if key and key not in self.shared_keys and (found := self.by_key.get(key)):
             return found
-        return self.by_account.get(person.username.strip().lower())
+        return self.accounts.by_account.get(account_of(person.username))
 
 
 def _of_member(
@@ -177,7 +172,7 @@ def _stop_there(
     """Whether LINE WORKS would not know the key, or take it for somebody else's."""
     key = standard.key_of(person)
     if standard.user_key is not UserKey.EXTERNAL_KEY:
-        is_same = key in (member.account, _local_part(member.account))
+        is_same = key in (member.account, local_part(member.account))
         return None if is_same else Finding.KEY_DIFFERS
     if member.external_key is None:
         return Finding.NO_KEY_THERE
@@ -204,10 +199,6 @@ def _lacks_app_password(person: Listed, standard: Standard) -> bool:
         return False
     names = (person.subject_id, person.username, person.works_account, person.email)
     return any(name in standard.mail_users for name in names if name)
-
-
-def _local_part(account: str) -> str:
-    return account.partition("@")[0]
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.errors import NotFound, Refused, found
+from worksgate.administration.clients import chosen_client
+from worksgate.administration.errors import NotFound, Refused
 from worksgate.administration.going_live.examination import (
     HINTS,
     STOPS,
@@ -31,7 +32,7 @@ from worksgate.directory.going_live import (
     FindingRow,
     Member,
 )
-from worksgate.directory.people_list import Listed, PeopleFilter
+from worksgate.directory.people_list import Listed
 from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import Client, ImapPasswords, SecondFactor
 
@@ -255,7 +256,7 @@ class GoingLive:
         return done
 
     async def _room(self, client_name: str | None) -> _Room:
-        client = await self._client(client_name)
+        client = await chosen_client(self._directory, client_name)
         asks_app_passwords = (
             client.imap_login and client.imap_passwords is ImapPasswords.APP_PASSWORDS
         )
@@ -270,27 +271,8 @@ class GoingLive:
             if asks_app_passwords
             else frozenset(),
         )
-        return _Room(client, standard, await self._people())
-
-    async def _client(self, name: str | None) -> Client:
-        if name is not None:
-            return found(await self._directory.client(name), "client", name)
-        clients = [each for each in await self._directory.clients() if each.enabled]
-        if not clients:
-            raise Refused("there is no client that is enabled; add one first")
-        if len(clients) > 1:
-            names = ", ".join(each.name for each in clients[:10])
-            raise Refused(f"there are several clients; name one of {names}")
-        return clients[0]
-
-    async def _people(self) -> list[Listed]:
-        """Everybody, a page at a time."""
-        people: list[Listed] = []
-        after: tuple[str, str] | None = None
-        while page := await self._directory.people_list.page(PeopleFilter(), after, AT_ONCE):
-            people += page
-            after = (page[-1].sort_key, page[-1].subject_id)
-        return people
+        people = [each async for page in self._directory.people_list.everybody() for each in page]
+        return _Room(client, standard, people)
 
     def _rehearsal(
         self, id_: str, members: Sequence[Member] | None, members_at: float | None, room: _Room

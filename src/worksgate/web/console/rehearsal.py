@@ -6,6 +6,8 @@ from typing import Final
 from starlette.responses import Response
 
 from worksgate.administration.errors import Refused
+from worksgate.administration.external_keys.faults import FileFault, RowFault
+from worksgate.administration.external_keys.file_text import ENCODINGS
 from worksgate.administration.going_live import (
     HINTS,
     STOPS,
@@ -14,7 +16,6 @@ from worksgate.administration.going_live import (
     Finding,
     Rehearsal,
 )
-from worksgate.administration.going_live.members_file import ENCODINGS, FileFault, RowFault
 from worksgate.administration.roles import Verb
 from worksgate.directory.people_list import PAGE
 from worksgate.web.console.csv_files import csv_file
