@@ -30,6 +30,7 @@ Each of these is a part of ``Administration``, which creates them. They share
     leaving         the steps of a departure, also in the background
     sealing         the seals of the audit log, in the background
     alerts          what administrators are told of, in the background
+    external_keys   the file of external keys that the console of LINE WORKS gives and takes
     older_encodings the encodings of files from spreadsheets in East Asia
     errors          refusals and incomplete operations
 
