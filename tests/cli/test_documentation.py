@@ -55,7 +55,8 @@ def test_command_has_a_section_with_an_example_and_its_options(path: str) -> Non
 
 def test_no_section_and_no_option_is_of_the_past() -> None:
     headings = {name for name in sections() if name.startswith("worksgate ")}
-    groups = {f"worksgate {name}" for name in ("client", "user", "source", "rules", "key", "admin")}
+    names = ("client", "user", "source", "rules", "key", "keys", "admin")
+    groups = {f"worksgate {name}" for name in names}
     assert headings == {*COMMANDS, *groups}
     known = set().union(*map(options, COMMANDS.values())) | {"--help", "--version"}
     assert set(re.findall(r"--[a-z][a-z-]+", PAGE.read_text("utf-8"))) <= known

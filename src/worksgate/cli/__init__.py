@@ -7,9 +7,9 @@ into one line and exit code 1; wrong usage is 2, and 3 means that ``migrate --ch
 something to do.
 
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
-    user, client, source, rules, key, audit, admin, trace, rehearse    its content
+    user, client, source, rules, key, keys, audit, admin, trace, rehearse    its content
     user_csv, user_filter, user_invite, user_leave, user_printing, first_passwords, people_file,
-    client_options, client_branding, key_file                  parts of these
+    client_options, client_branding, key_file, console_file    parts of these
     running       opens settings and database for a command
     options       options that several commands have
     asking        prompts on the terminal
@@ -34,6 +34,7 @@ from worksgate.cli import (
     doctor,
     init,
     key,
+    keys,
     migrate,
     move,
     purge,
@@ -98,6 +99,7 @@ for command in (
     purge.purge,
     migrate.migrate,
     key.app,
+    keys.app,
     backup.backup,
     backup.restore,
     move.move,

@@ -13,6 +13,7 @@ contain no secrets.
     queried_source     a source as an administrator asks it, depending on its type
     source_check     one identity source: whether it is reachable, and its answer for a person
     source_people    everybody a source lists, with the key that LINE WORKS would receive
+    key_holders      everybody of all sources, with their external key
     ldap_advice      what to do about each fault of an LDAP directory
     console_examiner the examinations that the console runs
 """

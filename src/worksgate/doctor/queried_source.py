@@ -106,7 +106,7 @@ class QueriedDirectory(QueriedSource):
         page: list[ListedPerson] = []
         async for account in administration.users.all():
             problems = () if account.enabled else ("the account is disabled",)
-            page.append(ListedPerson(account.person, problems))
+            page.append(ListedPerson(account.person, problems, not account.enabled))
             if len(page) == _PAGE:
                 yield page
                 page = []

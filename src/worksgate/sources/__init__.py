@@ -189,11 +189,12 @@ class ListedPerson:
     """A person of a source as an administrator sees them; nobody has signed in.
 
     ``problems`` are sentences, without a full stop: why they could not sign in, and problems of
-    their user keys.
+    their user keys. ``is_out`` is whether they could not sign in, whatever their password.
     """
 
     person: Person
     problems: tuple[str, ...] = ()
+    is_out: bool = False
 
 
 @runtime_checkable

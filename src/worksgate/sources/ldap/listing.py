@@ -84,6 +84,8 @@ class Listing:
         if problem is not None:
             problems.append(problem)
         subject = id_of(entry, settings)
+        # A lock passes, and a password can be changed.
+        is_out = status is AccountStatus.DISABLED or problem is not None or subject is None
         if subject is None:
             problems.append(f"there is no ID ({settings.id_attribute_used})")
         problems += [
@@ -92,7 +94,7 @@ class Listing:
             if key.problem is not None
         ]
         person = person_of(entry, subject or "", groups, settings, entry.dn)
-        return ListedPerson(person, tuple(problems))
+        return ListedPerson(person, tuple(problems), is_out)
 
     def _groups(self, connection: LdapConnection, entry: Entry) -> tuple[list[str], str | None]:
         """The groups, if some are required, and why the person may not sign in because of them."""
