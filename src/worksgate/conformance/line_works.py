@@ -177,7 +177,7 @@ class LineWorks:
 
     Each call opens a new connection, so that the time to connect is always measured, follows no
     redirect and never raises because of the other side. Close it with `aclose`, or use it in `async
-    with`.
+    with`. `transport` is another way to the server than the URL's; it brings its own `verify`.
     """
 
     def __init__(
@@ -187,12 +187,16 @@ class LineWorks:
         *,
         limits: TimeLimits | None = None,
         verify: ssl.SSLContext | bool = True,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        size_limit: int = ANSWER_SIZE_LIMIT,
     ) -> None:
         self.endpoints = endpoints
         self.credentials = credentials
         self.limits = limits or TimeLimits()
+        self._size_limit = size_limit
         self._http = httpx2.AsyncClient(
             verify=verify,
+            transport=transport,
             trust_env=False,
             follow_redirects=False,
             limits=httpx2.Limits(max_keepalive_connections=0),
@@ -262,13 +266,14 @@ class LineWorks:
         *,
         body: bytes = b"",
         content_type: str | None = None,
+        headers: Headers = (),
         expects_json: bool = True,
         secrets: tuple[str, ...] = (),
     ) -> Exchange:
         """Send any request and record what happened. Raises only for programming errors."""
-        headers = () if content_type is None else (("Content-Type", content_type),)
-        request = Request(method, url, headers, body)
-        call = _Call(self._http, self.limits)
+        typed = () if content_type is None else (("Content-Type", content_type),)
+        request = Request(method, url, (*typed, *headers), body)
+        call = _Call(self._http, self.limits, self._size_limit)
         answer, failure = await call.run(request)
         if failure is None and expects_json and answer and json_object(answer.body) is None:
             failure = Failure.NOT_JSON
@@ -295,9 +300,10 @@ class _Call:
     out; the deadline here limits the response as a whole.
     """
 
-    def __init__(self, http: httpx2.AsyncClient, limits: TimeLimits) -> None:
+    def __init__(self, http: httpx2.AsyncClient, limits: TimeLimits, size_limit: int) -> None:
         self._http = http
         self._limits = limits
+        self._size_limit = size_limit
         self._at: dict[str, float] = {}
         self._deadline: asyncio.Timeout | None = None
         self._head: tuple[int, Headers] | None = None
@@ -308,7 +314,7 @@ class _Call:
         """The part of the response that was received, truncated to the limit."""
         if self._head is None:
             return None
-        return Answer(*self._head, bytes(self._body[:ANSWER_SIZE_LIMIT]))
+        return Answer(*self._head, bytes(self._body[: self._size_limit]))
 
     @property
     def timings(self) -> Timings:
@@ -347,7 +353,7 @@ class _Call:
             self._head = response.status_code, tuple(response.headers.multi_items())
             async for chunk in response.aiter_raw():
                 self._body += chunk
-                if len(self._body) > ANSWER_SIZE_LIMIT:
+                if len(self._body) > self._size_limit:
                     raise _AnswerTooLargeError
             self._at["answer.complete"] = time.perf_counter()
 

@@ -1,0 +1,285 @@
+"""Requests byte by byte, with pauses, as no HTTP library sends them.
+
+What LINE WORKS' HTTP client is, is not published. Common clients split a request in ways that hand-
+made servers do not expect; here each way is written out.
+"""
+
+import asyncio
+import re
+import ssl
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from worksgate.conformance.checks.target import Target
+from worksgate.conformance.exchange import (
+    FORM,
+    Answer,
+    Exchange,
+    Failure,
+    Headers,
+    Request,
+    Timings,
+    json_object,
+)
+from worksgate.conformance.line_works import ANSWER_SIZE_LIMIT
+
+PAUSE: Final = 0.3
+"""Seconds between two parts of a request: longer than a server collects bytes in one read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Send nothing for a while. With `until_bytes`, only until the server says something."""
+
+    seconds: float = PAUSE
+    until_bytes: bool = False
+
+
+Part = bytes | Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A raw exchange, what came after its answer, and whether the server closed the connection."""
+
+    exchange: Exchange
+    rest: bytes
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """How one form is put on the wire; `head` are headers beside Host and Content-Type."""
+
+    form: bytes
+    content_type: str = FORM
+    version: str = "HTTP/1.1"
+    head: Headers = ()
+    chunks: Sequence[Part] | None = None
+    parts: Sequence[Part] | None = None
+
+    def pieces(self, url: str) -> list[Part]:
+        """Return the request in the order in which it is sent."""
+        is_chunked = self.chunks is not None
+        length = (
+            ("Transfer-Encoding", "chunked")
+            if is_chunked
+            else ("Content-Length", str(len(self.form)))
+        )
+        headers = (
+            ("Host", urlsplit(url).netloc),
+            ("Accept", "application/json"),
+            ("Content-Type", self.content_type),
+            length,
+            *self.head,
+        )
+        lines = [f"POST {urlsplit(url).path or '/'} {self.version}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        return [head, *(self.chunks or self.parts or (self.form,))]
+
+
+def chunk(data: bytes) -> bytes:
+    """Return one chunk of a chunked body; the empty one ends it."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+async def converse(
+    target: Target, url: str, framing: Framing, *, linger: float = 0
+) -> Conversation:
+    """Send a request part by part and record the answer; never raises because of the other side.
+
+    `linger` is how many seconds to wait for anything after the answer.
+    """
+    pieces = framing.pieces(url)
+    headers = (("Content-Type", framing.content_type), *framing.head)
+    request = Request("POST", url, headers, framing.form)
+    speaker = _Speaker(target, url)
+    try:
+        await speaker.connect()
+        answer, failure = await speaker.run(pieces)
+        if linger and answer is not None:
+            await speaker.wait(linger)
+    except (OSError, TimeoutError) as error:
+        answer, failure = None, speaker.failure_of(error)
+    finally:
+        await speaker.close()
+    if failure is None and answer is not None and json_object(answer.body) is None:
+        failure = Failure.NOT_JSON
+    secrets = (target.credentials.client_secret,)
+    exchange = Exchange(request, answer, speaker.timings, target.limits, failure, secrets)
+    return Conversation(exchange, speaker.rest, speaker.is_closed)
+
+
+class _Speaker:
+    """One connection: writes and reads at the same time, with a stopwatch."""
+
+    def __init__(self, target: Target, url: str) -> None:
+        self._target = target
+        self._url = url
+        self._received = bytearray()
+        self._arrived = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self.timings = Timings()
+        self.rest = b""
+        self._used = 0
+        self.is_closed = False
+
+    async def connect(self) -> None:
+        host, port = self._target.address(self._url)
+        parts = urlsplit(self._url)
+        is_tls = parts.scheme == "https"
+        context: ssl.SSLContext | None = self._target.tls() if is_tls else None
+        started = time.perf_counter()
+        # The limit is for TCP and for the handshake, as with httpx2.
+        async with asyncio.timeout(2 * self._target.limits.connect):
+            reader, self._writer = await asyncio.open_connection(
+                host, port, ssl=context, server_hostname=parts.hostname if is_tls else None
+            )
+        self.timings = Timings(connect=time.perf_counter() - started)
+        self._reading = asyncio.create_task(self._read(reader))
+
+    async def run(self, pieces: Sequence[Part]) -> tuple[Answer | None, Failure | None]:
+        """Send everything; return the answer, or why there is none."""
+        started = time.perf_counter()
+        pauses = sum(piece.seconds for piece in pieces if isinstance(piece, Pause))
+        try:
+            async with asyncio.timeout(self._target.limits.answer + pauses):
+                paused = await self._send(pieces)
+                answer = await self._answer()
+        except TimeoutError:
+            self._note(started, pauses)
+            return None, Failure.ANSWER_TIMEOUT
+        self._note(started, paused)
+        return answer, None if answer is not None else Failure.BROKEN_ANSWER
+
+    async def _send(self, pieces: Sequence[Part]) -> float:
+        """Send each part; return the seconds that were spent in pauses."""
+        assert self._writer is not None  # noqa: S101  # connect() comes first
+        paused = 0.0
+        for piece in pieces:
+            if isinstance(piece, Pause):
+                before = time.perf_counter()
+                await self._pause(piece)
+                paused += time.perf_counter() - before
+                continue
+            with suppress(ConnectionError):  # it may have answered and hung up already
+                self._writer.write(piece)
+                await self._writer.drain()
+        return paused
+
+    async def _pause(self, pause: Pause) -> None:
+        if not pause.until_bytes:
+            await asyncio.sleep(pause.seconds)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause.seconds):
+                await self._arrived.wait()
+
+    async def _answer(self) -> Answer | None:
+        while True:
+            self._arrived.clear()
+            found = read_answer(bytes(self._received), is_closed=self.is_closed)
+            if found is not None:
+                answer, used = found
+                self.rest = bytes(self._received[used:])
+                self._used = used
+                return answer
+            if self.is_closed or len(self._received) > ANSWER_SIZE_LIMIT:
+                return None
+            await self._arrived.wait()
+
+    async def wait(self, seconds: float) -> None:
+        """Keep listening after the answer, until the server closes."""
+        assert self._reading is not None  # noqa: S101  # connect() comes first
+        await asyncio.wait([self._reading], timeout=seconds)
+        self.rest = bytes(self._received[self._used :])
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                self._received += data
+                self._arrived.set()
+        self.is_closed = True
+        self._arrived.set()
+
+    def _note(self, started: float, paused: float) -> None:
+        """Keep the time of the answer without the pauses, which are ours."""
+        seconds = time.perf_counter() - started - paused
+        self.timings = Timings(connect=self.timings.connect, answer=max(seconds, 0.0))
+
+    def failure_of(self, error: Exception) -> Failure:
+        if self._writer is not None:
+            return Failure.BROKEN_ANSWER
+        if isinstance(error, TimeoutError):
+            return Failure.CONNECT_TIMEOUT
+        return Failure.TLS_FAILED if isinstance(error, ssl.SSLError) else Failure.CONNECT_FAILED
+
+    async def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reading
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r?\n")
+
+
+def read_answer(received: bytes, *, is_closed: bool) -> tuple[Answer, int] | None:
+    """Return the first final answer in the bytes, and how many it takes; None if it is not whole.
+
+    Interim answers (100 Continue) are skipped.
+    """
+    start = 0
+    while (status := _STATUS.match(received, start)) is not None:
+        end = received.find(b"\r\n\r\n", start)
+        if end < 0:
+            return None
+        headers = tuple(_headers(received[status.end() : end]))
+        number = int(status[1])
+        start = end + 4
+        if 100 <= number < 200 and number != 101:
+            continue
+        body = _body(received[start:], dict(headers), number, is_closed=is_closed)
+        return None if body is None else (Answer(number, headers, body[0]), start + body[1])
+    return None
+
+
+def _headers(block: bytes) -> list[tuple[str, str]]:
+    lines = (line.partition(":") for line in block.decode("latin-1").split("\r\n") if line)
+    return [(name.strip().lower(), value.strip()) for name, _, value in lines]
+
+
+def _body(
+    data: bytes, headers: dict[str, str], status: int, *, is_closed: bool
+) -> tuple[bytes, int] | None:
+    if status in (101, 204, 304):
+        return b"", 0
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        return _chunked(data)
+    length = headers.get("content-length", "")
+    if length.isdecimal():
+        return (data[: int(length)], int(length)) if len(data) >= int(length) else None
+    return (data, len(data)) if is_closed else None
+
+
+def _chunked(data: bytes) -> tuple[bytes, int] | None:
+    body, at = b"", 0
+    while (line := data.find(b"\r\n", at)) >= 0:
+        try:
+            size = int(data[at:line].partition(b";")[0], 16)
+        except ValueError:
+            return None
+        at = line + 2
+        if size == 0:
+            end = data.find(b"\r\n", at)  # without trailers, which no JSON answer has
+            return None if end < 0 else (body, end + 2)
+        body, at = body + data[at : at + size], at + size + 2
+    return None
