@@ -33,6 +33,8 @@ def imported(files: str) -> Iterator[tuple[str, str]]:
     ("files", "libraries"),
     [
         ("conformance/*.py", {"httpx2"}),
+        ("conformance/checks/*.py", {"httpx2", "playwright"}),
+        ("conformance/report/*.py", {"jinja2"}),
         ("conformance/simulator/*.py", {"jinja2", "markupsafe", "starlette"}),
         ("conformance/directory_api/*.py", {"joserfc", "starlette", "uvicorn"}),
     ],
