@@ -1,0 +1,318 @@
+"""The sign-in page: from the authorization request to the redirect with the code."""
+
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from worksgate.conformance.checks.registry import Family
+from worksgate.conformance.checks.run import Journey, Run
+from worksgate.conformance.checks.sign_in import Arrival, Stuck
+from worksgate.conformance.checks.verdicts import Finding, Untested
+from worksgate.conformance.exchange import Exchange, decode_parameters, query_of
+from worksgate.conformance.line_works import authorization_url, with_parameters
+
+LOGIN: Final = Family(
+    "login", official="sso-sp-oauth-login-web", page="protocol.md#the-sign-in-page"
+)
+_REDIRECT_URI: Final = "protocol.md#redirect_uri"
+
+SHORTEST_CODE: Final = 16
+"""Characters. RFC 6749 §10.10 asks for 128 bits: 22 characters of Base64, 32 of hexadecimal."""
+FOREIGN: Final = "worksgate-check.invalid"
+"""A host that belongs to nobody and never will (RFC 2606)."""
+_NOBODY: Final = "worksgate-check-nobody@example.com"
+
+
+@LOGIN.check(
+    "page",
+    "The Web Login URL answers with a page or a redirect",
+    "LINE WORKS sends every browser there. An error is all that people would see.",
+)
+async def page(run: Run) -> None:
+    expect_page(await open_page(run))
+
+
+@LOGIN.check(
+    "comes_back",
+    "A person who signs in is sent back to redirect_uri",
+    "Browsers and apps wait for this redirect; without it nobody gets in, and apps hang.",
+)
+async def comes_back(run: Run) -> None:
+    expect_arrival((await run.journey()).arrival)
+
+
+@LOGIN.check(
+    "code",
+    "The redirect has one parameter code, and it is not empty",
+    "LINE WORKS reads the authorization code from it. Twice, and it is open which one counts.",
+)
+async def code(run: Run) -> None:
+    callback = await _callback(run)
+    codes = [value for name, value in _parameters(callback) if name == "code"]
+    if len(codes) != 1 or not codes[0]:
+        raise Finding("codes_in_callback", count=len([each for each in codes if each]))
+
+
+@LOGIN.check(
+    "state",
+    "The state inside redirect_uri comes back",
+    "LINE WORKS recognizes its own request by it. A sign-in without its state is refused.",
+    page=_REDIRECT_URI,
+)
+async def state(run: Run) -> None:
+    callback = await _callback(run)
+    journey = await run.journey()
+    (wanted,) = [value for name, value in _parameters(journey.redirect_uri) if name == "state"]
+    if [value for name, value in _parameters(callback) if name == "state"] != [wanted]:
+        raise Finding("state_lost")
+
+
+@LOGIN.check(
+    "byte_for_byte",
+    "redirect_uri is used as it came, with the code added at its end",
+    "An address that is decoded and encoded again is another one: %2B becomes a blank, parameters "
+    "change places, and LINE WORKS no longer finds its state.",
+    page=_REDIRECT_URI,
+)
+async def byte_for_byte(run: Run) -> None:
+    callback = await _callback(run)
+    journey = await run.journey()
+    start, end = journey.redirect_uri, callback[len(journey.redirect_uri) :]
+    if not callback.startswith(start) or not end.startswith(("&", "?")):
+        raise Finding("redirect_uri_changed", exchange=journey.arrival.exchange)
+
+
+@LOGIN.check(
+    "ampersand",
+    "The code is added with & where redirect_uri has a query",
+    "LINE WORKS' state is in the query, so there always is one. A second ? belongs to the last "
+    "value, and no code arrives.",
+    page=_REDIRECT_URI,
+)
+async def ampersand(run: Run) -> None:
+    callback = await _callback(run)
+    if callback.partition("#")[0].count("?") != 1:
+        raise Finding("wrong_separator", wanted="&")
+
+
+@LOGIN.check(
+    "question_mark",
+    "The code is added with ? where redirect_uri has no query; refusing such a redirect_uri is "
+    "right too",
+    "With & in its place the code becomes part of the path.",
+    page=_REDIRECT_URI,
+)
+async def question_mark(run: Run) -> None:
+    arrival = await _further(run, run.target.redirect_uri.partition("?")[0])
+    if arrival.callback is not None and not _parameters(arrival.callback):
+        raise Finding("wrong_separator", wanted="?")
+
+
+@LOGIN.check(
+    "fragment",
+    "The code stands before a fragment of redirect_uri; refusing such a redirect_uri is right too",
+    "No browser sends to a server what stands after #.",
+    page=_REDIRECT_URI,
+)
+async def fragment(run: Run) -> None:
+    arrival = await _further(run, f"{run.redirect_uri()}#end")
+    callback = arrival.callback
+    if callback is not None and not any(n == "code" for n, _ in _parameters(callback)):
+        raise Finding("code_in_fragment")
+
+
+@LOGIN.check(
+    "code_is_random",
+    "Each sign-in has a code of its own, long enough that nobody guesses it",
+    "Whoever has a code of somebody else is signed in as them. RFC 6749 §10.10 asks for 128 bits.",
+)
+async def code_is_random(run: Run) -> None:
+    first = run.signed_in(await run.journey()).arrival.code or ""
+    if len(first) < SHORTEST_CODE:
+        raise Finding("code_too_short", length=len(first), shortest=SHORTEST_CODE)
+    if await run.code() == first:
+        raise Finding("code_repeated")
+
+
+@LOGIN.check(
+    "app",
+    "A sign-in of an app (userAgent, sessionKey) leads to a user key",
+    "The apps add two parameters. They open the same page, and wait for the same redirect.",
+)
+async def app(run: Run) -> None:
+    journey = await run.app_journey()
+    expect_arrival(journey.arrival)
+    if journey.user_key is None:
+        raise Finding("no_user_key", exchange=journey.user_info or journey.token)
+
+
+@LOGIN.check(
+    "works_id",
+    "The hint worksId is accepted",
+    "LINE WORKS adds it where the person has typed their account. It must not get in their way.",
+)
+async def works_id(run: Run) -> None:
+    expect_page(await open_page(run, ("worksId", _NOBODY)))
+
+
+@LOGIN.check(
+    "other_account",
+    "A session of somebody else is not used where worksId names another account",
+    "Otherwise the second person at a shared computer opens the mailbox of the first, without a "
+    "word.",
+)
+async def other_account(run: Run) -> None:
+    run.automatic()
+    run.signed_in(await run.journey())
+    arrival = await run.authorize(run.redirect_uri(), works_id=_NOBODY, fills=False)
+    if arrival.code:
+        raise Finding("wrong_person", exchange=arrival.exchange)
+
+
+@LOGIN.check(
+    "extra_parameter",
+    "A parameter that nobody knows is ignored",
+    "RFC 6749 §3.1 asks for it, and LINE WORKS may send a new one tomorrow.",
+)
+async def extra_parameter(run: Run) -> None:
+    expect_page(await open_page(run, ("worksgateCheck", "1")))
+
+
+@LOGIN.check(
+    "foreign_redirect",
+    "Nobody is ever sent to a redirect_uri of somebody else",
+    "An attacker would send people a link to your sign-in page and collect their codes. Tried: "
+    "another host, a host that begins with the right one, a name before @, a backslash, no scheme, "
+    "and two redirect_uri at once.",
+    page=_REDIRECT_URI,
+)
+async def foreign_redirect(run: Run) -> None:
+    are_refused = True
+    for redirect_uri, second in _foreign(run.target.redirect_uri):
+        arrival = await _open_foreign(run, redirect_uri, second)
+        if arrival.callback is not None and is_foreign(arrival.callback):
+            raise Finding("foreign_redirect", exchange=arrival.exchange)
+        are_refused &= arrival.stuck is Stuck.ERROR_PAGE
+    if not are_refused and not _signs_in(run):
+        raise Untested("form_for_foreign")
+
+
+@LOGIN.check(
+    "unknown_client",
+    "Nobody is sent back for a client that does not exist",
+    "Where the client is unknown, so are its addresses: RFC 6749 §4.1.2.1 asks for a page.",
+)
+async def unknown_client(run: Run) -> None:
+    if not _signs_in(run):
+        exchange = await open_page(run, client_id="worksgate-check-unknown")
+        location = _location(exchange)
+        is_sent = location is not None and run.is_callback(location)
+    else:
+        run.signed_in(await run.journey())
+        arrival = await run.authorize(run.redirect_uri(), client_id="worksgate-check-unknown")
+        exchange, is_sent = arrival.exchange or await open_page(run), arrival.callback is not None
+    if is_sent:
+        raise Finding("redirected", exchange=exchange)
+
+
+# What several checks look at
+
+
+async def open_page(run: Run, *extra: tuple[str, str], client_id: str | None = None) -> Exchange:
+    """Open the sign-in page as a browser that was never here."""
+    url = authorization_url(
+        run.target.endpoints.web_login,
+        client_id=client_id or run.target.credentials.client_id,
+        redirect_uri=run.redirect_uri(),
+        works_id=dict(extra).get("worksId"),
+    )
+    more = [pair for pair in extra if pair[0] != "worksId"]
+    return await run.send_as_browser(with_parameters(url, more))
+
+
+def expect_page(exchange: Exchange) -> None:
+    """Expect no error."""
+    if exchange.answer is None:
+        raise Finding("no_answer", exchange=exchange, got=f"value.{exchange.failure}")
+    if exchange.answer.status >= 400:
+        raise Finding("error_page", exchange=exchange, status=exchange.answer.status)
+
+
+OURS: Final = (Stuck.SECOND_FACTOR, Stuck.NO_FORM, Stuck.OTHER_SITE, Stuck.SKIPPED)
+"""Where this check could not go on, although a person perhaps could."""
+
+
+def expect_arrival(arrival: Arrival) -> None:
+    """Expect that a sign-in led back."""
+    if arrival.callback is not None or arrival.typed_code is not None:
+        return
+    if arrival.stuck in OURS:
+        raise Untested(f"stuck_{arrival.stuck}")
+    raise Finding(f"stuck_{arrival.stuck}", exchange=arrival.exchange)
+
+
+async def _callback(run: Run) -> str:
+    journey: Journey = await run.journey()
+    if journey.arrival.callback is None:
+        raise Untested("not_signed_in" if journey.arrival.stuck else "typed_code")
+    return journey.arrival.callback
+
+
+async def _further(run: Run, redirect_uri: str) -> Arrival:
+    run.automatic()
+    run.signed_in(await run.journey())
+    return await run.authorize(redirect_uri)
+
+
+def _parameters(url: str) -> list[tuple[str, str]]:
+    return decode_parameters(query_of(url))
+
+
+def _foreign(registered: str) -> list[tuple[str, str | None]]:
+    """Return foreign redirect_uri, and what is sent as a second one."""
+    host = urlsplit(registered).netloc
+    foreign = f"https://{FOREIGN}/?state=a"
+    return [
+        (foreign, None),
+        (f"https://{host}.{FOREIGN}/?state=a", None),
+        (f"https://{host}@{FOREIGN}/?state=a", None),
+        (f"https://{FOREIGN}\\@{host}/?state=a", None),
+        (f"//{FOREIGN}/?state=a", None),
+        (f"{registered}?state=a", foreign),
+        (foreign, f"{registered}?state=a"),
+    ]
+
+
+async def _open_foreign(run: Run, redirect_uri: str, second: str | None) -> Arrival:
+    extra = [] if second is None else [("redirect_uri", second)]
+    if _signs_in(run):
+        run.signed_in(await run.journey())
+        return await run.authorize(
+            redirect_uri, extra=extra, stops=lambda url: is_foreign(url) or run.is_callback(url)
+        )
+    url = authorization_url(
+        run.target.endpoints.web_login,
+        client_id=run.target.credentials.client_id,
+        redirect_uri=redirect_uri,
+    )
+    exchange = await run.send_as_browser(with_parameters(url, extra))
+    is_error = (exchange.status or 0) >= 400
+    stuck = Stuck.ERROR_PAGE if is_error else Stuck.PAGE
+    return Arrival(callback=_location(exchange), stuck=stuck, exchange=exchange)
+
+
+def _signs_in(run: Run) -> bool:
+    return run.sign_in is not None and run.sign_in.is_automatic
+
+
+def _location(exchange: Exchange) -> str | None:
+    return None if exchange.answer is None else exchange.answer.header("location")
+
+
+def is_foreign(location: str) -> bool:
+    """Whether a browser would go to the host of an attacker: it reads a backslash as a slash."""
+    read = urljoin("https://here.invalid/", location.strip().replace("\\", "/"))
+    try:
+        host = urlsplit(read).hostname or ""
+    except ValueError:
+        return False
+    return host == FOREIGN or host.endswith(f".{FOREIGN}")
