@@ -1,0 +1,145 @@
+"""The IMAP/CalDAV Login API: a mail client's name and password become a code."""
+
+import base64
+from typing import Final
+
+from worksgate.conformance.checks.expectations import (
+    expect_json_type,
+    expect_no_store,
+    expect_refusal,
+    expect_success,
+)
+from worksgate.conformance.checks.registry import Family
+from worksgate.conformance.checks.run import Run, made_up
+from worksgate.conformance.checks.target import Mailbox
+from worksgate.conformance.checks.verdicts import Finding, Untested
+from worksgate.conformance.exchange import Exchange
+from worksgate.conformance.line_works import with_parameters
+
+IMAP: Final = Family(
+    "imap", official="sso-sp-oauth-login-imap-caldav", page="protocol.md#imapcaldav-login-api"
+)
+
+
+@IMAP.check(
+    "wrong_password",
+    "A wrong password is an error in JSON, without a code",
+    "LINE WORKS passes the refusal on to the mail client. An empty code counts as one too, but "
+    "says nothing. This check sends one wrong password.",
+)
+async def wrong_password(run: Run) -> None:
+    mailbox = _mailbox(run)
+    answer = await run.once("wrong", lambda run: run.imap_login(mailbox.email, made_up()))
+    expect_refusal(answer)
+
+
+@IMAP.check(
+    "code",
+    "The right password gets a code, also after a wrong one",
+    "Mail clients go on with an old password: one refusal must not lock a person out.",
+)
+async def code(run: Run) -> None:
+    expect_success((await run.mail_journey()).login, "code")
+
+
+@IMAP.check(
+    "base64",
+    "A + in Base64 survives",
+    "LINE WORKS sends name and password in Base64, percent-encoded: + comes as %2B. A server that "
+    "decodes twice reads a blank, and some passwords never work.",
+)
+async def survives_base64(run: Run) -> None:
+    mailbox = _mailbox(run)
+    encoded = _base64(mailbox.email) + _base64(mailbox.password)
+    if "+" not in encoded:
+        raise Untested("no_plus")
+    expect_success((await run.mail_journey()).login, "code")
+
+
+@IMAP.check(
+    "redeem",
+    "The code is redeemed as that of a browser, and leads to a user key",
+    "LINE WORKS makes the same two calls after it.",
+)
+async def redeem(run: Run) -> None:
+    journey = await run.mail_journey()
+    if journey.token is None:
+        raise Untested("no_mail_code")
+    expect_success(journey.token, "access_token")
+    if journey.user_info is not None:
+        expect_success(journey.user_info, "user_id")
+
+
+@IMAP.check(
+    "same_person",
+    "The mail client leads to the same user key as the browser",
+    "Otherwise somebody reads the mail of another person.",
+)
+async def same_person(run: Run) -> None:
+    in_mail = (await run.mail_journey()).user_info
+    if in_mail is None or in_mail.value("user_id") is None:
+        raise Untested("no_mail_code")
+    if in_mail.value("user_id") != (await run.identified()).value("user_id"):
+        raise Finding("two_keys", exchange=in_mail)
+
+
+@IMAP.check(
+    "missing",
+    "A missing password is an error in JSON, without a code",
+    "Not a crash, and not a sign-in without a password.",
+)
+async def missing(run: Run) -> None:
+    mailbox = _mailbox(run)
+    url = run.target.endpoints.imap_login or ""
+    query = [("email", _base64(mailbox.email))]
+    expect_refusal(await run.send("GET", with_parameters(url, query)))
+
+
+@IMAP.check(
+    "bad_base64",
+    "What is no Base64 is an error in JSON, without a code",
+    "What anybody can send must not be an error of the server.",
+)
+async def bad_base64(run: Run) -> None:
+    _mailbox(run)
+    url = run.target.endpoints.imap_login or ""
+    query = [("email", "not Base64!"), ("password", "not Base64!")]
+    answer = await run.send("GET", with_parameters(url, query))
+    expect_refusal(answer)
+    if (answer.status or 0) >= 500:
+        raise Finding("error_status", exchange=answer, status=answer.status, got="error")
+
+
+@IMAP.check(
+    "json",
+    "The answer is declared as JSON",
+    "HTTP libraries parse an answer by its Content-Type.",
+)
+async def as_json(run: Run) -> None:
+    expect_json_type(await _granted(run))
+
+
+@IMAP.check(
+    "no_store",
+    "No cache may keep the code",
+    "The answer has a code, and its address has a password.",
+)
+async def no_store(run: Run) -> None:
+    expect_no_store(await _granted(run))
+
+
+def _mailbox(run: Run) -> Mailbox:
+    if run.target.mailbox is None:
+        raise Untested("no_mailbox")
+    return run.target.mailbox
+
+
+async def _granted(run: Run) -> Exchange:
+    login = (await run.mail_journey()).login
+    if login.value("code") is None:
+        raise Untested("no_mail_code")
+    return login
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
