@@ -1,0 +1,662 @@
+"""A small implementation of the customer's side: right in several ways, or with one planted fault.
+
+Each path begins with a name: that of a way of being right (`WAYS`), or of a planted fault
+(`FAULTS`), so that one server on one socket is all of them.
+"""
+
+import asyncio
+import base64
+import json
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus, urlencode
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from worksgate.conformance.line_works import Credentials
+
+CLIENT = Credentials("acme", "the-secret-of-acme-that-nobody-may-see")
+DISABLED = Credentials("left", "the-secret-of-left-that-nobody-may-see")
+OTHER = Credentials("other", "the-secret-of-other-that-nobody-may-see")
+CLIENTS = {each.client_id: each for each in (CLIENT, DISABLED, OTHER)}
+REDIRECT_URI = "https://auth.worksmobile.com/cb"
+USERNAME, PASSWORD, KEY = "hana@acme.example", "canary ?>?>?> meadow lantern", "E-1001"
+"""The password has a + in Base64."""
+
+FAULTS = {
+    "login.page": "The page is an error.",
+    "login.comes_back": "A person who has signed in sees a page, and stays there.",
+    "login.code": "The code is added twice.",
+    "login.state": "The query of redirect_uri is dropped.",
+    "login.byte_for_byte": "redirect_uri is decoded and encoded again.",
+    "login.ampersand": "The code is added with ?, always.",
+    "login.question_mark": "The code is added with &, always.",
+    "login.fragment": "The code is added at the very end.",
+    "login.code_is_random": "Codes are six digits.",
+    "login.code_is_random/repeated": "All codes of a client are the same.",
+    "login.app": "An unknown sessionKey is an error.",
+    "login.works_id": "worksId is an error.",
+    "login.other_account": "worksId is ignored where there is a session.",
+    "login.extra_parameter": "A parameter that is not known is an error.",
+    "login.foreign_redirect": "Any redirect_uri will do.",
+    "login.foreign_redirect/prefix": "Any redirect_uri that begins with the right host will do.",
+    "login.foreign_redirect/second": "The first redirect_uri is checked, and the last one is used.",
+    "login.unknown_client": "Any client will do at the sign-in page.",
+    "token.exchange": "The code is refused without redirect_uri.",
+    "token.token_type": "There is no token_type.",
+    "token.token_type/mac": "token_type is another one.",
+    "token.expires_in": "expires_in is a text.",
+    "token.expires_in/zero": "expires_in is zero.",
+    "token.json": "The token comes as text/html.",
+    "token.no_store": "The token may be kept by caches.",
+    "token.one_time": "A code can be used again.",
+    "token.replay_revokes": "The token survives a second use of its code.",
+    "token.race": "A code is looked up first, and marked as used a moment later.",
+    "token.expired": "Codes are valid for ever.",
+    "token.other_client": "A code is not bound to its client.",
+    "token.missing": "A missing parameter counts as one that is wrong.",
+    "token.empty": "An empty code counts as an unknown one.",
+    "token.duplicate": "Of two values the last one is used.",
+    "token.json_body": "A body in JSON is taken too.",
+    "token.query": "Parameters are taken from the address too.",
+    "token.long_code": "A long code is a crash.",
+    "token.extra_parameter": "A parameter that is not known is an error.",
+    "token.grant_type": "grant_type is not looked at.",
+    "token.unknown_client": "An unknown client counts as a wrong code.",
+    "token.wrong_secret": "The secret is not looked at.",
+    "token.says_not_which": "The description says whether the client exists.",
+    "token.disabled_client": "A disabled client is served.",
+    "token.unknown_code": "An unknown code is invalid_grant, as in RFC 6749.",
+    "token.error_form": "error is a number.",
+    "token.error_form/alone": "There is no error_description.",
+    "token.error_headers": "Errors may be kept by caches.",
+    "token.error_headers/text": "Errors come as text/plain.",
+    "userinfo.user_id": "user_id is a number.",
+    "userinfo.user_id/sub": "The person is called sub, as in OpenID Connect.",
+    "userinfo.key_form": "The user key has a /.",
+    "userinfo.expected_key": "The user key is the username.",
+    "userinfo.same_person": "The user key of a sign-in in the app is another one.",
+    "userinfo.json": "The user key comes as text/html.",
+    "userinfo.no_store": "The user key may be kept by caches.",
+    "userinfo.missing": "A missing parameter counts as one that is wrong.",
+    "userinfo.duplicate": "Of two values the last one is used.",
+    "userinfo.unknown_token": "An unknown token is error 302.",
+    "userinfo.unknown_client": "Any client will do.",
+    "userinfo.wrong_secret": "The secret is not looked at.",
+    "userinfo.disabled_client": "A disabled client is served.",
+    "userinfo.other_client": "A token is not bound to its client.",
+    "refresh.works": "Refresh tokens are issued, and refused.",
+    "refresh.reuse": "A refresh token works again after it was replaced.",
+    "refresh.off": "grant_type=refresh_token counts as a wrong code.",
+    "framing.split": "The body is read once.",
+    "framing.chunked": "A body without a length is none.",
+    "framing.expect": "Expect is refused.",
+    "framing.charset": "A content type with a charset is refused.",
+    "framing.stray_ampersand": "An empty part of a form is an error.",
+    "framing.http10": "HTTP/1.0 is refused.",
+    "imap.wrong_password": "A wrong password gets an empty code.",
+    "imap.wrong_password/code": "Any password gets a code.",
+    "imap.code": "One wrong password locks the person out.",
+    "imap.base64": "The query is decoded twice.",
+    "imap.redeem": "The code of a mail client cannot be redeemed.",
+    "imap.same_person": "The mail client leads to another user key.",
+    "imap.missing": "A missing password is a crash.",
+    "imap.bad_base64": "What is no Base64 is a crash.",
+    "imap.json": "The code comes as text/html.",
+    "imap.no_store": "The code may be kept by caches.",
+    "logout.without_session": "Logout needs a session.",
+    "logout.redirect_uri": "Logout with a redirect_uri is an error.",
+    "logout.foreign_redirect": "Logout leads anywhere.",
+    "logout.ends_session": "The session survives.",
+    "time.answer": "The answer takes two seconds.",
+}
+"""What is broken, by the check that must notice; a check with several faults has them after a /."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an implementation may differ and be right."""
+
+    login: str = "login"
+    access_token: str = "accessToken"
+    user_info: str = "userInfo"
+    logout: str = "logout"
+    imap_login: str = "apiLogin/{client_id}"
+    style: str = "code"
+    always_200: bool = False
+    is_reversed: bool = False
+    refresh_tokens: str = "none"  # none, rotated, lasting
+    extra_members: bool = False
+    expires_in: bool = True
+    has_sessions: bool = True
+    pages: str = "one"  # one, two (the name first), consent
+    redirect: str = "303"  # a status, or meta
+    needs_state: bool = False
+    takes_fragments: bool = True
+    content_type: str = "application/json"
+    code_lifetime: float = 60.0
+    logout_page: bool = False
+    adds_issuer: bool = False
+
+
+WAYS = {
+    "plain": Way(),
+    "words": Way(style="text", expires_in=False, redirect="302", needs_state=True),
+    "always-200": Way(always_200=True, is_reversed=True, extra_members=True, logout_page=True),
+    "words-200": Way(style="text", always_200=True, content_type="application/json;charset=UTF-8"),
+    "other-paths": Way(
+        login="sso/sign-in.do",
+        access_token="api/v2/oauth/token.jsp",
+        user_info="api/v2/me",
+        logout="sso/bye",
+        imap_login="mail/{client_id}/login",
+        takes_fragments=False,
+    ),
+    "refresh": Way(refresh_tokens="rotated", adds_issuer=True),
+    "lasting-refresh": Way(refresh_tokens="lasting", redirect="302"),
+    "no-sessions": Way(has_sessions=False),
+    "two-pages": Way(pages="two", redirect="meta"),
+    "consent": Way(pages="consent"),
+    "short-lived": Way(code_lifetime=1.0),
+}
+
+_WORDS = {
+    "101": ("access_denied", "Request from unauthorized client"),
+    "201": ("invalid_request", "Missing or invalid request"),
+    "203": ("unsupported_grant_type", "The grant_type is not supported"),
+    "301": ("unauthorized_client", "Invalid client ID or secret"),
+    "302": ("invalid_authorization", "Invalid authorization code"),
+    "303": ("invalid_access", "Access token verification failed"),
+}
+
+
+class Refused(Exception):
+    """One of the errors of the two APIs."""
+
+    def __init__(self, number: str, description: str | None = None) -> None:
+        super().__init__(number)
+        self.number = number
+        self.description = description
+
+
+@dataclass
+class Issued:
+    """A code, with the token that it has bought."""
+
+    client_id: str
+    key: str
+    at: float
+    token: str | None = None
+
+
+@dataclass
+class Implementation:
+    """One implementation, in memory."""
+
+    way: Way
+    fault: str = ""
+    codes: dict[str, Issued] = field(default_factory=dict)
+    tokens: dict[str, Issued] = field(default_factory=dict)
+    refresh: dict[str, Issued] = field(default_factory=dict)
+    sessions: set[str] = field(default_factory=set)
+    posts_to: str = ""
+    passwords: int = 0
+    wrong_mail_passwords: int = 0
+
+    def has(self, fault: str) -> bool:
+        return self.fault == fault
+
+    async def answer(self, path: str, request: Request) -> Response:
+        way = self.way
+        mail = re.escape(way.imap_login).replace(r"\{client_id\}", "([^/]+)")
+        if path == way.login:
+            return await self.login(request)
+        if path == way.logout:
+            return self.log_out(request)
+        if path in (way.access_token, way.user_info):
+            return await self.call(path, request)
+        if found := re.fullmatch(mail, path):
+            return self.mail_login(found[1], request)
+        return HTMLResponse("<p>There is no such page.</p>", 404)
+
+    # The sign-in page
+
+    async def login(self, request: Request) -> Response:
+        query = parse_qsl(request.url.query, keep_blank_values=True)
+        first, last = dict(reversed(query)), dict(query)
+        if self.has("login.page"):
+            return HTMLResponse("<p>Something broke.</p>", 500)
+        if self._refuses(first, last, [name for name, _ in query]):
+            return HTMLResponse("<p>This address is not right.</p>", 400)
+        if self._has_session(request) and not self._is_other(last):
+            return self._send_back(request, last)
+        return await self._form(request, last)
+
+    def _refuses(self, first: dict[str, str], last: dict[str, str], names: list[str]) -> bool:
+        fault = self.fault
+        known = {
+            *("response_type", "client_id", "redirect_uri", "worksId", "userAgent", "sessionKey")
+        }
+        checked = first if fault == "login.foreign_redirect/second" else last
+        is_known = checked.get("client_id") in CLIENTS or fault == "login.unknown_client"
+        return (
+            (not fault.startswith("login.foreign") and names.count("redirect_uri") != 1)
+            or not is_known
+            or not self._is_allowed(checked.get("redirect_uri", ""))
+            or (fault == "login.app" and "sessionKey" in last)
+            or (fault == "login.works_id" and "worksId" in last)
+            or (fault == "login.extra_parameter" and not set(names) <= known)
+        )
+
+    def _is_allowed(self, redirect_uri: str) -> bool:
+        if self.has("login.foreign_redirect"):
+            return True
+        if self.has("login.foreign_redirect/prefix"):
+            return redirect_uri.startswith("https://auth.worksmobile.com")
+        before, question_mark, _ = redirect_uri.partition("?")
+        if "#" in redirect_uri and not self.way.takes_fragments:
+            return False
+        return before == REDIRECT_URI and bool(question_mark or not self.way.needs_state)
+
+    def _has_session(self, request: Request) -> bool:
+        return self.way.has_sessions and request.cookies.get("session") in self.sessions
+
+    def _is_other(self, query: dict[str, str]) -> bool:
+        hint = query.get("worksId", USERNAME)
+        return hint != USERNAME and not self.has("login.other_account")
+
+    async def _form(self, request: Request, query: dict[str, str]) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        if request.method == "POST" and form.get("step") == "agree":
+            return self._send_back(request, query)
+        if request.method == "POST" and "password" in form:
+            self.passwords += 1
+            if (form.get("username"), form["password"]) != (USERNAME, PASSWORD):
+                return self._page(request, "one", "<p>Wrong name or password.</p>")
+            if self.has("login.comes_back"):
+                return HTMLResponse("<p>Welcome!</p>")
+            if self.way.pages == "consent":
+                return self._page(request, "agree")
+            return self._send_back(request, query)
+        if self.way.pages == "two":
+            return self._page(request, "two" if "username" in form else "name", form=form)
+        return self._page(request, "one")
+
+    def _page(
+        self, request: Request, kind: str, text: str = "", form: dict[str, str] | None = None
+    ) -> Response:
+        """Pages with what gets in the way: a search, a hidden field, buttons that mean no."""
+        name = '<input name="username" autocomplete="username">'
+        known = escape((form or {}).get("username", ""))
+        hidden = f'<input type="hidden" name="username" value="{known}">'
+        password = '<input type="password" name="password"><input type="checkbox" name="remember">'
+        agree = (
+            '<input type="hidden" name="step" value="agree">'
+            '<button name="decision" value="cancel">No</button>'
+            '<button name="decision" value="ok">Yes</button>'
+        )
+        kinds = {"one": name + password, "name": name, "two": hidden + password, "agree": agree}
+        action = escape(self.posts_to or f"{request.url.path}?{request.url.query}")
+        html = (
+            f"<form action='/search'><input type='search' name='q'></form>{text}"
+            f"<form method='post' action='{action}'><input type='hidden' name='csrf' value='x'>"
+            f"{kinds[kind]}<button>Next</button></form>"
+        )
+        if self.has("login.script"):
+            html = f"<body><script>document.body.innerHTML = {json.dumps(html)}</script>"
+        return HTMLResponse(html)
+
+    def _send_back(self, request: Request, query: dict[str, str]) -> Response:
+        is_app = query.get("userAgent") == "LineWorks"
+        key = "E-2002" if is_app and self.has("userinfo.same_person") else KEY
+        code = self.issue_code(query["client_id"], key)
+        url = self._with_code(query["redirect_uri"], code)
+        session = secrets.token_urlsafe(16)
+        self.sessions.add(session)
+        if self.way.redirect == "meta":
+            page = f'<meta http-equiv="refresh" content="0; url={escape(url)}">'
+            response: Response = HTMLResponse(page)
+        else:
+            response = Response(status_code=int(self.way.redirect), headers={"location": url})
+        response.set_cookie("session", session, path="/")
+        return response
+
+    def _with_code(self, redirect_uri: str, code: str) -> str:
+        before, hash_sign, fragment = redirect_uri.partition("#")
+        separator = "&" if "?" in before else "?"
+        if self.has("login.ampersand"):
+            separator = "?"
+        if self.has("login.question_mark"):
+            separator = "&"
+        if self.has("login.fragment"):
+            return f"{redirect_uri}{separator}code={code}"
+        if self.has("login.state"):
+            return f"{before.partition('?')[0]}?code={code}"
+        if self.has("login.byte_for_byte"):
+            path, _, query = before.partition("?")
+            return f"{path}?{urlencode([*parse_qsl(query), ('code', code)])}"
+        more = f"&code={code}" if self.has("login.code") else ""
+        issuer = "&iss=https%3A%2F%2Fsso.example.com" if self.way.adds_issuer else ""
+        return f"{before}{separator}code={code}{more}{issuer}{hash_sign}{fragment}"
+
+    def issue_code(self, client_id: str, key: str) -> str:
+        code = secrets.token_urlsafe(24)
+        if self.has("login.code_is_random"):
+            code = f"{secrets.randbelow(900_000) + 100_000}"
+        if self.has("login.code_is_random/repeated"):
+            code = "always-the-same-code"
+        self.codes[code] = Issued(client_id, key, time.monotonic())
+        return code
+
+    # The two APIs
+
+    async def call(self, path: str, request: Request) -> Response:
+        family = "token" if path == self.way.access_token else "userinfo"
+        if self.has("time.answer"):
+            await asyncio.sleep(2)
+        try:
+            form = await self._read_form(family, request)
+            self._check_form(family, form)
+            values = dict(form)
+            client = self._client(family, values)
+            if family == "token":
+                found = await self._token(values, client)
+            else:
+                found = self._user(values, client)
+        except Refused as refused:
+            return self._error(refused)
+        return self._json(family, found)
+
+    async def _read_form(self, family: str, request: Request) -> list[tuple[str, str]]:
+        body = await self._body(request)
+        declared = request.headers.get("content-type", "")
+        form_type, _, charset = declared.partition(";")
+        if request.method != "POST" or (charset and self.has("framing.charset")):
+            raise Refused("201")
+        if self.has("token.json_body") and form_type == "application/json":
+            return list(json.loads(body).items())
+        if form_type != "application/x-www-form-urlencoded":
+            raise Refused("201")
+        if self.has("framing.stray_ampersand") and "" in body.decode().split("&"):
+            raise Refused("201")
+        form = parse_qsl(body.decode(), keep_blank_values=True)
+        if self.has("token.query"):
+            form += parse_qsl(request.url.query)
+        if self.has(f"{family}.duplicate"):
+            form = list(dict(form).items())
+        return form
+
+    async def _body(self, request: Request) -> bytes:
+        headers = request.headers
+        if "expect" in headers and self.has("framing.expect"):
+            raise Refused("417")
+        if request.scope["http_version"] == "1.0" and self.has("framing.http10"):
+            raise Refused("505")
+        if self.has("framing.split"):
+            return bytes((await request.receive()).get("body", b""))
+        body = await request.body()
+        is_lost = "transfer-encoding" in headers and self.has("framing.chunked")
+        return b"" if is_lost else body
+
+    def _check_form(self, family: str, form: list[tuple[str, str]]) -> None:
+        values = dict(form)
+        needed = ["client_id", "client_secret"]
+        if family == "token":
+            needed.append("grant_type")
+        if values.get("grant_type") != "refresh_token":
+            needed.append("code" if family == "token" else "access_token")
+        is_missing = any(name not in values for name in needed)
+        is_empty = any(values.get(name) == "" for name in needed)
+        known = {*needed, "refresh_token"}
+        if (
+            len(values) != len(form)
+            or (is_missing and not self.has(f"{family}.missing"))
+            or (is_empty and not self.has("token.empty"))
+            or (self.has("token.extra_parameter") and not set(values) <= known)
+            or (self.has("token.exchange") and family == "token" and "redirect_uri" not in values)
+        ):
+            raise Refused("201")
+
+    def _client(self, family: str, values: dict[str, str]) -> Credentials:
+        grant = values.get("grant_type", "authorization_code")
+        grants = ["authorization_code"]
+        if self.way.refresh_tokens != "none" or self.has("refresh.off"):
+            grants.append("refresh_token")
+        if family == "token" and grant not in grants and not self.has("token.grant_type"):
+            raise Refused("203")
+        client = CLIENTS.get(values.get("client_id", ""))
+        if client is None:
+            if self.has(f"{family}.unknown_client"):
+                return CLIENT
+            described = "There is no such client" if self.has("token.says_not_which") else None
+            raise Refused("301", described)
+        is_right = values.get("client_secret") == client.client_secret
+        if not is_right and not self.has(f"{family}.wrong_secret"):
+            raise Refused("301")
+        if client is DISABLED and not self.has(f"{family}.disabled_client"):
+            raise Refused("101")
+        return client
+
+    async def _token(self, values: dict[str, str], client: Credentials) -> dict[str, Any]:
+        if self.has("token.long_code") and len(values.get("code", "")) > 16_000:
+            raise Refused("500")
+        if values.get("grant_type") == "refresh_token":
+            return self._refreshed(values.get("refresh_token", ""), client)
+        issued = self.codes.get(values.get("code", ""))
+        if issued is None or self._is_too_old(issued) or self._is_anothers(issued, client, "token"):
+            raise Refused("invalid_grant" if self.has("token.unknown_code") else "302")
+        if issued.token is not None and not self.has("token.one_time"):
+            if not self.has("token.replay_revokes"):
+                self.tokens.pop(issued.token, None)
+            raise Refused("302")
+        if self.has("token.race"):
+            await asyncio.sleep(0.2)
+        return self._granted(issued)
+
+    def _is_too_old(self, issued: Issued) -> bool:
+        age = time.monotonic() - issued.at
+        return age > self.way.code_lifetime and not self.has("token.expired")
+
+    def _is_anothers(self, issued: Issued, client: Credentials, family: str) -> bool:
+        return issued.client_id != client.client_id and not self.has(f"{family}.other_client")
+
+    def _granted(self, issued: Issued) -> dict[str, Any]:
+        issued.token = secrets.token_urlsafe(32)
+        self.tokens[issued.token] = issued
+        found: dict[str, Any] = {"access_token": issued.token, "token_type": "Bearer"}
+        if self.way.expires_in:
+            found["expires_in"] = 86_400
+        if self.has("token.token_type"):
+            del found["token_type"]
+        if self.has("token.token_type/mac"):
+            found["token_type"] = "mac"
+        if self.has("token.expires_in"):
+            found["expires_in"] = "86400"
+        if self.has("token.expires_in/zero"):
+            found["expires_in"] = 0
+        if self.way.refresh_tokens != "none":
+            found["refresh_token"] = secrets.token_urlsafe(32)
+            self.refresh[found["refresh_token"]] = issued
+        if self.way.extra_members:
+            found |= {"scope": None, "id": 17, "nested": {"a": [1]}}
+        return found
+
+    def _refreshed(self, refresh_token: str, client: Credentials) -> dict[str, Any]:
+        issued = self.refresh.get(refresh_token)
+        if issued is None or self.has("refresh.works"):
+            raise Refused("302")
+        found = self._granted(issued)
+        if self.way.refresh_tokens == "lasting":
+            del self.refresh[found.pop("refresh_token")]
+        elif not self.has("refresh.reuse"):
+            del self.refresh[refresh_token]
+        return found
+
+    def _user(self, values: dict[str, str], client: Credentials) -> dict[str, Any]:
+        issued = self.tokens.get(values.get("access_token", ""))
+        if issued is None or self._is_anothers(issued, client, "userinfo"):
+            raise Refused("302" if self.has("userinfo.unknown_token") else "303")
+        key: dict[str, Any] = {"user_id": issued.key}
+        if self.has("userinfo.user_id"):
+            key = {"user_id": 1001}
+        if self.has("userinfo.user_id/sub"):
+            key = {"sub": issued.key}
+        if self.has("userinfo.key_form"):
+            key = {"user_id": "10/01"}
+        if self.has("userinfo.expected_key"):
+            key = {"user_id": USERNAME}
+        return {**key, "name": "Hana", "groups": []} if self.way.extra_members else key
+
+    # Answers
+
+    def _json(self, family: str, found: dict[str, Any]) -> Response:
+        if self.way.is_reversed:
+            found = dict(reversed(found.items()))
+        content_type = "text/html" if self.has(f"{family}.json") else self.way.content_type
+        caching = "max-age=60" if self.has(f"{family}.no_store") else "no-store"
+        headers = {"content-type": content_type, "cache-control": caching}
+        return Response(json.dumps(found), headers=headers)
+
+    def _error(self, refused: Refused) -> Response:
+        number = refused.number
+        if number in ("417", "500", "505"):
+            return HTMLResponse("<p>No.</p>", int(number))
+        word, description = _WORDS.get(number, (number, "As in RFC 6749"))
+        description = refused.description or description
+        error: object = number if self.way.style == "code" else word
+        if self.has("token.error_form"):
+            error = int(number)
+        found = {"error": error, "error_description": f"{word}: {description}"}
+        if self.has("token.error_form/alone"):
+            del found["error_description"]
+        if self.way.extra_members:
+            found |= {"code": number, "trace": {"id": secrets.token_hex(4)}}
+        status = (
+            200 if self.way.always_200 else {"101": 403, "301": 401, "303": 401}.get(number, 400)
+        )
+        response = self._json("error", found)
+        response.status_code = status
+        if self.has("token.error_headers"):
+            del response.headers["cache-control"]
+        if self.has("token.error_headers/text"):
+            response.headers["content-type"] = "text/plain"
+        return response
+
+    # Mail clients, and logout
+
+    def mail_login(self, client_id: str, request: Request) -> Response:
+        query = dict(parse_qsl(request.url.query))
+        if self.has("imap.base64"):
+            query = {name: unquote_plus(value) for name, value in query.items()}
+        try:
+            email, password = (
+                base64.b64decode(query[name], validate=True).decode()
+                for name in ("email", "password")
+            )
+        except KeyError:
+            return self._bad_mail("imap.missing")
+        except ValueError:
+            return self._bad_mail("imap.bad_base64")
+        if client_id != CLIENT.client_id or (email, password) != (USERNAME, PASSWORD):
+            self.wrong_mail_passwords += 1
+            if not self.has("imap.wrong_password/code"):
+                return self._wrong_mail_password()
+        if self.has("imap.code") and self.wrong_mail_passwords:
+            return self._wrong_mail_password()
+        key = "E-3003" if self.has("imap.same_person") else KEY
+        code = self.issue_code(client_id, key)
+        if self.has("imap.redeem"):
+            del self.codes[code]
+        return self._json("imap", {"code": code})
+
+    def _bad_mail(self, fault: str) -> Response:
+        return self._error(Refused("500" if self.has(fault) else "201"))
+
+    def _wrong_mail_password(self) -> Response:
+        if self.has("imap.wrong_password"):
+            return self._json("imap", {"code": ""})
+        response = self._json("imap", {"error": "no", "error_description": "Wrong"})
+        response.status_code = 200 if self.way.always_200 else 401
+        return response
+
+    def log_out(self, request: Request) -> Response:
+        session = request.cookies.get("session")
+        redirect_uri = request.query_params.get("redirect_uri")
+        if self.has("logout.without_session") and session not in self.sessions:
+            return HTMLResponse("<p>Sign in first.</p>", 401)
+        if not self.has("logout.ends_session"):
+            self.sessions.discard(session or "")
+        if redirect_uri is None or self.way.logout_page:
+            return HTMLResponse("<p>You are signed out.</p>")
+        if self.has("logout.redirect_uri"):
+            return HTMLResponse("<p>This address is not right.</p>", 400)
+        if redirect_uri != REDIRECT_URI and not self.has("logout.foreign_redirect"):
+            return HTMLResponse("<p>You are signed out.</p>")
+        return RedirectResponse(redirect_uri, 302)
+
+
+class Implementations:
+    """An ASGI application that is every one of them, by the first part of the path."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, Implementation] = {}
+
+    def named(self, name: str) -> Implementation:
+        if name not in self.all:
+            way = WAYS.get(name, WAYS["plain"])
+            if name.startswith("refresh.") and name != "refresh.off":
+                way = WAYS["refresh"]
+            if name == "token.expired":
+                way = replace(way, code_lifetime=1.0)
+            self.all[name] = Implementation(way, "" if name in WAYS else name)
+        return self.all[name]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        name, _, path = scope["path"].removeprefix("/").partition("/")
+        name = unquote_plus(name).replace("~", "/")
+        response = await self.named(name).answer(path, Request(scope, receive))
+        await response(scope, receive, send)
+
+
+def url_of(origin: str, name: str) -> str:
+    """The public address of an implementation."""
+    return f"{origin}/{name.replace('/', '~')}"
+
+
+@contextmanager
+def serving(app: Implementations) -> Iterator[str]:
+    """Serve them all on one port of 127.0.0.1, in a thread; yields the origin."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        # httptools would lose the body of a request with an Upgrade, and read it as another one.
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=3,
+            lifespan="off",
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()

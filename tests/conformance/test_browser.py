@@ -1,0 +1,67 @@
+"""A sign-in page that needs JavaScript, in a real Chromium."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from tests.conformance.implementation import USERNAME, Implementations, serving
+from tests.conformance.runs import run_checks, target_at
+
+from worksgate.conformance.checks.browser import BrowserSignIn
+from worksgate.conformance.checks.examination import Result, chosen, examine
+from worksgate.conformance.checks.meter import Meter
+from worksgate.conformance.checks.recording import Redactor
+from worksgate.conformance.checks.target import Person, Target
+from worksgate.conformance.checks.verdicts import Outcome
+
+pytestmark = pytest.mark.programs
+
+
+@pytest.fixture(scope="module")
+def implementations() -> Implementations:
+    return Implementations()
+
+
+@pytest.fixture(scope="module")
+def origin(implementations: Implementations) -> Iterator[str]:
+    with serving(implementations) as address:
+        yield address
+
+
+async def in_browser(target: Target, *only: str) -> dict[str, Result]:
+    assert target.person is not None
+    meter = Meter(Redactor(target.secrets))
+    sign_in = BrowserSignIn(target, target.person, meter)
+    return {
+        result.check.id: result
+        async for result in examine(target, chosen(only, []), sign_in, meter)
+    }
+
+
+async def test_a_page_that_needs_javascript_is_signed_in_at(origin: str) -> None:
+    target = target_at(origin, "login.script")
+    plain = await run_checks(target, ["login.comes_back"])
+    message = plain.results["login.comes_back"].message
+    assert message is not None
+    assert message.key == "stuck_no_form"
+    results = await in_browser(
+        target,
+        *("login.comes_back", "login.byte_for_byte", "login.other_account", "token.one_time"),
+        *("login.foreign_redirect", "logout.ends_session"),
+    )
+    outcomes = {name: result.outcome for name, result in results.items()}
+    assert set(outcomes.values()) == {Outcome.PASS}, results
+
+
+async def test_r201_a_browser_types_a_refused_password_once(
+    origin: str, implementations: Implementations
+) -> None:
+    name = "browser.refused"
+    target = target_at(origin, name)
+    results = await in_browser(
+        replace(target, person=Person(USERNAME, "wrong")), "login.comes_back", "login.app"
+    )
+    message = results["login.comes_back"].message
+    assert message is not None
+    assert message.key == "stuck_refused"
+    assert implementations.all[name].passwords == 1

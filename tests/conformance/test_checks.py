@@ -1,0 +1,121 @@
+"""Each check notices its planted fault, and none complains of what is right in another way."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conformance.implementation import FAULTS, WAYS, Implementations, serving
+from tests.conformance.raw_servers import smuggling
+from tests.conformance.runs import Done, run_all, run_checks, target_at
+from tools.links import heading_names
+
+from worksgate.conformance.checks.examination import CHECKS
+from worksgate.conformance.checks.meter import MOST_REQUESTS
+from worksgate.conformance.checks.registry import Check
+from worksgate.conformance.checks.target import Target
+from worksgate.conformance.checks.verdicts import Outcome
+from worksgate.conformance.exchange import TimeLimits
+
+ELSEWHERE = {
+    *("reach.https", "reach.port", "reach.handshake", "reach.chain", "reach.name"),
+    *("reach.validity", "time.connect"),
+}
+"""Checks whose faults are planted in ``test_reach.py``."""
+BELOW_HTTP = {"framing.upgrade": "wrong_error", "framing.smuggling": "smuggled"}
+"""Checks whose faults no framework has, and what is found."""
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def implementations() -> Implementations:
+    return Implementations()
+
+
+@pytest.fixture(scope="module")
+def origin(implementations: Implementations) -> Iterator[str]:
+    with serving(implementations) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def done(origin: str) -> dict[str, Done]:
+    """What is said of each broken implementation, and of each that is right in its own way.
+
+    Of a broken one only the check is run that it is broken for.
+    """
+    runs = {name: run_of_fault(origin, name) for name in FAULTS}
+    for way in WAYS:
+        is_short = way == "short-lived"
+        target = target_at(origin, way, code_lifetime=1.0 if is_short else None)
+        runs[way] = target, (["token.expired"] if is_short else [])
+    return asyncio.run(run_all(runs))
+
+
+def run_of_fault(origin: str, fault: str) -> tuple[Target, list[str]]:
+    check = check_of(fault)
+    target = target_at(origin, fault)
+    if check == "token.expired":
+        target = target_at(origin, fault, code_lifetime=1.0)
+    if check == "time.answer":
+        target = target_at(origin, fault, limits=TimeLimits(1.0, 0.5))
+    if check == "imap.code":
+        return target, [check, "imap.wrong_password"]  # it is the wrong password that locks
+    return target, [check]
+
+
+def check_of(fault: str) -> str:
+    return fault.partition("/")[0]
+
+
+def test_r200_every_check_has_a_planted_fault() -> None:
+    assert set(map(check_of, FAULTS)) | ELSEWHERE | set(BELOW_HTTP) == CHECKS.keys()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_r200_a_planted_fault_is_noticed(fault: str, done: dict[str, Done]) -> None:
+    result = done[fault].results[check_of(fault)]
+    assert result.outcome is Outcome.FAIL, (FAULTS[fault], result.message)
+    assert result.message is not None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_r200_what_is_right_in_another_way_passes(way: str, done: dict[str, Done]) -> None:
+    failed = {
+        name: (result.message, result.sent)
+        for name, result in done[way].results.items()
+        if result.outcome is Outcome.FAIL
+    }
+    assert failed == {}
+
+
+def test_r200_of_a_right_implementation_nearly_everything_is_tested(
+    done: dict[str, Done],
+) -> None:
+    assert done["plain"].ids(Outcome.NOT_TESTED) == {
+        *("reach.https", "reach.port", "reach.handshake", "reach.chain", "reach.name"),
+        *("reach.validity", "token.expired", "refresh.works", "refresh.reuse"),
+    }
+    assert done["refresh"].results["refresh.reuse"].outcome is Outcome.PASS
+    assert done["lasting-refresh"].results["refresh.works"].outcome is Outcome.PASS
+    assert done["short-lived"].results["token.expired"].outcome is Outcome.PASS
+
+
+def test_r202_a_run_stays_far_below_its_bounds(done: dict[str, Done]) -> None:
+    assert max(each.requests for each in done.values()) < MOST_REQUESTS * 0.75
+
+
+@pytest.mark.parametrize(("check", "finding"), BELOW_HTTP.items())
+async def test_r200_a_fault_below_http_is_noticed(check: str, finding: str) -> None:
+    async with smuggling() as origin:
+        target = target_at(origin, "raw", person=None, mailbox=None)
+        result = (await run_checks(target, only=[check])).results[check]
+    assert result.message is not None
+    assert (result.outcome, result.message.key) == (Outcome.FAIL, finding)
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.id)
+def test_each_check_leads_to_a_page_that_is_there(check: Check) -> None:
+    page, _, anchor = check.page.partition("#")
+    assert anchor in heading_names(DOCS / page)

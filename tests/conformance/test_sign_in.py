@@ -1,0 +1,217 @@
+"""How the test person is signed in, and what is never done to them."""
+
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from tests.conformance.implementation import (
+    USERNAME,
+    Implementations,
+    serving,
+    url_of,
+)
+from tests.conformance.runs import run_checks, target_at
+
+from worksgate.conformance.checks.examination import chosen, examine
+from worksgate.conformance.checks.forms import Step, forms_of, refresh_of, sign_in_form
+from worksgate.conformance.checks.meter import Meter
+from worksgate.conformance.checks.recording import Redactor
+from worksgate.conformance.checks.sign_in import HandSignIn
+from worksgate.conformance.checks.target import Mailbox, Person
+from worksgate.conformance.checks.verdicts import Outcome, Untested
+
+URL = "https://sso.example.com/login?x=1"
+
+
+@pytest.fixture(scope="module")
+def implementations() -> Implementations:
+    return Implementations()
+
+
+@pytest.fixture(scope="module")
+def origin(implementations: Implementations) -> Iterator[str]:
+    with serving(implementations) as address:
+        yield address
+
+
+# Forms
+
+
+def test_the_form_with_the_password_is_filled_in_and_the_rest_is_sent_as_it_is() -> None:
+    page = """
+    <form action="/search"><input name="q"></form>
+    <form action="in" method="POST">
+      <input type="hidden" name="csrf" value="a&amp;b"><input name="account">
+      <input type=password name=pw><input type=checkbox name=stay>
+      <input type=checkbox name=terms checked><input name=off disabled value=x>
+      <button name="do" value="cancel">No</button><button name="do" value="sign-in">Go</button>
+    </form>
+    """
+    form = sign_in_form(page, URL)
+    assert form is not None
+    assert (form.action, form.step) == ("https://sso.example.com/in", Step.PASSWORD)
+    assert form.filled("hana", "secret") == [
+        ("csrf", "a&b"),
+        ("account", "hana"),
+        ("pw", "secret"),
+        ("terms", "on"),
+        ("do", "sign-in"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "step"),
+    [
+        ("<form method=post><input name=email></form>", Step.USERNAME),
+        ("<form method=post><input autocomplete=username name=a></form>", Step.USERNAME),
+        ("<form method=post><input autocomplete=one-time-code name=a></form>", Step.CODE),
+        ("<form method=post><button>Agree</button></form>", Step.CONSENT),
+        ("<form><button>Agree</button></form>", None),
+        ("<form><input type=search name=q></form>", None),
+        ("<form method=post><input name=comment></form>", None),
+    ],
+)
+def test_what_a_form_asks_for(page: str, step: Step | None) -> None:
+    assert [form.step for form in forms_of(page, URL)] == [step]
+
+
+def test_a_form_without_an_action_leads_to_its_own_page() -> None:
+    (form,) = forms_of("<form method=post><input type=password>", URL)
+    assert form.action == URL
+
+
+@pytest.mark.parametrize(
+    ("page", "url"),
+    [
+        (
+            '<meta http-equiv="refresh" content="0; url=https://a.example/?b=1&amp;c=2">',
+            "https://a.example/?b=1&c=2",
+        ),
+        ("<META HTTP-EQUIV=refresh CONTENT='3;URL=/next'>", "/next"),
+        ('<meta http-equiv="refresh" content="30">', None),
+        ("<meta charset=utf-8>", None),
+    ],
+)
+def test_a_page_that_sends_the_browser_on(page: str, url: str | None) -> None:
+    assert refresh_of(page) == url
+
+
+# Lock-outs
+
+
+async def test_r201_a_password_that_was_refused_is_not_typed_again(
+    origin: str, implementations: Implementations
+) -> None:
+    target = target_at(origin, "refusing", person=Person(USERNAME, "wrong"), mailbox=None)
+    done = await run_checks(target)
+    assert implementations.all["refusing"].passwords == 1
+    result = done.results["login.comes_back"]
+    assert result.message is not None
+    assert (result.outcome, result.message.key) == (Outcome.FAIL, "stuck_refused")
+    assert done.results["token.exchange"].outcome is Outcome.NOT_TESTED
+
+
+async def test_r201_one_wrong_password_is_sent_for_a_mail_client(
+    origin: str, implementations: Implementations
+) -> None:
+    await run_checks(target_at(origin, "mail"), only=["imap"])
+    assert implementations.all["mail"].wrong_mail_passwords == 1
+
+
+async def test_r201_with_a_wrong_password_a_mail_client_is_refused_twice(
+    origin: str, implementations: Implementations
+) -> None:
+    target = target_at(origin, "old-mail", mailbox=Mailbox(USERNAME, "old"))
+    await run_checks(target, only=["imap"])
+    assert implementations.all["old-mail"].wrong_mail_passwords == 2
+
+
+async def test_r201_no_password_is_typed_into_the_form_of_another_site(
+    origin: str, implementations: Implementations
+) -> None:
+    name = "login.elsewhere"
+    implementations.named(name).posts_to = url_of(origin.replace("127.0.0.1", "localhost"), name)
+    done = await run_checks(target_at(origin, name), only=["login.comes_back"])
+    message = done.results["login.comes_back"].message
+    assert message is not None
+    assert message.key == "stuck_other_site"
+    assert implementations.all[name].passwords == 0
+
+
+# Bounds
+
+
+async def test_r202_no_more_requests_are_made_than_stated(origin: str) -> None:
+    target = target_at(origin, "bounded")
+    meter = Meter(Redactor(target.secrets), most_requests=10)
+    outcomes = [
+        result.message.key if result.message else "pass"
+        async for result in examine(target, chosen(["token", "framing"], []), None, meter)
+    ]
+    assert meter.requests == 10
+    assert outcomes[-1] == "out_of_budget"
+
+
+async def test_r202_no_request_is_made_after_the_time_is_over() -> None:
+    now = 0.0
+    meter = Meter(Redactor(), seconds=60, now=lambda: now)
+    with meter.waiting_for_a_person():
+        now = 1_000.0
+    async with meter.request():
+        pass
+    now = 1_061.0
+    with pytest.raises(Untested):
+        async with meter.request():
+            pass
+
+
+# By hand
+
+
+async def test_a_person_at_the_keyboard_signs_in(
+    origin: str, implementations: Implementations
+) -> None:
+    asked: list[str] = []
+
+    async def ask(url: str) -> str:
+        asked.append(url)
+        (redirect_uri,) = [v for n, v in parse_qsl(urlsplit(url).query) if n == "redirect_uri"]
+        code = implementations.named("plain").issue_code("acme", "E-1001")
+        return f"{redirect_uri}&code={code}\n"
+
+    target = target_at(origin, "plain", person=None, mailbox=None)
+    meter = Meter(Redactor(target.secrets))
+    checks = chosen(["login", "token", "userinfo"], ["login.page"])
+    results = {
+        result.check.id: result.outcome
+        async for result in examine(target, checks, HandSignIn(ask, meter), meter)
+    }
+    assert [name for name, outcome in results.items() if outcome is Outcome.FAIL] == []
+    assert results["login.byte_for_byte"] is Outcome.PASS
+    assert results["token.race"] is Outcome.PASS
+    assert results["login.other_account"] is Outcome.NOT_TESTED
+    assert len(asked) == 6
+    assert all(urlsplit(url).path == "/plain/login" for url in asked)
+
+
+async def test_a_code_alone_will_do_and_nothing_is_a_refusal(
+    origin: str, implementations: Implementations
+) -> None:
+    target = target_at(origin, "plain", person=None)
+    answers = [implementations.named("plain").issue_code("acme", "E-1001"), ""]
+
+    async def ask(_: str) -> str:
+        return answers.pop(0)
+
+    meter = Meter(Redactor(target.secrets))
+    sign_in = HandSignIn(ask, meter)
+    checks = chosen(["token.exchange", "login.state", "token.one_time"], [])
+    found = {
+        result.check.id: result.message.key if result.message else str(result.outcome)
+        async for result in examine(target, checks, sign_in, meter)
+    }
+    assert found == {
+        "login.state": "typed_code",
+        "token.exchange": "pass",
+        "token.one_time": "no_further_code",
+    }
