@@ -7,6 +7,7 @@ into one line and exit code 1; wrong usage is 2, and 3 means that ``migrate --ch
 something to do.
 
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
+    check         plays LINE WORKS against any implementation
     user, client, source, rules, key, keys, audit, admin, trace, rehearse    its content
     user_csv, user_filter, user_invite, user_leave, user_printing, first_passwords, people_file,
     client_options, client_branding, key_file, console_file    parts of these
@@ -30,6 +31,7 @@ from worksgate.cli import (
     admin,
     audit,
     backup,
+    check,
     client,
     doctor,
     init,
@@ -95,6 +97,7 @@ for command in (
     trace.trace,
     rehearse.rehearse,
     audit.audit,
+    check.check,
     doctor.doctor,
     purge.purge,
     migrate.migrate,
