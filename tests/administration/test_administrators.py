@@ -61,7 +61,8 @@ async def test_r151_a_disabled_owner_does_not_count(administration: Administrati
 async def test_r151_an_owner_whose_password_was_voided_does_not_count(
     administration: Administration,
 ) -> None:
-    bert = await administration.administrators.set_role("bert", Role.OWNER)
+    await administration.administrators.set_role("bert", Role.OWNER)
+    bert = await administration.users.get("bert")
     async with administration.users._directory.changing() as transaction:
         voided = replace(bert, password_hash=None)
         await transaction.change_account(bert, voided, 1.0, Change.PASSWORD_VOIDED)
@@ -86,8 +87,11 @@ async def test_r151_of_two_owners_who_remove_each_other_at_once_one_stays(
 async def test_r151_nobody_changes_their_own_role(administration: Administration) -> None:
     anna = await administration.users.get("anna")
     await administration.administrators.set_role("bert", Role.OWNER)
-    acting = Actor("console:anna", lambda: 1_800_000_000.0, account_id=anna.id, role=Role.OWNER)
-    own = administration.administrators.__class__(administration.administrators._directory, acting)
+    acting = Actor(
+        "console:anna", lambda: 1_800_000_000.0, subject_id=anna.person.subject_id, role=Role.OWNER
+    )
+    rows = administration.administrators
+    own = rows.__class__(rows._settings, rows._directory, acting)
     with pytest.raises(Forbidden, match="their own role"):
         await own.set_role("anna", Role.ADMIN)
 

@@ -222,7 +222,7 @@ def acting(
     at_work: Office, hashing: PasswordHashing, role: Role, account_id: str
 ) -> Administration:
     """The administration in the name of an administrator of the console."""
-    actor = Actor("console:who", at_work.clock, account_id=account_id, role=role)
+    actor = Actor("console:who", at_work.clock, subject_id=f"directory:{account_id}", role=role)
     return Administration(
         Settings(public_url="https://sso.example.com"),
         at_work.directory,

@@ -227,7 +227,9 @@ async def test_r188_nobody_drops_their_own_departure(at_work: Office) -> None:
     account = await _hanako(at_work)
     everything = at_work.administration.departures
     await everything.plan("hanako", NOW + HOUR)
-    actor = Actor("console:hanako", at_work.clock, account_id=account.id, role=Role.ADMIN)
+    actor = Actor(
+        "console:hanako", at_work.clock, subject_id=account.person.subject_id, role=Role.ADMIN
+    )
     own = DepartureAdministration(at_work.directory, everything._people, everything._leaving, actor)
     with pytest.raises(Forbidden, match="own departure"):
         await own.cancel("hanako")

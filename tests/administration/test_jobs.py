@@ -60,7 +60,7 @@ async def _admin(at_work: Office, role: Role = Role.ADMIN) -> Administration:
     """The operations of an administrator called naoko."""
     await at_work.administration.users.add("naoko", password=PASSWORD)
     account = await at_work.administration.administrators.set_role("naoko", role)
-    actor = Actor("console:naoko", at_work.clock, account_id=account.id, role=role)
+    actor = Actor("console:naoko", at_work.clock, subject_id=account.person.subject_id, role=role)
     return _as(at_work, actor)
 
 

@@ -50,7 +50,7 @@ async def test_r110_a_purge_removes_sessions_and_links_of_the_console(at_work: O
     rows = at_work.directory.administrators
     added = await at_work.administration.users.add("tanaka", password="purple lantern over")
     owner = await at_work.administration.administrators.set_role("tanaka", Role.ADMIN)
-    assert added.account.id == owner.id
+    assert added.account.person.subject_id == owner.subject_id
     event = AuditEvent(event=Event.CONSOLE_SIGNED_IN, at=NOW)
     for key, until in (("old", NOW + 50), ("new", NOW + 200)):
         session = ConsoleSession(

@@ -13,6 +13,7 @@ from tests.browser.windows import OpenWindow, Window, overflow, violations
 
 from worksgate.administration.console_sign_in import ConsoleBrowser
 from worksgate.administration.roles import Role
+from worksgate.directory.administrators import AdministratorAccount
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -31,7 +32,7 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rea
 async def signed_in(console: RealConsole, open_window: OpenWindow, **options: Any) -> Window:
     """A window of the owner, whose second factor was used a moment ago."""
     inside = await console.application.start()
-    account = await console.administration.users.get("naoko")
+    account = AdministratorAccount.of(await console.administration.users.get("naoko"))
     browser = ConsoleBrowser(address="127.0.0.1", name="test", secret="s" * 43)
     opened = await inside.sign_in.begin(account, browser, "test")
     window = await open_window(**{"locale": "en-US", "reduced_motion": "reduce", **options})

@@ -124,7 +124,7 @@ class Administration:
         self.people_import = ImportAdministration(
             directory, hashing, revoker, acting, company=settings.company_name
         )
-        self.administrators = AdministratorAdministration(directory, acting)
+        self.administrators = AdministratorAdministration(settings, directory, acting)
         self.changes = ChangeAdministration(
             directory, self.clients, self.users, self.people, self.administrators, acting
         )

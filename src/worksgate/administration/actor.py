@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from worksgate.administration.errors import Forbidden
 from worksgate.administration.roles import Role, may_act_on
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory import Account
 from worksgate.directory.change_log import Author
 from worksgate.sources import Person
 
@@ -15,19 +15,14 @@ from worksgate.sources import Person
 class Actor:
     """The acting user, by name in the audit log; ``clock`` returns seconds since the epoch.
 
-    ``account_id`` and ``role`` are those of an administrator in the console; the command line has
+    ``subject_id`` and ``role`` are those of an administrator in the console; the command line has
     neither, and may do everything.
     """
 
     name: str
     clock: Callable[[], float]
-    account_id: str | None = None
+    subject_id: str | None = None
     role: Role | None = None
-
-    @property
-    def subject_id(self) -> str | None:
-        """Their own subject, if they are a person of the built-in directory."""
-        return None if self.account_id is None else SUBJECT_PREFIX + self.account_id
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -40,10 +35,13 @@ class Actor:
 
     def check_may_change(self, account: Account) -> None:
         """Raise Forbidden if this administrator may not act on this person."""
-        if self.role is not None and not may_act_on(self.role, account.role):
+        self.check_may_act_on(account.username, account.role)
+
+    def check_may_act_on(self, username: str, role: str | None) -> None:
+        """Raise Forbidden if this administrator may not act on somebody with this role."""
+        if self.role is not None and not may_act_on(self.role, role):
             raise Forbidden(
-                f"{account.username} is an administrator, whom the role {self.role.value} cannot "
-                "change"
+                f"{username} is an administrator, whom the role {self.role.value} cannot change"
             )
 
     def event(

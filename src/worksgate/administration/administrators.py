@@ -1,59 +1,141 @@
-"""Administrators: accounts of the built-in directory with a role in the console.
+"""Administrators: people with a role in the console, of the built-in directory or another source.
 
-The last owner who can sign in is neither removed nor disabled, and keeps the role; nobody changes
-their own. Both are checked in the transaction of the change (R-151).
+People of other sources are known here from their first sign-in, and can be given a role from then
+on. The last owner who can sign in with the built-in directory alone is neither removed nor
+disabled, and keeps the role: owners of other sources do not count, since their source may be down.
+Nobody changes their own role. Both are checked in the transaction of the change (R-151).
 """
 
 from dataclasses import replace
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.errors import Forbidden, Outdated, Refused, found
+from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, found
 from worksgate.administration.roles import Role
 from worksgate.administration.transactions import retried_on_conflict
+from worksgate.audit import Event
 from worksgate.directory import Account
+from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.change_log import RecordedChange
 from worksgate.directory.database import Directory
+from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import OidcSettings
+from worksgate.settings.sources.common import BUILT_IN
 
 
 class AdministratorAdministration:
     """Who has which role."""
 
-    def __init__(self, directory: Directory, actor: Actor) -> None:
+    def __init__(self, settings: Settings, directory: Directory, actor: Actor) -> None:
+        self._settings = settings
         self._directory = directory
         self._actor = actor
 
-    async def all(self) -> list[Account]:
+    async def all(self) -> list[AdministratorAccount]:
         """Everybody with a role, by name."""
         return await self._directory.administrators.all()
 
-    @retried_on_conflict
     async def set_role(
-        self, username: str, role: Role | None, *, undoes: RecordedChange | None = None
-    ) -> Account:
-        """Give a person of the built-in directory a role, or take it; their sessions end.
+        self,
+        username: str,
+        role: Role | None,
+        *,
+        source: str | None = None,
+        undoes: RecordedChange | None = None,
+    ) -> AdministratorAccount:
+        """Give a person a role, or take it; their sessions in the console end.
 
-        Raises NotFound, Refused for the last owner, Forbidden for one's own role, or Outdated if
-        they have changed since the change that this ``undoes``.
+        ``username`` may be the subject of a person of another source. Without a ``source`` an
+        account of the built-in directory comes first. Raises NotFound, Refused for the last owner
+        and for somebody who could not sign in to the console, Forbidden for one's own role, or
+        Outdated if they have changed since the change that this ``undoes``.
         """
+        if source is None and await self._directory.account_by_username(username) is None:
+            remembered = await self._remembered(username, None)
+        elif source in (None, BUILT_IN):
+            return await self._set_role_of_account(username, role, undoes)
+        else:
+            remembered = await self._remembered(username, source)
+        return await self._set_role_of_person(remembered, role, undoes)
+
+    @retried_on_conflict
+    async def _set_role_of_account(
+        self, username: str, role: Role | None, undoes: RecordedChange | None
+    ) -> AdministratorAccount:
         author = self._actor.author(undoes=None if undoes is None else undoes.number)
         async with self._directory.changing(author) as transaction:
             before = found(await transaction.account(username), "person", username)
             if undoes is not None and undoes.version != before.version:
                 raise Outdated(f"{before.username} has been changed by somebody else meanwhile")
-            if before.id == self._actor.account_id:
-                raise Forbidden("nobody can change their own role; ask another owner")
+            self._check_not_own(before.person.subject_id)
             if before.role == role:
-                return before
+                return AdministratorAccount.of(before)
             if role is not None and before.password_hash is None:
                 raise Refused(f"{before.username} has no password, and could not sign in")
             after = replace(before, role=None if role is None else role.value)
             await check_owner_stays(transaction, before, after)
             await transaction.change_account(before, after, author.at)
-            what = "no role" if role is None else f"the role {role.value}"
-            detail = author.detail(f"has {what} in the console")
+            detail = author.detail(_described(role))
             await transaction.record(self._actor.account_event(after, detail, at=author.at))
-        return replace(after, version=before.version + 1)
+        return AdministratorAccount.of(after)
+
+    async def _set_role_of_person(
+        self, remembered: RememberedPerson, role: Role | None, undoes: RecordedChange | None
+    ) -> AdministratorAccount:
+        person = remembered.person
+        self._check_not_own(person.subject_id)
+        if role is not None:
+            self._check_signs_in_here(remembered)
+        author = self._actor.author(undoes=None if undoes is None else undoes.number)
+        if remembered.role != role:
+            version = await self._directory.people.set_role(
+                person.subject_id,
+                None if role is None else role.value,
+                self._actor.person_event(
+                    person, Event.USER_CHANGED, author.detail(_described(role)), at=author.at
+                ),
+                author,
+                expected_version=remembered.version if undoes is None else undoes.version,
+            )
+            if version is None:
+                raise Outdated(f"{person.username} has been changed by somebody else meanwhile")
+        return AdministratorAccount(
+            person=person,
+            source=remembered.source,
+            enabled=remembered.enabled,
+            role=None if role is None else role.value,
+        )
+
+    async def _remembered(self, name: str, source: str | None) -> RememberedPerson:
+        """A person of another source. Raises NotFound, or Refused if several have this name."""
+        named = await self._directory.people.named(name)
+        matching = [each for each in named if source in (None, each.source)]
+        if not matching:
+            where = "" if source is None else f" of {source}"
+            raise NotFound(
+                f"there is no person {name!r}{where}; people of other sources are known from their "
+                "first sign-in"
+            )
+        if len(matching) > 1:
+            subjects = ", ".join(each.person.subject_id for each in matching)
+            raise Refused(f"several people have this name; give one of {subjects}")
+        return matching[0]
+
+    def _check_not_own(self, subject_id: str) -> None:
+        """Raise Forbidden for the acting administrator."""
+        if subject_id == self._actor.subject_id:
+            raise Forbidden("nobody can change their own role; ask another owner")
+
+    def _check_signs_in_here(self, remembered: RememberedPerson) -> None:
+        """Raise Refused for somebody whose source takes no password."""
+        sources = {each.name: each for each in self._settings.all_sources}
+        source = sources.get(remembered.source)
+        if source is None or isinstance(source, OidcSettings):
+            raise Refused(
+                f"{remembered.person.username} signs in with {remembered.source}, which opens no "
+                "console: give the role to somebody with a password here or in LDAP"
+            )
 
 
 async def check_owner_stays(
@@ -71,3 +153,8 @@ async def check_owner_stays(
 
 def _is_owner(account: Account) -> bool:
     return account.enabled and account.role == Role.OWNER
+
+
+def _described(role: Role | None) -> str:
+    what = "no role" if role is None else f"the role {role.value}"
+    return f"has {what} in the console"

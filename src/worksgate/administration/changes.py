@@ -18,6 +18,7 @@ from worksgate.administration.users import UserAdministration
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.change_log import ChangeKind, Present, RecordedChange, Value
 from worksgate.directory.database import Directory
+from worksgate.settings.sources.common import BUILT_IN
 
 UNDOING: Final[Mapping[ChangeKind, Verb]] = {
     ChangeKind.CLIENT: Verb.CHANGE_CLIENTS,
@@ -140,8 +141,17 @@ class ChangeAdministration:
         )
 
     async def _undo_role(self, change: RecordedChange) -> None:
-        account = await self._users.by_id(change.subject.removeprefix(SUBJECT_PREFIX))
-        await self._administrators.set_role(account.username, _role_before(change), undoes=change)
+        role = _role_before(change)
+        if change.subject.startswith(SUBJECT_PREFIX):
+            account = await self._users.by_id(change.subject.removeprefix(SUBJECT_PREFIX))
+            await self._administrators.set_role(
+                account.username, role, source=BUILT_IN, undoes=change
+            )
+        else:
+            person = await self._people.by_subject(change.subject)
+            await self._administrators.set_role(
+                change.subject, role, source=person.source, undoes=change
+            )
 
     async def _names(self, changes: Sequence[RecordedChange]) -> dict[str, str]:
         """Present names, and the last ones of removed people."""

@@ -4,10 +4,10 @@ A password and a second factor, always both, or a passkey, which counts as both.
 at people's own sign-ins, by the same counters, and a refusal takes as long as there. A sign-in of
 LINE WORKS never opens the console, and the other way round. A session ends after half an hour
 without use, after eight hours, and with the role, the password, the second factor or the account
-(R-152, R-156).
+(R-152, R-156). Passwords of people of other sources are checked by these, which also vouch for them
+while a session is used (R-191).
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -27,17 +27,16 @@ from worksgate.credentials.derived_keys import derived_key
 from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.credentials.secrets import digest, new_id, new_secret
 from worksgate.credentials.usernames import username_key
-from worksgate.directory import SUBJECT_PREFIX, Account
-from worksgate.directory.administrators import ConsoleSession
+from worksgate.directory.administrators import AdministratorAccount, ConsoleSession
 from worksgate.directory.audit.writer import log_events
 from worksgate.directory.database import Directory
-from worksgate.directory.source import DirectorySource
 from worksgate.provider.factors import FactorRefused, Holder, factor_account
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sign_in.transaction import TransactionSigner
+from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
-from worksgate.sources import Person, PersonDisabled, TemporaryPasswordExpired
+from worksgate.sources import PersonDisabled, SourceUnavailable
 from worksgate.store import Store
 
 IDLE: Final = 1_800.0
@@ -52,6 +51,23 @@ BETWEEN: Final = 300.0
 """Seconds between the password and the second factor."""
 SESSIONS: Final = 10
 """Open sessions of one administrator; a further one ends the least recently used."""
+
+
+SourcesOf = Callable[[frozenset[str]], Awaitable[SourcesInUse]]
+"""Gives the built-in directory, and those of the named sources that take passwords.
+
+Others are not asked: what is down must not keep anybody out, nor see a password, unless an
+administrator is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AllOfThem:
+    """What the console restricts of the sources that it has: nothing."""
+
+    sources: tuple[str, ...] = ()
+
+
+_CONSOLE: Final = _AllOfThem()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +97,7 @@ class SignedIn:
     """An administrator at one request."""
 
     session: ConsoleSession
-    account: Account
+    account: AdministratorAccount
     role: Role
 
     def is_proved(self, now: float) -> bool:
@@ -116,7 +132,7 @@ class ConsoleSignIn:
     def __init__(
         self,
         directory: Directory,
-        source: DirectorySource,
+        sources: SourcesOf,
         *,
         throttle: Throttle,
         factor_throttle: Throttle,
@@ -127,9 +143,8 @@ class ConsoleSignIn:
         signing_key: bytes,
         clock: Callable[[], float],
     ) -> None:
-        self._directory = directory
         self._rows = directory.administrators
-        self._source = source
+        self._sources = sources
         self._throttle = throttle
         self._factor_throttle = factor_throttle
         self._factors = factors
@@ -154,11 +169,13 @@ class ConsoleSignIn:
         if account.must_change_password:
             self._record(Event.CONSOLE_REFUSED, browser, username, "the password is temporary")
             raise NoSecondFactor
-        if not (await self._factors.of(account.person.subject_id)).any:
+        if not (await self._factors.of(account.subject_id)).any:
             self._record(Event.CONSOLE_REFUSED, browser, username, "no second factor")
             raise NoSecondFactor
         bound = digest(browser.secret)
-        return self._steps.dumps([account.id, account.person.revision, bound, self._clock()])
+        return self._steps.dumps(
+            [account.subject_id, account.person.revision, bound, self._clock()]
+        )
 
     async def check_code(
         self, step: str, code: str, browser: ConsoleBrowser, *, is_recovery: bool = False
@@ -188,7 +205,9 @@ class ConsoleSignIn:
             raise NoSecondFactor
         return await self.begin(account, browser, "passkey")
 
-    async def begin(self, account: Account, browser: ConsoleBrowser, how: str) -> Opened:
+    async def begin(
+        self, account: AdministratorAccount, browser: ConsoleBrowser, how: str
+    ) -> Opened:
         """A new session of an administrator who has just used a second factor.
 
         Raises SignInOver if their role or password has changed since.
@@ -196,7 +215,7 @@ class ConsoleSignIn:
         secret, now = new_secret(), self._clock()
         session = ConsoleSession(
             key=digest(secret),
-            subject_id=account.person.subject_id,
+            subject_id=account.subject_id,
             created_at=now,
             used_at=now,
             expires_at=now + IDLE,
@@ -225,9 +244,8 @@ class ConsoleSignIn:
         role = role_named(account.role)
         if role is None or now >= session.created_at + ABSOLUTE:
             return None
-        if now - session.used_at >= TOUCHED:
-            until = min(now + IDLE, session.created_at + ABSOLUTE)
-            await self._rows.use(session.key, now, until)
+        if now - session.used_at >= TOUCHED and not await self._use(session, account, now):
+            return None
         return SignedIn(session, account, role)
 
     async def prove(self, signed_in: SignedIn, code: str, browser: ConsoleBrowser) -> None:
@@ -261,49 +279,87 @@ class ConsoleSignIn:
         event = self._ended(signed_in.account, browser)
         return await self._rows.end(signed_in.session.subject_id, key, event)
 
+    async def _use(
+        self, session: ConsoleSession, account: AdministratorAccount, now: float
+    ) -> bool:
+        """Note the use of a session, which ends if its source no longer knows the administrator.
+
+        While their source is down it is not extended: it ends half an hour after the source last
+        vouched for them (R-191).
+        """
+        try:
+            is_known = await self._is_known(account)
+        except SourceUnavailable:
+            return True
+        if is_known:
+            until = min(now + IDLE, session.created_at + ABSOLUTE)
+            await self._rows.use(session.key, now, until)
+        else:
+            nobody = ConsoleBrowser(session.address or "", "", "")
+            detail = f"{account.source} no longer knows them"
+            event = self._event(Event.CONSOLE_SIGNED_OUT, nobody, account.username, detail)
+            await self._rows.end(account.subject_id, None, event)
+        return is_known
+
+    async def _is_known(self, account: AdministratorAccount) -> bool:
+        """Whether somebody's source still knows them; one that cannot say is trusted for a while.
+
+        Raises SourceUnavailable.
+        """
+        if account.is_built_in:
+            return True
+        sources = await self._sources(frozenset({account.source}))
+        return await sources.by_subject(account.subject_id) is not None
+
     async def _administrator(
         self, username: str, password: str, browser: ConsoleBrowser
-    ) -> Account:
-        """The account with a role whose password this is. Raises WrongPassword or HashingBusy."""
+    ) -> AdministratorAccount:
+        """Whoever has a role, and this password in their source.
+
+        Raises WrongPassword, HashingBusy, or SourceUnavailable.
+        """
         began, device = time.monotonic(), self._known_device(username, browser)
-        self._source.check_capacity(is_known=device is not None)
+        sources = await self._sources(await self._rows.sources())
+        sources.check_capacity(_CONSOLE, username, is_known=device is not None)
         attempt = Attempt(username, browser.address, device)
         try:
             async with self._throttle.attempt(attempt, self._clock()) as admission:
-                person = await self._verified(username, password, admission)
+                account = await self._verified(sources, username, password, admission)
         except TooManyAttempts:
             self._refused(browser, username, "too many attempts")
             raise
-        account = None
-        if person is not None:
-            account = await self._directory.account_by_id(
-                person.subject_id.removeprefix(SUBJECT_PREFIX)
-            )
-        if account is not None and role_named(account.role) is not None:
+        except BusyRefusal:
+            self._refused(browser, username, "wrong name or password")
+            raise
+        if account is not None:
             return account
         self._refused(browser, username, "wrong name or password")
         # Neither its time nor its words may tell a wrong password from one without a role.
-        await asyncio.sleep(began + await self._source.refusal_time() - time.monotonic())
-        if admission.must_answer_busy:
-            raise BusyRefusal
+        await sources.wait_for_refusal(
+            _CONSOLE, username, began, must_answer_busy=admission.must_answer_busy
+        )
         raise WrongPassword
 
-    async def _verified(self, username: str, password: str, admission: Admission) -> Person | None:
-        """The person whose password this is; a disabled one is as unknown as any other."""
-        identified = await self._source.identify(username)
-        admission.must_answer_busy = identified.is_busy
+    async def _verified(
+        self, sources: SourcesInUse, username: str, password: str, admission: Admission
+    ) -> AdministratorAccount | None:
+        """The administrator whose password this is; a disabled one is as unknown as any other."""
         try:
-            person = await self._source.verify(identified, password, admitted=True)
+            found = await sources.check_password(_CONSOLE, username, password, admission)
         except PersonDisabled:
             admission.succeeded()
             return None
-        except (BusyRefusal, TemporaryPasswordExpired):
-            person = None  # it counts, or guesses would be free while the server is busy
-        if person is None:
-            admission.refused()
-        else:
-            admission.succeeded()
-        return person
+        if found is None:
+            return None
+        admission.succeeded()
+        return await self._with_role(found[1].subject_id)
+
+    async def _with_role(self, subject_id: str) -> AdministratorAccount | None:
+        """Somebody who may sign in here at this moment."""
+        account = await self._rows.by_subject(subject_id)
+        if account is None or not account.enabled or role_named(account.role) is None:
+            return None
+        return account
 
     def _known_device(self, username: str, browser: ConsoleBrowser) -> str | None:
         """The ID of this browser, if this administrator has signed in in it before."""
@@ -318,24 +374,28 @@ class ConsoleSignIn:
         device_id = self._known_device(username, browser) or new_id()
         return device_id, self._signer.sign_device(username_key(username), device_id)
 
-    async def _account_of(self, step: str, browser: ConsoleBrowser) -> Account:
+    async def _account_of(self, step: str, browser: ConsoleBrowser) -> AdministratorAccount:
         """Raises SignInOver."""
         try:
-            account_id, revision, bound, began = self._steps.loads(step)
+            subject_id, revision, bound, began = self._steps.loads(step)
         except BadSignature:
             raise SignInOver from None
         if not 0 <= self._clock() - began <= BETWEEN:
             raise SignInOver
-        account = await self._directory.account_by_id(account_id)
+        account = await self._with_role(subject_id)
         if account is None or bound != digest(browser.secret):
             raise SignInOver
-        is_same = account.person.revision == revision
-        if not (is_same and account.enabled and role_named(account.role)):
+        if account.person.revision != revision:
             raise SignInOver
         return account
 
     async def _check_factor(
-        self, account: Account, code: str, browser: ConsoleBrowser, *, is_recovery: bool = False
+        self,
+        account: AdministratorAccount,
+        code: str,
+        browser: ConsoleBrowser,
+        *,
+        is_recovery: bool = False,
     ) -> None:
         """Raises WrongCode."""
         check = self._factors.check_recovery_code if is_recovery else self._factors.check_totp
@@ -348,7 +408,7 @@ class ConsoleSignIn:
 
     async def _counted(
         self,
-        account: Account,
+        account: AdministratorAccount,
         browser: ConsoleBrowser,
         is_right: Callable[[Holder], Awaitable[bool]],
     ) -> bool:
@@ -365,7 +425,7 @@ class ConsoleSignIn:
 
     async def _account_of_passkey(
         self, asked: str, answer: str, browser: ConsoleBrowser
-    ) -> Account | None:
+    ) -> AdministratorAccount | None:
         """The administrator whose passkey this is; None for anybody else. Raises SignInOver."""
         nobody = Holder(subject_id="", address=browser.address)
         try:
@@ -374,8 +434,8 @@ class ConsoleSignIn:
             raise SignInOver from None
         except FactorRefused:
             return None
-        account = await self._directory.account_by_id(subject_id.removeprefix(SUBJECT_PREFIX))
-        if account is None or not (account.enabled and role_named(account.role)):
+        account = await self._with_role(subject_id)
+        if account is None or not await self._is_known(account):
             return None
         return account
 
@@ -398,11 +458,11 @@ class ConsoleSignIn:
             detail=detail,
         )
 
-    def _ended(self, account: Account, browser: ConsoleBrowser) -> AuditEvent:
+    def _ended(self, account: AdministratorAccount, browser: ConsoleBrowser) -> AuditEvent:
         return self._event(Event.CONSOLE_SIGNED_OUT, browser, account.username, "signed out")
 
 
-def holder_of(account: Account, browser: ConsoleBrowser) -> Holder:
+def holder_of(account: AdministratorAccount, browser: ConsoleBrowser) -> Holder:
     """The owner of second factors, for their records."""
     person = account.person
     return Holder(subject_id=person.subject_id, username=person.username, address=browser.address)

@@ -7,10 +7,10 @@ from worksgate.administration.errors import Forbidden, NotFound, Refused
 from worksgate.administration.leaving import Leaving, StepOutcome
 from worksgate.administration.people import PeopleAdministration
 from worksgate.credentials.usernames import username_key
-from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.database import Directory
 from worksgate.directory.departures import Departure, Proof
 from worksgate.settings.sources.common import BUILT_IN
+from worksgate.sources import Person
 
 
 class DepartureAdministration:
@@ -97,9 +97,6 @@ class DepartureAdministration:
 
     async def _departure(self, name: str, source: str | None, due_at: float) -> Departure:
         person = await self._people.named(name, source)
-        account_id = person.subject_id.removeprefix(SUBJECT_PREFIX)
-        is_account = account_id != person.subject_id
-        account = await self._directory.account_by_id(account_id) if is_account else None
         return Departure(
             subject_id=person.subject_id,
             source=source or BUILT_IN,
@@ -107,5 +104,10 @@ class DepartureAdministration:
             due_at=due_at,
             planned_at=self._actor.now(),
             actor=self._actor.name,
-            role=None if account is None else account.role,
+            role=await self._role_of(person),
         )
+
+    async def _role_of(self, person: Person) -> str | None:
+        """Their role in the console, if any."""
+        found = await self._directory.administrators.by_subject(person.subject_id)
+        return None if found is None else found.role

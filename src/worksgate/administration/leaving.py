@@ -116,8 +116,13 @@ class Leaving:
             person = await self._directory.people.find(departure.subject_id)
             if person is None or not person.enabled:
                 return 0
+            name = person.person.username
             is_done = await self._directory.people.set_enabled(
-                departure.subject_id, False, event, author
+                departure.subject_id,
+                False,
+                event,
+                author,
+                check_role=partial(_check_role, departure, name),
             )
             return int(bool(is_done))
         account = await self._directory.account_by_id(
@@ -129,8 +134,7 @@ class Leaving:
             present = await transaction.account(account.username)
             if present is None or present.id != account.id:
                 raise ConcurrentChange("the person has just been renamed: try again")
-            if present.role not in (None, departure.role):
-                raise NowAdministrator(f"{present.username} has become an administrator")
+            _check_role(departure, present.username, present.role)
             disabled = replace(present, enabled=False)
             await check_owner_stays(transaction, present, disabled)
             await transaction.change_account(present, disabled, event.at)
@@ -200,6 +204,12 @@ async def _carry_out_due(directory: Directory, leaving: Leaving, turn: Turn, unt
                 )
         if not await turn.keep():
             return
+
+
+def _check_role(departure: Departure, username: str, role: str | None) -> None:
+    """Raise NowAdministrator if somebody has been given a role since it was planned."""
+    if role not in (None, departure.role):
+        raise NowAdministrator(f"{username} has become an administrator")
 
 
 def _record(departure: Departure, event: Event, at: float, detail: str) -> AuditEvent:

@@ -6,6 +6,7 @@ from their last sign-in.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import NotFound, Outdated, Refused, found
@@ -108,7 +109,7 @@ class PeopleAdministration:
     ) -> int:
         """Disable or enable a person of another source; the version that they have then.
 
-        Raises NotFound, or Outdated if they have another version than expected.
+        Raises NotFound, Forbidden, or Outdated if they have another version than expected.
         """
         person = (await self.by_subject(subject_id)).person
         version = await self._record_enabled(
@@ -214,7 +215,12 @@ class PeopleAdministration:
             person, Event.USER_CHANGED, author.detail(what), at=author.at
         )
         version = await self._directory.people.set_enabled(
-            person.subject_id, enabled, event, author, expected_version=expected_version
+            person.subject_id,
+            enabled,
+            event,
+            author,
+            expected_version=expected_version,
+            check_role=partial(self._actor.check_may_act_on, person.username),
         )
         if version is None and expected_version is not None:
             raise Outdated(f"{person.username} has been changed by somebody else meanwhile")
@@ -236,4 +242,5 @@ class PeopleAdministration:
             if source not in known:
                 problem += f"; there is no source {source!r}; the sources are: {', '.join(known)}"
             raise NotFound(problem)
+        self._actor.check_may_act_on(remembered.person.username, remembered.role)
         return remembered.person

@@ -7,9 +7,11 @@ of its own.
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+import structlog
 
 from worksgate.administration import Actor, Administration
 from worksgate.administration.console_sign_in import ConsoleSignIn
@@ -40,9 +42,12 @@ from worksgate.provider.account.notices import ignore_outcome
 from worksgate.provider.factors import FACTOR_POLICY, RelyingParty
 from worksgate.provider.factors.pending_secrets import PendingSecrets
 from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import Throttle
 from worksgate.settings.options import Settings
+from worksgate.settings.sources.common import BUILT_IN
+from worksgate.sources import Source
 from worksgate.store import Store
 from worksgate.web.console.application import ConsoleApplication
 from worksgate.web.console.examination import Examination
@@ -55,6 +60,8 @@ from worksgate.web.pages.previews import Previews
 
 if TYPE_CHECKING:
     from worksgate.bootstrap.notices import Mail
+
+_log = structlog.get_logger("worksgate.console")
 
 
 def create_console(
@@ -89,8 +96,9 @@ async def open_console(
     """Everything that the console works with."""
     async with AsyncExitStack() as stack:
         base = await _open_base(settings, database, clock, stack)
-        sign_in, factors = _open_sign_in(base, stack)
-        administration = _administrations(base, stack)
+        parts = _sign_in_parts(base, stack)
+        sign_in, factors = _open_sign_in(base, parts, stack)
+        administration = _administrations(base, parts)
         asked = examiner(settings)
         examination = Examination(asked.installation, clock)
         stack.push_async_callback(examination.close)
@@ -153,7 +161,17 @@ async def _open_base(
     )
 
 
-def _open_sign_in(base: _Base, stack: AsyncExitStack) -> tuple[ConsoleSignIn, Factors]:
+def _sign_in_parts(base: _Base, stack: AsyncExitStack) -> SignInPartsOnDemand:
+    """What a trace asks, and sources whose people are administrators."""
+    give_store = already_open(base.store)
+    return SignInPartsOnDemand(
+        base.settings, base.directory, give_store, base.hashing, stack, base.clock
+    )
+
+
+def _open_sign_in(
+    base: _Base, parts: SignInPartsOnDemand, stack: AsyncExitStack
+) -> tuple[ConsoleSignIn, Factors]:
     """The sign-in of administrators, and their second factors."""
     settings, directory, key = base.settings, base.directory, base.signing_key
     party = RelyingParty.of(
@@ -164,16 +182,9 @@ def _open_sign_in(base: _Base, stack: AsyncExitStack) -> tuple[ConsoleSignIn, Fa
     stack.push_async_callback(strangers.close)
     factors = Factors(rows, base.audit, party, PendingSecrets.under(key), strangers)
     stack.callback(factors.close)
-    source = DirectorySource(
-        directory,
-        base.hashing,
-        company=settings.company_name,
-        temporary_lifetime=settings.temporary_password_lifetime,
-        clock=base.clock,
-    )
     sign_in = ConsoleSignIn(
         directory,
-        source,
+        partial(_sources_of_administrators, _built_in(base), parts),
         throttle=Throttle(base.store, throttle_policy(settings), key=key),
         factor_throttle=Throttle(base.store, FACTOR_POLICY, "factor", key=key),
         factors=factors,
@@ -186,12 +197,42 @@ def _open_sign_in(base: _Base, stack: AsyncExitStack) -> tuple[ConsoleSignIn, Fa
     return sign_in, factors
 
 
-def _administrations(base: _Base, stack: AsyncExitStack) -> Callable[[Actor], Administration]:
+def _built_in(base: _Base) -> DirectorySource:
+    return DirectorySource(
+        base.directory,
+        base.hashing,
+        company=base.settings.company_name,
+        temporary_lifetime=base.settings.temporary_password_lifetime,
+        clock=base.clock,
+    )
+
+
+async def _sources_of_administrators(
+    built_in: DirectorySource, parts: SignInPartsOnDemand, names: frozenset[str]
+) -> SourcesInUse:
+    """The built-in directory, which is asked first, and the named sources with passwords.
+
+    Each is asked for every name: a domain that one of them owns keeps no owner out.
+    """
+    passwords: dict[str, Source] = {BUILT_IN: built_in}
+    if not names:
+        return SourcesInUse(passwords)
+    try:
+        opened = await parts.sources()
+    except ValueError as error:  # those of the built-in directory get in all the same
+        _log.warning("console.unavailable", reason=f"the settings of a source: {error}")
+        return SourcesInUse(passwords)
+    passwords |= {
+        name: source
+        for name, source in opened.passwords.items()
+        if name in names and name != BUILT_IN
+    }
+    return replace(opened, passwords=passwords, redirects={}, domains={}, changer=None)
+
+
+def _administrations(base: _Base, parts: SignInPartsOnDemand) -> Callable[[Actor], Administration]:
     """What makes the administration of each administrator."""
     give_store = already_open(base.store)
-    parts = SignInPartsOnDemand(
-        base.settings, base.directory, give_store, base.hashing, stack, base.clock
-    )
 
     def administration(actor: Actor) -> Administration:
         return Administration(

@@ -12,12 +12,12 @@ from worksgate.cli.running import administer, read_installation
 from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
-    from worksgate.directory import Account
+    from worksgate.directory.administrators import AdministratorAccount
 
 NO_ROLE = "none"
 ROLES = ("owner", "admin", "help_desk", "auditor")
 """Those of ``administration.roles``, which would load the database; a test compares them."""
-_COLUMNS = ("Username", "Name", "Role", "Enabled")
+_COLUMNS = ("Username", "Name", "Source", "Role", "Enabled")
 
 
 @click.group("admin", cls=CommandGroup)
@@ -72,19 +72,26 @@ def list_administrators(*, config: Path | None, as_json: bool) -> None:
 @app.command("set-role")
 @click.argument("username")
 @click.argument("role", type=click.Choice([*ROLES, NO_ROLE]))
+@click.option(
+    "--source", metavar="NAME", help="The source of a person who is not in the built-in one."
+)
 @config_option
 @json_option
-def set_role(*, username: str, role: str, config: Path | None, as_json: bool) -> None:
-    """Give a person of the built-in directory a role, or none.
+def set_role(
+    *, username: str, role: str, source: str | None, config: Path | None, as_json: bool
+) -> None:
+    """Give a person a role, or none.
 
     They sign in to the console with their password and their authenticator app, which they set up
-    at their own account page. Their sessions in the console end.
+    at their own account page. Their sessions in the console end. People of LDAP or of a function
+    are known here from their first sign-in; people of an OpenID provider cannot have a role.
     """
     from worksgate.administration.roles import Role
 
     given = None if role == NO_ROLE else Role(role)
     account = administer(
-        read_installation(config), lambda each: each.administrators.set_role(username, given)
+        read_installation(config),
+        lambda each: each.administrators.set_role(username, given, source=source),
     )
     if as_json:
         print_json(_document(account))
@@ -109,19 +116,21 @@ def _print_link(made: str, *, as_json: bool) -> None:
     note("It works once, for half an hour. Open it in a browser that reaches the console.")
 
 
-def _document(account: "Account") -> dict[str, object]:
+def _document(account: "AdministratorAccount") -> dict[str, object]:
     return {
         "username": account.username,
         "name": account.name,
+        "source": account.source,
         "role": account.role,
         "enabled": account.enabled,
     }
 
 
-def _row(account: "Account") -> tuple[str, ...]:
+def _row(account: "AdministratorAccount") -> tuple[str, ...]:
     return (
         account.username,
         account.name,
+        account.source,
         account.role or "",
         "yes" if account.enabled else "no",
     )

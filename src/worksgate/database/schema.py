@@ -73,7 +73,10 @@ people = Table(
     Column("vouched_at", Double),
     Column("lapse_told_at", Double),
     Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("role", String(32)),
 )
+"""``role`` is that of an administrator of the console."""
+Index("ix_people_role", people.c.role, sqlite_where=people.c.role.is_not(None))
 
 totp_secrets = Table(
     "totp_secrets",

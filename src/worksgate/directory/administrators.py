@@ -1,31 +1,78 @@
 """Administrators of the console: who has a role, their sessions, and the one-time first link.
 
-A session is only as good as its account at this moment: it ends with the account's role, password,
-second factor or permission to sign in (R-152, R-156). Keys are digests of secrets that only the
-browser has.
+They are accounts of the built-in directory, or people of other sources, remembered from their last
+sign-in. A session is only as good as its account at this moment: it ends with the account's role,
+password, second factor or permission to sign in (R-152, R-156). Keys are digests of secrets that
+only the browser has.
 """
 
 import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import RowMapping, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
+from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import Connections, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.rows import account_from
+from worksgate.settings.sources.common import BUILT_IN
+from worksgate.sources import Person
 
 OWNER = "owner"
 """The role that must not be lost (``administration.roles``)."""
 
 _ACCOUNTS = schema.accounts
+_PEOPLE = schema.people
 _SESSIONS = schema.console_sessions
 _LINKS = schema.first_links
-_SUBJECT = SUBJECT_PREFIX + _ACCOUNTS.c.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdministratorAccount:
+    """Somebody of any source, as stored now; without a ``role`` they are no administrator.
+
+    ``password_changed_at`` and ``must_change_password`` are of the built-in directory only.
+    """
+
+    person: Person
+    source: str
+    enabled: bool
+    role: str | None
+    must_change_password: bool = False
+    password_changed_at: float | None = None
+
+    @classmethod
+    def of(cls, account: Account) -> "AdministratorAccount":
+        """An account of the built-in directory."""
+        return cls(
+            person=account.person,
+            source=BUILT_IN,
+            enabled=account.enabled,
+            role=account.role,
+            must_change_password=account.must_change_password,
+            password_changed_at=account.password_changed_at,
+        )
+
+    @property
+    def subject_id(self) -> str:
+        return self.person.subject_id
+
+    @property
+    def username(self) -> str:
+        return self.person.username
+
+    @property
+    def name(self) -> str:
+        return self.person.name
+
+    @property
+    def is_built_in(self) -> bool:
+        return self.source == BUILT_IN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,53 +104,63 @@ class AdministratorRows:
         return self._connections.unfinished
 
     @run_to_completion
-    async def all(self) -> list[Account]:
+    async def all(self) -> list[AdministratorAccount]:
         """Everybody with a role, by name."""
-        query = select(_ACCOUNTS).where(_ACCOUNTS.c.role.is_not(None))
         async with self._connections.reading() as connection:
-            rows = await connection.execute(query.order_by(_ACCOUNTS.c.username_key))
-            return [account_from(row) for row in rows.mappings()]
+            accounts = select(_ACCOUNTS).where(_ACCOUNTS.c.role.is_not(None))
+            people = select(_PEOPLE).where(_PEOPLE.c.role.is_not(None))
+            found = [_of_account(row) for row in (await connection.execute(accounts)).mappings()]
+            found += [_of_person(row) for row in (await connection.execute(people)).mappings()]
+        return sorted(found, key=lambda each: (username_key(each.username), each.source))
+
+    @run_to_completion
+    async def by_subject(self, subject_id: str) -> AdministratorAccount | None:
+        """Somebody as they are now, with or without a role."""
+        async with self._connections.reading() as connection:
+            return await _by_subject(connection, subject_id)
+
+    @run_to_completion
+    async def sources(self) -> frozenset[str]:
+        """The other sources whose people have a role, and are enabled."""
+        query = select(_PEOPLE.c.source).where(_PEOPLE.c.role.is_not(None), _PEOPLE.c.enabled)
+        async with self._connections.reading() as connection:
+            return frozenset(await connection.scalars(query.distinct()))
 
     # Sessions
 
     @run_to_completion
-    async def begin(self, session: ConsoleSession, seen: Account, event: AuditEvent) -> bool:
+    async def begin(
+        self, session: ConsoleSession, seen: AdministratorAccount, event: AuditEvent
+    ) -> bool:
         """Store a session, with its record, of an account as it was ``seen``.
 
         False if its role, its password or the permission to sign in has changed since: what ends
         sessions would have missed this one (R-156).
         """
-        unchanged = (
-            _ACCOUNTS.c.id == seen.id,
-            _ACCOUNTS.c.enabled,
-            _ACCOUNTS.c.role == seen.role,
-            _ACCOUNTS.c.password_changed_at == seen.password_changed_at,
-        )
         async with self._connections.writing() as connection:
-            if not await connection.scalar(select(exists().where(*unchanged))):
+            present = await _by_subject(connection, seen.subject_id)
+            if present is None or not present.enabled or _rights(present) != _rights(seen):
                 return False
             await connection.execute(insert(_SESSIONS).values(_values(session)))
             await write_events(connection, event)
             return True
 
     @run_to_completion
-    async def find(self, key: str, now: float) -> tuple[ConsoleSession, Account] | None:
+    async def find(
+        self, key: str, now: float
+    ) -> tuple[ConsoleSession, AdministratorAccount] | None:
         """A session that is not over, and its account as it is now; None without a role."""
-        query = select(_SESSIONS, _ACCOUNTS.c.id.label("account_id")).where(
-            _SESSIONS.c.key == key,
-            _SESSIONS.c.expires_at > now,
-            _SESSIONS.c.created_at <= now,
-            _SESSIONS.c.subject_id == _SUBJECT,
-            _ACCOUNTS.c.enabled,
-            _ACCOUNTS.c.role.is_not(None),
+        query = select(_SESSIONS).where(
+            _SESSIONS.c.key == key, _SESSIONS.c.expires_at > now, _SESSIONS.c.created_at <= now
         )
         async with self._connections.reading() as connection:
             row = (await connection.execute(query)).mappings().first()
             if row is None:
                 return None
-            by_id = select(_ACCOUNTS).where(_ACCOUNTS.c.id == row["account_id"])
-            account = (await connection.execute(by_id)).mappings().one()
-        return _session(row), account_from(account)
+            account = await _by_subject(connection, row["subject_id"])
+        if account is None or not account.enabled or account.role is None:
+            return None
+        return _session(row), account
 
     @run_to_completion
     async def of(self, subject_id: str, now: float) -> list[ConsoleSession]:
@@ -206,6 +263,43 @@ async def end_console_sessions(connection: AsyncConnection, subject_id: str) -> 
     """End all sessions of an administrator, within a transaction; return how many."""
     own = _SESSIONS.c.subject_id == subject_id
     return (await connection.execute(delete(_SESSIONS).where(own))).rowcount
+
+
+async def _by_subject(connection: AsyncConnection, subject_id: str) -> AdministratorAccount | None:
+    if subject_id.startswith(SUBJECT_PREFIX):
+        account_id = subject_id.removeprefix(SUBJECT_PREFIX)
+        account = select(_ACCOUNTS).where(_ACCOUNTS.c.id == account_id)
+        found = (await connection.execute(account)).mappings().first()
+        return None if found is None else _of_account(found)
+    person = select(_PEOPLE).where(_PEOPLE.c.subject_id == subject_id)
+    found = (await connection.execute(person)).mappings().first()
+    return None if found is None else _of_person(found)
+
+
+def _of_account(row: RowMapping) -> AdministratorAccount:
+    return AdministratorAccount.of(account_from(row))
+
+
+def _of_person(row: RowMapping) -> AdministratorAccount:
+    return AdministratorAccount(
+        person=Person(
+            subject_id=row["subject_id"],
+            username=row["username"],
+            name=row["name"],
+            external_key=row["external_key"],
+            works_account=row["works_account"],
+            email=row["email"],
+            groups=tuple(row["groups"]),
+        ),
+        source=row["source"],
+        enabled=row["enabled"],
+        role=row["role"],
+    )
+
+
+def _rights(account: AdministratorAccount) -> tuple[str | None, float | None]:
+    """What a session of an account depends on, besides that it may sign in."""
+    return account.role, account.password_changed_at
 
 
 async def _is_link(connection: AsyncConnection, key: str, now: float) -> bool:

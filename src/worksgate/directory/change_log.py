@@ -195,7 +195,7 @@ class ChangeLog:
             for table, key, role, ids, beginning in (
                 (schema.clients, "client_id", null(), of_clients, ""),
                 (schema.accounts, "id", schema.accounts.c.role, accounts, SUBJECT_PREFIX),
-                (schema.people, "subject_id", null(), of_people, ""),
+                (schema.people, "subject_id", schema.people.c.role, of_people, ""),
             ):
                 query = select(table.c[key], table.c.version, role.label("role"))
                 rows = await connection.execute(query.where(table.c[key].in_(sorted(ids))))

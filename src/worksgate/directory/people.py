@@ -5,7 +5,7 @@ the source's latest data, is written at sign-ins, and can be disabled here regar
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.administrators import end_console_sessions
 from worksgate.directory.change_log import (
     Author,
     ChangeKind,
@@ -42,6 +43,7 @@ from worksgate.directory.key_ownership import (
 from worksgate.sources import Person
 
 _MAX_LISTED = 10_000
+CheckRole = Callable[[str | None], None]
 
 _log = structlog.get_logger("worksgate.directory.people")
 
@@ -51,7 +53,7 @@ class RememberedPerson:
     """A person whom another source has authenticated; times are seconds since the epoch.
 
     ``vouched_at`` is the latest time. ``last_login_at`` is the last completed sign-in: None if
-    something else has always prevented it.
+    something else has always prevented it. ``role`` is theirs in the console, if any.
     """
 
     source: str
@@ -60,6 +62,8 @@ class RememberedPerson:
     first_login_at: float
     last_login_at: float | None
     vouched_at: float
+    role: str | None = None
+    version: int = 0
 
 
 class People:
@@ -182,27 +186,63 @@ class People:
         author: Author | None = None,
         *,
         expected_version: int | None = None,
+        check_role: CheckRole | None = None,
     ) -> int | None:
         """Disable or enable a person, together with the audit record; None if there is nobody.
 
         Returns the version that they have then, which is never 0. That an ``author`` changed it is
-        kept. Nobody either is a person of another version than expected.
+        kept. Nobody either is a person of another version than expected. ``check_role`` gets the
+        role that they have, and may raise to refuse.
         """
         same = _TABLE.c.subject_id == subject_id
-        columns = select(_TABLE.c.enabled, _TABLE.c.version)
+        columns = select(_TABLE.c.enabled, _TABLE.c.version, _TABLE.c.role)
         async with self._connections.writing() as connection:
             found = (await connection.execute(columns.where(same))).first()
             if found is None or expected_version not in (None, found.version):
                 return None
+            if check_role is not None:
+                check_role(found.role)
             version: int = found.version + 1
             await connection.execute(
                 update(_TABLE).where(same).values(enabled=enabled, version=version)
             )
+            if not enabled:
+                await end_console_sessions(connection, subject_id)
             await write_events(connection, event)
             if author is not None and found.enabled != enabled:
                 changed = [FieldChange("enabled", found.enabled, enabled)]
                 row = change_values(author, ChangeKind.PERSON, subject_id, version, changed)
                 await write_changes(connection, [row])
+            return version
+
+    @run_to_completion
+    async def set_role(
+        self,
+        subject_id: str,
+        role: str | None,
+        event: AuditEvent,
+        author: Author,
+        *,
+        expected_version: int | None = None,
+    ) -> int | None:
+        """Give a person a role in the console, or take it; their sessions there end.
+
+        Returns the version that they have then; None if there is nobody, or nobody of the version
+        expected.
+        """
+        same = _TABLE.c.subject_id == subject_id
+        columns = select(_TABLE.c.role, _TABLE.c.version)
+        async with self._connections.writing() as connection:
+            found = (await connection.execute(columns.where(same))).first()
+            if found is None or expected_version not in (None, found.version):
+                return None
+            version: int = found.version + 1
+            await connection.execute(update(_TABLE).where(same).values(role=role, version=version))
+            await end_console_sessions(connection, subject_id)
+            await write_events(connection, event)
+            changed = [FieldChange("role", found.role, role)]
+            row = change_values(author, ChangeKind.ROLE, subject_id, version, changed)
+            await write_changes(connection, [row])
             return version
 
     async def _remember(self, source: str, person: Person, now: float) -> Person | None:
@@ -329,4 +369,6 @@ def _remembered(row: Row) -> RememberedPerson:
         first_login_at=row["first_login_at"],
         last_login_at=row["last_login_at"] or None,
         vouched_at=max(row["vouched_at"] or _NEVER, row["last_login_at"]),
+        role=row["role"],
+        version=row["version"],
     )

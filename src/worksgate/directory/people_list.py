@@ -25,10 +25,8 @@ from sqlalchemy import (
     case,
     cast,
     exists,
-    false,
     func,
     literal,
-    null,
     or_,
     select,
     union_all,
@@ -272,7 +270,7 @@ def _queries(wanted: PeopleFilter) -> list[_Query]:
     queries: list[_Query] = []
     if wanted.source in (None, BUILT_IN):
         queries.append((_filtered(_of_accounts(), wanted, _ACCOUNTS), _ACCOUNTS, _SUBJECT))
-    if wanted.source != BUILT_IN and wanted.state is not PeopleState.ADMINISTRATORS:
+    if wanted.source != BUILT_IN:
         people = _filtered(_of_people(), wanted, _PEOPLE)
         if wanted.source is not None:
             people = people.where(_PEOPLE.source == wanted.source)
@@ -312,7 +310,7 @@ def _of_people() -> Select[Any]:
         _PEOPLE.email,
         _PEOPLE.enabled,
         _has_factor(_PEOPLE.subject_id),
-        null().label("role"),
+        _PEOPLE.role,
         func.nullif(_PEOPLE.last_login_at, 0.0).label("last_login_at"),
     )
 
@@ -330,9 +328,7 @@ def _conditions(columns: Any) -> Mapping[PeopleState, ColumnElement[bool]]:
         PeopleState.NO_KEY: and_(columns.external_key.is_(None), columns.works_account.is_(None)),
         PeopleState.DISABLED: columns.enabled.is_(False),
         PeopleState.NEVER: _last_of(columns) == 0.0,
-        PeopleState.ADMINISTRATORS: (
-            false() if columns is _PEOPLE else _ACCOUNTS.role.is_not(None)
-        ),
+        PeopleState.ADMINISTRATORS: columns.role.is_not(None),
     }
 
 

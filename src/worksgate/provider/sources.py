@@ -7,7 +7,7 @@ only; a source that owns none is asked for every name.
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,7 +15,6 @@ from typing import Protocol
 from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.credentials.usernames import username_key
 from worksgate.directory.remembered import RememberedPeople
-from worksgate.oauth.model import Client
 from worksgate.provider.throttle import Admission
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import (
@@ -33,6 +32,13 @@ from worksgate.sources import (
 
 class UnknownSource(Exception):
     """There is no such source, or the client does not use it."""
+
+
+class RestrictsSources(Protocol):
+    """A client, or whatever else may restrict the sources; empty allows all."""
+
+    @property
+    def sources(self) -> Collection[str]: ...
 
 
 class PasswordChanger(Protocol):
@@ -71,7 +77,7 @@ class SourcesInUse:
     people: RememberedPeople | None = None
     changer: PasswordChanger | None = None
 
-    def for_password(self, client: Client, username: str) -> Sequence[Source]:
+    def for_password(self, client: RestrictsSources, username: str) -> Sequence[Source]:
         """The sources that may know this name's password, in order.
 
         None if another provider owns the name's domain: nobody else may see the password.
@@ -82,26 +88,28 @@ class SourcesInUse:
         owners = [each for each in allowed if self._owns(each.name, username)]
         return owners or [each for each in allowed if not self.domains.get(each.name)]
 
-    def check_capacity(self, client: Client, username: str, *, is_known: bool = True) -> None:
+    def check_capacity(
+        self, client: RestrictsSources, username: str, *, is_known: bool = True
+    ) -> None:
         """Raises HashingBusy if the first source to be asked could not check a password now."""
         first = next(iter(self.for_password(client, username)), None)
         if isinstance(first, HasCapacity):
             first.check_capacity(is_known=is_known)
 
-    def takes_passwords(self, client: Client) -> bool:
+    def takes_passwords(self, client: RestrictsSources) -> bool:
         return any(_is_allowed(client, name) for name in self.passwords)
 
-    def buttons(self, client: Client) -> Sequence[RedirectSource]:
+    def buttons(self, client: RestrictsSources) -> Sequence[RedirectSource]:
         """The other providers that this client's people can choose."""
         return [each for name, each in self.redirects.items() if _is_allowed(client, name)]
 
-    def redirect(self, client: Client, name: str) -> RedirectSource:
+    def redirect(self, client: RestrictsSources, name: str) -> RedirectSource:
         """The other provider of this name. Raises UnknownSource."""
         if name not in self.redirects or not _is_allowed(client, name):
             raise UnknownSource(name)
         return self.redirects[name]
 
-    def upstream_of(self, client: Client, username: str) -> RedirectSource | None:
+    def upstream_of(self, client: RestrictsSources, username: str) -> RedirectSource | None:
         """The other provider that owns the domain of a typed name, if any."""
         owners = [each for each in self.buttons(client) if self._owns(each.name, username)]
         return owners[0] if owners else None
@@ -152,7 +160,7 @@ class SourcesInUse:
 
     async def check_password(
         self,
-        client: Client,
+        client: RestrictsSources,
         username: str,
         password: str,
         admission: Admission,
@@ -196,7 +204,7 @@ class SourcesInUse:
         return None
 
     async def wait_for_refusal(
-        self, client: Client, username: str, began: float, *, must_answer_busy: bool
+        self, client: RestrictsSources, username: str, began: float, *, must_answer_busy: bool
     ) -> None:
         """End like a wrong password: for refusals of a right one, which must be indistinguishable.
 
@@ -207,7 +215,9 @@ class SourcesInUse:
         if must_answer_busy:
             raise BusyRefusal
 
-    async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
+    async def is_password_kept_here(
+        self, client: RestrictsSources, username: str, password: str
+    ) -> bool:
         """Whether it is the person's password in the built-in directory; signs nobody in.
 
         No other source is asked, since it may count that as a failure and lock the account. Raises
@@ -278,5 +288,5 @@ async def _patience(source: Source, seconds: float | None) -> AsyncIterator[None
         raise SourceUnavailable(f"{source.name} did not respond in time") from None
 
 
-def _is_allowed(client: Client, name: str) -> bool:
+def _is_allowed(client: RestrictsSources, name: str) -> bool:
     return not client.sources or name in client.sources

@@ -17,9 +17,11 @@ from worksgate.administration.console_sign_in import BETWEEN, SESSIONS, ConsoleB
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing
+from worksgate.directory.administrators import AdministratorAccount
 from worksgate.provider import stranger_records
 from worksgate.provider.account.one_time_links import LinkNotValid
 from worksgate.provider.account.password_reset import PasswordReset, ResetLinks
+from worksgate.provider.sources import SourcesInUse
 from worksgate.sources import Identified, Person
 from worksgate.web.console import people
 
@@ -74,7 +76,7 @@ async def test_r156_no_session_begins_after_what_would_have_ended_it(
     await console.make("owner", Role.OWNER)
     await console.make("admin", Role.ADMIN)
     users = console.administration.users
-    seen = await users.get("admin")
+    seen = AdministratorAccount.of(await users.get("admin"))
     console.clock.advance(1)
     match how:
         case "role":
@@ -235,8 +237,19 @@ class SlowSource:
     person: Person | None
     is_busy: bool = False
     takes: float = 0.0
+    name: str = "directory"
 
-    def check_capacity(self, *, is_known: bool) -> None:
+    async def only(self, _: frozenset[str]) -> SourcesInUse:
+        """As the sources of the console."""
+        return SourcesInUse({self.name: self})
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        raise NotImplementedError
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        return last_seen
+
+    def check_capacity(self, *, is_known: bool = True) -> None:
         return None
 
     async def identify(self, username: str) -> Identified:
@@ -256,7 +269,7 @@ async def test_r145_r157_a_guess_that_could_not_be_checked_counts(
 ) -> None:
     await console.make("owner", Role.OWNER)
     inside = await console.inside()
-    inside.sign_in._source = SlowSource(None, is_busy=True)  # type: ignore[assignment]  # slower than real ones
+    inside.sign_in._sources = SlowSource(None, is_busy=True).only
     browser = await console.browser()
     form = {"username": "owner", "password": "wrong wrong wrong"}
     statuses = [await try_password(console, browser, **form) for _ in range(12)]
@@ -272,7 +285,7 @@ async def test_r121_r157_a_right_password_without_a_role_is_refused_like_a_wrong
     person = (await console.administration.users.get("person")).person
     inside = await console.inside()
     source = SlowSource(person, is_busy=is_busy, takes=0.4)
-    inside.sign_in._source = source  # type: ignore[assignment]  # slower than real ones
+    inside.sign_in._sources = source.only
     browser = await console.browser()
     for password in (PASSWORD, "wrong wrong wrong"):
         began = time.monotonic()
@@ -287,7 +300,7 @@ async def test_r157_a_flood_of_refusals_does_not_fill_the_audit_log(
     monkeypatch.setattr(stranger_records, "DEFAULT_PER_MINUTE", 2)
     await console.make("owner", Role.OWNER)
     inside = await console.inside()
-    inside.sign_in._source = SlowSource(None, is_busy=True)  # type: ignore[assignment]  # slower than real ones
+    inside.sign_in._sources = SlowSource(None, is_busy=True).only
     browser = await console.browser()
     for number in range(6):
         await try_password(console, browser, username=f"n{number}", password="wrong wrong")
@@ -324,7 +337,7 @@ async def test_r160_a_help_desk_helps_thirty_times_an_hour(
 async def test_an_administrator_has_ten_sessions_at_most(console: ConsoleUnderTest) -> None:
     await console.make("owner", Role.OWNER)
     first = await console.signed_in("owner")
-    account = await console.administration.users.get("owner")
+    account = AdministratorAccount.of(await console.administration.users.get("owner"))
     inside, browser = await console.inside(), ConsoleBrowser("192.0.2.7", "Chrome", "secret")
     for _ in range(SESSIONS):
         console.clock.advance(1)

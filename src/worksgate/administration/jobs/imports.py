@@ -76,7 +76,7 @@ class ImportJobs:
             arguments={
                 "update": update,
                 "counts": counts,
-                "account_id": self._actor.account_id,
+                "subject_id": self._actor.subject_id,
             },
             actor=self._actor.name,
             role=None if self._actor.role is None else self._actor.role.value,

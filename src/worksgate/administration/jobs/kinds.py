@@ -66,14 +66,14 @@ async def _settled(operations: Operations, job: Job, row: JobRow) -> JobRow:
     expected = before.get("expected")
     if job.undoes is not None:
         await _check_undone(operations.people, job, row, before)
+    if row.subject_id == job.arguments.get("subject_id"):
+        raise Refused("whoever starts a change of many people is left out")
     account_id = row.subject_id.removeprefix(SUBJECT_PREFIX)
     if account_id == row.subject_id:
         if job.kind in OF_ACCOUNTS:
             raise Refused("only people of the built-in directory can have this")
         version = await _change_person(operations.people, job.kind, row.subject_id, expected)
     else:
-        if account_id == job.arguments.get("account_id"):
-            raise Refused("whoever starts a change of many people is left out")
         account = await operations.users.by_id(account_id)
         version = await _change_account(operations, job, account, expected)
     outcome = RowOutcome.UNCHANGED if _is_so(job, before) else RowOutcome.DONE

@@ -182,17 +182,17 @@ class JobRunner:
 
     async def _actor(self, job: Job) -> Actor | None:
         """Whoever has started a job, if they are enabled and have the same role (R-186)."""
-        account_id = job.arguments.get("account_id")
+        subject_id = job.arguments.get("subject_id")
         name = job.actor or ""
-        if account_id is None:
+        if subject_id is None:
             return Actor(name, self._clock)
-        account = await self._directory.account_by_id(account_id)
+        account = await self._directory.administrators.by_subject(subject_id)
         if account is None or not account.enabled or account.role != job.role:
             return None
         role = role_named(account.role)
         if not may(role, VERBS[job.kind]):
             return None
-        return Actor(name, self._clock, account_id=account_id, role=role)
+        return Actor(name, self._clock, subject_id=subject_id, role=role)
 
     async def _end(self, job: Job, state: JobState) -> None:
         what = {

@@ -201,7 +201,7 @@ class JobAdministration:
         job = Job(
             id=new_ordered_id(),
             kind=kind,
-            arguments={**arguments, "account_id": actor.account_id},
+            arguments={**arguments, "subject_id": actor.subject_id},
             actor=actor.name,
             role=None if actor.role is None else actor.role.value,
             state=JobState.RUNNING,

@@ -28,6 +28,7 @@ from worksgate.cli.demo.people import PASSWORD
 from worksgate.cli.demo.wording import TEXTS
 from worksgate.conformance.simulator.texts import choose_language
 from worksgate.credentials.secrets import new_secret
+from worksgate.directory.administrators import AdministratorAccount
 from worksgate.doctor import Finding, Severity
 from worksgate.doctor.console_examiner import ConsoleExaminer
 from worksgate.doctor.examination import examine
@@ -162,7 +163,9 @@ def open_door(
         administration = inside.administration(Actor("demo", inside.clock))
         account = await administration.users.get(owner.account.username)
         browser = ConsoleBrowser(address=address, name="", secret=new_secret())
-        return (await inside.sign_in.begin(account, browser, "demo")).secret
+        return (
+            await inside.sign_in.begin(AdministratorAccount.of(account), browser, "demo")
+        ).secret
 
     door = ConsoleDoor(
         console,

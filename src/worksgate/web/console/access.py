@@ -16,6 +16,7 @@ from worksgate.administration.errors import Refused
 from worksgate.administration.first_owner import NewOwner
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.database import Conflict
+from worksgate.directory.administrators import AdministratorAccount
 from worksgate.provider.account.one_time_links import TOKEN_PARAMETER
 from worksgate.provider.factors import recovery, totp
 from worksgate.provider.throttle import TooManyAttempts
@@ -182,7 +183,9 @@ async def make_first(visit: Visit) -> Response:
         return await again(problem=str(refusal), status=409)
     except HashingBusy:
         return await again(problem="busy", status=503)
-    session = await visit.console.sign_in.begin(owner, visit.browser, "first link")
+    session = await visit.console.sign_in.begin(
+        AdministratorAccount.of(owner), visit.browser, "first link"
+    )
     return await opened(visit, session, visit.page("codes.html", codes=codes))
 
 

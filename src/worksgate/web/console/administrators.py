@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from worksgate.administration.errors import Refused
 from worksgate.administration.roles import MAY, Role, Verb, role_named
+from worksgate.settings.sources.common import BUILT_IN
 from worksgate.web.console.visit import Visit
 
 
@@ -12,6 +13,7 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "administrators.html",
         everybody=await visit.administration.administrators.all(),
+        sources=[BUILT_IN, *_others(visit)],
         roles=list(Role),
         verbs=[verb for verb in Verb if verb is not Verb.ACCOUNT],
         may_of=MAY,
@@ -26,6 +28,11 @@ async def set_role(visit: Visit) -> Response:
     if name and role is None:
         raise Refused("there is no such role")
     account = await visit.administration.administrators.set_role(
-        visit.form.get("username", "").strip(), role
+        visit.form.get("username", "").strip(), role, source=visit.form.get("source") or None
     )
     return visit.to("/administrators", done=account.username)
+
+
+def _others(visit: Visit) -> list[str]:
+    names = [each.name for each in visit.console.settings.all_sources]
+    return [each for each in names if each != BUILT_IN]

@@ -76,7 +76,7 @@ async def needs_proof(visit: Visit) -> bool:
     """
     people, disabled = _count(visit.form), 0
     if visit.form.get("do") == JobKind.DISABLE:
-        counter = f"disabled by {visit.administrator.account.id}"
+        counter = f"disabled by {visit.administrator.account.subject_id}"
         for _ in range(min(people, UNPROVED + 1)):
             disabled = await visit.console.store.bump(counter, WINDOW, visit.now)
     return max(people, disabled) > UNPROVED

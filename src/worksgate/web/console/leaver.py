@@ -82,7 +82,6 @@ async def _page(visit: Visit, shown: Shown, *, problem: str = "") -> Response:
     proofs = await departures.proofs(subject_id)
     if departure is not None:  # an earlier one proves nothing
         proofs = [each for each in proofs if each.at >= departure.planned_at]
-    target = None if shown.account is None else shown.account.role
     return visit.page(
         "leaver.html",
         400 if problem else 200,
@@ -92,7 +91,7 @@ async def _page(visit: Visit, shown: Shown, *, problem: str = "") -> Response:
         steps=_steps(proofs),
         may_change=visit.may(Verb.CHANGE_PEOPLE),
         may_enable=visit.may(Verb.HELP),
-        may_act=may_act_on(visit.administrator.role, target),
+        may_act=may_act_on(visit.administrator.role, shown.role),
         others=[each for each in await departures.next(NEXT + 1) if each.subject_id != subject_id][
             :NEXT
         ],

@@ -57,6 +57,7 @@ class Shown:
     source: str
     enabled: bool
     account: Account | None
+    role: str | None
     last_login_at: float | None
     holdings: Holdings
 
@@ -257,6 +258,7 @@ async def find_person(visit: Visit, subject_id: str) -> Shown:
             person=account.person,
             source=BUILT_IN,
             enabled=account.enabled,
+            role=account.role,
             account=account,
             last_login_at=account.last_login_at,
             holdings=await administration.people.holdings(account.person),
@@ -267,6 +269,7 @@ async def find_person(visit: Visit, subject_id: str) -> Shown:
         source=remembered.source,
         enabled=remembered.enabled,
         account=None,
+        role=remembered.role,
         last_login_at=remembered.last_login_at,
         holdings=await administration.people.holdings(remembered.person),
     )
@@ -288,7 +291,7 @@ async def count_help(visit: Visit, people: int = 1) -> None:
         return
     helped = HELPED + 1 if people > HELPED else 0
     for _ in range(0 if helped else people):
-        helped = await visit.console.store.bump(f"help {who.account.id}", WINDOW, visit.now)
+        helped = await visit.console.store.bump(f"help {who.account.subject_id}", WINDOW, visit.now)
     if helped > HELPED:
         _log.warning("console.too_much_help", username=who.account.username)
         raise TooManyAttempts(WINDOW)
@@ -305,14 +308,13 @@ async def _page(
 ) -> Response:
     """The page of a person; ``typed`` are user keys that could not be set, for this reason."""
     role = visit.administrator.role
-    target = None if shown.account is None else shown.account.role
     person = shown.person
     changes = await changes_of(visit, person.subject_id, RECORDS)
     return visit.page(
         "person.html",
         status,
         shown=shown,
-        may_act=may_act_on(role, target),
+        may_act=may_act_on(role, shown.role),
         may_help=visit.may(Verb.HELP),
         may_disable=visit.may(Verb.DISABLE),
         may_change=visit.may(Verb.CHANGE_PEOPLE),

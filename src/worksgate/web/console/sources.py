@@ -122,7 +122,7 @@ async def _count_password(visit: Visit, source: str, username: str) -> None:
     Raises TooManyAttempts.
     """
     limits = {
-        f"source tests of {visit.administrator.account.id}": TESTS_OF_ONE,
+        f"source tests of {visit.administrator.account.subject_id}": TESTS_OF_ONE,
         f"source test {source} {digest(username_key(username))}": PASSWORD_TESTS,
     }
     for counter, most in limits.items():

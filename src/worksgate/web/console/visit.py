@@ -115,10 +115,11 @@ class Visit:
     def administration(self) -> Administration:
         """The operations, recorded in the name of whoever is signed in."""
         who = self.administrator
+        source = "" if who.account.is_built_in else f" ({who.account.source})"
         actor = Actor(
-            f"console:{who.account.username}",
+            f"console:{who.account.username}{source}",
             self.console.clock,
-            account_id=who.account.id,
+            subject_id=who.account.subject_id,
             role=who.role,
         )
         return self.console.administration(actor)

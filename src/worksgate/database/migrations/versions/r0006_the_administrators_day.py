@@ -11,7 +11,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-description = "Changes, the wizard, branding, jobs, members, alerts, passkeys of the console."
+description = "Changes, the wizard, branding, jobs, members, alerts, passkeys and roles."
 expands = True
 locks = "brief"
 
@@ -28,6 +28,7 @@ def upgrade() -> None:
     _departures()
     _alerts()
     _console_passkeys()
+    _administrators_of_sources()
     # The programs that could use it still can: encrypted secrets have excluded some (R-130).
     op.execute(f"UPDATE compatibility SET revision = '{revision}'")  # noqa: S608  # a number of ours
 
@@ -172,3 +173,10 @@ def _alerts() -> None:
 def _console_passkeys() -> None:
     """For which console a passkey was made; none for those of people's own sign-ins."""
     op.add_column("passkeys", sa.Column("console_host", sa.String(253)))
+
+
+def _administrators_of_sources() -> None:
+    """The role that a person of another source has in the console."""
+    op.add_column("people", sa.Column("role", sa.String(32)))
+    some = sa.text("role IS NOT NULL")
+    op.create_index("ix_people_role", "people", ["role"], sqlite_where=some, postgresql_where=some)

@@ -1,0 +1,22 @@
+"""A company's own class, as a source of administrators: its people are in ``PEOPLE``."""
+
+PASSWORD = "a password of their own directory"
+PEOPLE: dict[str, str] = {}
+"""Names by ID, as a test wants them."""
+OUTAGE = "outage"
+"""While this ID is among them, the source is down."""
+
+
+class Company:
+    """People with one password."""
+
+    def authenticate(self, username: str, password: str) -> dict[str, str] | None:
+        """Whoever is there, if the password is right."""
+        return self.find(username) if password == PASSWORD else None
+
+    def find(self, id: str) -> dict[str, str] | None:  # noqa: A002  # the name of the field
+        """Whoever is there."""
+        if OUTAGE in PEOPLE:
+            raise ConnectionError("the directory is down")
+        name = PEOPLE.get(id)
+        return None if name is None else {"id": id, "username": id, "name": name}
