@@ -14,6 +14,7 @@ implemented twice to go unnoticed.
     report          the results of a check, as text, JSON, JUnit and HTML
     simulator       a small site that plays LINE WORKS for a browser
     directory_api   LINE WORKS' API 2.0, to be called: people, External Keys, bots, audit log
+    recording       real calls without their secrets, kept and sent again
 
 A sign-in: `authorization_url` builds the URL for the browser, `parse_callback` reads the code from
 the URL that it comes back to, `LineWorks.exchange_code` and `LineWorks.user_info` make the two
