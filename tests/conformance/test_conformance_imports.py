@@ -35,6 +35,7 @@ def imported(files: str) -> Iterator[tuple[str, str]]:
         ("conformance/*.py", {"httpx2"}),
         ("conformance/checks/*.py", {"httpx2", "playwright"}),
         ("conformance/report/*.py", {"jinja2"}),
+        ("conformance/recording/*.py", set()),
         ("conformance/simulator/*.py", {"jinja2", "markupsafe", "starlette"}),
         ("conformance/directory_api/*.py", {"joserfc", "starlette", "uvicorn"}),
     ],

@@ -1,0 +1,200 @@
+"""Sends what a process of the server observes to the command that records, from a thread.
+
+The command listens at a socket in a folder that both know, and is connected to while it does: there
+is nothing else to switch on, and nothing to switch off when it ends, however it ends. Observed
+calls wait in a bounded queue; what does not fit is dropped and counted. A call of LINE WORKS never
+waits.
+
+The key comes over the connection and leaves with it. What is sent is abstract: no secret leaves the
+process.
+"""
+
+import json
+import os
+import select
+import socket
+import stat
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from worksgate.conformance.recording.abstraction import abstracted
+from worksgate.conformance.recording.calls import Call
+from worksgate.conformance.recording.keyed_hash import KeyedHash
+from worksgate.conformance.recording.observed import Observed
+
+QUEUE_LIMIT: Final = 1_000
+"""Observed calls that wait; each is at most 64 KiB."""
+_AT_ONCE: Final = 100
+_HELLO_LIMIT: Final = 4096
+_TIMEOUT: Final = 2.0
+_PAUSE: Final = 0.1
+
+
+class Untrusted(Exception):
+    """Another user listens at the socket; a sentence for the log."""
+
+
+class WorkerLink:
+    """The connection of this process to the command that records. Starts its thread at once.
+
+    In the thread, ``turn_on`` is called when calls are wanted, ``turn_off`` when no longer, and
+    ``report`` with an error that is not simply that nobody listens. ``dropped`` were lost before.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        turn_on: Callable[["WorkerLink"], None],
+        turn_off: Callable[[], None],
+        report: Callable[[Exception], None],
+        dropped: int = 0,
+    ) -> None:
+        self._path = path
+        self._turn_on = turn_on
+        self._turn_off = turn_off
+        self._report = report
+        self._queue: SimpleQueue[Observed] = SimpleQueue()
+        self._dropped = dropped
+        self._has_reported = False
+        self._is_closing = False
+        self.is_open = False
+        self.is_refused = False
+        self.has_ended = False
+        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
+        self._thread.start()
+
+    def put(self, seen: Observed) -> None:
+        """Hand over a call; returns at once."""
+        if not self.is_open:
+            return
+        if self._queue.qsize() >= QUEUE_LIMIT:
+            self._dropped += 1
+        else:
+            self._queue.put(seen)
+
+    @property
+    def lost(self) -> int:
+        """How many calls were dropped, or not sent when the link ended."""
+        return self._dropped + self._queue.qsize()
+
+    def close(self) -> None:
+        """Send what waits, and end; waits for it a moment."""
+        self._is_closing = True
+        self._thread.join(_TIMEOUT)
+
+    def _run(self) -> None:
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(_TIMEOUT)
+                connection.connect(str(self._path))
+                check_peer(connection, self._path)
+                self._send_all(connection)
+        except ConnectionRefusedError:
+            self.is_refused = True  # left behind by a command that was killed
+        except (ConnectionError, FileNotFoundError, TimeoutError):
+            pass  # the command has ended
+        except Exception as error:
+            self.is_refused = True
+            self._report(error)
+        finally:
+            self.has_ended = True
+
+    def _send_all(self, connection: socket.socket) -> None:
+        began, until, hashed = _hello(connection)
+        self.is_open = True
+        self._turn_on(self)
+        try:
+            self._pass_on(connection, until, lambda seen: abstracted(seen, began, hashed))
+        finally:
+            self.is_open = False
+            self._turn_off()
+
+    def _pass_on(
+        self, connection: socket.socket, until: float, abstract: Callable[[Observed], Call]
+    ) -> None:
+        told = -1  # the first count tells the command that this is a process of the server
+        while True:
+            is_over = self._is_closing or time.time() >= until or _is_ended(connection)
+            if is_over:
+                self.is_open = False
+            lines = [self._line(seen, abstract) for seen in self._waiting()]
+            if self._dropped != told:
+                told = self._dropped
+                lines.append(json.dumps({"dropped": told}).encode() + b"\n")
+            if lines:
+                connection.sendall(b"".join(lines))
+            elif is_over:
+                return
+
+    def _line(self, seen: Observed, abstract: Callable[[Observed], Call]) -> bytes:
+        """The line of a call; none of one that cannot be abstracted, which is a bug."""
+        try:
+            return abstract(seen).as_line()
+        except Exception as error:
+            self._dropped += 1
+            if not self._has_reported:
+                self._has_reported = True
+                self._report(error)
+            return b""
+
+    def _waiting(self) -> list[Observed]:
+        """Up to so many calls; waits a moment for the first while the link is open."""
+        found: list[Observed] = []
+        try:
+            found.append(self._queue.get(timeout=_PAUSE if self.is_open else 0.001))
+            while len(found) < _AT_ONCE:
+                found.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        return found
+
+
+Identity = tuple[int, int]
+
+
+def identity_of(path: Path) -> Identity | None:
+    """What tells this socket from a later one at the same path; None if there is none.
+
+    A symbolic link to a socket is none.
+    """
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_ctime_ns) if stat.S_ISSOCK(found.st_mode) else None
+
+
+def check_peer(connection: socket.socket, path: Path) -> None:
+    """Raise Untrusted unless this user or root is at the other end."""
+    if hasattr(socket, "SO_PEERCRED"):
+        size = struct.calcsize("3i")
+        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        owner = struct.unpack("3i", found)[1]
+    else:
+        owner = path.lstat().st_uid
+    if owner not in (0, os.geteuid()):
+        raise Untrusted("another user listens at the socket for recordings")
+
+
+def _hello(connection: socket.socket) -> tuple[float, float, KeyedHash]:
+    """When the recording began and ends, and its key. Raises ValueError, or OSError."""
+    received = b""
+    while not received.endswith(b"\n"):
+        part = connection.recv(_HELLO_LIMIT)
+        if not part or len(received) > _HELLO_LIMIT:
+            raise ConnectionError("the greeting is cut off")
+        received += part
+    document = json.loads(received)
+    key = bytes.fromhex(document["key"])
+    return float(document["began"]), float(document["until"]), KeyedHash(key)
+
+
+def _is_ended(connection: socket.socket) -> bool:
+    """Whether the command has hung up: it never sends anything after its greeting."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    return bool(readable)
