@@ -1,0 +1,124 @@
+"""What the hashes of a recording tell: whose code it is, and which secret is the right one.
+
+Nothing here is known from settings; it follows from the answers. A secret is the right one of a
+client if a call with both got past the check of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from worksgate.conformance.recording.calls import Call
+from worksgate.conformance.recording.observed import Kind
+
+BACK_CHANNEL: Final = (Kind.TOKEN, Kind.USER_INFO)
+_BEYOND_THE_CLIENT: Final = ("101", "302", "303")
+"""Errors that are only given to a client with the right secret."""
+
+
+@dataclass(slots=True)
+class Relations:
+    """What belongs together in a recording; everything is by hash.
+
+    ``codes`` and ``tokens`` are the calls that gave them out, ``uses`` the calls in which a code, a
+    token or a refresh token was presented, in their order.
+    """
+
+    clients: Sequence[str] = ()
+    right_secrets: dict[str, set[str]] = field(default_factory=dict)
+    redirects: set[tuple[str, str]] = field(default_factory=set)
+    logout_targets: set[str] = field(default_factory=set)
+    logins: dict[str, Call] = field(default_factory=dict)
+    codes: dict[str, Call] = field(default_factory=dict)
+    tokens: dict[str, Call] = field(default_factory=dict)
+    refresh_tokens: dict[str, Call] = field(default_factory=dict)
+    uses: dict[str, list[Call]] = field(default_factory=dict)
+    mail_logins: set[tuple[str, str]] = field(default_factory=set)
+    mail_names: set[str] = field(default_factory=set)
+    people: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, calls: Iterable[Call]) -> "Relations":
+        """Those of calls in their order."""
+        found, accepted = cls(), Counter[str]()
+        for call in calls:
+            found._note_client(call, accepted)
+            found._note_what_was_given(call)
+            found._note_uses(call)
+        found.clients = [client for client, _ in accepted.most_common()]
+        found._find_people()
+        return found
+
+    def person_of_code(self, code: str) -> str:
+        """Who signed in for a code: as userInfo or a mail program named them, or nobody known."""
+        return self.people.get(code, "")
+
+    def client_of_code(self, code: str) -> str | None:
+        """The client for which a code was given out, or else the one that redeemed it."""
+        giver = self.codes.get(code)
+        if giver is not None and giver.kind is Kind.SIGN_IN:
+            giver = self.logins.get(giver.answer.ids.get("redirect", ""))
+        if giver is not None:
+            return giver.id_of("client_id")
+        redeemed = (each for each in self.uses.get(code, ()) if each.answer.is_success)
+        found = next(redeemed, None)
+        return None if found is None else found.id_of("client_id")
+
+    def earlier_uses(self, id: str, call: Call) -> list[Call]:  # noqa: A002  # the name of the field
+        """The calls before this one in which the same was presented."""
+        return [each for each in self.uses.get(id, ()) if each.at < call.at]
+
+    def _note_client(self, call: Call, accepted: Counter[str]) -> None:
+        client = call.id_of("client_id")
+        if client is None or not is_accepted(call):
+            return
+        accepted[client] += 1
+        if call.kind in BACK_CHANNEL and (secret := call.id_of("client_secret")):
+            self.right_secrets.setdefault(client, set()).add(secret)
+        redirect = call.first("redirect_uri")
+        if call.kind is Kind.LOGIN and redirect is not None and redirect.base:
+            self.redirects.add((client, redirect.base))
+
+    def _note_what_was_given(self, call: Call) -> None:
+        given = call.answer.ids
+        if call.kind is Kind.LOGIN and (redirect := call.id_of("redirect_uri")):
+            self.logins.setdefault(redirect, call)
+        if call.kind is not Kind.TOKEN and "code" in given:
+            self.codes.setdefault(given["code"], call)
+        if call.kind is Kind.TOKEN and "access_token" in given:
+            self.tokens.setdefault(given["access_token"], call)
+            if "refresh_token" in given:
+                self.refresh_tokens.setdefault(given["refresh_token"], call)
+        if call.kind is Kind.IMAP and call.answer.is_success:
+            email, password = call.id_of("email") or "", call.id_of("password") or ""
+            self.mail_logins.add((email, password))
+            self.mail_names.add(email)
+        target = call.first("redirect_uri")
+        if call.kind is Kind.LOGOUT and call.answer.goes_to == "redirect_uri" and target:
+            self.logout_targets.add(target.base or "")
+
+    def _note_uses(self, call: Call) -> None:
+        for name in ("code", "access_token", "refresh_token"):
+            if call.kind in BACK_CHANNEL and (presented := call.id_of(name)):
+                self.uses.setdefault(presented, []).append(call)
+
+    def _find_people(self) -> None:
+        """From userInfo back to the code: through the token that it bought."""
+        for code, giver in self.codes.items():
+            if giver.kind is Kind.IMAP:
+                self.people[code] = f"mail {giver.id_of('email')}"
+            for token_call in self.uses.get(code, ()):
+                token = token_call.answer.ids.get("access_token", "")
+                for info in self.uses.get(token, ()):
+                    if user_id := info.answer.ids.get("user_id"):
+                        self.people[code] = user_id
+
+
+def is_accepted(call: Call) -> bool:
+    """Whether the answer shows that the client is known, and had the right secret if it had one."""
+    if call.kind is Kind.LOGOUT or call.kind is Kind.SIGN_IN:
+        return False
+    return call.answer.is_success or (
+        call.kind in BACK_CHANNEL and call.answer.error in _BEYOND_THE_CLIENT
+    )

@@ -1,0 +1,168 @@
+"""What is sent in place of each value, and what is not replayed, with its reason."""
+
+import pytest
+
+from worksgate.conformance.recording.calls import Answer, Call, Parameter
+from worksgate.conformance.recording.observed import Kind
+from worksgate.conformance.recording.plans import NotReplayed, Plan, Planner, Reason, Source
+from worksgate.conformance.recording.relations import Relations
+from worksgate.conformance.recording.stand_ins import StandInClient, StandInPerson, StandIns
+
+STAND_INS = StandIns(
+    [StandInClient("live", "secret", "https://auth.worksmobile.com/cb")],
+    [StandInPerson("one", "p"), StandInPerson("two", "p")],
+)
+
+
+def hashed(text: str) -> str:
+    return f"{text:_<16}"
+
+
+def parameters(**values: str) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(name, id=hashed(value), length="17-32" if value else "0", characters="token")
+        for name, value in values.items()
+    )
+
+
+def refused(error: str, status: int = 400) -> Answer:
+    return Answer(status, "json", {"error": "string"}, {"error": error})
+
+
+def sign_in(at: float, code: str) -> Call:
+    answer = Answer(303, ids={"code": hashed(code)}, goes_to="redirect_uri")
+    return Call(kind=Kind.SIGN_IN, at=at, seconds=0.1, answer=answer)
+
+
+def token_call(
+    at: float,
+    code: str = "code",
+    token: str | None = "token",
+    answer: Answer | None = None,
+    **changes: str,
+) -> Call:
+    values = {"client_id": "client", "client_secret": "right", "code": code, **changes}
+    given = {"access_token": hashed(token)} if token else {}
+    lifetime = {"expires_in": 3600}
+    answer = answer or Answer(200, "json", {"access_token": "string"}, lifetime, given)
+    return Call(kind=Kind.TOKEN, at=at, seconds=0.1, answer=answer, parameters=parameters(**values))
+
+
+def info_call(at: float, token: str = "token", answer: Answer | None = None) -> Call:
+    values = {"client_id": "client", "client_secret": "right", "access_token": token}
+    answer = answer or Answer(200, "json", {"user_id": "string"}, {}, {"user_id": hashed("person")})
+    return Call(
+        kind=Kind.USER_INFO, at=at, seconds=0.1, answer=answer, parameters=parameters(**values)
+    )
+
+
+def plan(*calls: Call, stand_ins: StandIns = STAND_INS) -> Plan:
+    """The plan of the last of these calls."""
+    return Planner(Relations.of(calls), stand_ins).plan(calls[-1])
+
+
+def sources(planned: Plan) -> dict[str, Source]:
+    return {value.name: value.source for value in planned.values}
+
+
+def reason(*calls: Call, stand_ins: StandIns = STAND_INS) -> Reason:
+    with pytest.raises(NotReplayed) as not_replayed:
+        plan(*calls, stand_ins=stand_ins)
+    return not_replayed.value.reason
+
+
+def test_a_code_is_that_of_its_own_sign_in() -> None:
+    planned = plan(sign_in(0, "code"), token_call(1))
+    assert sources(planned) == {
+        "client_id": Source.CLIENT_ID,
+        "client_secret": Source.CLIENT_SECRET,
+        "code": Source.CODE,
+    }
+    assert planned.values[2].what == hashed("code")
+    assert planned.waits is None
+
+
+def test_a_used_code_is_presented_again_at_once() -> None:
+    planned = plan(sign_in(0, "code"), token_call(1), token_call(2, answer=refused("302")))
+    assert sources(planned)["code"] is Source.CODE
+    assert planned.waits is None
+
+
+def test_a_code_that_was_refused_at_its_first_use_has_to_be_as_old() -> None:
+    planned = plan(sign_in(0, "code"), token_call(61.1, answer=refused("302")))
+    assert planned.waits is not None
+    assert planned.waits[0] == hashed("code")
+    assert planned.waits[1] == pytest.approx(61.0)
+
+
+def test_a_code_nobody_got_is_made_up() -> None:
+    known = token_call(0, "other")
+    assert sources(plan(known, token_call(1, answer=refused("302"))))["code"] is Source.MADE_UP
+
+
+def test_a_code_of_a_sign_in_before_is_earned() -> None:
+    assert sources(plan(token_call(1)))["code"] is Source.CODE
+
+
+def test_a_wrong_secret_is_replaced_by_a_wrong_secret() -> None:
+    wrong = token_call(2, answer=refused("301", 401), client_secret="wrong")
+    found = sources(plan(token_call(1, "other"), wrong))
+    assert found["client_secret"] is Source.MADE_UP
+    assert found["client_id"] is Source.CLIENT_ID
+
+
+def test_a_client_nobody_knew_is_made_up() -> None:
+    stranger = token_call(2, answer=refused("301", 401), client_id="stranger")
+    assert sources(plan(token_call(1, "other"), stranger))["client_id"] is Source.MADE_UP
+
+
+def test_a_token_whose_code_was_used_again_is_presented() -> None:
+    calls = [sign_in(0, "code"), token_call(1), token_call(2, answer=refused("302"))]
+    planned = plan(*calls, info_call(3, answer=refused("303", 401)))
+    assert sources(planned)["access_token"] is Source.TOKEN
+    assert planned.waits is None
+
+
+def test_a_token_past_its_lifetime_has_to_be_as_old() -> None:
+    calls = [sign_in(0, "code"), token_call(1)]
+    planned = plan(*calls, info_call(4000, answer=refused("303", 401)))
+    assert planned.waits is not None
+    assert planned.waits[0] == hashed("token")
+    assert planned.waits[1] == pytest.approx(3998.9)
+
+
+def test_empty_and_unknown_parameters_stay_what_they_are() -> None:
+    found = sources(plan(token_call(1, "", answer=refused("201"), other="x")))
+    assert (found["code"], found["other"]) == (Source.EMPTY, Source.MADE_UP)
+
+
+def test_people_take_turns_if_there_are_too_few() -> None:
+    planner = Planner(Relations.of(()), STAND_INS)
+    assert [planner.person(name) for name in ("a", "b", "c", "a")] == [0, 1, 0, 0]
+    assert planner.people == 3
+
+
+SIGN_IN = (sign_in(0, "code"), token_call(1))
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (token_call(2, answer=Answer(None)), Reason.NO_ANSWER),
+        (token_call(2, answer=refused("server_error", 503)), Reason.OUTAGE),
+        (token_call(2, answer=refused("301", 429)), Reason.THROTTLED),
+        (token_call(2, answer=refused("101", 403)), Reason.DENIED),
+        (token_call(2, answer=refused("201", 413)), Reason.TOO_LARGE),
+        (token_call(2, answer=refused("201", 408)), Reason.UNFINISHED),
+        (token_call(2, answer=refused("301", 401)), Reason.SECRET_CHANGED),
+        (info_call(2, answer=refused("303", 401)), Reason.TOKEN_ENDED),
+        (token_call(2, "", refresh_token="before"), Reason.OLD_REFRESH_TOKEN),
+    ],
+)
+def test_r224_what_cannot_be_re_enacted_is_not_sent_and_says_why(call: Call, why: Reason) -> None:
+    assert reason(*SIGN_IN, call) is why
+
+
+def test_r224_a_client_without_a_stand_in_is_not_replayed() -> None:
+    more = [token_call(n, f"code{n}", client_id="second") for n in (2, 3, 4)]
+    assert reason(*more, token_call(9)) is Reason.NO_CLIENT
