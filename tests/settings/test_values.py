@@ -48,9 +48,11 @@ GOOD = [
     ("mail_from", "sso@example.com"),
     ("mail_from", "root@localhost"),
     ("smtp_url", ""),
+    ("recording_directory", "/run/worksgate"),
 ]
 
 BAD = [
+    ("recording_directory", "run/worksgate"),
     ("public_url", ""),
     ("public_url", "sso.example.com"),
     ("public_url", "/sso"),

@@ -19,6 +19,7 @@
     going_live      who of LINE WORKS' members would get in, the plan, who is in
     upkeep          the encryption of secrets, the start of a purge
     lost_keys       continuing after the loss of a master key
+    recordings      that calls of LINE WORKS are recorded, and why
 
 Each of these is a part of ``Administration``, which creates them. They share
 
@@ -58,6 +59,7 @@ from worksgate.administration.leaving import Leaving
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
+from worksgate.administration.recordings import RecordingAdministration
 from worksgate.administration.revoking import Revoker
 from worksgate.administration.set_up.verbs import SetUpAdministration
 from worksgate.administration.sign_in_trace import SignInParts, SignInTrace
@@ -135,6 +137,7 @@ class Administration:
         )
         self.upkeep = UpkeepAdministration(settings, directory, store, acting)
         self.going_live = GoingLive(directory, acting)
+        self.recordings = RecordingAdministration(directory, acting)
         self.lost_keys = LostKeyAdministration(
             settings, directory, self.people, self.upkeep, acting
         )

@@ -8,6 +8,7 @@ something to do.
 
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
     check         plays LINE WORKS against any implementation
+    record, replay                         what LINE WORKS sends, kept and sent again
     user, client, source, rules, key, keys, audit, admin, trace, rehearse    its content
     user_csv, user_filter, user_invite, user_leave, user_printing, first_passwords, people_file,
     client_options, client_branding, key_file, console_file    parts of these
@@ -40,7 +41,9 @@ from worksgate.cli import (
     migrate,
     move,
     purge,
+    record,
     rehearse,
+    replay,
     rules,
     serve,
     source,
@@ -96,6 +99,8 @@ for command in (
     admin.app,
     trace.trace,
     rehearse.rehearse,
+    record.record,
+    replay.replay,
     audit.audit,
     check.check,
     doctor.doctor,

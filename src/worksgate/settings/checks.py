@@ -93,6 +93,14 @@ def file_name(value: str) -> str:
     return value
 
 
+def absolute_folder(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not contain NUL")
+    if value and not value.startswith("/"):
+        raise ValueError("must be an absolute path, such as /run/worksgate")
+    return value
+
+
 def master_key(value: str) -> str:
     return master_key_text(master_key_bytes(value)) if value else value
 

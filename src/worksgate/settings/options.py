@@ -16,6 +16,9 @@ from worksgate.settings.sources import DirectorySettings, SourceSettings
 
 _DAY = 86_400.0
 
+RECORDING_SOCKET = "recording.sock"
+"""The name of the socket in its folder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -410,6 +413,14 @@ class Settings:
         "Whether /metrics is also served on the public address, readable by everyone.",
         group="Operation",
     )
+    recording_directory: str = option(
+        "",
+        "The folder of the socket through which worksgate record reaches the processes of the "
+        "server; an absolute path. Defaults to the folder of the SQLite file; with PostgreSQL, "
+        "calls can only be recorded if this is set.",
+        group="Operation",
+        check=checks.absolute_folder,
+    )
     console_host: str = option(
         "127.0.0.1",
         "The address on which the administrators' console is served, by a process of its own; "
@@ -445,6 +456,14 @@ class Settings:
         """The file of an SQLite database; None for a database server."""
         scheme, _, path = self.database_url.partition(":///")
         return Path(path) if scheme == "sqlite" else None
+
+    @property
+    def recording_socket(self) -> Path | None:
+        """Where a command that records calls listens; None if nothing can be recorded."""
+        if self.recording_directory:
+            return Path(self.recording_directory) / RECORDING_SOCKET
+        database = self.database_file
+        return None if database is None else database.absolute().parent / RECORDING_SOCKET
 
     @property
     def all_sources(self) -> tuple[SourceSettings, ...]:

@@ -28,6 +28,7 @@ from worksgate.settings.options import Settings
 from worksgate.store import StoreUnavailable
 from worksgate.web.body import Disconnected
 from worksgate.web.calls.endpoints import RETRY_AFTER, error_body
+from worksgate.web.calls.recording import RecordingWatch, Tap, is_tapped
 from worksgate.web.crashes import report
 from worksgate.web.foreign_servers import adapted, is_foreign
 from worksgate.web.headers import kept_headers, page_headers
@@ -78,6 +79,8 @@ class Application:
         self._lock = asyncio.Lock()
         self._page_admission = PageAdmission()
         self._running: _Running | None = None
+        self._tap: Tap | None = None
+        self._recording: asyncio.Task[None] | None = None
         self._opening: AbstractAsyncContextManager[Installation] | None = None
 
     @property
@@ -110,18 +113,30 @@ class Application:
                     self._watch = Watch()
                 if self._watch is not None:
                     await self._watch.attach(installation.figures, self.operations)
+                watch = RecordingWatch(self._settings, self._switch_tap)
+                self._recording = asyncio.create_task(watch.run())
 
     async def close(self) -> None:
         """Finish accepted work and release all resources."""
         async with self._lock:
             opening, self._opening = self._opening, None
             running, self._running = self._running, None
+            recording, self._recording = self._recording, None
+            if recording is not None:
+                recording.cancel()
+                await asyncio.gather(recording, return_exceptions=True)
             if running is not None and self._watch is not None:
                 await self._watch.detach(running.installation.figures)
             if opening is not None:
                 await opening.__aexit__(None, None, None)
 
+    def _switch_tap(self, tap: Tap | None) -> None:
+        self._tap = tap
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._tap is not None and scope["type"] == "http" and not is_tapped(scope):
+            await self._tap.serve(self, path_of(scope), scope, receive, send)
+            return
         if scope["type"] == "http":
             running = self._running or await self._started(send)
             if running is not None:
