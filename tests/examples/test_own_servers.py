@@ -194,7 +194,7 @@ def test_an_example_says_what_it_does_not_do(name: str) -> None:
     assert "## What it does not do" in text
 
 
-@pytest.mark.parametrize("name", ["flask_authlib"])
+@pytest.mark.parametrize("name", ["flask_authlib", "fastapi"])
 def test_r109_an_example_is_pinned_as_it_is_tested(name: str) -> None:
     text = (EXAMPLES / name / "requirements.txt").read_text("utf-8")
     lines = [each for each in text.replace("\\\n", " ").splitlines() if each and each[0] != "#"]
