@@ -25,7 +25,7 @@ from worksgate.conformance.line_works import (
 )
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SERVERS = ("flask_authlib", "fastapi")
+SERVERS = ("flask_authlib", "fastapi", "express")
 CODE = {"flask_authlib": "app.py", "fastapi": "app.py", "express": "server.js"}
 
 CLIENT = Credentials("acme", "a secret of +%/& acme")

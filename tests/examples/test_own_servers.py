@@ -207,6 +207,17 @@ def test_r109_an_example_is_pinned_as_it_is_tested(name: str) -> None:
     assert {line for line in wanted if not line.startswith("#")} <= names
 
 
+def test_r109_the_packages_of_express_are_pinned_and_name_no_address() -> None:
+    folder = EXAMPLES / "express"
+    asked = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"]
+    text = (folder / "package-lock.json").read_text("utf-8")
+    locked = json.loads(text)["packages"]
+    assert locked[""]["dependencies"] == asked
+    assert all(locked[f"node_modules/{name}"]["version"] == asked[name] for name in asked)
+    assert all("integrity" in entry for name, entry in locked.items() if name)
+    assert '"resolved"' not in text
+
+
 def test_the_tests_have_what_the_examples_need() -> None:
     """CI installs it with everything else."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
