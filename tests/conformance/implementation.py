@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 
@@ -636,8 +637,11 @@ def url_of(origin: str, name: str) -> str:
 
 
 @contextmanager
-def serving(app: Implementations) -> Iterator[str]:
-    """Serve them all on one port of 127.0.0.1, in a thread; yields the origin."""
+def serving(app: Implementations, certificate: Path | None = None) -> Iterator[str]:
+    """Serve them all on one port of 127.0.0.1, in a thread; yields the origin.
+
+    With a certificate, in a file with its key, over TLS.
+    """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         # httptools would lose the body of a request with an Upgrade, and read it as another one.
@@ -649,6 +653,7 @@ def serving(app: Implementations) -> Iterator[str]:
             access_log=False,
             timeout_graceful_shutdown=3,
             lifespan="off",
+            ssl_certfile=certificate,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -656,7 +661,8 @@ def serving(app: Implementations) -> Iterator[str]:
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        scheme = "http" if certificate is None else "https"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive()

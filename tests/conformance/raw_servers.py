@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -24,27 +24,43 @@ _ANSWER = (
 )
 
 
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def _listening(talk: Talk, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Hold this talk with everybody who connects; yields the port."""
+    talks: set[asyncio.Task[None]] = set()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.add(task)
+        with suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
+            await talk(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        if talks:
+            await asyncio.wait(talks, timeout=5)
+
+
 @asynccontextmanager
 async def smuggling() -> AsyncIterator[str]:
     """Answers each head that arrives, and reads what follows as the next request."""
 
-    finished = asyncio.Event()
-
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with suppress(asyncio.IncompleteReadError, OSError):
-                while True:
-                    await reader.readuntil(b"\r\n\r\n")
-                    writer.write(_ANSWER)
-                    await writer.drain()
-        finally:
-            writer.transport.abort()
-            finished.set()
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(_ANSWER)
+            await writer.drain()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        await finished.wait()
+    async with _listening(answer) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
@@ -79,7 +95,13 @@ class Authority:
         self.file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
     def context(self, host: str, *, days: tuple[int, int] = (-1, 30)) -> ssl.SSLContext:
-        """A server's context with a certificate for a host, valid between these days from now."""
+        """A server's context with a certificate for a host."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate(host, days=days))
+        return context
+
+    def certificate(self, host: str, *, days: tuple[int, int] = (-1, 30)) -> Path:
+        """A file with a certificate for a host, valid between these days from now, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         names = x509.SubjectAlternativeName([x509.DNSName(host)])
@@ -99,9 +121,7 @@ class Authority:
                 serialization.NoEncryption(),
             )
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: tuple[int, int] = (-2, 90)
@@ -126,13 +146,10 @@ async def answering(context: ssl.SSLContext | None) -> AsyncIterator[int]:
     """Answers every request with an error in JSON, over TLS or without; yields the port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            if await reader.read(1) != _HANDSHAKE:
-                await reader.readuntil(b"\r\n\r\n")
-            writer.write(_ANSWER)
-            await writer.drain()
-        writer.close()
+        if await reader.read(1) != _HANDSHAKE:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write(_ANSWER)
+        await writer.drain()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with _listening(answer, context) as port:
+        yield port

@@ -5,8 +5,10 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from tests.conformance.implementation import Implementations, serving
 from tests.conformance.raw_servers import Authority, answering, deaf
 from tests.conformance.runs import Done, run_checks, target_at
 
@@ -44,6 +46,21 @@ async def test_a_right_certificate_passes(authority: Authority) -> None:
     async with answering(authority.context(HOST)) as port:
         done = await at(f"https://{HOST}", port, "reach", ca_file=authority.file)
     assert done.ids(Outcome.PASS) == {*OF_CERTIFICATE, "reach.https", "reach.port"}
+
+
+async def test_r200_over_tls_all_is_tested_and_passes(authority: Authority) -> None:
+    """As before a change of DNS: the name in the URL is right, and leads elsewhere."""
+    with serving(Implementations(), authority.certificate(HOST)) as origin:
+        port = urlsplit(origin).port
+        assert port is not None
+        target = target_at(
+            *(f"https://{HOST}", "plain"),
+            connect_to=("127.0.0.1", port),
+            ca_file=authority.file,
+        )
+        done = await run_checks(target)
+    assert done.ids(Outcome.FAIL) == set()
+    assert done.ids(Outcome.NOT_TESTED) == {"token.expired", "refresh.works", "refresh.reuse"}
 
 
 CERTIFICATES: dict[str, Callable[[Authority], ssl.SSLContext | None]] = {

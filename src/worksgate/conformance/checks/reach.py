@@ -212,7 +212,7 @@ async def _examine(run: Run, url: str) -> Certificate:
     leaf, error = await _shake(run, url, blind)
     if leaf is None:
         return Certificate(host, None, error=error)
-    trusting = run.target.tls()
+    trusting = run.target.new_tls()
     trusting.check_hostname = False
     _, chain_error = await _shake(run, url, trusting)
     dated = _anchored(leaf)

@@ -3,6 +3,7 @@
 import re
 import ssl
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -91,10 +92,12 @@ class Target:
         return frozenset(urlsplit(url).hostname or "" for url in self.urls)
 
     def tls(self) -> ssl.SSLContext:
+        """Return the context for every call: nobody may change it, see `new_tls`."""
+        return _shared_tls(self.ca_file)
+
+    def new_tls(self) -> ssl.SSLContext:
         """Return a context that trusts what a browser would, or the given authority alone."""
-        if self.ca_file is None:
-            return httpx2.create_ssl_context(trust_env=False)
-        return ssl.create_default_context(cafile=self.ca_file)
+        return _new_tls(self.ca_file)
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         """Return the way to the server for httpx2; no connection is used twice."""
@@ -103,6 +106,16 @@ class Target:
         if self.connect_to is not None:
             return _Elsewhere(direct, self)
         return _OnThisMachine(direct) if is_local(self.endpoints.web_login) else direct
+
+
+def _new_tls(ca_file: Path | None) -> ssl.SSLContext:
+    if ca_file is None:
+        return httpx2.create_ssl_context(trust_env=False)
+    return ssl.create_default_context(cafile=ca_file)
+
+
+_shared_tls = cache(_new_tls)
+"""Reading all authorities takes longer than a call."""
 
 
 class _OnThisMachine(httpx2.AsyncBaseTransport):

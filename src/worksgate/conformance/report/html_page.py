@@ -21,7 +21,7 @@ def html_page(report: Report, texts: Texts) -> str:
         .render(
             report=report,
             t=texts,
-            at=iso(report.at),
+            at=iso(report.at).replace("T", " ").removesuffix("Z"),
             findings=findings,
             verdict=_verdict(report, texts),
             sum=sum_line(report, texts),
