@@ -530,3 +530,10 @@ def remember(database: Path, source: str, username: str) -> None:
             await directory.people.remember(source, person, 1.0)
 
     asyncio.run(remembering())
+
+
+def test_r194_one_more_attempt_is_only_for_somebody_who_waits(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x", "--password-stdin", stdin=PASSWORD)
+    told = terminal.refused("user", "allow-attempt", "aoi@x")
+    assert "aoi@x does not have to wait where they tried last" in told
+    assert "there is no person" in terminal.refused("user", "allow-attempt", "nobody")

@@ -16,6 +16,7 @@ from tests.properties import examples
 from worksgate.credentials.usernames import username_key
 from worksgate.provider import throttle as throttles
 from worksgate.provider.throttle import (
+    ALLOWED_FOR,
     COUNTERS_PER_CHECK,
     KNOWN_FOR,
     Attempt,
@@ -778,3 +779,101 @@ async def test_who_is_given_back_by_a_gate_is_not_given_back_again_by_an_outage(
     throttle = Throttle(store, replace(POLICY, free=1))
     await asyncio.gather(*(guess(throttle, GUESS, NOW) for _ in range(3)), return_exceptions=True)
     assert await store.count(GUESS.strangers_counter, NOW) == 1  # the one who passed
+
+
+# R-194
+
+
+async def shut(throttle: Throttle, attempt: Attempt) -> None:
+    """Guess until the next attempt has to wait."""
+    for _ in range(POLICY.free):
+        await guess(throttle, attempt, NOW)
+    assert not await guess(throttle, attempt, NOW)
+
+
+async def test_r194_one_more_attempt_is_allowed_once_and_counts() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    await shut(throttle, GUESS)
+    assert await throttle.allow_one([GUESS], NOW) == NOW + ALLOWED_FOR
+    assert await throttle.refusal_of(GUESS, NOW) is None
+    assert [await guess(throttle, GUESS, NOW) for _ in range(3)] == [True, False, False]
+    refusal = await throttle.refusal_of(GUESS, NOW)
+    assert refusal is not None
+    assert refusal.retry_after == POLICY.delay(POLICY.free + 1)
+
+
+async def test_r194_of_a_burst_one_makes_the_attempt_that_is_allowed() -> None:
+    throttle = Throttle(InterleavingStore(), POLICY)
+    await shut(throttle, GUESS)
+    await throttle.allow_one([GUESS], NOW)
+    made = await asyncio.gather(*(guess(throttle, GUESS, NOW) for _ in range(20)))
+    assert sum(made) == 1
+
+
+async def test_r194_whoever_guesses_from_elsewhere_or_later_cannot_make_it() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    elsewhere = replace(GUESS, address="192.0.2.99")
+    another = replace(GUESS, account="mika")
+    for each in (GUESS, elsewhere, another):
+        await shut(throttle, each)
+    await throttle.allow_one([GUESS], NOW)
+    assert not await guess(throttle, elsewhere, NOW)
+    assert not await guess(throttle, another, NOW)
+    # The delay after ten failures is over by then, the limit of all strangers is not.
+    for number in range(POLICY.strangers):
+        await guess(throttle, Attempt("hanako", f"198.51.{number}.1"), NOW)
+    assert not await guess(throttle, GUESS, NOW + ALLOWED_FOR)
+
+
+@pytest.mark.parametrize("limit", ["strangers", "network"])
+async def test_r194_it_is_allowed_against_every_limit_of_the_account_and_its_network(
+    limit: str,
+) -> None:
+    throttle = Throttle(MemoryStore(), replace(POLICY, per_address=12, strangers=12))
+    for number in range(12):
+        guessed = Attempt("hanako", f"198.51.100.{number}")
+        if limit == "network":
+            guessed = Attempt(f"somebody {number}", GUESS.address)
+        await guess(throttle, guessed, NOW)
+    assert not await guess(throttle, GUESS, NOW)
+    await throttle.allow_one([GUESS], NOW)
+    assert [await guess(throttle, GUESS, NOW) for _ in range(2)] == [True, False]
+
+
+async def test_r194_the_person_of_a_name_is_allowed_the_same_attempt() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+
+    async def reaches_the_hash(*, allowed: bool = False) -> bool:
+        if allowed:
+            await throttle.allow_one([GUESS, replace(GUESS, account="ldap:1")], NOW)
+        try:
+            async with throttle.attempt(GUESS, NOW) as admission:
+                is_admitted = await admission.admits("ldap:1", is_found=True)
+                admission.refused()
+        except TooManyAttempts:
+            return False
+        return is_admitted
+
+    for _ in range(POLICY.free):
+        await reaches_the_hash()
+    assert not await reaches_the_hash()
+    assert await reaches_the_hash(allowed=True)
+    assert not await reaches_the_hash()
+
+
+async def test_r194_an_outage_gives_the_attempt_back() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    await shut(throttle, GUESS)
+    await throttle.allow_one([GUESS], NOW)
+    with pytest.raises(SourceUnavailable):
+        async with throttle.attempt(GUESS, NOW):
+            raise SourceUnavailable("away")
+    assert await guess(throttle, GUESS, NOW)
+
+
+async def test_r194_a_right_password_by_it_sets_the_person_back() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    await shut(throttle, GUESS)
+    await throttle.allow_one([GUESS], NOW)
+    await succeed(throttle, GUESS, NOW)
+    assert await guess(throttle, GUESS, NOW)

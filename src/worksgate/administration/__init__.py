@@ -4,6 +4,7 @@
     branding        how their sign-in pages look: drafts, publishing
     users           accounts of the built-in directory
     people          people of every source: what they hold, and its revocation
+    attempts        one more sign-in attempt for somebody who has to wait
     departures      people who leave, at once or at a planned time
     jobs            bulk changes of people, in the background
     user_keys       owners of user keys, and the keys that LINE WORKS would receive
@@ -45,6 +46,7 @@ from collections.abc import Awaitable, Callable
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import AdministratorAdministration
+from worksgate.administration.attempts import AttemptAdministration
 from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.branding import BrandingAdministration
 from worksgate.administration.changes import ChangeAdministration
@@ -134,6 +136,9 @@ class Administration:
         self.audit_log = AuditLogAdministration(directory, acting)
         self.sign_in_trace = SignInTrace(
             settings, directory, self.user_keys, sign_in_parts, clock=clock
+        )
+        self.attempts = AttemptAdministration(
+            settings, directory, self.sign_in_trace, sign_in_parts, self.people, acting
         )
         self.upkeep = UpkeepAdministration(settings, directory, store, acting)
         self.going_live = GoingLive(directory, acting)

@@ -438,6 +438,23 @@ def _set_enabled(username: str, source: str | None, config: Path | None, *, enab
     return administer(read_installation(config), work)
 
 
+@app.command("allow-attempt")
+@click.argument("username")
+@source_option
+@config_option
+def allow_attempt(*, username: str, source: str | None, config: Path | None) -> None:
+    """Allow a person who has to wait one more attempt.
+
+    After too many wrong passwords people have to wait. It counts from the networks of their last
+    sign-ins, for 15 minutes; if the password is wrong, they wait as before.
+    """
+    allowed = administer(
+        read_installation(config),
+        lambda administration: administration.attempts.allow_one(username, source),
+    )
+    print_line(f"{allowed.person.username} may try once more, until {local_time(allowed.until)}.")
+
+
 app.add_command(leave)
 
 

@@ -15,6 +15,10 @@ with several names has one guessing budget. A success sets both back. Unknown ac
 like known ones, so that an answer reveals nothing. Only a definite answer counts: ``attempt`` gives
 back what an outage interrupts.
 
+An administrator may allow one more attempt from a network, for ``ALLOWED_FOR`` seconds (R-194). It
+is used by whoever would be refused there first, it counts like any other, and no counter is set
+back: what was waiting goes on waiting.
+
 What decides is read together, and what an attempt counts is one commit, durable before the hash
 runs; so is what its answer demands. Only a gate that closes takes one more.
 
@@ -29,7 +33,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -55,6 +59,8 @@ PORTION = 1_000
 SHARED = 65_536
 """Counters of each kind that are shared beyond that. For all of them to be full takes millions of
 wrong passwords in a day: then unknown places wait for the day to end, and known ones go on."""
+ALLOWED_FOR = 900.0
+"""Seconds for which one more attempt is allowed by an administrator."""
 LATE = 0.2
 """Seconds that may be spent on the counters after an attempt was abandoned."""
 
@@ -131,6 +137,11 @@ class Attempt:
     def known_counter(self) -> str:
         """Not zero if this account has signed in from this network."""
         return self.counter("known", self.network)
+
+    @property
+    def allowance(self) -> tuple[str, str]:
+        """What says that one more attempt is allowed from this network, and that it was made."""
+        return self.counter("allowed", self.network), self.counter("used", self.network)
 
     @property
     def address_counter(self) -> str:
@@ -247,6 +258,8 @@ class Admission:
         try:
             await self._count(self._person, seen, is_found=is_found)
         except TooManyAttempts:
+            if await self._uses_allowance(self._person):
+                return True
             self.is_exhausted = True
             self.refused()
             return False
@@ -260,14 +273,22 @@ class Admission:
 
     async def enter(self) -> None:
         """Raises TooManyAttempts."""
-        await self._count(self._attempt, await self._seen())
+        try:
+            await self._count(self._attempt, await self._seen())
+        except TooManyAttempts:
+            if not await self._uses_allowance(self._attempt):
+                raise
 
     async def look(self) -> None:
         """Like ``enter``, but nothing is counted. Raises TooManyAttempts."""
-        seen = await self._seen()
-        self._check_gate(self._attempt, seen)
-        if self._is_stranger(self._attempt, seen):
-            self._admit_stranger(self._attempt, seen, is_found=False)
+        try:
+            seen = await self._seen()
+            self._check_gate(self._attempt, seen)
+            if self._is_stranger(self._attempt, seen):
+                self._admit_stranger(self._attempt, seen, is_found=False)
+        except TooManyAttempts:
+            if not await self._has_allowance(self._attempt):
+                raise
 
     async def _seen(self) -> Mapping[str, int]:
         """What decides about the attempt. Raises TooManyAttempts if its network has failed."""
@@ -297,6 +318,28 @@ class Admission:
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(LATE):
                 await self.settle()
+
+    async def _has_allowance(self, attempt: Attempt) -> bool:
+        """Whether one more attempt is allowed from there; read for those only who are refused."""
+        allowed, used = map(self._counters.named, attempt.allowance)
+        counts = await self._counters.store.count_all((allowed, used), self._now)
+        return counts[allowed] > 0 and counts[used] == 0
+
+    async def _uses_allowance(self, attempt: Attempt) -> bool:
+        """Make the one more attempt that is allowed from there: of a burst one does.
+
+        It is counted, so that the delay after a wrong one is longer; an outage gives it back.
+        """
+        if not await self._has_allowance(attempt):
+            return False
+        _, used = attempt.allowance
+        if await self._counters.bump(used, ALLOWED_FOR, self._now) > 1:
+            return False
+        self._gates.append(self._counters.named(used))
+        failures, _ = attempt.counters
+        if self._counters.named(failures) not in self._counted:
+            await self._bump_all(failures)
+        return True
 
     def _admit_network(self, seen: Mapping[str, int]) -> None:
         """Raises TooManyAttempts."""
@@ -435,6 +478,19 @@ class Throttle:
         except TooManyAttempts as too_many:
             return too_many
         return None
+
+    async def allow_one(self, attempts: Iterable[Attempt], now: float) -> float:
+        """Allow one more of each of these from their networks; until when, in seconds.
+
+        It replaces one that was allowed before, used or not.
+        """
+        pairs = {each.allowance for each in attempts}
+        await self._counters.store.recount(
+            reset=[self._counters.named(used) for _, used in pairs],
+            begun={self._counters.named(allowed): ALLOWED_FOR for allowed, _ in pairs},
+            now=now,
+        )
+        return now + ALLOWED_FOR
 
     @asynccontextmanager
     async def attempt(self, attempt: Attempt, now: float) -> AsyncIterator[Admission]:

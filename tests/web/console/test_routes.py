@@ -28,6 +28,7 @@ ALLOWED = {
     ("GET", "/person"): ALL,
     ("POST", "/person/reset-link"): {OWNER, ADMIN, HELP},
     ("POST", "/person/sign-out"): {OWNER, ADMIN, HELP},
+    ("POST", "/person/allow-attempt"): {OWNER, ADMIN, HELP},
     ("POST", "/person/remove-factors"): {OWNER, ADMIN, HELP},
     ("POST", "/person/enable"): {OWNER, ADMIN, HELP},
     ("POST", "/person/disable"): {OWNER, ADMIN, HELP},

@@ -14,6 +14,9 @@ from worksgate.directory.factors import Enrolled
 from worksgate.oauth.model import UserKey
 from worksgate.sources import Person
 
+_NAMES = 3
+"""Typed names of a person that are asked about."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPerson:
@@ -122,3 +125,15 @@ class Facts:
     unknown_names: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
     were_pages_opened: bool = False
+
+    def names_of(self, person: Person) -> list[str]:
+        """The names under which passwords of a person are counted: the last typed, and theirs."""
+        typed = [each.username for each in self.tries if each.username]
+        return list(dict.fromkeys([*typed[:_NAMES], person.username]))
+
+    def may_wait(self, longest: float) -> bool:
+        """Whether they wait, or a browser of theirs may, since it was stopped ``longest`` ago."""
+        since = self.now - longest
+        return self.waiting is not None or any(
+            each.was_throttled and each.stopped_at > since for each in self.tries
+        )

@@ -104,6 +104,11 @@ def _built_in_user(*verb: str) -> Callable[[Facts], str | None]:
     return lambda facts: write(facts) if _source(facts) == BUILT_IN else None
 
 
+def _allow_attempt(facts: Facts) -> str | None:
+    """Only where they wait for a password: of codes none is allowed."""
+    return None if facts.waiting is None else _user("allow-attempt")(facts)
+
+
 def _set_key(facts: Facts) -> str | None:
     if facts.person is None or facts.person.source != BUILT_IN:
         return None
@@ -133,6 +138,7 @@ _COMMANDS: Mapping[Action, Callable[[Facts], str | None]] = {
     Action.SET_PASSWORD: _built_in_user("set-password"),
     Action.ENABLE: _user("enable"),
     Action.ALLOW_SOURCE: lambda facts: _command("client", "show", _client(facts)),
+    Action.WAIT: _allow_attempt,
     Action.TEST_SOURCE: lambda facts: _command("source", "test", _source(facts)),
     Action.RUN_DOCTOR: lambda _: _command("doctor"),
     Action.RESET_FACTORS: _user("reset-factors"),

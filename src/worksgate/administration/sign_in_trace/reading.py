@@ -313,10 +313,9 @@ class FactReader:
         """Whether a password would be checked now, from the address of the last try."""
         if self._parts is None or facts.address is None:
             return None, False
-        typed = [each.username for each in facts.tries if each.username]
         with suppress(Unavailable, ValueError):
             throttle = await self._parts.throttle()
-            for name in dict.fromkeys([*typed[:3], person.username]):
+            for name in facts.names_of(person):
                 attempt = Attempt(name, facts.address)
                 if refusal := await throttle.refusal_of(attempt, facts.now):
                     return Waiting(refusal.reason, facts.now + refusal.retry_after), True

@@ -94,6 +94,11 @@ class Try:
         return reference_of(self.login_id)
 
     @property
+    def was_throttled(self) -> bool:
+        """Whether it ended since too many passwords had been wrong."""
+        return isinstance(self.stop, tuple) and self.stop[0] is Event.LOGIN_THROTTLED
+
+    @property
     def succeeded(self) -> bool:
         """Whether everything was right here."""
         return self.stop in (Ending.DONE, Ending.OWN_ACCOUNT, Ending.MAIL_DONE)

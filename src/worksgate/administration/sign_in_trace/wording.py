@@ -482,8 +482,8 @@ ACTIONS: Mapping[Action, str] = {
     Action.RUN_DOCTOR: text("Examine this installation with worksgate doctor."),
     Action.TRY_AGAIN: text("Let them try again."),
     Action.WAIT: text(
-        "Let them wait, or sign in where they have signed in before; a mail program may have an "
-        "old password."
+        "Let them wait, or sign in where they have signed in before, or allow one more attempt; a "
+        "mail program may have an old password."
     ),
     Action.FINISH_STEP: text("Let them sign in again and finish the step after the password."),
     Action.USE_NEXT_CODE: text("Let them wait for the next code and type that one."),

@@ -162,6 +162,15 @@ async def sign_out(visit: Visit) -> Response:
     return _done(visit, shown, "signed_out")
 
 
+async def allow_attempt(visit: Visit) -> Response:
+    """Let somebody who has to wait try once more, from where they tried last."""
+    shown = await _changeable(visit)
+    source = None if shown.account is not None else shown.source
+    name = shown.person.username if source is None else shown.person.subject_id
+    await visit.administration.attempts.allow_one(name, source)
+    return _done(visit, shown, "attempt_allowed")
+
+
 async def remove_factors(visit: Visit) -> Response:
     """Remove all second factors of a person."""
     shown = await _changeable(visit)

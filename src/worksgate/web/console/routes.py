@@ -89,6 +89,7 @@ ROUTES: Final = (
     Route("GET", "/person", Verb.SEE, people.show),
     Route("POST", "/person/reset-link", Verb.HELP, people.make_reset_link),
     Route("POST", "/person/sign-out", Verb.HELP, people.sign_out),
+    Route("POST", "/person/allow-attempt", Verb.HELP, people.allow_attempt),
     Route("POST", "/person/remove-factors", Verb.HELP, people.remove_factors, is_proved=True),
     Route("POST", "/person/enable", Verb.HELP, people.enable),
     Route("POST", "/person/disable", Verb.DISABLE, people.disable),

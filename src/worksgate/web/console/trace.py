@@ -19,10 +19,14 @@ LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class ShownTrace:
-    """A trace in the language of the administrator, with no more than their role may see."""
+    """A trace in the language of the administrator, with no more than their role may see.
+
+    ``waits`` is whether no password may be checked now where they tried last.
+    """
 
     spoken: SpokenTrace
     role: Role | None
+    waits: bool
 
     @property
     def shut_at(self) -> int | None:
@@ -66,4 +70,5 @@ def local_zone() -> tzinfo:
 
 def _shown(visit: Visit, trace: Trace) -> ShownTrace:
     speaker = Speaker(visit.words.language, local_zone(), visit.now)
-    return ShownTrace(trace.spoken(speaker), visit.role)
+    waits = trace.facts.may_wait(visit.console.settings.login_longest_delay)
+    return ShownTrace(trace.spoken(speaker), visit.role, waits)
