@@ -59,6 +59,15 @@ class AuditLogAdministration:
                 return
             before = found[-1][0]
 
+    async def page(
+        self, *, before: int | None, limit: int, **wanted: Unpack[Wanted]
+    ) -> list[tuple[int, AuditEvent]]:
+        """The newest matching records before an ID, the newest first, each with its ID.
+
+        Raises like ``search``.
+        """
+        return await self._directory.audit_before(await self._filter(limit, **wanted), before)
+
     async def record_export(self, detail: str) -> None:
         """Record that somebody takes records away: before they get them, and after (R-159)."""
         await self._directory.record([self._actor.event(Event.SYSTEM, detail)])

@@ -4,9 +4,9 @@ A change is undone by a new one, if nobody has changed the same thing since. Sec
 back, sessions that have ended stay so, and what was removed does not return.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import AdministratorAdministration
@@ -16,8 +16,15 @@ from worksgate.administration.people import PeopleAdministration
 from worksgate.administration.roles import Role, Verb, may, may_act_on, role_named
 from worksgate.administration.users import UserAdministration
 from worksgate.directory import SUBJECT_PREFIX
-from worksgate.directory.change_log import ChangeKind, Present, RecordedChange, Value
+from worksgate.directory.change_log import (
+    ChangeFilter,
+    ChangeKind,
+    Present,
+    RecordedChange,
+    Value,
+)
 from worksgate.directory.database import Directory
+from worksgate.directory.people_search import PeopleSearch
 from worksgate.settings.sources.common import BUILT_IN
 
 UNDOING: Final[Mapping[ChangeKind, Verb]] = {
@@ -28,6 +35,29 @@ UNDOING: Final[Mapping[ChangeKind, Verb]] = {
 """What an administrator must be allowed to undo a change."""
 _SINCE: Final = 200
 """Later changes that are looked at to learn what something was."""
+_AT_ONCE: Final = 500
+"""Changes that are read at once for an export."""
+COLUMNS: Final = (
+    *("number", "at", "actor", "role", "kind", "subject", "name", "undoes"),
+    *("field", "before", "after"),
+)
+"""The columns of a table with a row for each field that was changed."""
+
+
+class Wanted(TypedDict, total=False):
+    """Which changes are searched for; what is left out, or None, matches all.
+
+    ``about`` is a client or people, by whatever is known of them, ``by`` the name of an
+    administrator or of a user of the command line. ``since`` and ``until`` are seconds since the
+    epoch. ``subject`` is a client ID or a subject.
+    """
+
+    kinds: Collection[ChangeKind] | None
+    subject: str | None
+    about: str | None
+    by: str | None
+    since: float | None
+    until: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +70,33 @@ class ShownChange:
     change: RecordedChange
     name: str
     can_undo: bool
+
+    def rows(self, iso: Callable[[float], str | None]) -> Iterator[tuple[object, ...]]:
+        """A row of ``COLUMNS`` for each field; ``iso`` writes a time."""
+        for each in self.change.fields:
+            values = (each.field, _cell(each.before), _cell(each.after))
+            yield (*self._facts(iso).values(), *values)
+
+    def document(self, iso: Callable[[float], str | None]) -> dict[str, object]:
+        """The change as JSON has it."""
+        fields = [
+            {"field": each.field, "before": each.before, "after": each.after}
+            for each in self.change.fields
+        ]
+        return {**self._facts(iso), "fields": fields}
+
+    def _facts(self, iso: Callable[[float], str | None]) -> dict[str, object]:
+        change = self.change
+        return {
+            "number": change.number,
+            "at": iso(change.at),
+            "actor": change.actor,
+            "role": change.role,
+            "kind": change.kind.value,
+            "subject": change.subject,
+            "name": self.name,
+            "undoes": change.undoes,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +120,7 @@ class ChangeAdministration:
         actor: Actor,
     ) -> None:
         self._directory = directory
+        self._search = PeopleSearch(directory)
         self._clients = clients
         self._users = users
         self._people = people
@@ -70,17 +128,23 @@ class ChangeAdministration:
         self._actor = actor
 
     async def page(
-        self,
-        *,
-        kinds: Collection[ChangeKind] = (),
-        subject: str | None = None,
-        before: int | None = None,
-        limit: int,
+        self, *, before: int | None = None, limit: int, **wanted: Unpack[Wanted]
     ) -> list[ShownChange]:
-        """The newest changes, or the newest before a number; the newest first."""
-        changes = await self._directory.change_log.page(
-            kinds=kinds, subject=subject, before=before, limit=limit
-        )
+        """The newest changes that match, or the newest before a number; the newest first."""
+        return await self._page(await self._filter(**wanted), before, limit)
+
+    async def pages(self, **wanted: Unpack[Wanted]) -> AsyncIterator[Sequence[ShownChange]]:
+        """All changes that match, the newest first, some at a time."""
+        chosen = await self._filter(**wanted)
+        before: int | None = None
+        while found := await self._page(chosen, before, _AT_ONCE):
+            yield found
+            before = found[-1].change.number
+
+    async def _page(
+        self, wanted: ChangeFilter, before: int | None, limit: int
+    ) -> list[ShownChange]:
+        changes = await self._directory.change_log.page(wanted, before, limit)
         present = await self._directory.change_log.present(changes)
         names = await self._names(changes)
         return [
@@ -91,6 +155,34 @@ class ChangeAdministration:
             )
             for each in changes
         ]
+
+    async def _filter(
+        self,
+        *,
+        kinds: Collection[ChangeKind] | None = None,
+        subject: str | None = None,
+        about: str | None = None,
+        by: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> ChangeFilter:
+        subjects = None if subject is None else {subject}
+        if about:
+            subjects = await self._subjects(about)
+        return ChangeFilter(
+            kinds=kinds or None,
+            subjects=subjects,
+            actors={by, f"console:{by}", f"cli:{by}"} if by else None,
+            since=since,
+            until=until,
+        )
+
+    async def _subjects(self, about: str) -> set[str]:
+        """The clients and people whom a text may mean; it may be the ID of what is gone."""
+        client = await self._directory.client(about)
+        people = await self._search.find(about)
+        named = set() if client is None else {client.client_id}
+        return {about, *named, *(each.subject_id for each in people)}
 
     async def since(self, subject: str, version: int) -> Since:
         """What others have changed of something since somebody saw this version of it."""
@@ -169,6 +261,11 @@ def _role_before(change: RecordedChange) -> Role | None:
     if name is not None and role is None:
         raise Refused("there is no such role")
     return role
+
+
+def _cell(value: Value) -> object:
+    """A value as a cell: the lines of a list below each other."""
+    return "\n".join(value) if isinstance(value, list) else value
 
 
 def _name_in(change: RecordedChange) -> str:

@@ -9,7 +9,7 @@ something to do.
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
     check         plays LINE WORKS against any implementation
     record, replay                         what LINE WORKS sends, kept and sent again
-    user, client, source, rules, key, keys, audit, admin, trace, rehearse    its content
+    user, client, source, rules, key, keys, audit, changes, admin, trace, rehearse    its content
     user_csv, user_filter, user_invite, user_leave, user_printing, first_passwords, people_file,
     client_options, client_branding, key_file, console_file    parts of these
     running       opens settings and database for a command
@@ -32,6 +32,7 @@ from worksgate.cli import (
     admin,
     audit,
     backup,
+    changes,
     check,
     client,
     doctor,
@@ -103,6 +104,7 @@ for command in (
     replay.replay,
     audit.audit,
     check.check,
+    changes.changes,
     doctor.doctor,
     purge.purge,
     migrate.migrate,

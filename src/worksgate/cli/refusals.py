@@ -40,7 +40,7 @@ def sentences(error: Exception) -> Iterator[str]:
 
 def _has_readable_message(error: Exception) -> bool:
     """Whether another room wrote the message for people. Imported lazily: only errors need them."""
-    from worksgate.administration import NotFound, Refused, Unfinished
+    from worksgate.administration import NotFound, Outdated, Refused, Unfinished
     from worksgate.credentials.password_policy import WeakPassword
     from worksgate.database import Conflict, DatabaseInUse
     from worksgate.database.backup import BackupError
@@ -53,6 +53,7 @@ def _has_readable_message(error: Exception) -> bool:
     return isinstance(
         error,
         NotFound
+        | Outdated
         | Refused
         | Unfinished
         | Conflict

@@ -138,6 +138,33 @@ class Present:
     role: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFilter:
+    """Which changes; None matches all. ``actors`` are names as in the log."""
+
+    kinds: Collection[ChangeKind] | None = None
+    subjects: Collection[str] | None = None
+    actors: Collection[str] | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def narrow(self, query: Select[Any]) -> Select[Any]:
+        """The query with its conditions."""
+        columns = schema.changes.c
+        for column, values in (
+            (columns.kind, self.kinds),
+            (columns.subject, self.subjects),
+            (columns.actor, self.actors),
+        ):
+            if values is not None:
+                query = query.where(column.in_(sorted(values)))
+        if self.since is not None:
+            query = query.where(columns.at >= self.since)
+        if self.until is not None:
+            query = query.where(columns.at < self.until)
+        return query
+
+
 class ChangeLog:
     """Reads what was changed; every method may raise DatabaseUnavailable."""
 
@@ -154,19 +181,10 @@ class ChangeLog:
         return found[0] if found else None
 
     async def page(
-        self,
-        *,
-        kinds: Collection[ChangeKind] = (),
-        subject: str | None = None,
-        before: int | None = None,
-        limit: int,
+        self, wanted: ChangeFilter, before: int | None, limit: int
     ) -> list[RecordedChange]:
-        """The newest changes, or the newest before a number; the newest first."""
-        query = select(_TABLE)
-        if subject is not None:
-            query = query.where(_TABLE.c.subject == subject)
-        if kinds:
-            query = query.where(_TABLE.c.kind.in_([each.value for each in kinds]))
+        """The newest changes that match, or the newest before a number; the newest first."""
+        query = wanted.narrow(select(_TABLE))
         if before is not None:
             query = query.where(_TABLE.c.number < before)
         return await self._all(query.order_by(_TABLE.c.number.desc()).limit(limit))

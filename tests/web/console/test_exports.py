@@ -1,14 +1,17 @@
 """Records as files: recorded, streamed, harmless in a spreadsheet, and asked for twice."""
 
 import csv
+import html
 import io
 import json
+import re
 
 import pytest
 from tests.web.console.console import ConsoleUnderTest
 
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.web.console.audit import RECORDS
 from worksgate.web.console.csv_files import csv_lines
 
 MANY = 2_600
@@ -91,3 +94,61 @@ def test_r171_a_spreadsheet_that_separates_by_semicolons_finds_no_formula() -> N
     line = csv_lines([("typed;=HYPERLINK(1)", "b")])
     (row,) = csv.reader(io.StringIO(line, newline=""), delimiter=";")
     assert not any(each.startswith("=") for each in row)
+
+
+async def test_r195_changes_are_filtered_and_exported_with_a_record(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("mika", None, has_app=False)
+    made = await console.administration.clients.add("Acme")
+    await console.administration.clients.change("Acme", domain="example.com")
+    await console.administration.clients.rotate_secret("Acme", overlap=0)
+    await console.administration.users.change("mika", name="=Mika")
+    browser = await console.signed_in("owner")
+    page = (await browser.get("/audit/changes?about=Acme&by=cli")).text
+    assert "example.com" in page
+    assert "=Mika" not in page
+    assert "No change matches" in (await browser.get("/audit/changes?by=owner")).text
+    await browser.get("/audit/changes")
+    table = await browser.post("/audit/changes/export", about="mika", **{"as": "csv"})
+    rows = list(csv.DictReader(io.StringIO(table.text)))
+    assert [(row["name"], row["field"], row["before"], row["after"]) for row in rows] == [
+        ("mika", "name", "Mika", "'=Mika")
+    ]
+    await browser.get("/audit/changes")
+    lines = await browser.post("/audit/changes/export", kind="client", **{"as": "jsonl"})
+    assert made.client_secret not in lines.text
+    secret, domain, _ = [json.loads(each)["fields"] for each in lines.text.splitlines()]
+    assert secret == [{"field": "secret", "before": None, "after": "changed"}]
+    assert domain == [{"field": "domain", "before": None, "after": "example.com"}]
+    records = await console.administration.audit_log.search(event=Event.SYSTEM)
+    assert [each.detail for each in records][-2:] == [
+        "an export begins: changes as JSONL, kind=client",
+        "3 records were exported: changes",
+    ]
+    console.clock.advance(600)
+    await browser.get("/audit/changes")
+    await browser.post("/audit/changes/export", about="Acme", **{"as": "csv"})
+    assert "Is it you?" in browser.page.text
+
+
+async def test_the_audit_log_is_read_page_by_page(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    now = console.clock()
+    await console.administration.audit_log._directory.record(
+        [
+            AuditEvent(at=now, event=Event.LOGIN_FAILED, username=f"name{index:03}")
+            for index in range(2 * RECORDS + 1)
+        ]
+    )
+    path, shown = "/audit?event=login.failed", []
+    while path:
+        page = (await browser.get(path)).text
+        shown += re.findall(r"name\d{3}", page)
+        assert len(page.encode()) < 60_000
+        older = re.search(r'rel="next" href="([^"]*)"', page)
+        path = html.unescape(older[1]) if older else ""
+    assert shown == [f"name{index:03}" for index in reversed(range(2 * RECORDS + 1))]
+    assert "First page" in page

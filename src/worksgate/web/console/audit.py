@@ -1,28 +1,36 @@
-"""Who changed what: the audit log, as a page and as a file."""
+"""Who did what: the audit log, as a page and as a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from worksgate.audit import AuditEvent, Event
-from worksgate.web.console.exports import Export
-from worksgate.web.console.visit import Visit
+from worksgate.audit import Event
+from worksgate.web.console.exports import Export, layout_of_records
+from worksgate.web.console.visit import Visit, number_of
 
 RECORDS = 100
 LONGEST = 200
 
 
 async def show(visit: Visit) -> Response:
-    """The newest records that match, the newest first; the filter is in the address."""
+    """The newest records that match, a page at a time; the filter is in the address."""
     wanted = _Wanted.of(visit.query)
-    records = await wanted.records(visit, RECORDS)
+    before = number_of(visit.query.get("before", ""))
+    found = await visit.administration.audit_log.page(
+        before=before if before > 0 else None,
+        limit=RECORDS + 1,
+        username=wanted.username,
+        event=wanted.event,
+        login_id=wanted.login_id,
+    )
     return visit.page(
         "audit.html",
-        records=list(reversed(records)),
+        records=[record for _, record in found[:RECORDS]],
+        next=found[RECORDS - 1][0] if len(found) > RECORDS else None,
+        is_first=before <= 0,
         events=list(Event),
         wanted=wanted,
-        most=RECORDS,
     )
 
 
@@ -32,7 +40,9 @@ async def export(visit: Visit) -> Response:
     pages = visit.administration.audit_log.pages(
         username=wanted.username, event=wanted.event, login_id=wanted.login_id
     )
-    return await Export(name="audit records", chosen=wanted.chosen, pages=pages).response(visit)
+    return await Export(
+        name="audit records", chosen=wanted.chosen, pages=pages, layout=layout_of_records()
+    ).response(visit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +70,3 @@ class _Wanted:
             "event": self.event or "",
             "login_id": self.login_id or "",
         }
-
-    async def records(self, visit: Visit, limit: int) -> list[AuditEvent]:
-        return await visit.administration.audit_log.search(
-            username=self.username, event=self.event, login_id=self.login_id, limit=limit
-        )

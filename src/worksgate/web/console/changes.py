@@ -7,17 +7,20 @@ from typing import Final
 
 from starlette.responses import Response
 
-from worksgate.administration.changes import ShownChange
+from worksgate.administration.changes import COLUMNS, ShownChange, Wanted
 from worksgate.clients.validation import LINE_WORKS_ORIGIN
 from worksgate.directory.change_log import EXISTS, ChangeKind, FieldChange, Value
 from worksgate.oauth.model import Client
 from worksgate.web.console.client_fields import FIELDS, ClientField, FieldKind
-from worksgate.web.console.pages import ROLE_NAMES
+from worksgate.web.console.exports import Export, Layout
+from worksgate.web.console.pages import ROLE_NAMES, iso
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
 PAGE: Final = 20
 """Each with its fields: a page stays below 60 kB."""
+LONGEST: Final = 200
+"""Characters of a search."""
 PERSON_FIELDS: Final[Mapping[str, ClientField]] = {
     each.name: each
     for each in (
@@ -50,6 +53,11 @@ _BOTH: Final[Mapping[str, ClientField]] = {
         ClientField(name="password", label=text("Password"), sentence=""),
     )
 }
+_LAYOUT: Final[Layout[ShownChange]] = Layout(
+    columns=COLUMNS,
+    rows=lambda change: change.rows(iso),
+    document=lambda change: change.document(iso),
+)
 _USUAL: Final = Client(client_id="", name="", redirect_uris=(LINE_WORKS_ORIGIN,))
 _PATHS: Final[Mapping[ChangeKind, str]] = {
     ChangeKind.CLIENT: "/client",
@@ -127,15 +135,41 @@ class ChangeOnPage:
         return _UNDO[self.shown.change.kind]
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is asked for in the address; None matches all."""
+
+    kind: ChangeKind | None
+    about: str | None
+    by: str | None
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> "_Wanted":
+        kind = values.get("kind", "")
+        return cls(
+            kind=ChangeKind(kind) if kind in list(ChangeKind) else None,
+            about=values.get("about", "").strip()[:LONGEST] or None,
+            by=values.get("by", "").strip()[:LONGEST] or None,
+        )
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The filter, as a form or an address has it."""
+        return {"kind": self.kind or "", "about": self.about or "", "by": self.by or ""}
+
+    @property
+    def asked(self) -> Wanted:
+        """The same, as the administration takes it."""
+        kinds = None if self.kind is None else [self.kind]
+        return Wanted(kinds=kinds, about=self.about, by=self.by)
+
+
 async def show(visit: Visit) -> Response:
-    """The newest changes, of everything or of one kind, a page at a time."""
-    wanted = visit.query.get("kind", "")
-    kind = ChangeKind(wanted) if wanted in list(ChangeKind) else None
+    """The newest changes that match, a page at a time; the filter is in the address."""
+    wanted = _Wanted.of(visit.query)
     before = number_of(visit.query.get("before", ""))
     found = await visit.administration.changes.page(
-        kinds=[] if kind is None else [kind],
-        before=before if before > 0 else None,
-        limit=PAGE + 1,
+        before=before if before > 0 else None, limit=PAGE + 1, **wanted.asked
     )
     return visit.page(
         "changes.html",
@@ -148,9 +182,20 @@ async def show(visit: Visit) -> Response:
         ],
         next=found[PAGE - 1].change.number if len(found) > PAGE else None,
         is_first=before <= 0,
-        kind=kind,
+        wanted=wanted,
         kinds=list(ChangeKind),
     )
+
+
+async def export(visit: Visit) -> Response:
+    """The same as a file, the newest first: a row for each field, before and after."""
+    wanted = _Wanted.of(visit.form)
+    return await Export(
+        name="changes",
+        chosen=wanted.chosen,
+        pages=visit.administration.changes.pages(**wanted.asked),
+        layout=_LAYOUT,
+    ).response(visit)
 
 
 async def changes_of(visit: Visit, subject: str, limit: int) -> list[ChangeOnPage]:

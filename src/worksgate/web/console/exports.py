@@ -1,13 +1,14 @@
-"""Audit records as a file, while they are read: CSV for a spreadsheet, JSONL for a program.
+"""Records and changes as a file, while they are read: CSV for a spreadsheet, JSONL for a program.
 
 Each export is recorded before its first line is handed over, and again with the number of lines
 (R-159, R-171). It is never in memory as a whole.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Final
+from itertools import chain
+from typing import Final, Generic, TypeVar
 
 import msgspec
 import structlog
@@ -26,7 +27,7 @@ _COLUMNS: Final = (
     *("actor", "detail", "reason", "elapsed_ms"),
 )
 
-Pages = AsyncIterator[Sequence[AuditEvent]]
+T = TypeVar("T")
 Say = Callable[[AuditEvent], str]
 
 _log = structlog.get_logger("worksgate.console")
@@ -46,16 +47,44 @@ class FileKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
-    """A file of records. ``name`` is what they are, ``chosen`` by what they were chosen.
+class Layout(Generic[T]):
+    """How one thing is written: as rows of a table, or as a document."""
 
-    ``say`` adds a column in words.
-    """
+    columns: Sequence[str]
+    rows: Callable[[T], Iterable[Sequence[object]]]
+    document: Callable[[T], Mapping[str, object]]
+
+    def table(self, page: Sequence[T]) -> bytes:
+        return csv_lines(chain.from_iterable(map(self.rows, page))).encode()
+
+    def lines(self, page: Sequence[T]) -> bytes:
+        return b"".join(msgspec.json.encode(self.document(each)) + b"\n" for each in page)
+
+
+def layout_of_records(say: Say | None = None) -> Layout[AuditEvent]:
+    """That of audit records; ``say`` adds a column in words."""
+
+    def document(record: AuditEvent) -> dict[str, object]:
+        values = {"at": iso(record.at), **{name: getattr(record, name) for name in _COLUMNS[1:]}}
+        return {**values, "said": say(record)} if say else values
+
+    return Layout(
+        columns=(*_COLUMNS, "said") if say else _COLUMNS,
+        rows=lambda record: [list(document(record).values())],
+        document=lambda record: {
+            name: value for name, value in document(record).items() if value is not None
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export(Generic[T]):
+    """A file of records. ``name`` is what they are, ``chosen`` by what they were chosen."""
 
     name: str
     chosen: Mapping[str, str]
-    pages: Pages
-    say: Say | None = None
+    pages: AsyncIterator[Sequence[T]]
+    layout: Layout[T]
 
     async def response(self, visit: Visit) -> Response:
         """The file, which begins once its record is durable. Raises DatabaseUnavailable."""
@@ -69,11 +98,11 @@ class Export:
         return StreamingResponse(self._lines(visit, kind), 200, headers, media)
 
     async def _lines(self, visit: Visit, kind: FileKind) -> AsyncIterator[bytes]:
-        write = self._as_csv if kind is FileKind.CSV else self._as_json
+        write = self.layout.table if kind is FileKind.CSV else self.layout.lines
         count = 0
         try:
             if kind is FileKind.CSV:
-                yield csv_lines([(*_COLUMNS, *(("said",) if self.say else ()))]).encode()
+                yield csv_lines([self.layout.columns]).encode()
             async for page in self.pages:
                 some = page[: MOST - count]
                 if some:
@@ -87,22 +116,3 @@ class Export:
         finally:
             detail = f"{count} records were exported: {self.name}"
             await visit.administration.audit_log.record_export(detail)
-
-    def _as_csv(self, page: Sequence[AuditEvent]) -> bytes:
-        return csv_lines(_row(each, self.say) for each in page).encode()
-
-    def _as_json(self, page: Sequence[AuditEvent]) -> bytes:
-        return b"".join(_line(each, self.say) for each in page)
-
-
-def _row(record: AuditEvent, say: Say | None) -> list[object]:
-    values = [iso(record.at), *(getattr(record, name) for name in _COLUMNS[1:])]
-    return [*values, *([say(record)] if say else [])]
-
-
-def _line(record: AuditEvent, say: Say | None) -> bytes:
-    document = {"at": iso(record.at), **{name: getattr(record, name) for name in _COLUMNS[1:]}}
-    if say:
-        document["said"] = say(record)
-    kept = {name: value for name, value in document.items() if value is not None}
-    return msgspec.json.encode(kept) + b"\n"

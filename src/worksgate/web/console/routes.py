@@ -173,6 +173,7 @@ ROUTES: Final = (
     Route("GET", "/health/bundle", Verb.EXAMINE, health.bundle),
     Route("GET", "/audit", Verb.AUDIT, audit.show),
     Route("GET", "/audit/changes", Verb.AUDIT, changes.show),
+    Route("POST", "/audit/changes/export", Verb.EXPORT, changes.export, is_proved=True),
     Route("POST", "/audit/export", Verb.EXPORT, audit.export, is_proved=True),
     Route("GET", "/go-live", Verb.WATCH, rehearsal.find),
     Route("GET", "/go-live/rehearsal", Verb.REHEARSE, rehearsal.show),

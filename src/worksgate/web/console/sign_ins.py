@@ -24,7 +24,7 @@ from worksgate.directory.audit.sign_in_counts import (
 from worksgate.directory.people_search import FoundPerson
 from worksgate.web.console.addresses import address_for, detail_for, sees_addresses
 from worksgate.web.console.charts import Chart, Column
-from worksgate.web.console.exports import Export
+from worksgate.web.console.exports import Export, layout_of_records
 from worksgate.web.console.pages import Words
 from worksgate.web.console.periods import Period, Span, Step
 from worksgate.web.console.visit import Visit, number_of
@@ -217,7 +217,7 @@ async def export(visit: Visit) -> Response:
         name="sign-ins",
         chosen=wanted.parameters,
         pages=_pages(visit, asked),
-        say=lambda record: why_of(record.event, record.reason, words),
+        layout=layout_of_records(lambda record: why_of(record.event, record.reason, words)),
     ).response(visit)
 
 
