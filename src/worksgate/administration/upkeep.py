@@ -1,6 +1,7 @@
 """The installation itself: the removal of expired data, and the encryption of secrets."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.purging import remove_expired
@@ -10,6 +11,23 @@ from worksgate.database.secrets_at_rest import Counted
 from worksgate.directory.database import Directory
 from worksgate.settings.options import Settings
 from worksgate.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterKeyState:
+    """The master key, by its ID: never its value.
+
+    ``current`` and ``previous`` are configured; ``in_force`` encrypts new secrets, ``since`` when,
+    in seconds since the epoch. ``older`` is the number of secrets under another key, ``in_clear``
+    of those in plain text.
+    """
+
+    current: str | None
+    previous: str | None
+    in_force: str | None
+    since: float | None
+    older: int
+    in_clear: int
 
 
 class UpkeepAdministration:
@@ -51,6 +69,20 @@ class UpkeepAdministration:
     async def secrets_at_rest(self) -> Counted:
         """How many secrets are in the database, in plain text and per master key."""
         return await self._directory.secrets.count()
+
+    async def master_key(self) -> MasterKeyState:
+        """Which master key is configured and in force, and how much is not under it."""
+        settings = self._settings
+        keyring = Keyring.of(settings.master_key, settings.previous_master_key)
+        counted = await self.secrets_at_rest()
+        return MasterKeyState(
+            current=None if keyring.current is None else keyring.current.id,
+            previous=None if keyring.previous is None else keyring.previous.id,
+            in_force=counted.in_force,
+            since=counted.in_force_since,
+            older=sum(n for each, n in counted.by_key.items() if each != counted.in_force),
+            in_clear=counted.in_clear,
+        )
 
     async def encrypt_secrets(self, progress: Callable[[int], None] | None = None) -> int:
         """Encrypt all secrets under the current master key, which is in force from now on.

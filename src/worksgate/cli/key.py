@@ -10,6 +10,8 @@ from worksgate.cli.key_file import write_key
 from worksgate.cli.options import CommandGroup, config_option, json_option, yes_option
 from worksgate.cli.printing import (
     counted,
+    iso,
+    local_time,
     note,
     print_facts,
     print_json,
@@ -72,6 +74,7 @@ def show(*, config: Path | None, as_json: bool) -> None:
                 "current": current,
                 "previous": previous,
                 "in_force": found.in_force,
+                "in_force_since": iso(found.in_force_since),
                 "encrypted": dict(found.by_key),
                 "in_clear": found.in_clear,
             }
@@ -82,6 +85,7 @@ def show(*, config: Path | None, as_json: bool) -> None:
             "Current key": current or "none is configured",
             "Previous key": previous or "-",
             "In force": found.in_force or "none",
+            "In force since": local_time(found.in_force_since) or "-",
             **{f"Under {key_id}": str(number) for key_id, number in sorted(found.by_key.items())},
             "In clear": str(found.in_clear),
         }

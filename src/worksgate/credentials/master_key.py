@@ -33,8 +33,9 @@ _PREFIX: Final = b"wg1"
 _ID_BYTES = 4
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-_HEADER_BYTES = len(_PREFIX) + _ID_BYTES
-_OVERHEAD = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
+HEADER_BYTES = len(_PREFIX) + _ID_BYTES
+"""Of a ciphertext; they say which master key it is under."""
+_OVERHEAD = HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
 
 
 class UnknownMasterKey(Exception):
@@ -106,7 +107,7 @@ class MasterKey:
 
     def unseal(self, stored: bytes, place: Place) -> bytes:
         """Decrypt a secret of this place. Raises DamagedSecret."""
-        header, rest = stored[:_HEADER_BYTES], stored[_HEADER_BYTES:]
+        header, rest = stored[:HEADER_BYTES], stored[HEADER_BYTES:]
         cipher = AESGCM(derived_key(self.material, place.purpose))
         try:
             return cipher.decrypt(
@@ -129,7 +130,7 @@ def key_id_of(stored: bytes) -> str | None:
     """
     if len(stored) < _OVERHEAD or not stored.startswith(_PREFIX):
         return None
-    return stored[len(_PREFIX) : _HEADER_BYTES].hex()
+    return stored[len(_PREFIX) : HEADER_BYTES].hex()
 
 
 def key_ids(stored: Iterable[bytes]) -> tuple[str, ...]:

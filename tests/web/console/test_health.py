@@ -12,6 +12,7 @@ from tests.web.console.console import ConsoleUnderTest, console_of
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.cli.doctor import findings_of
+from worksgate.credentials.master_key import MasterKey
 from worksgate.directory.alerts import Alert
 from worksgate.doctor import Finding, fail, ok, warn
 from worksgate.settings.options import Settings
@@ -154,3 +155,43 @@ async def test_alerts_are_listed_in_the_language_of_the_page(console: ConsoleUnd
     page = (await browser.get("/health")).text
     assert "expires in 3 days" in page
     assert "of_a_later_version" in page
+
+
+async def test_r196_the_master_key_is_shown_by_its_id_and_never_its_value(tmp_path: Path) -> None:
+    old, new = MasterKey(bytes(32)), MasterKey(bytes([1] * 32))
+    async with console_of(tmp_path, master_key=old.text) as console:
+        await console.make("owner", Role.OWNER)
+        await console.administration.upkeep.encrypt_secrets()
+        browser = await console.signed_in("owner")
+        page = (await browser.get("/health")).text
+        assert "It encrypts all secrets in the database." in page
+        assert old.id in page
+        assert "In force since" in page
+        totp, then = console.totp, console.clock()
+    async with console_of(tmp_path, master_key=new.text, previous_master_key=old.text) as console:
+        console.totp.update(totp)
+        console.clock.advance(then + 600 - console.clock())
+        before = await console.administration.upkeep.master_key()
+        assert (before.current, before.in_force, before.older) == (new.id, old.id, 0)
+        secrets = console.administration.upkeep._directory.secrets
+        changed_at = console.clock()
+        await secrets.put_in_force(AuditEvent(event=Event.SYSTEM, at=changed_at))
+        browser = await console.signed_in("owner")
+        page = (await browser.get("/health")).text
+        after = await console.administration.upkeep.master_key()
+        assert (after.in_force, after.since) == (new.id, changed_at)
+        assert after.older >= 1
+        assert "does not encrypt all secrets yet" in page
+        assert f"<dt>Secrets under an older key</dt><dd>{after.older}</dd>" in page
+        bundle = (await browser.get("/health/bundle")).text
+        for secret in (old.text, new.text, old.material.hex(), new.material.hex()):
+            assert secret not in page
+            assert secret not in bundle
+
+
+async def test_without_a_master_key_health_says_what_that_means(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    page = (await browser.get("/health")).text
+    assert "whoever has a copy of the database has its secrets" in page
+    assert "worksgate key new FILE" in page

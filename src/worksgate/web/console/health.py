@@ -32,6 +32,7 @@ async def show(visit: Visit) -> Response:
         is_possible=examination.is_possible,
         is_running=examination.is_running,
         versions=_versions(visit),
+        key=await visit.administration.upkeep.master_key(),
         verification=visit.console.verification,
         last_seal=await visit.administration.audit_log.last_seal(),
         alerts=[(each, *say(each.kind, each.details, language)) for each in alerts],
