@@ -20,8 +20,11 @@ from worksgate.web.pages.wording import text
 
 LANGUAGES: Final = ("en", "ja", "ko")
 _HERE: Final = Path(__file__).parent
-_SCRIPTS: Final = (_HERE.parent / "pages" / "static" / "passkey.js",)
-"""Those of people's pages that the console has too, and its own."""
+_SCRIPTS: Final = (
+    _HERE.parent / "pages" / "static" / "passkey.js",
+    _HERE / "static" / "console.js",
+)
+"""One of people's pages that the console has too, and its own."""
 _MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 
 POLICY: Final = "; ".join(
@@ -148,20 +151,22 @@ class _Place:
     path: str
     name: str
     verb: Verb
+    key: str
+    """Of a keyboard shortcut: g, then this."""
 
 
 _MENU: Final[Sequence[_Place]] = (
-    _Place("/", text("Today"), Verb.SEE),
-    _Place("/people", text("People"), Verb.SEE),
-    _Place("/trace", text("Trace"), Verb.SEE),
-    _Place("/sign-ins", text("Sign-ins"), Verb.SEE),
-    _Place("/clients", text("Clients"), Verb.SEE_CLIENTS),
-    _Place("/audit", text("Audit"), Verb.AUDIT),
-    _Place("/wizard", text("Set-up steps"), Verb.CHANGE_CLIENTS),
-    _Place("/go-live", text("Go live"), Verb.WATCH),
-    _Place("/sources", text("Sources"), Verb.CHANGE_CLIENTS),
-    _Place("/health", text("Health"), Verb.EXAMINE),
-    _Place("/administrators", text("Administrators"), Verb.OWN),
+    _Place("/", text("Today"), Verb.SEE, "d"),
+    _Place("/people", text("People"), Verb.SEE, "p"),
+    _Place("/trace", text("Trace"), Verb.SEE, "t"),
+    _Place("/sign-ins", text("Sign-ins"), Verb.SEE, "s"),
+    _Place("/clients", text("Clients"), Verb.SEE_CLIENTS, "c"),
+    _Place("/audit", text("Audit"), Verb.AUDIT, "a"),
+    _Place("/wizard", text("Set-up steps"), Verb.CHANGE_CLIENTS, "w"),
+    _Place("/go-live", text("Go live"), Verb.WATCH, "l"),
+    _Place("/sources", text("Sources"), Verb.CHANGE_CLIENTS, "o"),
+    _Place("/health", text("Health"), Verb.EXAMINE, "h"),
+    _Place("/administrators", text("Administrators"), Verb.OWN, "m"),
 )
 
 
