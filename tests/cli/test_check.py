@@ -77,6 +77,7 @@ def test_json_junit_and_the_page_are_written(
         terminal_without_database,
         url_of(origin, "plain"),
         *("--username", USERNAME, "--imap", "--user-key", KEY, "--json", "--language", "ja"),
+        *("--without", "time"),  # the limits are the real ones, and the machine may be busy
         *("--junit", str(folder / "check.xml"), "--html", str(folder / "check.html")),
     )
     assert result.code == 0, result.err
@@ -127,6 +128,8 @@ def test_by_hand_the_address_is_pasted(terminal_without_database: Terminal, orig
         (("--browser", "--code"), "--browser and --code exclude each other"),
         (("--imap",), "--imap needs --imap-email or --username"),
         (("--connect-to", "here"), "is not a host and a port"),
+        (("--html", "/nowhere/report.html"), "/nowhere is no folder that can be written to"),
+        (("--browser", "--username", "a", "--ca-file", "ca.pem"), "exclude each other"),
     ],
 )
 def test_wrong_usage(

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 
 import uvicorn
@@ -35,7 +35,7 @@ REDIRECT_URI = "https://auth.worksmobile.com/cb"
 USERNAME, PASSWORD, KEY = "hana@acme.example", "canary ?>?>?> meadow lantern", "E-1001"
 """The password has a + in Base64."""
 
-FAULTS = {
+FAULTS: Final = {
     "login.page": "The page is an error.",
     "login.comes_back": "A person who has signed in sees a page, and stays there.",
     "login.code": "The code is added twice.",
@@ -52,6 +52,9 @@ FAULTS = {
     "login.extra_parameter": "A parameter that is not known is an error.",
     "login.foreign_redirect": "Any redirect_uri will do.",
     "login.foreign_redirect/prefix": "Any redirect_uri that begins with the right host will do.",
+    "login.foreign_redirect/at": "The host may be followed by @.",
+    "login.foreign_redirect/backslash": "The host is what stands after the last @.",
+    "login.foreign_redirect/scheme": "What begins with / counts as a path.",
     "login.foreign_redirect/second": "The first redirect_uri is checked, and the last one is used.",
     "login.unknown_client": "Any client will do at the sign-in page.",
     "token.exchange": "The code is refused without redirect_uri.",
@@ -67,6 +70,7 @@ FAULTS = {
     "token.expired": "Codes are valid for ever.",
     "token.other_client": "A code is not bound to its client.",
     "token.missing": "A missing parameter counts as one that is wrong.",
+    "token.missing/secret": "A missing client secret counts as a wrong one.",
     "token.empty": "An empty code counts as an unknown one.",
     "token.duplicate": "Of two values the last one is used.",
     "token.json_body": "A body in JSON is taken too.",
@@ -79,6 +83,8 @@ FAULTS = {
     "token.says_not_which": "The description says whether the client exists.",
     "token.disabled_client": "A disabled client is served.",
     "token.unknown_code": "An unknown code is invalid_grant, as in RFC 6749.",
+    "token.unknown_code/granted": "An unknown code is error 302, with a token beside it.",
+    "token.unknown_code/status": "An unknown code is error 302 with HTTP 500.",
     "token.error_form": "error is a number.",
     "token.error_form/alone": "There is no error_description.",
     "token.error_headers": "Errors may be kept by caches.",
@@ -91,6 +97,7 @@ FAULTS = {
     "userinfo.json": "The user key comes as text/html.",
     "userinfo.no_store": "The user key may be kept by caches.",
     "userinfo.missing": "A missing parameter counts as one that is wrong.",
+    "userinfo.missing/secret": "A missing client secret counts as a wrong one.",
     "userinfo.duplicate": "Of two values the last one is used.",
     "userinfo.unknown_token": "An unknown token is error 302.",
     "userinfo.unknown_client": "Any client will do.",
@@ -101,10 +108,16 @@ FAULTS = {
     "refresh.reuse": "A refresh token works again after it was replaced.",
     "refresh.off": "grant_type=refresh_token counts as a wrong code.",
     "framing.split": "The body is read once.",
+    "framing.split/userinfo": "The body is read once by the User info return API.",
     "framing.chunked": "A body without a length is none.",
+    "framing.chunked/userinfo": "A body without a length is none, by that API.",
     "framing.expect": "Expect is refused.",
     "framing.charset": "A content type with a charset is refused.",
+    "framing.charset/latin": "Only utf-8 is accepted.",
+    "framing.charset/ascii": "us-ascii is refused.",
     "framing.stray_ampersand": "An empty part of a form is an error.",
+    "framing.stray_ampersand/first": "An & at the beginning is an error.",
+    "framing.stray_ampersand/double": "Two & in a row are an error.",
     "framing.http10": "HTTP/1.0 is refused.",
     "imap.wrong_password": "A wrong password gets an empty code.",
     "imap.wrong_password/code": "Any password gets a code.",
@@ -265,6 +278,18 @@ class Implementation:
             return True
         if self.has("login.foreign_redirect/prefix"):
             return redirect_uri.startswith("https://auth.worksmobile.com")
+        if (
+            self.has("login.foreign_redirect/at")
+            and "https://auth.worksmobile.com@" in redirect_uri
+        ):
+            return True
+        if (
+            self.has("login.foreign_redirect/backslash")
+            and "@auth.worksmobile.com/" in redirect_uri
+        ):
+            return True
+        if self.has("login.foreign_redirect/scheme") and redirect_uri.startswith("/"):
+            return True
         before, question_mark, _ = redirect_uri.partition("?")
         if "#" in redirect_uri and not self.way.takes_fragments:
             return False
@@ -380,16 +405,16 @@ class Implementation:
         return self._json(family, found)
 
     async def _read_form(self, family: str, request: Request) -> list[tuple[str, str]]:
-        body = await self._body(request)
+        body = await self._body(family, request)
         declared = request.headers.get("content-type", "")
         form_type, _, charset = declared.partition(";")
-        if request.method != "POST" or (charset and self.has("framing.charset")):
+        if request.method != "POST" or self._refuses_charset(charset.strip().lower()):
             raise Refused("201")
         if self.has("token.json_body") and form_type == "application/json":
             return list(json.loads(body).items())
         if form_type != "application/x-www-form-urlencoded":
             raise Refused("201")
-        if self.has("framing.stray_ampersand") and "" in body.decode().split("&"):
+        if self._refuses_parts(body.decode()):
             raise Refused("201")
         form = parse_qsl(body.decode(), keep_blank_values=True)
         if self.has("token.query"):
@@ -398,17 +423,34 @@ class Implementation:
             form = list(dict(form).items())
         return form
 
-    async def _body(self, request: Request) -> bytes:
+    def _refuses_charset(self, charset: str) -> bool:
+        refused = {
+            "framing.charset": charset != "",
+            "framing.charset/latin": charset == "charset=iso-8859-1",
+            "framing.charset/ascii": charset == "charset=us-ascii",
+        }
+        return refused.get(self.fault, False)
+
+    def _refuses_parts(self, body: str) -> bool:
+        refused = {
+            "framing.stray_ampersand": body.endswith("&"),
+            "framing.stray_ampersand/first": body.startswith("&"),
+            "framing.stray_ampersand/double": "&&" in body,
+        }
+        return refused.get(self.fault, False)
+
+    async def _body(self, family: str, request: Request) -> bytes:
         headers = request.headers
+        is_broken = self.fault.endswith("/userinfo") == (family == "userinfo")
         if "expect" in headers and self.has("framing.expect"):
             raise Refused("417")
         if request.scope["http_version"] == "1.0" and self.has("framing.http10"):
             raise Refused("505")
-        if self.has("framing.split"):
+        if self.fault.startswith("framing.split") and is_broken:
             return bytes((await request.receive()).get("body", b""))
         body = await request.body()
-        is_lost = "transfer-encoding" in headers and self.has("framing.chunked")
-        return b"" if is_lost else body
+        is_lost = self.fault.startswith("framing.chunked") and is_broken
+        return b"" if is_lost and "transfer-encoding" in headers else body
 
     def _check_form(self, family: str, form: list[tuple[str, str]]) -> None:
         values = dict(form)
@@ -422,12 +464,16 @@ class Implementation:
         known = {*needed, "refresh_token"}
         if (
             len(values) != len(form)
-            or (is_missing and not self.has(f"{family}.missing"))
+            or (is_missing and not self._overlooks(family, values))
             or (is_empty and not self.has("token.empty"))
             or (self.has("token.extra_parameter") and not set(values) <= known)
             or (self.has("token.exchange") and family == "token" and "redirect_uri" not in values)
         ):
             raise Refused("201")
+
+    def _overlooks(self, family: str, values: dict[str, str]) -> bool:
+        is_secret = "client_secret" not in values
+        return self.has(f"{family}.missing") or (is_secret and self.has(f"{family}.missing/secret"))
 
     def _client(self, family: str, values: dict[str, str]) -> Credentials:
         grant = values.get("grant_type", "authorization_code")
@@ -543,11 +589,13 @@ class Implementation:
             del found["error_description"]
         if self.way.extra_members:
             found |= {"code": number, "trace": {"id": secrets.token_hex(4)}}
+        if self.has("token.unknown_code/granted"):
+            found["access_token"] = secrets.token_urlsafe(32)
         status = (
             200 if self.way.always_200 else {"101": 403, "301": 401, "303": 401}.get(number, 400)
         )
         response = self._json("error", found)
-        response.status_code = status
+        response.status_code = 500 if self.has("token.unknown_code/status") else status
         if self.has("token.error_headers"):
             del response.headers["cache-control"]
         if self.has("token.error_headers/text"):

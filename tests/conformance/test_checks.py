@@ -17,6 +17,8 @@ from worksgate.conformance.checks.target import Target
 from worksgate.conformance.checks.verdicts import Outcome
 from worksgate.conformance.exchange import TimeLimits
 
+pytestmark = pytest.mark.slow
+
 ELSEWHERE = {
     *("reach.https", "reach.port", "reach.handshake", "reach.chain", "reach.name"),
     *("reach.validity", "time.connect"),

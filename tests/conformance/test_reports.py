@@ -26,9 +26,11 @@ from tests.conformance.runs import Done, run_checks, target_at
 
 import worksgate.conformance
 from worksgate.conformance.checks.examination import CHECKS, FAMILIES
+from worksgate.conformance.checks.recording import Redactor
 from worksgate.conformance.checks.sign_in import Stuck
 from worksgate.conformance.checks.verdicts import Outcome
-from worksgate.conformance.exchange import Failure
+from worksgate.conformance.exchange import Answer, Exchange, Failure, TimeLimits, Timings
+from worksgate.conformance.exchange import Request as SentRequest
 from worksgate.conformance.report.html_page import html_page
 from worksgate.conformance.report.json_document import document
 from worksgate.conformance.report.junit import junit
@@ -134,6 +136,16 @@ def test_a_request_is_named_by_method_path_and_redacted_body(
     sent = echo[0].results["token.unknown_code"].sent[-1]
     assert (sent.method, sent.path) == ("POST", "/echo/accessToken")
     assert sent.body == ("grant_type=authorization_code&client_id=acme&client_secret=…&code=…")
+
+
+def test_r204_a_code_in_a_fragment_is_not_shown() -> None:
+    request = SentRequest("GET", "https://sso.example.com/login?client_id=acme")
+    answer = Answer(302, (("Location", "https://auth.worksmobile.com/cb#code=a-code"),))
+    sent = Redactor().sent(Exchange(request, answer, Timings(), TimeLimits()))
+    assert (sent.path, sent.answer) == (
+        "/login?client_id",
+        "HTTP 302 → https://auth.worksmobile.com/cb",
+    )
 
 
 # Texts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.implementation import KEY, PASSWORD, USERNAME
-from tests.conformance.runs import Done, run_checks
+from tests.conformance.runs import PATIENT, Done, run_checks
 from tests.installation import CALLBACK, prepared
 from tests.served import listening, served
 from tests.unhurried import answer_deadline
@@ -16,12 +16,10 @@ from worksgate.administration import NewClient
 from worksgate.bootstrap.administration import open_administration
 from worksgate.conformance.checks.target import Mailbox, Person, Target
 from worksgate.conformance.checks.verdicts import Outcome
-from worksgate.conformance.exchange import TimeLimits
 from worksgate.conformance.line_works import Credentials, Endpoints
 from worksgate.settings.options import Settings
 
-PATIENT = TimeLimits(connect=20.0, answer=60.0)
-"""On a busy machine nothing is wrong with an answer that comes late."""
+pytestmark = pytest.mark.slow
 
 
 async def furnished(folder: Path, public_url: str) -> tuple[Settings, Target]:

@@ -1,13 +1,14 @@
 """``worksgate check``: plays LINE WORKS against any implementation, and says what is wrong."""
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
 import click
@@ -51,11 +52,8 @@ class HostAndPort(click.ParamType[tuple[str, int]]):
         return host.strip("[]"), int(port)
 
 
-@dataclass(frozen=True)
-class _Way:
-    """How the test person signs in: ``form``, ``browser``, ``hand``, or not at all (``none``)."""
-
-    name: str
+Way = Literal["form", "browser", "hand", "none"]
+"""How the test person signs in."""
 
 
 @click.command("check")
@@ -147,12 +145,13 @@ def check(*, url: str, language: str, plan: bool, as_json: bool, **options: Any)
 
     texts = Texts(language)
     way = _way(options)
+    _check_places(options["junit"], options["html"])
     try:
         checks = chosen(options["only"], options["without"])
     except ValueError as unknown:
         raise click.UsageError(f"there is no check and no family {unknown}") from None
     target = _target(url, options, asks=not plan)
-    for line in plain_text.plan(target, checks, way.name, texts):
+    for line in plain_text.plan(target, checks, way, texts):
         note(line)
     if plan:
         return
@@ -173,18 +172,25 @@ def check(*, url: str, language: str, plan: bool, as_json: bool, **options: Any)
 # What is asked for
 
 
-def _way(options: dict[str, Any]) -> _Way:
+def _check_places(*files: Path | None) -> None:
+    """A report that cannot be written is noticed before anything is sent."""
+    for file in files:
+        if file is not None and not os.access(file.parent, os.W_OK):
+            raise click.UsageError(f"{file.parent} is no folder that can be written to")
+
+
+def _way(options: dict[str, Any]) -> Way:
     if options["browser"] and options["by_hand"]:
         raise click.UsageError("--browser and --code exclude each other")
     if options["by_hand"]:
-        return _Way("hand")
+        return "hand"
     if options["browser"]:
         if not options["username"]:
             raise click.UsageError("--browser needs --username")
         if options["ca_file"]:  # Chromium asks the system's list of authorities alone
             raise click.UsageError("--browser and --ca-file exclude each other")
-        return _Way("browser")
-    return _Way("form" if options["username"] else "none")
+        return "browser"
+    return "form" if options["username"] else "none"
 
 
 def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
@@ -299,7 +305,7 @@ class _Printer:
         sys.stdout.flush()
 
 
-def _run(target: "Target", checks: Any, way: _Way, show: _Printer) -> "Report":
+def _run(target: "Target", checks: Any, way: Way, show: _Printer) -> "Report":
     from worksgate import __version__
     from worksgate.conformance.checks.examination import CouldNotRunError, examine, host_of
     from worksgate.conformance.checks.meter import MOST_SECONDS, Meter
@@ -332,16 +338,16 @@ def _run(target: "Target", checks: Any, way: _Way, show: _Printer) -> "Report":
     )
 
 
-def _sign_in(target: "Target", way: _Way, meter: "Meter") -> "SignIn | None":
+def _sign_in(target: "Target", way: Way, meter: "Meter") -> "SignIn | None":
     from worksgate.conformance.checks.sign_in import FormSignIn, HandSignIn
 
-    if way.name == "hand":
+    if way == "hand":
         return HandSignIn(_ask_for_callback, meter)
-    if way.name == "browser" and target.person is not None:
+    if way == "browser" and target.person is not None:
         from worksgate.conformance.checks.browser import BrowserSignIn
 
         return BrowserSignIn(target, target.person, meter)
-    return FormSignIn(target, target.person, meter) if way.name == "form" else None
+    return FormSignIn(target, target.person, meter) if way == "form" else None
 
 
 async def _ask_for_callback(url: str) -> str:

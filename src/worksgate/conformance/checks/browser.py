@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Locator, Page
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_PATIENCE: Final = 15.0
+_PATIENCE: Final = 30.0
 """Seconds of one sign-in, from the first page to the redirect."""
 _GLANCE: Final = 0.1
 _FIELDS: Final = (

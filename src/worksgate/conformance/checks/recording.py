@@ -128,7 +128,7 @@ def _answer(exchange: Exchange) -> str:
         members = ", ".join(f"{name}: {_member(name, value)}" for name, value in document.items())
         head += f" {{{members}}}"
     elif (location := answer.header("location")) is not None:
-        head += f" → {location.partition('?')[0]}"
+        head += f" → {location.partition('#')[0].partition('?')[0]}"
     return head if exchange.failure is None else f"{head} ({exchange.failure})"
 
 
