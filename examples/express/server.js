@@ -175,8 +175,9 @@ app.post('/login', checkRequest, async (request, response) => {
 });
 
 app.post('/accessToken', (request, response) => {
+  const { grant_type: grantType = 'authorization_code' } = formOf(request);
+  if (grantType !== 'authorization_code') throw new Refused(203);
   const form = formOf(request, 'grant_type', 'client_id', 'client_secret', 'code');
-  if (form.grant_type !== 'authorization_code') throw new Refused(203);
   checkClient(form);
   const token = redeemed(form.code);
   response.json({ access_token: token, token_type: 'Bearer', expires_in: TOKEN_LIFETIME });

@@ -201,10 +201,10 @@ async def login(
 
 @app.post("/accessToken")
 async def access_token(form: CallForm) -> dict[str, str | int]:
+    if form.get("grant_type", "authorization_code") != "authorization_code":
+        raise Refused("203")
     if not {"grant_type", "client_id", "client_secret", "code"} <= form.keys():
         raise Refused("201")
-    if form["grant_type"] != "authorization_code":
-        raise Refused("203")
     check_client(form)
     token = redeemed(form["code"])
     return {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_LIFETIME}

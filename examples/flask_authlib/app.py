@@ -180,8 +180,8 @@ def refused(number: str) -> Response:
 
 
 def is_form_with(*names: str) -> bool:
-    """Whether the body has each of these, and nothing twice; Authlib reads the query, too."""
-    is_once = all(len(values) == 1 for values in request.form.listvalues())
+    """Whether the body has each of these, nothing twice, nothing empty."""
+    is_once = all(len(values) == 1 and values[0] for values in request.form.listvalues())
     return request.mimetype == FORM and is_once and all(map(request.form.get, names))
 
 
@@ -216,7 +216,7 @@ def login() -> Any:
 
 @app.post("/accessToken")
 def access_token() -> Response:
-    if not is_form_with("grant_type", "client_id", "client_secret", "code"):
+    if not is_form_with("grant_type", "client_id", "client_secret"):
         return refused("201")
     answer: Response = server.create_token_response()
     return answer

@@ -25,7 +25,7 @@ def values(text: str, delimiter: str = ",") -> list[list[str]]:
 
 
 @given(text=TEXTS, delimiter=st.sampled_from(DELIMITERS))
-@examples(300)
+@examples(150)
 def test_r205_values_are_those_of_the_csv_module_and_places_cover_the_text(
     text: str, delimiter: str
 ) -> None:
