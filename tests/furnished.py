@@ -227,6 +227,12 @@ _ROWS: dict[str, dict[str, object]] = {
         "before": {"enabled": True},
         "detail": None,
     },
+    "line_works_apps": {
+        "client_id": "tenant",
+        "secret": bytes(range(64)),
+        "set_at": NOW + 1 / 7,
+        "actor": "cli:root",
+    },
     "line_works_members": {
         "reading": "r",
         "account": "aoi@hikari",

@@ -374,6 +374,21 @@ rehearsal_findings = Table(
 )
 """What a rehearsal found about whom; one rehearsal is current."""
 
+line_works_apps = Table(
+    "line_works_apps",
+    metadata,
+    Column(
+        "client_id",
+        String(64),
+        ForeignKey("clients.client_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("secret", LargeBinary, nullable=False),
+    Column("set_at", Double, nullable=False),
+    Column("actor", Text),
+)
+"""What Worksgate signs in with at the LINE WORKS API of each client; always encrypted."""
+
 alerts = Table(
     "alerts",
     metadata,

@@ -1,10 +1,12 @@
 """Secrets in the database: encrypted under a master key that it does not contain.
 
-These are the secrets of authenticator apps and the key that signs cookies and forms. Which master
-key is **in force** is stored in the database, in a row of ``keys``: new secrets are encrypted under
-it, on all nodes. A server may have two keys, so nodes get a new one first, one after the other, and
-``encrypt`` puts it in force afterwards. A database without a key in force keeps secrets in plain
-text, as previous releases do, which can then run side by side.
+These are the secrets of authenticator apps, the key that signs cookies and forms, and what
+Worksgate signs in with at the LINE WORKS API. Which master key is **in force** is stored in the
+database, in a row of ``keys``: new secrets are encrypted under it, on all nodes. A server may have
+two keys, so nodes get a new one first, one after the other, and ``encrypt`` puts it in force
+afterwards. A database without a key in force keeps secrets in plain text, as previous releases do,
+which can then run side by side; those of the LINE WORKS API, which no previous release knows, are
+never kept in plain text.
 
 Plain text can always be read, so an upgrade has no moment at which anything stops.
 """
@@ -12,14 +14,15 @@ Plain text can always be read, so an upgrade has no moment at which anything sto
 import asyncio
 import hmac
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import LargeBinary, Select, delete, func, select, text, true, update
+import msgspec
+from sqlalchemy import Column, LargeBinary, Select, delete, func, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.audit import AuditEvent
+from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.master_key import (
     HEADER_BYTES,
     DamagedSecret,
@@ -43,7 +46,7 @@ FIRST_READER: Final = "0004"
 PAGE = 100
 """Rows that are encrypted in one transaction."""
 
-_KEYS, _TOTP = schema.keys, schema.totp_secrets
+_KEYS, _TOTP, _APPS = schema.keys, schema.totp_secrets, schema.line_works_apps
 
 
 class MasterKeyMissing(DatabaseUnavailable):
@@ -80,6 +83,10 @@ def totp_place(subject_id: str) -> Place:
 
 def key_place(name: str) -> Place:
     return Place(_KEYS.name, "value", name)
+
+
+def app_place(client_id: str) -> Place:
+    return Place(_APPS.name, "secret", client_id)
 
 
 def check_at_hand(key_ids: tuple[str, ...], keyring: Keyring) -> None:
@@ -131,6 +138,7 @@ async def count_secrets(connection: AsyncConnection) -> Counted:
     for column, wanted in (
         (_TOTP.c.secret, true()),
         (_KEYS.c.value, _KEYS.c.name != IN_FORCE),
+        (_APPS.c.secret, true()),
     ):
         begins = func.substr(column, 1, HEADER_BYTES, type_=LargeBinary)
         kinds = select(begins, func.length(column), func.count()).where(wanted)
@@ -147,6 +155,23 @@ async def _overwrite_what_is_freed(connection: AsyncConnection) -> None:
     """Make SQLite overwrite deleted plain text in the free part of a page."""
     if connection.dialect.name == "sqlite":
         await connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+
+async def _give_up_apps(
+    connection: AsyncConnection, key_ids: Collection[str], event: AuditEvent
+) -> None:
+    """Delete the apps of the API under lost master keys, with a record of each."""
+    apps = await connection.execute(select(_APPS.c.client_id, _APPS.c.secret))
+    for client_id, stored in apps.all():
+        if key_id_of(stored) in key_ids:
+            await connection.execute(delete(_APPS).where(_APPS.c.client_id == client_id))
+            removed = msgspec.structs.replace(
+                event,
+                event=Event.CLIENT_CHANGED,
+                client_id=client_id,
+                detail="the app of the LINE WORKS API is removed: its master key is lost",
+            )
+            await write_events(connection, removed)
 
 
 _PUT = text(
@@ -190,6 +215,27 @@ class SecretsAtRest:
         key_id = await key_in_force(connection)
         return secret if key_id is None else self._key(key_id).seal(secret, place)
 
+    async def seal_always(self, connection: AsyncConnection, secret: bytes, place: Place) -> bytes:
+        """The same for a secret that is never stored in plain text.
+
+        Raises MasterKeyMissing, also if no master key is in force.
+        """
+        if await key_in_force(connection) is None:
+            raise MasterKeyMissing(
+                "no master key is in force, and this secret is kept encrypted only: run worksgate "
+                "key new FILE, set master_key_file to it, then run worksgate key encrypt"
+            )
+        return await self.seal(connection, secret, place)
+
+    def unseal_always(self, stored: bytes, place: Place) -> bytes:
+        """A secret that is never stored in plain text, so that plain text there is a forgery.
+
+        Raises MasterKeyMissing or DatabaseUnavailable.
+        """
+        if key_id_of(stored) is None:
+            raise DatabaseUnavailable(f"the secret in {place.purpose} is not encrypted")
+        return self.unseal(stored, place)
+
     async def stored_as(
         self, connection: AsyncConnection, subject_id: str, secret: bytes
     ) -> bytes | None:
@@ -208,7 +254,7 @@ class SecretsAtRest:
         """Put the master key in force in a database without any secret yet, if there is one."""
         if self._keyring.current is None or await key_in_force(connection) is not None:
             return
-        for table in (_KEYS, _TOTP):
+        for table in (_KEYS, _TOTP, _APPS):
             if await connection.scalar(select(func.count()).select_from(table)):
                 return
         await put_in_force(connection, self._keyring.current, now)
@@ -267,9 +313,10 @@ class SecretsAtRest:
 
     @run_to_completion
     async def give_up(self, key_ids: Collection[str], event: AuditEvent) -> None:
-        """Delete the server's keys that are encrypted under lost master keys.
+        """Delete the server's keys, and the apps of the API, under lost master keys.
 
-        The current key is in force from then on; the server creates its keys again at its start.
+        The current key is in force from then on. The server creates its keys again at its start; an
+        administrator sets an app again.
         Raises MasterKeyMissing, without changes, while a person has a secret under them.
         """
         key = self._current()
@@ -283,24 +330,39 @@ class SecretsAtRest:
             for name, stored in rows.all():
                 if key_id_of(stored) in key_ids:
                     await connection.execute(delete(_KEYS).where(_KEYS.c.name == name))
+            await _give_up_apps(connection, key_ids, event)
             await put_in_force(connection, key, event.at)
             await write_events(connection, event)
 
     @run_to_completion
     async def encrypt_keys(self) -> int:
-        """Encrypt the keys of the server under the key in force; return how many were not yet."""
+        """Encrypt the keys of the server, and the apps of the API, under the key in force.
+
+        Returns how many were not yet.
+        """
         async with self._connections.writing() as connection:
             await _overwrite_what_is_freed(connection)
-            rows = await connection.execute(
-                select(_KEYS.c.name, _KEYS.c.value).where(_KEYS.c.name != IN_FORCE)
-            )
-            changed = 0
-            for name, stored in rows.all():
-                fresh = await self._under_key_in_force(connection, stored, key_place(name))
-                if fresh is not None:
-                    same = (_KEYS.c.name == name, _KEYS.c.value == stored)
-                    await connection.execute(update(_KEYS).where(*same).values(value=fresh))
-                    changed += 1
+            keys = await self._encrypt_all(connection, _KEYS.c.name, _KEYS.c.value, key_place)
+            apps = await self._encrypt_all(connection, _APPS.c.client_id, _APPS.c.secret, app_place)
+            return keys + apps
+
+    async def _encrypt_all(
+        self,
+        connection: AsyncConnection,
+        name: Column[str],
+        value: Column[bytes],
+        place: Callable[[str], Place],
+    ) -> int:
+        """Encrypt a table of few rows; return how many were not under the key in force."""
+        changed = 0
+        for row, stored in (await connection.execute(select(name, value))).all():
+            if place(row) == key_place(IN_FORCE):
+                continue
+            fresh = await self._under_key_in_force(connection, stored, place(row))
+            if fresh is not None:
+                same = (name == row, value == stored)
+                await connection.execute(update(name.table).where(*same).values({value: fresh}))
+                changed += 1
         return changed
 
     @run_to_completion

@@ -52,6 +52,7 @@ from worksgate.directory.key_ownership import (
     record_owners,
     unrecorded,
 )
+from worksgate.directory.line_works_apps import LineWorksApps
 from worksgate.directory.people import People
 from worksgate.directory.people_list import PeopleList
 from worksgate.directory.queries import AuditFilter
@@ -95,6 +96,7 @@ class Directory:
         self.secrets = SecretsAtRest(self, keyring)
         self.factors = FactorRows(self, self.secrets)
         self.app_passwords = AppPasswordRows(self)
+        self.line_works_apps = LineWorksApps(self, self.secrets)
         self.leases = Leases(self)
         self.seals = Seals(self, keyring)
         self.endings = Endings(self)

@@ -183,10 +183,15 @@ class Transaction:
         )
 
     async def remove_client(self, client: Client) -> None:
-        """Delete a client, its secrets and its branding."""
+        """Delete a client, its secrets, its branding and its app of the LINE WORKS API."""
         self._keep_client_change(client, None, await self._next_clients_version())
         await self._remove_secrets(client)
         await remove_versions(self._connection, client.client_id)
+        await self._connection.execute(
+            delete(schema.line_works_apps).where(
+                schema.line_works_apps.c.client_id == client.client_id
+            )
+        )
         await self._connection.execute(
             delete(schema.clients).where(schema.clients.c.client_id == client.client_id)
         )

@@ -1,4 +1,4 @@
-"""What the console's editors, wizard, branding, jobs, rehearsals and alerts keep.
+"""What the console's editors, wizard, branding, jobs, rehearsals, alerts and the API keep.
 
 Only additions: nothing of a sign-in reads or writes these tables but the branding of its page.
 """
@@ -11,7 +11,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-description = "Changes, the wizard, branding, jobs, members, alerts, passkeys and roles."
+description = "Changes, the wizard, branding, jobs, members, alerts, the API, passkeys, roles."
 expands = True
 locks = "brief"
 
@@ -29,6 +29,7 @@ def upgrade() -> None:
     _alerts()
     _console_passkeys()
     _administrators_of_sources()
+    _line_works_apps()
     # The programs that could use it still can: encrypted secrets have excluded some (R-130).
     op.execute(f"UPDATE compatibility SET revision = '{revision}'")  # noqa: S608  # a number of ours
 
@@ -180,3 +181,21 @@ def _administrators_of_sources() -> None:
     op.add_column("people", sa.Column("role", sa.String(32)))
     some = sa.text("role IS NOT NULL")
     op.create_index("ix_people_role", "people", ["role"], sqlite_where=some, postgresql_where=some)
+
+
+def _line_works_apps() -> None:
+    """What Worksgate signs in with at the LINE WORKS API; always encrypted."""
+    op.create_table(
+        "line_works_apps",
+        sa.Column("client_id", sa.String(64), nullable=False),
+        sa.Column("secret", sa.LargeBinary, nullable=False),
+        sa.Column("set_at", sa.Double, nullable=False),
+        sa.Column("actor", sa.Text),
+        sa.PrimaryKeyConstraint("client_id", name="pk_line_works_apps"),
+        sa.ForeignKeyConstraint(
+            ["client_id"],
+            ["clients.client_id"],
+            ondelete="CASCADE",
+            name="fk_line_works_apps_client_id",
+        ),
+    )
