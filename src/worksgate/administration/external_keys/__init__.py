@@ -1,7 +1,8 @@
-"""External keys in LINE WORKS's own file: ``worksgate keys fill`` and ``worksgate keys verify``.
+"""External keys at LINE WORKS, by its own file or by its API.
 
-The Developer Console gives ``ExternalKey_member.csv`` and takes it back. It is filled without
-changing another byte, and read again afterwards, as proof that LINE WORKS has the keys.
+**By the file**, ``worksgate keys fill`` and ``worksgate keys verify``: the Developer Console gives
+``ExternalKey_member.csv`` and takes it back. It is filled without changing another byte, and read
+again afterwards, as proof that LINE WORKS has the keys.
 
     console_file   the file: its members, and the same file with other keys
     comparison     members and people here compared; who gets which key
@@ -17,5 +18,14 @@ These also read the file for a rehearsal (``going_live``):
     accounts       which member a person here is
     faults         why a file cannot be read
 
-Nothing here has a database or asks LINE WORKS.
+None of these has a database or asks LINE WORKS.
+
+**By the API**, ``worksgate keys sync`` and ``worksgate keys undo``:
+
+    sync           ``KeySync``: one run, from reading both sides to reading again
+    plan           which keys to write; pure
+    findings       what keeps somebody from the right key
+    writing        batches, and the search for the bad one
+    undo           the undo file, written before the first call
+    run_state      which run is unfinished
 """
