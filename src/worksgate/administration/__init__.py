@@ -7,6 +7,8 @@
     attempts        one more sign-in attempt for somebody who has to wait
     departures      people who leave, at once or at a planned time
     jobs            bulk changes of people, in the background
+    external_keys   external keys at LINE WORKS: written from here, and taken back
+    line_works_api  the app of the LINE WORKS API of each client, and whether it works
     user_keys       owners of user keys, and the keys that LINE WORKS would receive
     people_import   bulk import of accounts from a file
     administrators  who has which role in the console
@@ -53,11 +55,13 @@ from worksgate.administration.changes import ChangeAdministration
 from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
+from worksgate.administration.external_keys.sync import KeySyncAdministration
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live import GoingLive
 from worksgate.administration.jobs.imports import ImportJobs
 from worksgate.administration.jobs.verbs import JobAdministration
 from worksgate.administration.leaving import Leaving
+from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
@@ -124,6 +128,8 @@ class Administration:
         )
         self.jobs = JobAdministration(directory, acting)
         self.user_keys = KeyAdministration(directory, revoker, acting)
+        self.line_works_api = LineWorksApiAdministration(settings, directory, acting)
+        self.key_sync = KeySyncAdministration(directory, self.line_works_api, acting)
         self.first_owner = FirstOwner(settings, directory, hashing, acting)
         self.people_import = ImportAdministration(
             directory, hashing, revoker, acting, company=settings.company_name

@@ -1,0 +1,312 @@
+"""``keys sync`` and ``keys undo``: LINE WORKS gets the external keys of here, or those of before.
+
+A run reads both sides, makes a plan, writes the undo file, notes that it has begun, writes keys and
+reads again what LINE WORKS holds: that, and no answer in between, says whether it succeeded. A run
+that was killed goes on from what LINE WORKS holds (R-218).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from worksgate.administration.actor import Actor
+from worksgate.administration.errors import Refused
+from worksgate.administration.external_keys.findings import SyncFinding, SyncFound
+from worksgate.administration.external_keys.holders import KeyHolder
+from worksgate.administration.external_keys.plan import (
+    KeyChange,
+    KeyPlan,
+    Planner,
+    Policy,
+    not_held,
+    reversed_changes,
+    still_due,
+)
+from worksgate.administration.external_keys.run_state import RunState
+from worksgate.administration.external_keys.undo import UndoFile, read_undo, write_undo
+from worksgate.administration.line_works_api import Access, LineWorksApiAdministration
+from worksgate.audit import Event
+from worksgate.credentials.usernames import username_key
+from worksgate.directory.database import Directory
+from worksgate.line_works_api.app import READ, WRITE
+from worksgate.line_works_api.errors import ApiRefused
+from worksgate.oauth.model import Client, UserKey
+
+if TYPE_CHECKING:
+    from worksgate.line_works_api.directory_api import DirectoryApi
+
+FEW: Final = 10
+"""Keys that may be deleted in any company."""
+MOST_ONE_BY_ONE: Final = 500
+"""Members whom the lists passed over, and who are looked at one by one."""
+
+Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+"""Shows what is done, of how many; gives a function that takes the number done so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What LINE WORKS holds in the end, of what was ``planned``; ``missing`` says what not."""
+
+    planned: int
+    held: int
+    missing: Sequence[SyncFound]
+    undo_file: Path
+
+
+class _Gone(Exception):
+    """Somebody is no member any more."""
+
+
+class KeySync:
+    """One run of a client; every method may raise ApiError or DatabaseUnavailable."""
+
+    def __init__(
+        self,
+        access: Access,
+        api: "DirectoryApi",
+        directory: Directory,
+        actor: Actor,
+        folder: Path,
+        doing: Doing,
+    ) -> None:
+        self._access = access
+        self._api = api
+        self._directory = directory
+        self._actor = actor
+        self._folder = folder
+        self._doing = doing
+        self._state = RunState(folder, access.client.client_id)
+
+    @property
+    def client(self) -> Client:
+        return self._access.client
+
+    @property
+    def unfinished(self) -> Path | None:
+        """The undo file of an earlier run that was interrupted. Raises Refused."""
+        return self._state.unfinished
+
+    def abandon(self) -> None:
+        """Let an interrupted run be; what it wrote stays, and its undo file too."""
+        self._state.end()
+
+    async def plan(
+        self,
+        people: Iterable[KeyHolder],
+        *,
+        replaces: bool = False,
+        deletes_unknown: bool = False,
+    ) -> KeyPlan:
+        """What to write, by what LINE WORKS holds now; the options are those of ``Policy``.
+
+        ``people`` are everybody here whom the client takes.
+
+        Raises Refused if the client has no external keys, or if too many would be deleted.
+        """
+        if self.client.user_key is not UserKey.EXTERNAL_KEY:
+            raise Refused(
+                f"{self.client.name} identifies people by their LINE WORKS account, so external "
+                "keys are of no use"
+            )
+        self._access.check_may(READ)
+        planner = Planner(
+            Policy(
+                replaces=replaces,
+                deletes_unknown=deletes_unknown,
+                identity=str if self._directory.allow_similar_keys else username_key,
+            )
+        )
+        with self._doing("Reading LINE WORKS", None) as progress:
+            for has_key in (False, True):
+                number = 0
+                async for each in self._api.key_holders(has_key=has_key):
+                    planner.add_member(each.id, each.account, each.external_key)
+                    number += 1
+                    progress(number)
+        for person in people:
+            planner.add_person(person)
+        plan = await asyncio.to_thread(planner.plan)
+        if plan.deleted > max(FEW, plan.members // 10):
+            raise Refused(
+                f"keys would be taken from {plan.deleted} of {plan.members} members, since nobody "
+                "here is one of them: more than a tenth is too many to be right"
+            )
+        return plan
+
+    async def write(self, plan: KeyPlan, *, kind: str = "sync") -> Outcome:
+        """Write a plan of this moment; the undo file is written first. Raises Refused."""
+        self._access.check_may(WRITE)
+        now = self._actor.now()
+        with self._state.locked():
+            if self._state.unfinished is not None:
+                raise Refused("an earlier run was interrupted: let it go on first")
+            undo_file = self._new_undo_file(now, kind)
+            write_undo(undo_file, self.client.client_id, now, plan.changes)
+            self._state.begin(undo_file)
+            await self._record(
+                f"{kind} has begun: {plan.added} to add, {plan.replaced} to replace, "
+                f"{plan.deleted} to take away"
+            )
+            return await self._write(plan.changes, plan.changes, undo_file)
+
+    async def plan_rest(self) -> KeyPlan:
+        """What an interrupted run has still to write. Raises Refused if there is none."""
+        undo_file = self.unfinished
+        if undo_file is None:
+            raise Refused("no run was interrupted")
+        return await self._due(self._read(undo_file).changes)
+
+    async def go_on(self) -> Outcome:
+        """Finish an interrupted run. Raises Refused."""
+        self._access.check_may(WRITE)
+        with self._state.locked():
+            undo_file = self.unfinished
+            if undo_file is None:
+                raise Refused("no run was interrupted")
+            changes = self._read(undo_file).changes
+            rest = await self._due(changes)
+            await self._record(f"an interrupted run goes on: {len(rest.changes)} are left")
+            return await self._write(rest.changes, changes, undo_file, rest.found)
+
+    async def plan_undo(self, file: Path) -> KeyPlan:
+        """What to write so that members have what they had before a run. Raises Refused."""
+        return await self._due(reversed_changes(self._read(file).changes))
+
+    # Parts
+
+    async def _write(
+        self,
+        due: Sequence[KeyChange],
+        changes: Sequence[KeyChange],
+        undo_file: Path,
+        found: Sequence[SyncFound] = (),
+    ) -> Outcome:
+        """Write what is due of these changes, look at all of them, and end the run."""
+        from worksgate.administration.external_keys.writing import KeyWriter
+
+        with self._doing("Writing keys", len(due)) as progress:
+            writer = KeyWriter(self._api, self._access.sleep, progress)
+            await writer.write(due)
+        held = await self._held({each.id for each in changes}, "Reading again")
+        missing = _missing(changes, held, writer.refused, found)
+        kept = len(changes) - len(missing)
+        await self._record(f"run has ended: LINE WORKS holds {kept} of {len(changes)} keys")
+        self._state.end()
+        return Outcome(planned=len(changes), held=kept, missing=missing, undo_file=undo_file)
+
+    async def _due(self, changes: Sequence[KeyChange]) -> KeyPlan:
+        held = await self._held({each.id for each in changes}, "Reading LINE WORKS")
+        rest = list(still_due(changes, held))
+        due = [each for each in rest if isinstance(each, KeyChange)]
+        return KeyPlan(
+            changes=due,
+            found=[each for each in rest if isinstance(each, SyncFound)],
+            members=len(changes),
+            right=len(changes) - len(rest),
+        )
+
+    async def _held(self, ids: set[str], doing: str) -> dict[str, str | None]:
+        """The keys that LINE WORKS holds now for some members; who is gone is left out.
+
+        Lists can pass over somebody while people come and go: those are looked at one by one.
+        """
+        held: dict[str, str | None] = {}
+        with self._doing(doing, None) as progress:
+            # First those without: who is given a key between the two lists has one in the end.
+            for has_key in (False, True):
+                number = 0
+                async for each in self._api.key_holders(has_key=has_key):
+                    number += 1
+                    progress(number)
+                    if each.id in ids:
+                        held[each.id] = each.external_key
+        for id_ in sorted(ids - held.keys())[:MOST_ONE_BY_ONE]:
+            with suppress(_Gone):
+                held[id_] = await self._held_by(id_)
+        return held
+
+    async def _held_by(self, id_: str) -> str | None:
+        """The key of one member. Raises _Gone."""
+        try:
+            person = await self._api.person(id_)
+        except ApiRefused as error:
+            if error.is_about_content:
+                raise _Gone from None
+            raise
+        if person.is_deleted:
+            raise _Gone
+        return person.external_key
+
+    def _read(self, file: Path) -> UndoFile:
+        undo = read_undo(file)
+        if undo.client_id != self.client.client_id:
+            raise Refused(f"{file} is of another client, with the ID {undo.client_id}")
+        return undo
+
+    def _new_undo_file(self, now: float, kind: str) -> Path:
+        """A name that is free; the time is UTC."""
+        at = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
+        for number in count(1):
+            name = f"worksgate-keys-{self.client.client_id}-{at}-{number:02}-{kind}.undo.jsonl"
+            if not (file := self._folder / name).exists():
+                return file
+        raise AssertionError("numbers do not end")
+
+    async def _record(self, detail: str) -> None:
+        event = self._actor.event(
+            Event.CLIENT_CHANGED,
+            f"external keys at LINE WORKS: {detail}",
+            client_id=self.client.client_id,
+        )
+        await self._directory.record([event])
+
+
+class KeySyncAdministration:
+    """Opens runs; every method may raise DatabaseUnavailable."""
+
+    def __init__(
+        self, directory: Directory, line_works_api: LineWorksApiAdministration, actor: Actor
+    ) -> None:
+        self._directory = directory
+        self._line_works_api = line_works_api
+        self._actor = actor
+
+    @asynccontextmanager
+    async def opened(
+        self, client_name: str | None, folder: Path, doing: Doing
+    ) -> AsyncIterator[KeySync]:
+        """A run of a client; ``folder`` is where its undo file and its state are.
+
+        Without a name it is the only client with an app. Raises NotFound or Refused.
+        """
+        access = await self._line_works_api.access(client_name)
+        async with access.open() as api:
+            yield KeySync(access, api, self._directory, self._actor, folder, doing)
+
+    @asynccontextmanager
+    async def opened_for(self, file: Path, folder: Path, doing: Doing) -> AsyncIterator[KeySync]:
+        """A run of the client of an undo file. Raises as ``opened``, or OSError."""
+        async with self.opened(read_undo(file).client_id, folder, doing) as run:
+            yield run
+
+
+def _missing(
+    changes: Sequence[KeyChange],
+    held: dict[str, str | None],
+    refused: dict[str, str],
+    found: Sequence[SyncFound],
+) -> list[SyncFound]:
+    """What LINE WORKS does not hold; who is known to be changed by somebody else is told so."""
+    by_others = {each.account: each for each in found if each.finding is SyncFinding.CHANGED_SINCE}
+    missing = []
+    for change in changes:
+        one = not_held(change, held, refused.get(change.id, ""))
+        if one is not None:
+            missing.append(by_others.get(change.account, one))
+    return missing
