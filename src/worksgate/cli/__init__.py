@@ -9,9 +9,10 @@ something to do.
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
     check         plays LINE WORKS against any implementation
     record, replay                         what LINE WORKS sends, kept and sent again
-    user, client, source, rules, key, keys, audit, changes, admin, trace, rehearse    its content
+    user, client, source, rules, key, audit, changes, admin, trace, rehearse,
+    line_works_api, keys                                       its content
     user_csv, user_filter, user_invite, user_leave, user_printing, first_passwords, people_file,
-    client_options, client_branding, key_file, console_file    parts of these
+    client_options, client_branding, key_file, console_file, keys_sync    parts of these
     running       opens settings and database for a command
     options       options that several commands have
     asking        prompts on the terminal
@@ -39,6 +40,7 @@ from worksgate.cli import (
     init,
     key,
     keys,
+    line_works_api,
     migrate,
     move,
     purge,
@@ -100,6 +102,7 @@ for command in (
     admin.app,
     trace.trace,
     rehearse.rehearse,
+    line_works_api.app,
     record.record,
     replay.replay,
     audit.audit,

@@ -1,4 +1,7 @@
-"""``worksgate keys``: external keys in the file of LINE WORKS's Developer Console."""
+"""``worksgate keys``: external keys at LINE WORKS, here in the file of its Developer Console.
+
+``keys_sync`` has the commands that use its API.
+"""
 
 import errno
 import os
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worksgate.cli import keys_sync
 from worksgate.cli.console_file import (
     client_option,
     csv_option,
@@ -33,8 +37,11 @@ _COLUMNS = ("row", "member", "person", "finding", "key_here", "key_there", "deta
 
 @click.group("keys", cls=CommandGroup)
 def app() -> None:
-    """External keys in the file of LINE WORKS."""
+    """External keys at LINE WORKS, by its file or its API."""
 
+
+app.add_command(keys_sync.sync)
+app.add_command(keys_sync.undo)
 
 _OPTIONS = (
     client_option,

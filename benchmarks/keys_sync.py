@@ -1,0 +1,149 @@
+"""``worksgate keys sync`` for a large company: how much memory it takes, and how long.
+
+python benchmarks/keys_sync.py [PEOPLE]
+  LINE WORKS is the simulator, in a process of its own and without rate limits, which would make
+  100,000 people take half an hour. Everybody gets a key, half of them in place of another one.
+"""
+
+import asyncio
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from worksgate.administration.actor import Actor
+from worksgate.administration.external_keys.sync import KeySync
+from worksgate.administration.line_works_api import Access
+from worksgate.database.migrations import migrate
+from worksgate.directory import Account
+from worksgate.directory.database import Directory
+from worksgate.line_works_api.app import ApiApp
+from worksgate.line_works_api.calling import Timing
+from worksgate.line_works_api.directory_api import DirectoryApi
+from worksgate.line_works_api.hosts import Hosts
+from worksgate.line_works_api.pacing import Pace
+from worksgate.oauth.model import Client
+
+UNLIMITED = 100_000_000
+
+
+def serve(people: int, told: Connection) -> None:
+    """LINE WORKS: s000001 and so on, every second one with a key of former times."""
+    import socket
+
+    import uvicorn
+
+    from worksgate.conformance.directory_api import (
+        DirectoryApiSimulator,
+        Member,
+        Rules,
+        register,
+    )
+
+    members = (
+        Member(
+            user_id=f"{number:032x}",
+            email=f"s{number:06}@example.com",
+            last_name="Sample",
+            external_key=f"old-{number:06}" if number % 2 else None,
+        )
+        for number in range(people)
+    )
+    registered = register()
+    simulator = DirectoryApiSimulator(
+        members, rules=Rules(calls_a_minute=UNLIMITED), registered=registered
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        app = registered.app
+        told.send(
+            {
+                "port": listener.getsockname()[1],
+                "client_id": app.client_id,
+                "client_secret": app.client_secret,
+                "service_account": app.service_account,
+                "private_key": registered.private_key,
+            }
+        )
+        server = uvicorn.Server(uvicorn.Config(simulator.app, log_level="error"))
+        asyncio.run(server.serve(sockets=[listener]))
+
+
+async def employ(directory: Directory, people: int) -> None:
+    for first in range(0, people, 5_000):
+        accounts = [
+            Account(
+                id=f"{number:026}",
+                username=f"s{number:06}",
+                name="Sample",
+                external_key=f"S-{number:06}",
+                works_account=f"s{number:06}@example.com",
+                email=f"s{number:06}@example.com",
+                created_at=1.0,
+            )
+            for number in range(first, min(first + 5_000, people))
+        ]
+        async with directory.changing() as transaction:
+            await transaction.add_accounts(accounts)
+
+
+async def sync(line_works: dict[str, Any], people: int, folder: Path) -> None:
+    url = f"sqlite:///{folder / 'worksgate.db'}"
+    await migrate(url)
+    directory = Directory.open(url)
+    try:
+        await employ(directory, people)
+        await run(line_works, directory, folder)
+    finally:
+        await directory.close()
+
+
+async def run(line_works: dict[str, Any], directory: Directory, folder: Path) -> None:
+    port = line_works.pop("port")
+    hosts = Hosts(api=f"http://127.0.0.1:{port}/v1.0", auth=f"http://127.0.0.1:{port}/oauth2/v2.0")
+    timing = Timing()
+    pace = Pace(timing.clock, timing.sleep, per_minute=UNLIMITED, per_minute_of_long_runs=UNLIMITED)
+    access = Access(
+        Client(client_id="tenant", name="Tenant"),
+        ApiApp.checked(**line_works, scopes=("directory",)),
+        hosts,
+        lambda app, hosts: DirectoryApi.opened(app, hosts, timing=timing, pace=pace),
+    )
+    report("before")
+    async with access.open() as api:
+        actor = Actor("benchmark", time.time)
+        each = KeySync(
+            access, api, directory, actor, folder, lambda *_: nullcontext(lambda _: None)
+        )
+        begun = time.monotonic()
+        plan = await each.plan(replaces=True)
+        report("planned", time.monotonic() - begun)
+        outcome = await each.write(plan)
+    report("written", time.monotonic() - begun)
+    print(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys")
+
+
+def report(what: str, seconds: float = 0.0) -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{what:8} {seconds:7.1f} s   peak {peak:5.0f} MB", flush=True)
+
+
+def main(people: int) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(people, theirs), daemon=True)
+    process.start()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(sync(ours.recv(), people, Path(folder)))
+    finally:
+        process.kill()
+        process.join()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)

@@ -1,0 +1,236 @@
+"""``worksgate line-works-api``, and ``worksgate keys sync`` and ``undo``: also when killed."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.administration.external_keys.line_works import LineWorks, registered, served
+from tests.cli.terminal import WORKSGATE, Terminal
+from tests.databases import query
+
+from worksgate.conformance.directory_api import Operation
+from worksgate.credentials.master_key import MasterKey
+from worksgate.oauth.model import Client
+
+HERE = {f"k{number:03}": f"K-{number:03}" for number in range(130)}
+MASTER_KEY = MasterKey(bytes(32))
+
+
+@pytest.fixture(scope="module")
+def line_works() -> Iterator[LineWorks]:
+    with served() as line_works:
+        yield line_works
+
+
+@pytest.fixture
+def office(terminal: Terminal, line_works: LineWorks) -> Terminal:
+    """An installation with a client, a master key in force, and LINE WORKS's address."""
+    line_works.holds(dict.fromkeys(HERE))
+    terminal.environ |= {
+        "WORKSGATE_MASTER_KEY": MASTER_KEY.text,
+        "WORKSGATE_LINE_WORKS_API_URLS": f"line_works={line_works.hosts.api}",
+        "WORKSGATE_LINE_WORKS_AUTH_URLS": f"line_works={line_works.hosts.auth}",
+    }
+    terminal.ok("key", "encrypt", "--yes")
+    terminal.ok("client", "add", "Acme")
+    return terminal
+
+
+@pytest.fixture
+def ready(office: Terminal) -> Terminal:
+    """The same with an app and people."""
+    set_app(office)
+    people = [(name, name, name, name, key, f"{name}@example.com") for name, key in HERE.items()]
+    with closing(sqlite3.connect(office.folder / "worksgate.db")) as connection, connection:
+        connection.executemany(
+            "INSERT INTO accounts (id, username, username_key, name, external_key, works_account,"
+            " enabled, administrator, created_at) VALUES (?, ?, ?, ?, ?, ?, 1, 0, 1.0)",
+            people,
+        )
+    return office
+
+
+def set_app(office: Terminal, scope: str = "directory") -> str:
+    app = registered().app
+    (office.folder / "private.key").write_text(registered().private_key)
+    arguments = ("--app-id", app.client_id, "--service-account", app.service_account)
+    return office.ok(
+        *("line-works-api", "set", "Acme", *arguments, "--scope", scope),
+        *("--private-key-file", "private.key", "--secret-stdin"),
+        stdin=app.client_secret.encode() + b"\n",
+    ).out
+
+
+def test_r216_an_app_is_set_shown_without_secrets_tested_and_removed(office: Terminal) -> None:
+    secret, key = registered().app.client_secret, registered().private_key.splitlines()[3]
+    told = set_app(office)
+    told += office.ok("line-works-api", "show", "Acme").out
+    shown = office.json("line-works-api", "show", "Acme")
+    assert shown["scopes"] == ["directory"]
+    steps = office.json("line-works-api", "test", "Acme")
+    assert [(each["step"], each["works"]) for each in steps] == [
+        ("key", True),
+        ("token", True),
+        ("scope", True),
+        ("listing", True),
+    ]
+    told += json.dumps([shown, steps]) + office.ok("line-works-api", "test").out
+    told += office.ok("line-works-api", "remove", "Acme", "--yes").out
+    assert secret not in told
+    assert key not in told
+    assert "has no app" in office.refused("line-works-api", "show", "Acme")
+    assert "no client has an app" in office.refused("keys", "sync", "--yes")
+
+
+def test_a_test_ends_with_the_step_that_does_not_work(
+    office: Terminal, line_works: LineWorks
+) -> None:
+    set_app(office, scope="calendar")
+    result = office.run("line-works-api", "test", "--json")
+    assert result.code == 1
+    assert [each["works"] for each in result.json] == [True, False]
+    assert "invalid_scope" in result.json[-1]["text"]
+    set_app(office, scope="bot.message")
+    result = office.run("line-works-api", "test")
+    assert result.code == 1
+    assert "the free plan has neither" in result.out
+    office.environ["WORKSGATE_LINE_WORKS_AUTH_URLS"] = "workbox=https://auth.example"
+    assert "line_works_auth_urls" in office.refused("line-works-api", "test")
+
+
+@pytest.mark.parametrize("content", ["", "no key", "\u00e9"])
+def test_what_is_no_private_key_is_refused(office: Terminal, content: str) -> None:
+    (office.folder / "bad.key").write_text(content, "utf-8")
+    line = office.refused(
+        *("line-works-api", "set", "Acme", "--app-id", "a", "--service-account", "a@b"),
+        *("--private-key-file", "bad.key", "--secret-stdin"),
+        stdin=b"secret",
+    )
+    assert "key" in line
+    assert not query(office.folder / "worksgate.db", "SELECT * FROM line_works_apps")
+
+
+def test_r216_without_a_master_key_in_force_an_app_is_refused(terminal: Terminal) -> None:
+    terminal.ok("client", "add", "Acme")
+    (terminal.folder / "private.key").write_text(registered().private_key)
+    (terminal.folder / "secret").write_text("secret\n")
+    line = terminal.refused(
+        *("line-works-api", "set", "Acme", "--app-id", "a", "--service-account", "a@b"),
+        *("--private-key-file", "private.key", "--secret-file", "secret"),
+    )
+    assert "worksgate key encrypt" in line
+
+
+def test_a_run_is_shown_first_and_then_written_and_taken_back(
+    ready: Terminal, line_works: LineWorks
+) -> None:
+    line_works.holds({**dict.fromkeys(HERE), "k001": "K-001", "k002": "=old", "guest": "G"})
+    result = ready.run("keys", "sync", "--dry-run", "--json")
+    assert result.code == 1, "there are findings"
+    assert (result.json["added"], result.json["replaced"], result.json["held"]) == (128, 0, None)
+    assert sorted(each["finding"] for each in result.json["findings"]) == [
+        "key_kept",
+        "nobody_here",
+    ]
+    assert not line_works.simulator.calls_of(Operation.SET_KEYS)
+    assert "pass --yes" in ready.run("keys", "sync").err
+    result = ready.run("keys", "sync", "Acme", "--replace", "--yes", "--csv")
+    assert result.out.splitlines() == [
+        "finding,account,username,key_here,key_there,detail",
+        "nobody_here,guest@example.com,,,G,",
+    ]
+    assert line_works.keys() == {**HERE, "guest": "G"}
+    (undo_file,) = ready.folder.glob("*.undo.jsonl")
+    told = ready.ok("keys", "undo", str(undo_file), "--yes").out
+    assert "LINE WORKS holds 129 of 129 keys of this run." in told
+    assert line_works.keys() == {
+        **dict.fromkeys(HERE),
+        "k001": "K-001",
+        "k002": "=old",
+        "guest": "G",
+    }
+    # A second undo has nothing to do, and writes nothing.
+    assert "had their key already" in ready.ok("keys", "undo", str(undo_file), "--yes").out
+    assert len(list(ready.folder.glob("*.undo.jsonl"))) == 2
+
+
+def test_everybody_has_theirs_already(ready: Terminal, line_works: LineWorks) -> None:
+    line_works.holds(HERE)
+    assert "130 of 130 members had their key already." in ready.ok("keys", "sync", "--yes").out
+    assert not list(ready.folder.glob("worksgate-keys*"))
+
+
+@pytest.mark.parametrize("calls", [4, 6, 7])
+def test_r218_a_run_that_was_killed_goes_on(
+    ready: Terminal, line_works: LineWorks, calls: int
+) -> None:
+    """``kill -9`` once LINE WORKS has begun to answer so many calls."""
+    before = {**dict.fromkeys(HERE), "k000": "K-001", "k001": "K-000"}
+    line_works.holds(before)
+    process = subprocess.Popen(
+        [*WORKSGATE, "keys", "sync", "--replace", "--yes"],
+        env=ready._environ(),
+        cwd=ready.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while len(line_works.simulator.calls) < calls and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait(60) in (-signal.SIGKILL, 0)
+    finally:
+        process.kill()
+    result = ready.process("keys", "sync", "--replace", "--yes", "--json")
+    assert result.code == 0, result.err
+    assert line_works.keys() == HERE
+    assert not list(ready.folder.glob("*.state.json"))
+    for file in sorted(ready.folder.glob("*.undo.jsonl"), reverse=True):
+        ready.ok("keys", "undo", str(file), "--yes")
+    assert line_works.keys() == before
+
+
+def test_an_interrupted_run_is_told_and_can_be_abandoned(
+    ready: Terminal, line_works: LineWorks
+) -> None:
+    state = ready.folder / f"worksgate-keys-{client(ready).client_id}.state.json"
+    state.write_text(json.dumps({"undo": str(ready.folder / "lost.undo.jsonl")}))
+    result = ready.run("keys", "sync", "--yes")
+    assert result.code == 1
+    assert "An interrupted run goes on" in result.err
+    assert "lost.undo.jsonl" in result.err.splitlines()[-1]
+    assert ready.ok("keys", "sync", "--yes", "--abandon").out
+    assert (line_works.keys(), state.exists()) == (HERE, False)
+
+
+def client(office: Terminal) -> Client:
+    ((client_id, name),) = query(
+        office.folder / "worksgate.db", "SELECT client_id, name FROM clients"
+    )
+    return Client(client_id=client_id, name=name)
+
+
+def test_both_forms_of_output_exclude_each_other(ready: Terminal) -> None:
+    assert "exclude each other" in ready.misused("keys", "sync", "--csv", "--json")
+    assert "exclude each other" in ready.misused(
+        *("line-works-api", "set", "Acme", "--app-id", "a", "--service-account", "a@b"),
+        *("--private-key-file", "x", "--secret-stdin", "--secret-file", "y"),
+    )
+
+
+def test_r217_an_undo_file_of_another_client_is_refused(ready: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "other"
+    file.write_text(
+        '{"kind": "worksgate external keys", "version": 1, "client_id": "x", "at": 1.0}\n'
+        '{"members": 0}\n'
+    )
+    assert "there is no client 'x'" in ready.refused("keys", "undo", str(file))
