@@ -93,6 +93,15 @@ async def test_r201_no_secret_is_sent_to_a_server_that_cannot_be_trusted(
     assert done.ids(Outcome.FAIL) == {"reach.chain"}
 
 
+async def test_r201_no_secret_is_sent_to_another_machine_over_plain_http() -> None:
+    async with answering(None) as port:
+        done = await at(f"http://{HOST}", port, "token", "framing")
+        allowed = await at(f"http://{HOST}", port, "token.grant_type", allows_plain_http=True)
+    assert {result.sent for result in done.results.values()} == {()}
+    assert done.ids(Outcome.NOT_TESTED) == done.results.keys()
+    assert allowed.ids(Outcome.FAIL) == {"token.grant_type"}
+
+
 async def test_r200_plain_http_and_another_port_are_noticed() -> None:
     async with answering(None) as port:
         done = await at(f"http://{HOST}:8080", port, "reach")
@@ -102,7 +111,9 @@ async def test_r200_plain_http_and_another_port_are_noticed() -> None:
 async def test_r200_a_connection_that_does_not_come_is_noticed() -> None:
     with deaf() as port:
         limits = TimeLimits(0.3, 0.3)
-        done = await at(f"http://{HOST}", port, "time.connect", limits=limits)
+        done = await at(
+            *(f"http://{HOST}", port, "time.connect"), limits=limits, allows_plain_http=True
+        )
     assert done.ids(Outcome.FAIL) == {"time.connect"}
 
 

@@ -35,7 +35,7 @@ from worksgate.conformance.report.html_page import html_page
 from worksgate.conformance.report.json_document import document
 from worksgate.conformance.report.junit import junit
 from worksgate.conformance.report.plain_text import plan, result_lines, sum_line
-from worksgate.conformance.report.summary import Report
+from worksgate.conformance.report.summary import NOT_ASKED, Report
 from worksgate.conformance.report.texts import LANGUAGES, Texts, catalogue
 
 ROOM = Path(worksgate.conformance.__file__).parent
@@ -256,12 +256,19 @@ def test_the_page_stands_alone(language: str, echo: tuple[Done, Implementation])
 # Exit codes
 
 
+def test_each_reason_why_nothing_is_missing_is_in_the_catalogue() -> None:
+    assert {f"finding.{key}" for key in NOT_ASKED} <= set(ENGLISH)
+
+
 @pytest.mark.parametrize(
     ("name", "only", "code"),
     [
         ("plain", ["token"], 0),
         ("token.token_type", ["token.token_type"], 1),
         ("login.script", ["login.comes_back"], 2),
+        ("login.script", ["token.exchange"], 2),
+        ("login.comes_back", ["userinfo"], 2),
+        ("plain", ["refresh", "reach"], 0),
     ],
 )
 async def test_exit_code(name: str, only: list[str], code: int, origin: str) -> None:

@@ -119,6 +119,11 @@ Way = Literal["form", "browser", "hand", "none"]
 @click.option(
     "--ca-file", metavar="FILE", type=_FILE, help="The only certificate authority to trust (PEM)."
 )
+@click.option(
+    "--send-secrets-over-plain-http",
+    is_flag=True,
+    help="Test an http:// address of another machine, for a trial in your own network.",
+)
 @click.option("--only", metavar="ID", multiple=True, help="A check or a family; repeatable.")
 @click.option("--without", metavar="ID", multiple=True, help="Leave one out; repeatable.")
 @click.option(
@@ -232,6 +237,7 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
         code_lifetime=options["code_lifetime"],
         connect_to=options["connect_to"],
         ca_file=options["ca_file"],
+        allows_plain_http=options["send_secrets_over_plain_http"],
     )
 
 

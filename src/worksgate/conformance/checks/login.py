@@ -237,7 +237,7 @@ def expect_page(exchange: Exchange) -> None:
         raise Finding("error_page", exchange=exchange, status=exchange.answer.status)
 
 
-OURS: Final = (Stuck.SECOND_FACTOR, Stuck.NO_FORM, Stuck.OTHER_SITE, Stuck.SKIPPED)
+_OURS: Final = (Stuck.SECOND_FACTOR, Stuck.NO_FORM, Stuck.OTHER_SITE, Stuck.SKIPPED)
 """Where this check could not go on, although a person perhaps could."""
 
 
@@ -245,7 +245,7 @@ def expect_arrival(arrival: Arrival) -> None:
     """Expect that a sign-in led back."""
     if arrival.callback is not None or arrival.typed_code is not None:
         return
-    if arrival.stuck in OURS:
+    if arrival.stuck in _OURS:
         raise Untested(f"stuck_{arrival.stuck}")
     raise Finding(f"stuck_{arrival.stuck}", exchange=arrival.exchange)
 

@@ -40,7 +40,8 @@ class Target:
     `user_key` is what LINE WORKS must be told about the person, if that is known. `disabled` is a
     client that must be refused with 101, `other` a second client in good standing. `code_lifetime`
     is in seconds: after that time a code must have expired. `connect_to` is a host and a port to
-    connect to in place of those in the URLs, as before a change of DNS.
+    connect to in place of those in the URLs, as before a change of DNS. `allows_plain_http` lets
+    secrets be sent unencrypted to other machines than this one.
     """
 
     endpoints: Endpoints
@@ -55,6 +56,7 @@ class Target:
     limits: TimeLimits = field(default_factory=TimeLimits)
     connect_to: tuple[str, int] | None = None
     ca_file: Path | None = None
+    allows_plain_http: bool = False
 
     @property
     def urls(self) -> tuple[str, ...]:

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from worksgate.conformance.checks.examination import FAMILIES, Result
-from worksgate.conformance.checks.login import OURS
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.target import Target
 from worksgate.conformance.checks.verdicts import Outcome
 
-_INCOMPLETE: Final = frozenset({"no_playwright", "no_browser", *(f"stuck_{each}" for each in OURS)})
-"""Why a sign-in could not be carried out by this program."""
+NOT_ASKED: Final = frozenset(
+    {
+        *("no_person", "no_mailbox", "no_lifetime", "no_other_client", "no_disabled_client"),
+        *("no_expected_key", "by_hand", "typed_code", "form_for_foreign", "local", "no_tls"),
+        *("no_plus", "no_rotation", "no_refresh_token", "refresh_tokens_are_on"),
+    }
+)
+"""Why a check was not tested, where nothing is missing: nobody asked for it, or it is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +38,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 if nothing was found, 1 with findings, 2 if the sign-in could not be tested.
+        """Return 0 if nothing was found, 1 with findings, 2 if what was asked for is not known.
 
-        The last is no fault of the implementation, but without a sign-in half of the rules are
-        unknown: a CI job must not call that a success.
+        A sign-in that this program cannot carry out is no fault of the implementation, but half of
+        the rules are unknown then: a CI job must not call that a success.
         """
         if self.count(Outcome.FAIL):
             return 1
@@ -44,9 +49,9 @@ class Report:
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether a sign-in was wanted, and this program could not carry it out."""
+        """Whether something that was asked for could not be tested."""
         return any(
-            result.message is not None and result.message.key in _INCOMPLETE
+            result.message is not None and result.message.key not in NOT_ASKED
             for result in self.results
             if result.outcome is Outcome.NOT_TESTED
         )
