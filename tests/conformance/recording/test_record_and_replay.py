@@ -27,9 +27,13 @@ from worksgate.bootstrap.administration import open_administration
 from worksgate.conformance.recording.file import Limits, Recording
 from worksgate.conformance.recording.observed import Kind
 from worksgate.conformance.recording.plans import Reason
+from worksgate.conformance.recording.wire import NoAnswer
 from worksgate.oauth.errors import InvalidAuthorization
 from worksgate.settings.options import Settings
 from worksgate.web.calls import recording as tap
+
+MONDAY = Path(__file__).parent / "monday.recording"
+"""A recording of ``scene.play``."""
 
 
 @dataclass(frozen=True)
@@ -372,3 +376,55 @@ async def test_r223_a_mail_login_is_re_enacted_with_a_right_and_a_wrong_password
     report = await stage.replayed(tmp_path / "mail")
     assert report.differences == Counter()
     assert (report.same, report.calls) == (4, 4)
+
+
+async def test_r223_refresh_tokens_are_rotated_and_end_with_their_grant(
+    site: Site, stage: Scene, tmp_path: Path
+) -> None:
+    await site.change_client(refresh_tokens=True)
+    try:
+        with recording(site.socket, tmp_path / "refreshed"):
+            first = await stage.line_works.exchange_code(await stage.code())
+            old = first.value("refresh_token") or ""
+            second = await stage.line_works.refresh(old)
+            await stage.user_id(second.value("access_token") or "")
+            assert (await stage.line_works.refresh(old)).error == "302"
+            ended = await stage.line_works.user_info(second.value("access_token") or "")
+            assert ended.error == "303"
+            ended = await stage.line_works.refresh(second.value("refresh_token") or "")
+            assert ended.error == "302"
+        report = await stage.replayed(tmp_path / "refreshed")
+    finally:
+        await site.change_client(refresh_tokens=False)
+    assert report.differences == Counter()
+    assert report.not_replayed == Counter()
+    assert report.same == report.calls == 7
+
+
+async def test_the_pace_is_a_factor_of_the_recorded_one(
+    site: Site, stage: Scene, tmp_path: Path
+) -> None:
+    with recording(site.socket, tmp_path / "slow"):
+        await stage.authorize()
+        await asyncio.sleep(0.8)
+        await stage.authorize()
+    at_half = await stage.replayed(tmp_path / "slow", speed=2.0)
+    assert at_half.is_same
+    assert at_half.seconds >= 0.4
+    fastest = await stage.replayed(tmp_path / "slow")
+    assert fastest.seconds < at_half.seconds
+
+
+async def test_a_recording_that_is_kept_with_the_tests_is_answered_the_same(stage: Scene) -> None:
+    report = await stage.replayed(MONDAY)
+    assert report.differences == Counter()
+    assert report.same == report.calls == 28
+
+
+async def test_a_target_that_does_not_answer_is_different_and_not_the_same(
+    day: Day, stage: Scene
+) -> None:
+    with listening() as nobody:
+        stage.url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with pytest.raises(NoAnswer):
+        await stage.replayed(day.file)

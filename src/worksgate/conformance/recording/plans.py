@@ -196,15 +196,14 @@ class Planner:
         owner = owner or giver.id_of("client_id")
         if owner is not None and owner != call.id_of("client_id"):
             return True
-        if any(each.answer.is_success for each in relations.earlier_uses(id_, call)) and (
-            id_ not in relations.tokens
-        ):
+        used = any(each.answer.is_success for each in relations.earlier_uses(id_, call))
+        if used and id_ not in relations.tokens:
             return True
-        code = giver.id_of("code")
-        if code is None or id_ in relations.codes:
-            return False
-        again = relations.earlier_uses(code, call)
-        return any(each.at > giver.at for each in again)
+        return any(
+            each.at > giver.at
+            for of_grant in relations.grant_of(id_)
+            for each in relations.earlier_uses(of_grant, call)
+        )
 
     # The calls with a browser or a mail program
 

@@ -69,6 +69,19 @@ class Relations:
         """The calls before this one in which the same was presented."""
         return [each for each in self.uses.get(id, ()) if each.at < call.at]
 
+    def grant_of(self, id: str) -> set[str]:  # noqa: A002  # the name of the field
+        """What ends a token if it is presented once more, after the token was given out.
+
+        That is the code or the refresh token with which it was bought, and the refresh token that
+        came with it.
+        """
+        giver = self.tokens.get(id) or self.refresh_tokens.get(id)
+        if giver is None:
+            return set()
+        came_with = giver.answer.ids.get("refresh_token")
+        found = {giver.id_of("code"), giver.id_of("refresh_token"), came_with}
+        return {each for each in found if each is not None and each != id}
+
     def _note_client(self, call: Call, accepted: Counter[str]) -> None:
         client = call.id_of("client_id")
         if client is None or not is_accepted(call):

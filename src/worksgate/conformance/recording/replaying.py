@@ -121,19 +121,18 @@ class Replay:
 
         By their times they may overlap a little: two processes noted them.
         """
-        ids, bought_with = self._ids(call)
-        before = {task for id_ in (*ids, *bought_with) if (task := self._last.get(id_))}
+        ids, grants = self._ids(call)
+        before = {task for id_ in (*ids, *grants) if (task := self._last.get(id_))}
         task = asyncio.create_task(self._one(call, before))
         self._last |= dict.fromkeys(ids, task)
         return task
 
     def _ids(self, call: Call) -> tuple[set[str], set[str]]:
-        """What a call presents or was given, and the codes with which that was bought."""
+        """What a call presents or was given, and what could have ended it."""
         given = {id_ for name, id_ in call.answer.ids.items() if name in _PASSED_ON}
         presented = {id_ for name in _PASSED_ON if (id_ := call.id_of(name))}
-        givers = (self._relations.tokens.get(id_) for id_ in presented)
-        codes = {code for giver in givers if giver and (code := giver.id_of("code"))}
-        return given | presented, codes
+        grants = {each for id_ in presented for each in self._relations.grant_of(id_)}
+        return given | presented, grants
 
     async def _one(self, call: Call, before: set[asyncio.Task[None]]) -> None:
         """Re-enact one event of the recording."""
