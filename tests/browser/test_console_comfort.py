@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,8 +13,13 @@ from tests.browser.test_console import PASSWORD, RealConsole, real_console
 from tests.browser.windows import OpenWindow, Window, overflow, violations
 
 from worksgate.administration.console_sign_in import ConsoleBrowser
+from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import Role
+from worksgate.audit import AuditEvent, Event
+from worksgate.database.leases import JOBS, Turn
 from worksgate.directory.administrators import AdministratorAccount
+from worksgate.directory.jobs import JobKind
+from worksgate.sources import Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -156,3 +162,148 @@ async def test_r193_without_javascript_there_is_nothing_that_needs_it(
         for name in ("Copy", "Keyboard shortcuts", "Use a passkey"):
             await expect(tab.get_by_role("button", name=name)).to_have_count(0)
         await expect(tab.locator("#keys")).to_be_hidden()
+
+
+# htmx: each of the four with JavaScript, and without
+
+
+async def many_people(console: RealConsole) -> None:
+    """More than a page of people, of another source."""
+    people = console.administration.people._directory.people
+    for number in range(60):
+        name = f"p{number:02}"
+        person = Person(subject_id=f"company:{name}", username=name, name=f"Person {number:02}")
+        await people.remember("company", person, time.time())
+
+
+@asynccontextmanager
+async def held_job(console: RealConsole) -> AsyncIterator[str]:
+    """A job that begins when the block ends, and its ID."""
+    administration = console.administration
+    jobs = administration.jobs
+    emma = (await administration.users.get("emma.adams@example.com")).person.subject_id
+    chosen = Selection(subjects=(emma,))
+    turn = Turn(administration.people._directory.leases, 60.0, JOBS)
+    assert await turn.take()  # the console takes it only while there is a job
+    try:
+        preview = await jobs.preview(chosen)
+        yield (await jobs.start(JobKind.SIGN_OUT, chosen, preview.matching)).id
+    finally:
+        await turn.release()
+
+
+async def came_in(console: RealConsole, name: str) -> None:
+    """LINE WORKS has fetched somebody's user key."""
+    subject = (await console.administration.users.get(name)).person.subject_id
+    event = AuditEvent(event=Event.USER_INFO_RETURNED, at=time.time(), subject_id=subject)
+    await console.administration.people._directory.record([event])
+
+
+async def is_same_page(tab: Page) -> bool:
+    """Whether the page is still the one that was marked."""
+    return bool(await tab.evaluate("window.marked === true"))
+
+
+async def mark(tab: Page) -> None:
+    await tab.evaluate("window.marked = true")
+
+
+async def test_r192_with_javascript_a_search_narrows_the_list_as_one_types(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    await many_people(console)
+    tab = (await signed_in(console, open_window)).tab
+    await tab.goto(f"{console.url}/people")
+    await mark(tab)
+    await tab.locator("#q").press_sequentially("person 4")
+    await expect(tab.locator("#rows tr")).to_have_count(10)
+    await expect(tab.locator("#count")).to_have_text("10 people")
+    await expect(tab.locator("#chips")).to_contain_text("All 10")
+    assert await focused(tab) == "q"
+    assert "q=person+4" in tab.url
+    await tab.locator("#q").fill("nobody at all")
+    await expect(tab.get_by_role("heading", name="Nobody matches")).to_be_visible()
+    assert await is_same_page(tab)
+    assert await violations(tab) == []
+    await tab.get_by_role("link", name="All people").click()
+    await expect(tab.locator("#rows tr")).to_have_count(50)
+    await tab.go_back()
+    await expect(tab.locator("#q")).to_have_value("nobody at all")
+
+
+async def test_r192_with_javascript_more_rows_come_below_and_can_be_ticked(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    await many_people(console)
+    tab = (await signed_in(console, open_window)).tab
+    await tab.goto(f"{console.url}/people?source=company")
+    await mark(tab)
+    await tab.get_by_label("Tick Person 00").check()
+    await tab.get_by_role("button", name="More rows").click()
+    await expect(tab.locator("#rows tr")).to_have_count(60)
+    await expect(tab.get_by_role("button", name="More rows")).to_have_count(0)
+    assert await is_same_page(tab)
+    await tab.get_by_label("Tick Person 59").check()
+    assert await violations(tab) == []
+    await tab.get_by_role("button", name="Disable").click()
+    await expect(tab.get_by_role("heading", level=1)).to_have_text("Disable 2 people?")
+
+
+async def test_r192_with_javascript_a_job_moves_on_its_page(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    tab = (await signed_in(console, open_window)).tab
+    async with held_job(console) as job:
+        await tab.goto(f"{console.url}/job?id={job}")
+        await expect(tab.locator("progress")).to_be_visible()
+        await mark(tab)
+    await expect(tab.get_by_role("heading", level=1)).to_have_text(
+        "End sessions: done for 1 person"
+    )
+    await expect(tab.locator("progress")).to_have_count(0)
+    await expect(tab.locator("#poll")).to_have_count(0)
+    assert await is_same_page(tab)
+
+
+async def test_r192_with_javascript_the_live_view_counts_and_leaves_what_is_open(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    await console.administration.going_live.start(time.time() - 60)
+    window = await signed_in(console, open_window)
+    tab = window.tab
+    await tab.goto(f"{console.url}/go-live/wall")
+    await tab.get_by_text("The numbers").click()
+    await mark(tab)
+    before = int(await tab.locator(".wall .n").inner_text())
+    await came_in(console, "tanaka")
+    await expect(tab.locator(".wall .n")).to_have_text(str(before + 1))
+    assert await is_same_page(tab)
+    assert await tab.evaluate("document.querySelector('details').open")
+    await tab.get_by_role("link", name="Pause").click()
+    await expect(tab.locator("#poll")).to_have_count(0)
+
+
+async def test_r192_without_javascript_all_four_are_pages(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    await many_people(console)
+    await console.administration.going_live.start(time.time() - 60)
+    tab = (await signed_in(console, open_window, java_script_enabled=False)).tab
+    await tab.goto(f"{console.url}/people?source=company")
+    await expect(tab.get_by_role("button", name="More rows")).to_have_count(0)
+    await tab.get_by_role("link", name="Next page").click()
+    await expect(tab.locator("#rows tr")).to_have_count(10)
+    await tab.fill("#q", "person 4")
+    await tab.press("#q", "Enter")
+    await expect(tab.locator("#rows tr")).to_have_count(10)
+    await expect(tab.locator("#count")).to_have_text("10 people")
+    async with held_job(console) as job:
+        await tab.goto(f"{console.url}/job?id={job}")
+        await expect(tab.locator("progress")).to_be_visible()
+    await expect(tab.get_by_role("heading", level=1)).to_have_text(
+        "End sessions: done for 1 person"
+    )
+    await tab.goto(f"{console.url}/go-live/wall")
+    before = int(await tab.locator(".wall .n").inner_text())
+    await came_in(console, "emma.adams@example.com")
+    await expect(tab.locator(".wall .n")).to_have_text(str(before + 1))

@@ -85,6 +85,7 @@ class ConsoleApplication:
         if scope["type"] == "http":
             response = await self._answer(scope, receive)
             if response is not None:
+                response = _for_htmx(scope, response)
                 own = {name for name, _ in response.raw_headers}
                 response.raw_headers += [each for each in self._headers if each[0] not in own]
                 await response(scope, receive, send)
@@ -251,6 +252,18 @@ def _visit(console: Console, request: Request) -> Visit:
         words=Words(language if language in LANGUAGES else "en"),
         has_step=step is not None,
     )
+
+
+def _for_htmx(scope: Scope, response: Response) -> Response:
+    """A response that htmx understands, if it asked: only a page as it is goes into another one.
+
+    Where the page leads elsewhere, such as to the sign-in, or is refused, the browser goes there.
+    """
+    if (b"hx-request", b"true") not in scope["headers"] or not 300 <= response.status_code < 500:
+        return response
+    location = response.headers.get("location")
+    headers = {"HX-Refresh": "true"} if location is None else {"HX-Redirect": location}
+    return Response(None, 204, headers)
 
 
 def _static(static: StaticFile) -> Response:

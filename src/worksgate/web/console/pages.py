@@ -23,23 +23,27 @@ _HERE: Final = Path(__file__).parent
 _SCRIPTS: Final = (
     _HERE.parent / "pages" / "static" / "passkey.js",
     _HERE / "static" / "console.js",
+    _HERE / "static" / "htmx.js",
 )
-"""One of people's pages that the console has too, and its own."""
+"""One of people's pages that the console has too, its own, and htmx (``static/htmx.toml``)."""
 _MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-        "require-trusted-types-for 'script'",
-    )
+_DIRECTIVES: Final = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
 )
+POLICY: Final = "; ".join((*_DIRECTIVES, "require-trusted-types-for 'script'"))
 """Scripts are files of the console, which only add comfort; nothing in a page itself is one."""
+POLICY_WITH_HTMX: Final = "; ".join((*_DIRECTIVES, "connect-src 'self'"))
+"""htmx reads other pages of the console, and puts parts of them into the page."""
+_WITH_HTMX: Final = frozenset(
+    ("people.html", "sign_ins.html", "audit.html", "job.html", "live.html", "wall.html")
+)
 
 ROLE_NAMES: Final[Mapping[str, str]] = {
     Role.OWNER: text("Owner"),
@@ -228,7 +232,8 @@ class ConsolePages:
             )
         )
         response = Response(html, status, media_type="text/html")
-        response.headers["Content-Security-Policy"] = POLICY
+        policy = POLICY_WITH_HTMX if template in _WITH_HTMX else POLICY
+        response.headers["Content-Security-Policy"] = policy
         response.headers["Content-Language"] = words.language
         return response
 

@@ -82,6 +82,7 @@ async def show_list(visit: Visit) -> Response:
         next=found[PAGE - 1].place(order) if len(found) > PAGE else None,
         is_first=after is None,
         wanted=wanted,
+        seen=max(0, number_of(query.get("seen", ""))),
         is_by_name=order is PeopleOrder.NAME,
         listing=partial(_listing, visit, wanted, order),
         states=list(PeopleState),
