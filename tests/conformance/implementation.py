@@ -64,6 +64,8 @@ FAULTS: Final = {
     "token.expires_in/zero": "expires_in is zero.",
     "token.json": "The token comes as text/html.",
     "token.no_store": "The token may be kept by caches.",
+    "token.is_random": "Access tokens are twelve characters.",
+    "token.is_random/repeated": "All access tokens of a person are the same.",
     "token.one_time": "A code can be used again.",
     "token.replay_revokes": "The token survives a second use of its code.",
     "token.race": "A code is looked up first, and marked as used a moment later.",
@@ -519,7 +521,10 @@ class Implementation:
         return issued.client_id != client.client_id and not self.has(f"{family}.other_client")
 
     def _granted(self, issued: Issued) -> dict[str, Any]:
-        issued.token = secrets.token_urlsafe(32)
+        lengths = {"token.is_random": 9}
+        issued.token = secrets.token_urlsafe(lengths.get(self.fault, 32))
+        if self.has("token.is_random/repeated"):
+            issued.token = f"the-token-of-{issued.key}"
         self.tokens[issued.token] = issued
         found: dict[str, Any] = {"access_token": issued.token, "token_type": "Bearer"}
         if self.way.expires_in:

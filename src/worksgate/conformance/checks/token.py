@@ -26,6 +26,8 @@ TOKEN: Final = Family(
 )
 _ERRORS: Final = "protocol.md#errors"
 
+SHORTEST_TOKEN: Final = 16
+"""Characters, as for a code."""
 RACERS: Final = 8
 """How many callers redeem the same code at once."""
 _LONG: Final = 20_000
@@ -94,6 +96,22 @@ async def as_json(run: Run) -> None:
 )
 async def no_store(run: Run) -> None:
     expect_no_store(await granted(run))
+
+
+@TOKEN.check(
+    "is_random",
+    "Each access token is another one, and long enough that nobody guesses it",
+    "With the client secret it opens a person's account. RFC 6749 §10.10 asks for 128 bits.",
+)
+async def is_random(run: Run) -> None:
+    first = await run.access_token()
+    if len(first) < SHORTEST_TOKEN:
+        raise Finding("token_too_short", length=len(first), shortest=SHORTEST_TOKEN)
+    second = (await run.app_journey()).access_token
+    if second is None:
+        raise Untested("no_app")
+    if first == second:
+        raise Finding("token_repeated")
 
 
 @TOKEN.check(
