@@ -246,3 +246,24 @@ def _seen(
         works_account=works_account,
     )
     return SourcePerson(person=person, problems=problems)
+
+
+def test_r208_people_of_a_directory_have_their_keys_before_any_sign_in(company: Terminal) -> None:
+    settings = company.folder / "worksgate.toml"
+    settings.write_text(
+        f'{settings.read_text()}active_directory = true\nworks_account_attribute = "uid"\n'
+        'id_attribute = "entryUUID"\nuser_filter = "(uid={username})"\n'
+    )
+    company.ok("client", "add", "acme")
+    file = company.folder / "members.csv"
+    members = ("hanako", "jiro", "saburo", "shiro", "goro")
+    file.write_text("ID,External Key\n" + "".join(f"{each}@acme,\n" for each in members))
+    done = company.run("keys", "fill", str(file), "--json")
+    assert {each["member"]: each["finding"] for each in done.json["findings"]} == {
+        "jiro@acme": "key_unusable",
+        "saburo@acme": "case_twins",
+        "shiro@acme": "case_twins",
+        "goro@acme": "no_key_here",
+    }
+    assert {each["person"] for each in done.json["findings"] if each["finding"] == "disabled_here"}
+    assert file.with_name("members.filled.csv").read_text().splitlines()[1] == "hanako@acme,10001"

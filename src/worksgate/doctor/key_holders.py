@@ -124,7 +124,6 @@ class _Gathering:
 
 def _known(each: "Listed") -> KeyHolder:
     return KeyHolder(
-        subject_id=each.subject_id,
         username=each.username,
         external_key=each.external_key,
         works_account=each.works_account,
@@ -137,7 +136,6 @@ def _listed(each: ListedPerson, conflicts: Sequence[str], disabled: Collection[s
     person = each.person
     about = [text for text in (*each.problems, *conflicts) if text.startswith(_ABOUT_THE_KEY)]
     return KeyHolder(
-        subject_id=person.subject_id,
         username=person.username,
         external_key=None if about else person.external_key,
         works_account=person.works_account,

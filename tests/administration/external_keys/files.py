@@ -17,9 +17,7 @@ HEADER = ("Name", "ID", "Team", "External Key")
 def holder(username: str, key: str | None = None, **values: Any) -> KeyHolder:
     """Somebody here, whose LINE WORKS account is their username."""
     known: dict[str, Any] = {"works_account": username, **values}
-    return KeyHolder(
-        subject_id=f"directory:{username}", username=username, external_key=key, **known
-    )
+    return KeyHolder(username=username, external_key=key, **known)
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,6 @@ def test_r205_memory_grows_with_the_file_and_not_faster() -> None:
 def _person(number: int) -> KeyHolder:
     account = f"{number}@hikari.example"
     return KeyHolder(
-        subject_id=f"directory:{number}",
         username=account,
         external_key=f"E{number:06}",
         works_account=account,

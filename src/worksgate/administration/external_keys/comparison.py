@@ -225,7 +225,7 @@ class _Comparing:
     def _withdraw_what_is_taken(self) -> None:
         """Give no key that another row keeps; a row of which one is withdrawn keeps its own."""
         identity = self._standard.identity
-        there = {identity(row.key) for row in self._rows if row.key}
+        there = {identity(row.key) for row in self._rows if row.key and self._keys}
         given = ((identity(key), number) for number, key in self._keys.items())
         givers = {key: number for key, number in given if key in there}
         owners: dict[str, int] = {}

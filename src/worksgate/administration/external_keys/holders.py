@@ -12,7 +12,6 @@ class KeyHolder:
     those who could not sign in, whatever their password.
     """
 
-    subject_id: str
     username: str
     external_key: str | None = None
     works_account: str | None = None
