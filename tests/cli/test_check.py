@@ -167,3 +167,15 @@ def test_what_cannot_run_ends_with_2_and_one_line(
     )
     assert unasked.code == 2
     assert "there is no terminal to ask on" in unasked.err
+
+
+@pytest.mark.parametrize("url", ["https://", "https://[", "https://a:99999", "ftp://a.example"])
+def test_what_is_no_address_is_wrong_usage(url: str, terminal_without_database: Terminal) -> None:
+    result = check(terminal_without_database, url)
+    assert (result.code, "is not an address" in result.err) == (2, True)
+
+
+def test_r204_an_address_with_a_password_is_refused(terminal_without_database: Terminal) -> None:
+    result = check(terminal_without_database, "https://hana:hunter2@sso.example.com", "--plan")
+    assert result.code == 2
+    assert "hunter2" not in result.out + result.err

@@ -138,14 +138,23 @@ def test_a_request_is_named_by_method_path_and_redacted_body(
     assert sent.body == ("grant_type=authorization_code&client_id=acme&client_secret=…&code=…")
 
 
-def test_r204_a_code_in_a_fragment_is_not_shown() -> None:
+@pytest.mark.parametrize("separator", ["#", "&", ";", "/&", "?x=1#"])
+def test_r204_a_code_is_not_shown_wherever_a_redirect_has_it(separator: str) -> None:
     request = SentRequest("GET", "https://sso.example.com/login?client_id=acme")
-    answer = Answer(302, (("Location", "https://auth.worksmobile.com/cb#code=a-code"),))
-    sent = Redactor().sent(Exchange(request, answer, Timings(), TimeLimits()))
-    assert (sent.path, sent.answer) == (
-        "/login?client_id",
-        "HTTP 302 → https://auth.worksmobile.com/cb",
-    )
+    location = f"https://auth.worksmobile.com/cb{separator}code=a-code"
+    redactor = Redactor()
+    answer = Answer(302, (("Location", location),))
+    sent = redactor.sent(Exchange(request, answer, Timings(), TimeLimits()))
+    assert sent.path == "/login?client_id"
+    assert sent.answer.startswith("HTTP 302 → https://auth.worksmobile.com/cb")
+    assert "a-code" not in sent.answer
+    assert redactor.hide("the code a-code") == "the code …"
+
+
+def test_r204_a_secret_is_recognized_in_html() -> None:
+    redactor = Redactor(["a&b'c<d"])
+    for written in ("a&b'c<d", "a&amp;b'c&lt;d", "a&amp;b&#x27;c&lt;d", "a%26b%27c%3Cd"):
+        assert redactor.hide(f"wrong secret {written}!") == "wrong secret …!"
 
 
 # Texts

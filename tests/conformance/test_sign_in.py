@@ -1,22 +1,28 @@
 """How the test person is signed in, and what is never done to them."""
 
+import time
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 from tests.conformance.implementation import (
+    PASSWORD,
     USERNAME,
+    Implementation,
     Implementations,
+    Way,
     serving,
     url_of,
 )
 from tests.conformance.runs import run_checks, target_at
 
 from worksgate.conformance.checks.examination import chosen, examine
-from worksgate.conformance.checks.forms import Step, forms_of, refresh_of, sign_in_form
+from worksgate.conformance.checks.forms import Step, forms_of, joined, refresh_of, sign_in_form
 from worksgate.conformance.checks.meter import Meter
 from worksgate.conformance.checks.recording import Redactor
-from worksgate.conformance.checks.sign_in import HandSignIn
+from worksgate.conformance.checks.sign_in import PAGE_SIZE_LIMIT, HandSignIn
 from worksgate.conformance.checks.target import Mailbox, Person
 from worksgate.conformance.checks.verdicts import Outcome, Untested
 
@@ -94,6 +100,65 @@ def test_a_form_without_an_action_leads_to_its_own_page() -> None:
 )
 def test_a_page_that_sends_the_browser_on(page: str, url: str | None) -> None:
     assert refresh_of(page) == url
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<!-- <form><input type=password></form> --><form action="/in"><input type=password>',
+        '<script>"<form action=/x>"</script><form action="/in"><input type=password>',
+        "<textarea><form action=/x></textarea><form action=/in action=/y><input type=password>",
+        "<![endif]><form action='/in' title='a > b'/><input type=password value=it's>",
+        "<form action=/in><input type='password'<p>",
+    ],
+)
+def test_a_form_is_found_as_a_browser_finds_it(page: str) -> None:
+    form = sign_in_form(page, URL)
+    assert form is None if page.endswith("<p>") else form is not None
+    assert form is None or form.action == "https://sso.example.com/in"
+
+
+@pytest.mark.parametrize(
+    "unit", ["<a ", "<meta ", "<!--", "<![", "</a ", "<form action='", "<input value=\"'", "&#1"]
+)
+def test_r201_no_page_keeps_the_check_busy(unit: str) -> None:
+    page = unit * (PAGE_SIZE_LIMIT // len(unit))
+    began = time.process_time()
+    assert (sign_in_form(page, URL), refresh_of(page)) == (None, None)
+    assert time.process_time() - began < 2.0
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<form action="https://["><input type=password></form>',
+        '<form action="https://a:99999/"><input type=password></form>',
+        '<meta http-equiv="refresh" content="0; url=https://[">',
+        f'<form method=post><input name=a type=search value="&#{"1" * 5_000};"></form>',
+    ],
+)
+def test_what_is_no_url_leads_nowhere(page: str) -> None:
+    assert sign_in_form(page, URL) is None
+    location = refresh_of(page)
+    assert location is None or joined(URL, location) is None
+
+
+class _Misleading(Implementation):
+    """Its sign-in page redirects to what is no URL."""
+
+    async def login(self, request: Request) -> Response:
+        return Response(status_code=302, headers={"Location": "https://[/?code=a"})
+
+
+async def test_a_redirect_to_what_is_no_url_is_no_end_of_the_run(
+    origin: str, implementations: Implementations
+) -> None:
+    implementations.all["misleading"] = _Misleading(Way())
+    for person in (Person(USERNAME, PASSWORD), None):
+        target = target_at(origin, "misleading", person=person)
+        done = await run_checks(target, ["login", "logout"])
+        assert done.results["login.unknown_client"].outcome is not Outcome.FAIL
+        assert "login.comes_back" not in done.ids(Outcome.PASS)
 
 
 # Lock-outs

@@ -202,8 +202,7 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
     from worksgate.conformance.checks.target import Mailbox, Person, Target, endpoints_of
     from worksgate.conformance.line_works import Credentials
 
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise click.UsageError(f"{url!r} is not an address such as https://sso.example.com")
+    _check_address(url)
     secret_of = _Secrets(asks=asks)
     client_id, name = options["client_id"], options["username"]
     paths = {each: options[each] for each in _PATHS}
@@ -239,6 +238,19 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
         ca_file=options["ca_file"],
         allows_plain_http=options["send_secrets_over_plain_http"],
     )
+
+
+def _check_address(url: str) -> None:
+    """Raise UsageError unless it is an address; a report names it, so it has no password."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise click.UsageError("URL is not an address such as https://sso.example.com")
+    if "@" in parts.netloc:
+        raise click.UsageError("URL must not have a name or a password before its host")
 
 
 def _client(

@@ -7,6 +7,7 @@ family, returns if the rule is kept, and raises `Finding` or `Untested`.
     target        what is examined, and the accounts for it
     run           the calls, and the sign-ins that several checks look at
     sign_in       by forms or by hand; forms: a page's forms; browser: with a real browser
+    markup        the tags of a page of a stranger
     wire          requests byte by byte
     meter         the bounds of a run, and the record of its requests
     recording     what a report may show of a request

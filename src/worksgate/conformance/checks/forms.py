@@ -1,12 +1,13 @@
 """The forms of a page, as a browser without JavaScript has them, and how to fill in a sign-in."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from html import unescape
-from html.parser import HTMLParser
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
+
+from worksgate.conformance.checks.markup import Tag, tags_of
 
 _TEXTS: Final = frozenset({"text", "email", "tel", ""})
 _UNSENT: Final = frozenset({"submit", "button", "reset", "image", "file"})
@@ -83,9 +84,19 @@ class Form:
 def forms_of(html: str, url: str) -> list[Form]:
     """Return the forms of a page. Broken markup is read as far as it goes."""
     reader = _Reader(url)
-    reader.feed(html)
-    reader.close()
+    for tag in tags_of(html):
+        reader.read(tag)
     return reader.forms
+
+
+def joined(base: str, url: str) -> str | None:
+    """Return what a URL in a page of ``base`` leads to, or None if it is no URL."""
+    try:
+        whole = urljoin(base, url)
+        _ = urlsplit(whole).port
+    except ValueError:
+        return None
+    return whole
 
 
 def sign_in_form(html: str, url: str) -> Form | None:
@@ -98,58 +109,67 @@ def sign_in_form(html: str, url: str) -> Form | None:
     return None
 
 
-_REFRESH: Final = re.compile(
-    r"""<meta[^>]+http-equiv\s*=\s*["']?refresh["']?[^>]*content\s*=\s*(["'])\s*\d+\s*;"""
-    r"""\s*url\s*=\s*["']?(?P<url>.+?)["']?\1""",
-    re.IGNORECASE,
-)
-
-
 def refresh_of(html: str) -> str | None:
     """Return where a page sends the browser by itself, without a script."""
-    found = _REFRESH.search(html)
-    return None if found is None else unescape(found["url"])
+    for tag in tags_of(html):
+        if tag.name == "meta" and tag.attributes.get("http-equiv", "").lower() == "refresh":
+            url = _refresh_url(tag.attributes.get("content", ""))
+            if url:
+                return url
+    return None
+
+
+def _refresh_url(content: str) -> str:
+    """Return the URL of ``3; url=/next``, or nothing."""
+    seconds, _, rest = content.partition(";")
+    name, _, url = rest.partition("=")
+    if not seconds.strip().isdigit() or name.strip().lower() != "url":
+        return ""
+    url = url.strip()
+    quote = url[:1]
+    return url[1:].partition(quote)[0].strip() if quote in ("'", '"') else url
 
 
 def _is_a_no(button: Input) -> bool:
     return bool(_NO.search(button.name) or _NO.search(button.value))
 
 
-class _Reader(HTMLParser):
+class _Reader:
+    """Collects forms, tag by tag."""
+
     def __init__(self, url: str) -> None:
-        super().__init__(convert_charrefs=True)
         self.forms: list[Form] = []
         self._base = url
         self._open: Form | None = None
         self._by_id: dict[str, Form] = {}
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs}
-        names = {name for name, _ in attrs}
-        if tag == "base" and values.get("href"):
-            self._base = urljoin(self._base, values["href"])
-        elif tag == "form":
+    def read(self, tag: Tag) -> None:
+        values = tag.attributes
+        if tag.is_end:
+            self._open = None if tag.name == "form" else self._open
+        elif tag.name == "base" and values.get("href"):
+            self._base = joined(self._base, values["href"]) or self._base
+        elif tag.name == "form":
             self._begin(values)
-        elif tag in ("input", "button"):
+        elif tag.name in ("input", "button"):
             form = self._by_id.get(values.get("form", "")) or self._open
-            if form is not None and "disabled" not in names:
-                self._add(form, tag, values, names)
+            if form is not None and "disabled" not in values:
+                self._add(form, tag.name, values)
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "form":
-            self._open = None
-
-    def _begin(self, values: dict[str, str]) -> None:
-        method = values.get("method", "get").upper()
-        form = Form(urljoin(self._base, values.get("action", "")), method)
-        self._open = form
+    def _begin(self, values: Mapping[str, str]) -> None:
+        """A form whose action is no URL cannot be sent, so it is none."""
+        action = joined(self._base, values.get("action", ""))
+        self._open = None
+        if action is None:
+            return
+        self._open = form = Form(action, values.get("method", "get").upper())
         self.forms.append(form)
         if identifier := values.get("id"):
             self._by_id[identifier] = form
 
-    def _add(self, form: Form, tag: str, values: dict[str, str], names: set[str]) -> None:
+    def _add(self, form: Form, tag: str, values: Mapping[str, str]) -> None:
         kind = values.get("type", "submit" if tag == "button" else "").lower()
-        is_ticked = kind not in ("checkbox", "radio") or "checked" in names
+        is_ticked = kind not in ("checkbox", "radio") or "checked" in values
         value = values.get("value", "on" if kind in ("checkbox", "radio") else "")
         each = Input(values.get("name", ""), kind, value, values.get("autocomplete", ""), is_ticked)
         if kind in ("submit", "image"):

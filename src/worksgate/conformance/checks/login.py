@@ -1,8 +1,9 @@
 """The sign-in page: from the authorization request to the redirect with the code."""
 
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
+from worksgate.conformance.checks.forms import joined
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Journey, Run
 from worksgate.conformance.checks.sign_in import Arrival, Stuck
@@ -310,9 +311,6 @@ def _location(exchange: Exchange) -> str | None:
 
 def is_foreign(location: str) -> bool:
     """Whether a browser would go to the host of an attacker: it reads a backslash as a slash."""
-    read = urljoin("https://here.invalid/", location.strip().replace("\\", "/"))
-    try:
-        host = urlsplit(read).hostname or ""
-    except ValueError:
-        return False
+    read = joined("https://here.invalid/", location.strip().replace("\\", "/"))
+    host = (urlsplit(read).hostname if read else None) or ""
     return host == FOREIGN or host.endswith(f".{FOREIGN}")

@@ -1,15 +1,17 @@
 """What a report may show of a request: method, path, redacted body, outcome.
 
 Redacted twice. Values of secret parameters are replaced by name, and every secret that this run has
-learned (client secrets, passwords, codes, tokens; also percent-encoded and in Base64) is replaced
-wherever else it occurs, because a server may echo what it was sent.
+learned (client secrets, passwords, codes, tokens; also percent-encoded, in HTML and in Base64) is
+replaced wherever else it occurs, because a server may echo what it was sent.
 """
 
 import base64
 import json
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -25,6 +27,8 @@ HIDDEN: Final = "…"
 LONGEST: Final = 240
 """Characters of a stranger's text that are kept."""
 
+_SEPARATORS: Final = re.compile(r"[?#&;]")
+"""What may stand before a parameter of a redirect; in a path alone there is none."""
 _SHORTEST: Final = 4
 """Characters: hiding anything shorter would hide the text around it."""
 _SHOWN_MEMBERS: Final = frozenset({"token_type", "expires_in", "error", "error_description"})
@@ -59,7 +63,7 @@ class Redactor:
         plain = {secret, encoded, encoded.rstrip("="), base64.urlsafe_b64encode(raw).decode()}
         for text in plain:
             self._forms |= {text, quote(text, safe=""), quote(text), quote_plus(text)}
-            self._forms.add(json.dumps(text)[1:-1])
+            self._forms |= {json.dumps(text)[1:-1], escape(text), escape(text, quote=False)}
 
     def hide(self, text: str) -> str:
         """Return the text without secrets, control characters and excess length."""
@@ -75,7 +79,9 @@ class Redactor:
         if exchange.error is None:  # an error may have a member "code", which is its number
             pairs += (exchange.json or {}).items()
         if exchange.answer is not None and (location := exchange.answer.header("location")):
-            pairs += decode_parameters(query_of(location))
+            # A server may add the code with any separator, and in the fragment.
+            _, *parts = _SEPARATORS.split(location)
+            pairs += [pair for part in parts for pair in decode_parameters(part)]
         for name, value in pairs:
             if name in SECRET_PARAMETERS and isinstance(value, str):
                 self.learn(value)
@@ -128,7 +134,7 @@ def _answer(exchange: Exchange) -> str:
         members = ", ".join(f"{name}: {_member(name, value)}" for name, value in document.items())
         head += f" {{{members}}}"
     elif (location := answer.header("location")) is not None:
-        head += f" → {location.partition('#')[0].partition('?')[0]}"
+        head += f" → {_SEPARATORS.split(location)[0]}"
     return head if exchange.failure is None else f"{head} ({exchange.failure})"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 from urllib.parse import urlsplit
 
+from worksgate.conformance.checks.forms import joined
 from worksgate.conformance.checks.meter import Meter
 from worksgate.conformance.checks.sign_in import BROWSER_HEADERS, Arrival, SignIn
 from worksgate.conformance.checks.target import Target
@@ -202,6 +203,8 @@ class Run:
 
     def is_callback(self, location: str) -> bool:
         """Whether a URL leads to the registered redirect_uri, or at least to its host."""
+        if joined(self.target.redirect_uri, location) is None:
+            return False
         wanted, found = urlsplit(self.target.redirect_uri), urlsplit(location)
         if wanted[:2] != found[:2]:
             return False

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from worksgate.conformance.checks.forms import Form, Step, refresh_of, sign_in_form
+from worksgate.conformance.checks.forms import Form, Step, joined, refresh_of, sign_in_form
 from worksgate.conformance.checks.meter import Meter
 from worksgate.conformance.checks.target import Person, Target
 from worksgate.conformance.exchange import FORM, Exchange, TimeLimits
@@ -213,7 +213,7 @@ class _Way:
                 return Arrival(callback=location, exchange=page)
             if self._steps >= MOST_STEPS:
                 return Arrival(stuck=Stuck.TOO_MANY_STEPS, exchange=page)
-            before, url = url, urljoin(url, location)
+            before, url = url, joined(url, location) or url
             if page.status not in (307, 308):
                 form = None
             elif form is not None and urlsplit(before)[:2] != urlsplit(url)[:2]:
@@ -237,12 +237,17 @@ class _Way:
 
 
 def _location(page: Exchange) -> str | None:
-    """Return where the page sends the browser, as the server wrote it."""
+    """Return where the page sends the browser, as the server wrote it; None if it is no URL."""
     if page.answer is None:
         return None
+    location = None
     if page.status in (301, 302, 303, 307, 308):
-        return page.answer.header("location")
-    return refresh_of(_text(page)) if page.status == 200 else None
+        location = page.answer.header("location")
+    elif page.status == 200:
+        location = refresh_of(_text(page))
+    if location is None or joined(page.request.url, location) is None:
+        return None
+    return location
 
 
 def _end_at(page: Exchange, way: _Way) -> Stuck:

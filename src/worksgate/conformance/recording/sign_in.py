@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from worksgate.conformance.checks.forms import Form, Step, refresh_of, sign_in_form
+from worksgate.conformance.checks.forms import Form, Step, joined, refresh_of, sign_in_form
 from worksgate.conformance.exchange import FORM
 from worksgate.conformance.recording.stand_ins import StandInPerson
 from worksgate.conformance.recording.wire import Reply, Request, Wire
@@ -46,7 +46,7 @@ class Browser:
             if (location := _location(reply)) is not None:
                 if (code := code_in(location, redirect_uri)) is not None:
                     return code
-                path = self._ours(urljoin(self._wire.origin + path, location))
+                path = self._ours(joined(self._wire.origin + path, location))
                 reply = await self.open(path)
                 continue
             form = _next_form(reply, self._wire.origin + path, sent)
@@ -89,8 +89,10 @@ class Browser:
             else:
                 self._cookies[name] = cookie.coded_value
 
-    def _ours(self, url: str) -> str:
+    def _ours(self, url: str | None) -> str:
         """The path and query of a URL of the target. Raises SignInFailed for any other."""
+        if url is None:
+            raise SignInFailed("the target redirected to what is no URL")
         parts = urlsplit(url)
         if f"{parts.scheme}://{parts.netloc}" != self._wire.origin:
             raise SignInFailed("the target redirected to another server")
