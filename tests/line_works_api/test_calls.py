@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -333,6 +334,17 @@ async def test_r215_errors_show_neither_token_nor_secret() -> None:
     shown = str(failed.value) + repr(failed.value)
     assert "token-1" not in shown
     assert SECRET not in shown
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+async def test_r215_an_error_that_quotes_the_token_is_shown_without_it(status: int) -> None:
+    said = {"code": "BAD token-1", "description": f"Bearer token-1 of {quote(SECRET)} is not known"}
+    api = FakeApi(*[httpx2.Response(status, json=said, headers=JSON) for _ in range(2)])
+    async with opened(api) as directory:
+        with pytest.raises(ApiRefused) as failed:
+            await directory.suspend("u1")
+    assert (failed.value.code, failed.value.description) == ("BAD …", "Bearer … of … is not known")
+    assert "token-1" not in str(failed.value)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from worksgate.line_works_api.errors import (
     AccessRefused,
     ApiRefused,
     ApiUnavailable,
-    shown,
 )
 from worksgate.line_works_api.hosts import Hosts
 from worksgate.line_works_api.pacing import Clock, Pace, Sleep, seconds_until_fresh
@@ -154,7 +153,7 @@ class Caller:
                     self.tokens.drop()
                     continue
                 if answer.status not in (429, 503) and answer.status < 500:
-                    return _result(operation, answer)
+                    return self._result(operation, answer)
                 problem = f"it answers with status {answer.status}"
                 may_repeat = operation.is_repeatable or answer.status in (429, 503)
                 seconds = _pause(answer, attempt)
@@ -165,6 +164,21 @@ class Caller:
                 break
             await self._timing.sleep(seconds)
         raise ApiUnavailable(f"LINE WORKS gives no answer to {operation.does}: {problem}")
+
+    def _result(self, operation: Operation, answer: _Answer) -> Any:
+        """The JSON of a good answer, or None. Raises ApiRefused, or Unusable for a strange one."""
+        if 200 <= answer.status < 300:
+            if operation.answers:
+                return answer.json()
+            if answer.status == 200 and answer.body:
+                answer.json()  # the page of a proxy is no proof that anything was done
+            return None
+        kind = AccessRefused if answer.status in (401, 403) else ApiRefused
+        document = _object(answer) or {}
+        said = (document.get(name) or "" for name in ("code", "description"))
+        # An answer may quote the token that it refuses.
+        code, description = (self.tokens.hide(str(each)) for each in said)
+        raise kind(operation.does, answer.status, code, description)
 
     async def _authorized(self, operation: Operation, url: str, content: bytes | None) -> _Answer:
         headers = {"Authorization": f"Bearer {await self.tokens.get()}"}
@@ -238,26 +252,6 @@ def person_path(id_: str) -> str:
     if id_ in ("", ".", "..", "me", "external-keys"):
         raise ValueError("this is not the ID of a person")
     return "/users/" + quote(id_, safe="")
-
-
-def _result(operation: Operation, answer: _Answer) -> Any:
-    """The JSON of a good answer, or None. Raises ApiRefused, or Unusable for a strange one."""
-    if 200 <= answer.status < 300:
-        if operation.answers:
-            return answer.json()
-        if answer.status == 200 and answer.body:
-            answer.json()  # the page of a proxy is no proof that anything was done
-        return None
-    if answer.status in (401, 403):
-        raise _refusal(AccessRefused, operation, answer)
-    raise _refusal(ApiRefused, operation, answer)
-
-
-def _refusal(kind: type[ApiRefused], operation: Operation, answer: _Answer) -> ApiRefused:
-    """With what LINE WORKS says, where it says something."""
-    said = _object(answer) or {}
-    code, description = (said.get(name) or "" for name in ("code", "description"))
-    return kind(operation.does, answer.status, shown(code), shown(description))
 
 
 def _object(answer: _Answer) -> Mapping[str, Any] | None:

@@ -4,7 +4,7 @@ The assertion is always at hand, so a refresh token would only be another secret
 https://developers.worksmobile.com/en/docs/auth-jwt
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -71,6 +71,11 @@ class AccessTokens:
         """Fetch another one next time: this one was refused."""
         self._token = None
 
+    def hide(self, text: str) -> str:
+        """A text of LINE WORKS without the token and the client secret, which it may quote."""
+        token = () if self._token is None else (self._token.text,)
+        return _without((*token, self._app.client_secret), text)
+
     async def _fetch(self) -> _Token:
         app = self._app
         form = {
@@ -129,8 +134,15 @@ def _why_refused(answer: TokenAnswer, secrets: tuple[str, ...]) -> str:
     said = [document.get(name) for name in ("error", "error_description")]
     said += [document.get(name) for name in ("returnCode", "returnMessage")]
     text = ": ".join(str(each) for each in said if each)
-    for secret in secrets:
-        text = text.replace(secret, "…")
+    text = _without(secrets, text)
     advice = _ADVICE.get(str(document.get("error")), "check the app in the Developer Console")
     what = shown(text) or f"status {answer.status} without a reason"
     return f"the authorization server refuses an access token ({what}): {advice}"
+
+
+def _without(secrets: Iterable[str], text: str) -> str:
+    """A text without these secrets, plain or as a form has them."""
+    for secret in secrets:
+        for written in (secret, quote(secret, safe=""), quote(secret)):
+            text = text.replace(written, "…")
+    return text
