@@ -175,6 +175,7 @@ _ROWS: dict[str, dict[str, object]] = {
         "due_at": NOW + 1 / 7,
         "planned_at": NOW,
         "actor": None,
+        "suspends": True,
     },
     "console_sessions": {
         "key": key_of("session of the console"),

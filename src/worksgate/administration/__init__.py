@@ -19,6 +19,7 @@
     audit_log       the audit log, as an administrator reads it
     sign_in_trace   why somebody cannot get in, in sentences
     set_up          the set-up wizard, up to the first sign-in
+    line_works_members  who a person is at LINE WORKS, and what is ordered about them there
     going_live      who of LINE WORKS' members would get in, the plan, who is in
     upkeep          the encryption of secrets, the start of a purge
     lost_keys       continuing after the loss of a master key
@@ -62,6 +63,7 @@ from worksgate.administration.jobs.imports import ImportJobs
 from worksgate.administration.jobs.verbs import JobAdministration
 from worksgate.administration.leaving import Leaving
 from worksgate.administration.line_works_api import LineWorksApiAdministration
+from worksgate.administration.line_works_members import LineWorksMembers
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
@@ -123,12 +125,16 @@ class Administration:
         self.people_list = directory.people_list
         self.sign_ins = directory.sign_ins
         self.alerts = directory.alerts
+        self.line_works_api = LineWorksApiAdministration(settings, directory, acting)
+        self.line_works_members = LineWorksMembers(directory, self.line_works_api)
         self.departures = DepartureAdministration(
-            directory, self.people, Leaving(directory, store, clock), acting
+            directory,
+            self.people,
+            Leaving(directory, store, clock, self.line_works_members),
+            acting,
         )
         self.jobs = JobAdministration(directory, acting)
         self.user_keys = KeyAdministration(directory, revoker, acting)
-        self.line_works_api = LineWorksApiAdministration(settings, directory, acting)
         self.key_sync = KeySyncAdministration(directory, self.line_works_api, acting)
         self.first_owner = FirstOwner(settings, directory, hashing, acting)
         self.people_import = ImportAdministration(
@@ -141,7 +147,11 @@ class Administration:
         self.import_jobs = ImportJobs(directory, self.people_import, self.jobs, acting)
         self.audit_log = AuditLogAdministration(directory, acting)
         self.sign_in_trace = SignInTrace(
-            settings, directory, self.user_keys, sign_in_parts, clock=clock
+            settings,
+            directory,
+            self.user_keys,
+            sign_in_parts,
+            clock=clock,
         )
         self.attempts = AttemptAdministration(
             settings, directory, self.sign_in_trace, sign_in_parts, self.people, acting

@@ -25,14 +25,15 @@ class DepartureAdministration:
         self._actor = actor
 
     async def leave(
-        self, name: str, source: str | None = None
+        self, name: str, source: str | None = None, *, suspends: bool = False
     ) -> tuple[Departure, list[StepOutcome]]:
         """Disable a person and end everything they hold, now.
 
-        Steps that fail are tried again by the servers. Raises NotFound, Forbidden, or Refused if
-        several people have this name, or for the last owner of the console.
+        Where its API is set up, LINE WORKS is then told to sign them out, after suspending them if
+        ``suspends``. Steps that fail are tried again by the servers. Raises NotFound, Forbidden, or
+        Refused if several people have this name, or for the last owner of the console.
         """
-        departure = await self._departure(name, source, self._actor.now())
+        departure = await self._departure(name, source, self._actor.now(), suspends=suspends)
         await self._directory.departures.plan(departure)
         try:
             return departure, await self._leaving.carry_out(departure)
@@ -40,7 +41,9 @@ class DepartureAdministration:
             await self._directory.departures.finish(departure)
             raise
 
-    async def plan(self, name: str, due_at: float, source: str | None = None) -> Departure:
+    async def plan(
+        self, name: str, due_at: float, source: str | None = None, *, suspends: bool = False
+    ) -> Departure:
         """Have a server do the same at a time, in seconds since the epoch.
 
         Replaces an earlier plan for this person. Raises as ``leave``, and Refused for a time in the
@@ -49,7 +52,7 @@ class DepartureAdministration:
         now = self._actor.now()
         if due_at <= now:
             raise Refused("this time is in the past; without a time, they leave now")
-        departure = await self._departure(name, source, due_at)
+        departure = await self._departure(name, source, due_at, suspends=suspends)
         on = datetime.fromtimestamp(due_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         await self._directory.departures.plan(departure, departure.event(now, f"on {on}"))
         return departure
@@ -95,7 +98,9 @@ class DepartureAdministration:
         except NotFound:
             return None
 
-    async def _departure(self, name: str, source: str | None, due_at: float) -> Departure:
+    async def _departure(
+        self, name: str, source: str | None, due_at: float, *, suspends: bool
+    ) -> Departure:
         person = await self._people.named(name, source)
         return Departure(
             subject_id=person.subject_id,
@@ -105,6 +110,7 @@ class DepartureAdministration:
             planned_at=self._actor.now(),
             actor=self._actor.name,
             role=await self._role_of(person),
+            suspends=suspends,
         )
 
     async def _role_of(self, person: Person) -> str | None:

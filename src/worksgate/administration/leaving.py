@@ -3,25 +3,32 @@
     disabled          they can no longer sign in
     signed out        sessions, codes, tokens, remembered browsers
     app passwords     removed
+    at LINE WORKS     suspended, if that is wanted, and signed out: if its API is set up
 
 Second factors stay, as with ``worksgate user disable``: they open nothing for a disabled person.
 
 A step that fails holds up no other. Each may be repeated, and a departure stays in the database
-until all of them have succeeded: then a server tries again, also after a restart.
+until all of them have succeeded: then a server tries again, also after a restart. What LINE WORKS
+refuses, rather than does not answer, is recorded and left to an administrator.
+
+Everything here is done before LINE WORKS is asked (R-210): an outage there keeps nobody in.
 
 Who has become an administrator since it was planned does not leave by it (R-188): whoever planned
 it might have no right to that. It is dropped, with a record.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import structlog
 
 from worksgate.administration.administrators import check_owner_stays
 from worksgate.administration.errors import Refused
+from worksgate.administration.line_works_api import Access
+from worksgate.administration.line_works_members import LineWorksMembers, NotThisMember
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import ConcurrentChange
@@ -30,8 +37,10 @@ from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.change_log import Author
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
-from worksgate.directory.departures import Departure, Step
+from worksgate.directory.departures import Departure, Proof, Step
 from worksgate.limits.outages import Unavailable
+from worksgate.line_works_api.errors import ApiError
+from worksgate.sources import Person
 from worksgate.store import Store
 
 INTERVAL = 20.0
@@ -41,18 +50,32 @@ GRACE = 15.0
 
 _AT_ONCE = 1_000
 _LEASE = 60.0
+_MOST_OUTAGES = 3
+"""People about whom LINE WORKS may fail to answer before the others wait for the next look."""
+_NOBODY = "nobody there has this user key or account"
+_LEFT_OVER: Final = {Step.SUSPENDED_THERE: "suspend", Step.SIGNED_OUT_THERE: "sign out"}
+"""What is left to an administrator, as the record says it."""
 
 _log = structlog.get_logger("worksgate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOutcome:
-    """A step: how many things ended, and the ID of its audit record; or why it failed."""
+    """A step: how many things ended, and the ID of its audit record; or why it failed.
+
+    At LINE WORKS, ``count`` is of tenants. ``is_final``: it is not tried again.
+    """
 
     step: Step
     count: int = 0
     record: int | None = None
     problem: str = ""
+    is_final: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a server tries it again."""
+        return bool(self.problem) and not self.is_final
 
 
 class NowAdministrator(Refused):
@@ -60,17 +83,22 @@ class NowAdministrator(Refused):
 
 
 class Leaving:
-    """Carries out departures. ``store`` opens the store on first use; ``clock`` is in seconds."""
+    """Carries out departures. ``store`` opens the store on first use; ``clock`` is in seconds.
+
+    Without ``members`` LINE WORKS is not asked.
+    """
 
     def __init__(
         self,
         directory: Directory,
         store: Callable[[], Awaitable[Store]],
         clock: Callable[[], float],
+        members: LineWorksMembers | None = None,
     ) -> None:
         self._directory = directory
         self._store = store
         self._clock = clock
+        self._members = members
 
     async def carry_out(self, departure: Departure) -> list[StepOutcome]:
         """Try every step; the departure is over if none of them has failed.
@@ -78,13 +106,27 @@ class Leaving:
         Raises Refused, before any other step, for the last owner of the console, or for somebody
         who has become an administrator.
         """
+        outcomes = await self.carry_out_here(departure)
+        return await self.carry_out_there(departure, outcomes)
+
+    async def carry_out_here(self, departure: Departure) -> list[StepOutcome]:
+        """Try every step that needs nothing of LINE WORKS. Raises as ``carry_out``."""
         step = partial(self._tried, departure)
         disabled = await step(Step.DISABLED, self._disable)
         first = await step(Step.SIGNED_OUT, self._sign_out)  # a session could make app passwords
         passwords = await step(Step.APP_PASSWORDS, self._remove_app_passwords)
         last = await step(Step.SIGNED_OUT, self._sign_out)  # and what was being made meanwhile
-        outcomes = [disabled, replace(last, count=first.count + last.count), passwords]
-        if not any(outcome.problem for outcome in outcomes):
+        return [disabled, replace(last, count=first.count + last.count), passwords]
+
+    async def carry_out_there(
+        self, departure: Departure, here: Sequence[StepOutcome]
+    ) -> list[StepOutcome]:
+        """Try the steps at LINE WORKS; the departure is over if none of all steps is open.
+
+        Returns those here with those there.
+        """
+        outcomes = [*here, *await self._there(departure)]
+        if not any(outcome.is_open for outcome in outcomes):
             await self._directory.departures.finish(departure)
         return outcomes
 
@@ -153,11 +195,82 @@ class Leaving:
         )
         return ended.app_passwords
 
+    # At LINE WORKS
+
+    async def _there(self, departure: Departure) -> list[StepOutcome]:
+        """Suspend them, if that is wanted, and order the sign-out, wherever there is an app."""
+        if self._members is None:
+            return []
+        try:
+            person = await self._person(departure)
+            accesses = [] if person is None else await self._members.accesses(departure.source)
+            proofs = await self._directory.departures.proofs(departure.subject_id)
+        except Refused as problem:  # the settings lack a URL
+            return [await self._left_over(departure, Step.SIGNED_OUT_THERE, str(problem))]
+        except Unavailable as outage:
+            return [StepOutcome(step=Step.SIGNED_OUT_THERE, problem=str(outage))]
+        if person is None or not accesses:
+            return []
+        done = [each for each in proofs if each.at >= departure.planned_at]
+        order = partial(self._order, departure, person, accesses, done)
+        outcomes = []
+        if departure.suspends:
+            outcomes.append(await order(Step.SUSPENDED_THERE, self._members.suspend))
+        outcomes.append(await order(Step.SIGNED_OUT_THERE, self._members.order_sign_out))
+        return outcomes
+
+    async def _order(
+        self,
+        departure: Departure,
+        person: Person,
+        accesses: Sequence[Access],
+        done: Sequence[Proof],
+        step: Step,
+        work: Callable[[Access, Person], Awaitable[bool]],
+    ) -> StepOutcome:
+        """One step at every tenant, unless it was done or refused before."""
+        if (before := _outcome_before(step, done)) is not None:
+            return before
+        count, problems = 0, []
+        try:
+            for access in accesses:
+                try:
+                    count += await work(access, person)
+                except (ApiError, NotThisMember) as problem:
+                    if isinstance(problem, Unavailable):
+                        raise
+                    problems.append(str(problem))
+            if problems or not count:
+                return await self._left_over(departure, step, "; ".join(problems) or _NOBODY)
+            record = await self._directory.departures.prove(departure, step, count, self._clock())
+        except Unavailable as outage:
+            return StepOutcome(step=step, problem=str(outage))
+        except Exception as error:  # whatever it is, the other steps must be done
+            return StepOutcome(step=step, problem=f"an error of Worksgate: {type(error).__name__}")
+        return StepOutcome(step=step, count=count, record=record)
+
+    async def _left_over(self, departure: Departure, step: Step, why: str) -> StepOutcome:
+        """Record that an administrator has to do a step at LINE WORKS."""
+        record = await self._directory.departures.prove(
+            departure, Step.REFUSED_THERE, 1, self._clock(), f"{_LEFT_OVER[step]}: {why}"
+        )
+        return StepOutcome(step=step, record=record, problem=why, is_final=True)
+
+    async def _person(self, departure: Departure) -> Person | None:
+        """Who leaves, as they are known here; None if they were removed since."""
+        account_id = departure.subject_id.removeprefix(SUBJECT_PREFIX)
+        if account_id != departure.subject_id:
+            account = await self._directory.account_by_id(account_id)
+            return None if account is None else account.person
+        remembered = await self._directory.people.find(departure.subject_id)
+        return None if remembered is None else remembered.person
+
 
 async def leave_forever(
     directory: Directory,
     store: Store,
     clock: Callable[[], float],
+    members: LineWorksMembers | None = None,
     *,
     interval: float = INTERVAL,
     grace: float = GRACE,
@@ -170,7 +283,7 @@ async def leave_forever(
     async def given() -> Store:
         return store
 
-    leaving = Leaving(directory, given, clock)
+    leaving = Leaving(directory, given, clock, members)
     turn = Turn(directory.leases, _LEASE, LEAVING)
     while True:
         try:
@@ -186,24 +299,48 @@ async def leave_forever(
 
 
 async def _carry_out_due(directory: Directory, leaving: Leaving, turn: Turn, until: float) -> None:
+    """Everybody here first; then LINE WORKS is asked, until it has often not answered."""
+    done: list[tuple[Departure, list[StepOutcome]]] = []
     for departure in await directory.departures.due(until, _AT_ONCE):
         try:
-            outcomes = await leaving.carry_out(departure)
+            done.append((departure, await leaving.carry_out_here(departure)))
         except NowAdministrator as refusal:
             await leaving.drop(departure, str(refusal))
-            continue
         except Refused as refusal:
-            outcomes = [StepOutcome(step=Step.DISABLED, problem=str(refusal))]
-        for outcome in outcomes:
-            if outcome.problem:
-                _log.warning(
-                    "departure.unfinished",
-                    subject_id=departure.subject_id,
-                    step=outcome.step.value,
-                    detail=outcome.problem,
-                )
+            _warn(departure, [StepOutcome(step=Step.DISABLED, problem=str(refusal))])
         if not await turn.keep():
             return
+    outages = 0
+    for departure, outcomes in done:
+        if outages < _MOST_OUTAGES:
+            outcomes = await leaving.carry_out_there(departure, outcomes)
+            outages += any(each.is_open and each.step.is_there for each in outcomes)
+        _warn(departure, outcomes)
+        if not await turn.keep():
+            return
+
+
+def _warn(departure: Departure, outcomes: Sequence[StepOutcome]) -> None:
+    """Log every step that has failed."""
+    for outcome in outcomes:
+        if outcome.problem:
+            _log.warning(
+                "departure.unfinished",
+                subject_id=departure.subject_id,
+                step=outcome.step.value,
+                detail=outcome.problem,
+            )
+
+
+def _outcome_before(step: Step, done: Sequence[Proof]) -> StepOutcome | None:
+    """The outcome of a step that was done, or refused, at an earlier try."""
+    for proof in done:
+        if proof.step is step:
+            return StepOutcome(step=step, count=proof.count, record=proof.record)
+        what, _, why = proof.detail.partition(": ")
+        if proof.step is Step.REFUSED_THERE and what == _LEFT_OVER[step]:
+            return StepOutcome(step=step, record=proof.record, problem=why, is_final=True)
+    return None
 
 
 def _check_role(departure: Departure, username: str, role: str | None) -> None:

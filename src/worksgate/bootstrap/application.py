@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from worksgate.administration.actor import Actor
 from worksgate.administration.leaving import leave_forever
+from worksgate.administration.line_works_api import LineWorksApiAdministration
+from worksgate.administration.line_works_members import LineWorksMembers
 from worksgate.administration.purging import hold_lease, purge_forever
 from worksgate.administration.sealing import seal_forever
 from worksgate.audit import AuditLog
@@ -378,7 +381,10 @@ def _start_sealing(base: _Base, stack: AsyncExitStack) -> SealFigures:
 
 def _start_leaving(base: _Base, stack: AsyncExitStack) -> None:
     """Carry out departures when they are due, as long as the application is open."""
-    leaving = leave_forever(base.directory, base.store, base.clock)
+    actor = Actor("departure", base.clock)
+    api = LineWorksApiAdministration(base.settings, base.directory, actor)
+    members = LineWorksMembers(base.directory, api)
+    leaving = leave_forever(base.directory, base.store, base.clock, members)
     run_while_open(leaving, stack)
 
 

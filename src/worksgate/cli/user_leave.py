@@ -20,6 +20,7 @@ from worksgate.cli.printing import (
 from worksgate.cli.running import administer, read_installation
 
 if TYPE_CHECKING:
+    from worksgate.administration import Administration
     from worksgate.administration.leaving import StepOutcome
     from worksgate.directory.departures import Departure
 
@@ -27,6 +28,7 @@ _LINE_WORKS = (
     "LINE WORKS does not know yet: the Directory API is not set up. Suspend or delete the member "
     "in the console of LINE WORKS; until then, apps that are signed in stay so."
 )
+_BY_HAND = "do this in the console of LINE WORKS"
 
 
 class LeavingTime(click.ParamType[float]):
@@ -60,6 +62,11 @@ class LeavingTime(click.ParamType[float]):
     help="Not now but at a time (2026-12-31T18:00, local if no zone is given), or at the end of a "
     "day (2026-12-31).",
 )
+@click.option(
+    "--suspend",
+    is_flag=True,
+    help="Have LINE WORKS suspend the member, too; its API must be set up.",
+)
 @click.option("--cancel", is_flag=True, help="Drop the departure that is planned.")
 @click.option("--list", "is_list", is_flag=True, help="List the departures that are planned.")
 @config_option
@@ -69,6 +76,7 @@ def leave(
     username: str | None,
     source: str | None,
     on: float | None,
+    suspend: bool,
     cancel: bool,
     is_list: bool,
     config: Path | None,
@@ -76,13 +84,14 @@ def leave(
 ) -> None:
     """Disable a person who leaves, and end everything they hold.
 
-    They can no longer sign in, and their sessions, codes, tokens and app passwords end. What fails
-    is tried again by the server. With --on, the server does all of that at a later time.
+    They can no longer sign in, and their sessions, codes, tokens and app passwords end. If the API
+    of LINE WORKS is set up, it is then told to sign them out on every device. What fails is tried
+    again by the server. With --on, the server does all of that at a later time.
     """
-    if is_list and (username or source or on is not None or cancel):
+    if is_list and (username or source or on is not None or suspend or cancel):
         raise click.UsageError("--list goes with --json only")
-    if cancel and on is not None:
-        raise click.UsageError("--cancel and --on contradict each other")
+    if cancel and (on is not None or suspend):
+        raise click.UsageError("--cancel contradicts --on and --suspend")
     if is_list:
         _list(config, as_json=as_json)
     elif username is None:
@@ -90,15 +99,17 @@ def leave(
     elif cancel:
         _cancel(username, source, config, as_json=as_json)
     elif on is not None:
-        _plan(username, source, on, config, as_json=as_json)
+        _plan(username, source, on, config, suspends=suspend, as_json=as_json)
     else:
-        _leave(username, source, config, as_json=as_json)
+        _leave(username, source, config, suspends=suspend, as_json=as_json)
 
 
-def _leave(username: str, source: str | None, config: Path | None, *, as_json: bool) -> None:
+def _leave(
+    username: str, source: str | None, config: Path | None, *, suspends: bool, as_json: bool
+) -> None:
     departure, outcomes = administer(
         read_installation(config),
-        lambda administration: administration.departures.leave(username, source),
+        lambda administration: administration.departures.leave(username, source, suspends=suspends),
     )
     is_complete = not any(outcome.problem for outcome in outcomes)
     if as_json:
@@ -109,24 +120,47 @@ def _leave(username: str, source: str | None, config: Path | None, *, as_json: b
         for outcome in outcomes:
             print_line(_outcome_line(outcome))
         print_line("  –  second factors stay; they open nothing for a disabled person")
-        print_line(f"  –  {_LINE_WORKS}")
-    if not is_complete:
+        if not any(outcome.step.is_there for outcome in outcomes):
+            print_line(f"  –  {_LINE_WORKS}")
+    if any(outcome.is_open for outcome in outcomes):
         note("The server tries again what failed; so does the same command.")
+    if not is_complete:
         sys.exit(1)
 
 
 def _plan(
-    username: str, source: str | None, on: float, config: Path | None, *, as_json: bool
+    username: str,
+    source: str | None,
+    on: float,
+    config: Path | None,
+    *,
+    suspends: bool,
+    as_json: bool,
 ) -> None:
-    departure = administer(
+    departure, is_told = administer(
         read_installation(config),
-        lambda administration: administration.departures.plan(username, on, source),
+        lambda administration: _planned(administration, username, source, on, suspends=suspends),
     )
     if as_json:
         print_json(_document(departure))
         return
     print_line(f"{departure.username} leaves at {local_time(departure.due_at)}.")
-    print_line(f"Until then everything stays. {_LINE_WORKS}")
+    told = "LINE WORKS is then told to sign them out." if is_told else _LINE_WORKS
+    print_line(f"Until then everything stays. {told}")
+
+
+async def _planned(
+    administration: "Administration",
+    username: str,
+    source: str | None,
+    on: float,
+    *,
+    suspends: bool,
+) -> "tuple[Departure, bool]":
+    """The plan, and whether LINE WORKS will be told."""
+    departure = await administration.departures.plan(username, on, source, suspends=suspends)
+    is_told = await administration.line_works_members.can_tell(departure.source)
+    return departure, is_told
 
 
 def _cancel(username: str, source: str | None, config: Path | None, *, as_json: bool) -> None:
@@ -160,13 +194,19 @@ def _outcome_line(outcome: "StepOutcome") -> str:
     from worksgate.directory.departures import Step
 
     if outcome.problem:
-        return f"  ✗  not {outcome.step.value}: {outcome.problem}"
+        by_hand = f"; {_BY_HAND}" if outcome.is_final else ""
+        is_sign_out = outcome.step is Step.SIGNED_OUT_THERE
+        what = "signed out at LINE WORKS" if is_sign_out else outcome.step.value
+        return f"  ✗  not {what}: {outcome.problem}{by_hand}"
     done = {
         Step.DISABLED: "disabled",
         Step.SIGNED_OUT: counted(
             outcome.count, "session, code or token ended", "sessions, codes and tokens ended"
         ),
         Step.APP_PASSWORDS: counted(outcome.count, "app password removed", "app passwords removed"),
+        Step.SUSPENDED_THERE: "suspended at LINE WORKS",
+        Step.SIGNED_OUT_THERE: "LINE WORKS has taken the order to sign them out; devices are out "
+        "within 5 minutes",
     }[outcome.step]
     return f"  ✓  {done} (record {outcome.record})"
 

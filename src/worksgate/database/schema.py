@@ -270,8 +270,12 @@ departures = Table(
     Column("planned_at", Double, nullable=False),
     Column("actor", Text),
     Column("role", String(32)),
+    Column("suspends", Boolean),
 )
-"""People who leave on a date; ``role`` is theirs in the console when that was planned."""
+"""People who leave on a date; ``role`` is theirs in the console when that was planned.
+
+``suspends`` is whether they are suspended at LINE WORKS, too.
+"""
 
 changes = Table(
     "changes",

@@ -31,6 +31,15 @@ class Step(StrEnum):
     DISABLED = "disabled"
     SIGNED_OUT = "sessions, codes and tokens ended"
     APP_PASSWORDS = "app passwords removed"
+    SUSPENDED_THERE = "suspended at LINE WORKS"
+    SIGNED_OUT_THERE = "sign-out accepted by LINE WORKS"
+    REFUSED_THERE = "not done at LINE WORKS"
+    """Something there is left to an administrator; the record says what and why."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether LINE WORKS does it."""
+        return self in (Step.SUSPENDED_THERE, Step.SIGNED_OUT_THERE, Step.REFUSED_THERE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +47,8 @@ class Departure:
     """A person of ``source`` who leaves at ``due_at``; times are in seconds since the epoch.
 
     ``username`` is that of the time at which it was planned, by ``actor``; so is ``role``, theirs
-    in the console, if any.
+    in the console, if any. ``suspends``: they are suspended at LINE WORKS, too, where its API is
+    set up.
     """
 
     subject_id: str
@@ -48,6 +58,7 @@ class Departure:
     planned_at: float
     actor: str | None = None
     role: str | None = None
+    suspends: bool | None = None
 
     def event(self, at: float, detail: str) -> AuditEvent:
         """An audit record about it."""
@@ -63,12 +74,16 @@ class Departure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """A step that was done: how many things ended by it, when, and the ID of its audit record."""
+    """A step that was done: how many things ended by it, when, and the ID of its audit record.
+
+    ``detail`` is what the record says besides: why something was not done.
+    """
 
     step: Step
     count: int
     at: float
     record: int
+    detail: str = ""
 
 
 class Departures:
@@ -153,12 +168,15 @@ class Departures:
         return await self._found(query.order_by(_TABLE.c.due_at).limit(limit))
 
     @run_to_completion
-    async def prove(self, departure: Departure, step: Step, count: int, now: float) -> int:
+    async def prove(
+        self, departure: Departure, step: Step, count: int, now: float, why: str = ""
+    ) -> int:
         """The ID of the audit record of a step, which is written if there is none yet.
 
         ``count`` is how many things the step has ended just now; any are recorded in any case.
+        ``why`` is recorded in its place.
         """
-        detail = step.value if step is Step.DISABLED else f"{step}: {count}"
+        detail = step.value if step is Step.DISABLED else f"{step}: {why or count}"
         columns = _AUDIT.c
         proofs = select(columns.id).where(
             columns.subject_id == encoded(departure.subject_id),
@@ -201,13 +219,13 @@ def _last_departure(newest_first: Sequence[Any]) -> list[Proof]:
     """The steps up to the newest with which a person was disabled; a plan is none."""
     proofs: list[Proof] = []
     for number, at, detail in newest_first:
-        name, _, count = detail.removeprefix(_LEAVES).partition(": ")
+        name, _, said = detail.removeprefix(_LEAVES).partition(": ")
         if name not in list(Step):
             break
         step = Step(name)
-        proofs.append(
-            Proof(step=step, count=int(count) if count.isdigit() else 0, at=at, record=number)
-        )
+        count = int(said) if said.isdigit() else 0
+        why = "" if said.isdigit() else said
+        proofs.append(Proof(step=step, count=count, at=at, record=number, detail=why))
         if step is Step.DISABLED:
             break
     return proofs[::-1]

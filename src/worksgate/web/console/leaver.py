@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from worksgate.administration.roles import Verb, may_act_on
 from worksgate.directory.departures import Departure, Proof, Step
+from worksgate.settings.sources.common import BUILT_IN
 from worksgate.web.console.people import Shown, find_person
 from worksgate.web.console.visit import Visit
 
@@ -33,6 +34,31 @@ class LeaverStep:
     proof: Proof | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtLineWorks:
+    """What LINE WORKS does, or has: accepting a sign-out is not yet being signed out (R-212)."""
+
+    is_set_up: bool
+    suspends: bool
+    suspended: Proof | None
+    signed_out: Proof | None
+    left_over: tuple[Proof, ...]
+
+    @property
+    def is_told(self) -> bool:
+        """Whether LINE WORKS is told, or was, so that nothing has to be done there by hand."""
+        return self.is_set_up or self.signed_out is not None or bool(self.left_over)
+
+    @property
+    def is_sign_out_left_over(self) -> bool:
+        """Whether LINE WORKS has refused to sign them out."""
+        return any(each.detail.startswith("sign out") for each in self.left_over)
+
+    @property
+    def is_done(self) -> bool:
+        return self.signed_out is not None and not self.left_over
+
+
 async def show(visit: Visit) -> Response:
     """What will happen when somebody leaves, or what has."""
     return await _page(visit, await find_person(visit, visit.query.get("id", "")))
@@ -44,13 +70,14 @@ async def leave(visit: Visit) -> Response:
     shown = await find_person(visit, form.get("id", ""))
     departures = visit.administration.departures
     name, source = _named(shown)
+    suspends = await _suspends(visit, shown)
     if form.get("when") != "date":
-        await departures.leave(name, source)
+        await departures.leave(name, source, suspends=suspends)
         return visit.to("/person/leave", id=shown.person.subject_id, done="left")
     due_at = _moment(form.get("day", ""), form.get("time", ""))
     if due_at is None or due_at <= visit.now:
         return await _page(visit, shown, problem="time")
-    await departures.plan(name, due_at, source)
+    await departures.plan(name, due_at, source, suspends=suspends)
     return visit.to("/person/leave", id=shown.person.subject_id, done="planned")
 
 
@@ -59,6 +86,14 @@ async def cancel(visit: Visit) -> Response:
     shown = await find_person(visit, visit.form.get("id", ""))
     await visit.administration.departures.cancel(*_named(shown))
     return visit.to("/person/leave", id=shown.person.subject_id, done="cancelled")
+
+
+async def _suspends(visit: Visit, shown: Shown) -> bool:
+    """Whether they are suspended at LINE WORKS, too; trying again leaves it as it was."""
+    if "when" in visit.form:
+        return visit.form.get("suspend") == "yes"
+    before = await visit.administration.departures.of(shown.person.subject_id)
+    return before is not None and bool(before.suspends)
 
 
 def _named(shown: Shown) -> tuple[str, str | None]:
@@ -82,13 +117,15 @@ async def _page(visit: Visit, shown: Shown, *, problem: str = "") -> Response:
     proofs = await departures.proofs(subject_id)
     if departure is not None:  # an earlier one proves nothing
         proofs = [each for each in proofs if each.at >= departure.planned_at]
+    state = _state(visit, shown, departure, proofs)
     return visit.page(
         "leaver.html",
         400 if problem else 200,
         shown=shown,
-        state=_state(visit, shown, departure, proofs),
+        state=state,
         departure=departure,
         steps=_steps(proofs),
+        there=await _at_line_works(visit, shown, state, departure, proofs),
         may_change=visit.may(Verb.CHANGE_PEOPLE),
         may_enable=visit.may(Verb.HELP),
         may_act=may_act_on(visit.administrator.role, shown.role),
@@ -111,10 +148,28 @@ def _state(
 
 
 def _steps(proofs: list[Proof]) -> list[LeaverStep]:
-    """Every step; one that was done again counts all that it has ended."""
+    """Every step here; one that was done again counts all that it has ended."""
     done: dict[Step, Proof] = {}
     for proof in proofs:
         before = done.get(proof.step)
         count = proof.count + (0 if before is None else before.count)
         done[proof.step] = replace(proof, count=count)
-    return [LeaverStep(step, done.get(step)) for step in Step]
+    return [LeaverStep(step, done.get(step)) for step in Step if not step.is_there]
+
+
+async def _at_line_works(
+    visit: Visit,
+    shown: Shown,
+    state: LeaverState,
+    departure: Departure | None,
+    proofs: list[Proof],
+) -> AtLineWorks:
+    members, source = visit.administration.line_works_members, shown.source or BUILT_IN
+    last = {proof.step: proof for proof in proofs}
+    return AtLineWorks(
+        is_set_up=state is not LeaverState.LEFT and await members.can_tell(source),
+        suspends=departure is not None and bool(departure.suspends),
+        suspended=last.get(Step.SUSPENDED_THERE),
+        signed_out=last.get(Step.SIGNED_OUT_THERE),
+        left_over=tuple(each for each in proofs if each.step is Step.REFUSED_THERE),
+    )

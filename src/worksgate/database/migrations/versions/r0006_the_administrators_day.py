@@ -150,8 +150,9 @@ def _members() -> None:
 
 
 def _departures() -> None:
-    """Whether somebody was an administrator when their departure was planned."""
+    """Whether somebody was an administrator when it was planned, and is to be suspended there."""
     op.add_column("departures", sa.Column("role", sa.String(32)))
+    op.add_column("departures", sa.Column("suspends", sa.Boolean))
 
 
 def _alerts() -> None:
