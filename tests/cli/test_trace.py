@@ -67,7 +67,10 @@ def test_the_sentence_comes_first_then_the_next_step_gates_tries_and_text(staff:
         "  worksgate user set tanaka@x.example --external-key KEY",
     ]
     assert "  ✗ User key: no External Key" in lines
-    assert "  – Same key at LINE WORKS: not known: look in the LINE WORKS console" in lines
+    assert (
+        "  – Same key at LINE WORKS: not known: the Directory API is not set up; look in the LINE "
+        "WORKS console"
+    ) in lines
     assert any(
         re.search(r"✗ Code: stopped here, \d\d:\d\d:\d\d, 212 ms, no user key", line)
         for line in lines

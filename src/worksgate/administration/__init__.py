@@ -151,13 +151,14 @@ class Administration:
             directory,
             self.user_keys,
             sign_in_parts,
+            self.line_works_members,
             clock=clock,
         )
         self.attempts = AttemptAdministration(
             settings, directory, self.sign_in_trace, sign_in_parts, self.people, acting
         )
         self.upkeep = UpkeepAdministration(settings, directory, store, acting)
-        self.going_live = GoingLive(directory, acting)
+        self.going_live = GoingLive(directory, acting, self.line_works_api)
         self.recordings = RecordingAdministration(directory, acting)
         self.lost_keys = LostKeyAdministration(
             settings, directory, self.people, self.upkeep, acting

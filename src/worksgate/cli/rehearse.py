@@ -26,6 +26,12 @@ _COLUMNS = ("finding", "account", "name", "subject_id", "username", "key_here", 
 
 @click.command("rehearse")
 @click.argument("file", metavar="[FILE.csv]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--line-works",
+    "asks",
+    is_flag=True,
+    help="Read the members and their keys from LINE WORKS itself, by its API.",
+)
 @client_option
 @encoding_option
 @click.option("--key-column", metavar="HEADER", help="The column of the External Key.")
@@ -36,6 +42,7 @@ _COLUMNS = ("finding", "account", "name", "subject_id", "username", "key_here", 
 def rehearse(
     *,
     file: Path | None,
+    asks: bool,
     client: str | None,
     encoding: str | None,
     key_column: str | None,
@@ -47,21 +54,28 @@ def rehearse(
     """Compare the members of LINE WORKS with the people here.
 
     FILE.csv is the one that the Developer Console of LINE WORKS gives (ExternalKey_member.csv); -
-    is standard input. Without it, the report is about the people here alone. Nothing is changed,
-    and LINE WORKS is not asked. The exit code is 1 if anybody would not get in.
+    is standard input. With --line-works the members are read by the API of LINE WORKS instead,
+    accounts and External Keys alone. Without either, the report is about the people here, and LINE
+    WORKS is not asked. Nothing is changed. The exit code is 1 if anybody would not get in.
     """
     from worksgate.administration.going_live import STOPS, BadMembersFile, Choices
     from worksgate.administration.going_live.members_file import MOST_BYTES
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
+    if asks and file is not None:
+        raise click.UsageError("FILE.csv and --line-works exclude each other")
     settings = read_installation(config)
     data = None if file is None else read_at_most(file, MOST_BYTES)
     choices = Choices(encoding, key_column, account_column)
     try:
         done = administer(
             settings,
-            lambda administration: administration.going_live.examine(data, client, choices),
+            lambda administration: (
+                administration.going_live.examine_asked(client)
+                if asks
+                else administration.going_live.examine(data, client, choices)
+            ),
         )
     except BadMembersFile as bad:
         _print_wrong_rows(bad)
@@ -102,7 +116,10 @@ def _print(done: "Examined") -> None:
     ]
     print_table(("Finding", "People", "What to do"), rows)
     if rehearsal.members is None:
-        note("Without the file of LINE WORKS nothing is known of its members and their keys.")
+        note(
+            "Without the file of LINE WORKS, or --line-works, nothing is known of its members and "
+            "their keys."
+        )
     note("Everybody by name: --csv")
 
 
@@ -122,6 +139,7 @@ def _document(done: "Examined") -> dict[str, Any]:
         "client": rehearsal.client,
         "user_key": rehearsal.user_key,
         "members": rehearsal.members,
+        "asked_line_works": rehearsal.is_asked,
         "left_out": rehearsal.left_out,
         "people": rehearsal.people,
         "ready": rehearsal.ready,

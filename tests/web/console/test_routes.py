@@ -101,6 +101,7 @@ ALLOWED = {
     ("POST", "/go-live/rehearsal"): {OWNER, ADMIN},
     ("POST", "/go-live/rehearsal/export"): {OWNER, ADMIN, AUDITOR},
     ("POST", "/go-live/members"): {OWNER, ADMIN},
+    ("POST", "/go-live/members/ask"): {OWNER, ADMIN},
     ("POST", "/go-live/members/remove"): {OWNER, ADMIN},
     ("GET", "/client/branding"): {OWNER, ADMIN},
     ("POST", "/client/branding"): {OWNER, ADMIN},

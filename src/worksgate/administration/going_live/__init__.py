@@ -7,8 +7,9 @@
     plan          the plan of the day; announcement: the mail to all
     live_view     who has got in since the start; one count for all who look
 
-Nothing here asks LINE WORKS, and no call of LINE WORKS waits for it: reads are bounded, and what
-is written is written a few hundred rows at a time.
+LINE WORKS is asked for its members and their keys if an administrator wants that and its API is set
+up; no call of LINE WORKS waits for anything here: reads are bounded, and what is written is written
+a few hundred rows at a time.
 """
 
 from worksgate.administration.external_keys.faults import BadMembersFile

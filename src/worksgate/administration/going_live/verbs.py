@@ -22,6 +22,7 @@ from worksgate.administration.going_live.examination import (
 )
 from worksgate.administration.going_live.members_file import NO_CHOICES, Choices, read_members
 from worksgate.administration.going_live.plan import Plan
+from worksgate.administration.line_works_api import Access, LineWorksApiAdministration
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import new_id
 from worksgate.directory.database import Directory
@@ -34,6 +35,7 @@ from worksgate.directory.going_live import (
 )
 from worksgate.directory.people_list import Listed
 from worksgate.directory.wizard_answers import Answer
+from worksgate.line_works_api.app import READ
 from worksgate.oauth.model import Client, ImapPasswords, SecondFactor
 
 MAIL_SEEN_WITHIN: Final = 30 * 86_400.0
@@ -45,12 +47,13 @@ _FASTER: Final = "somebody else did the same at that time; nothing was kept: ple
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembersRead:
-    """The current reading of the members' file."""
+    """The current reading of the members; ``is_asked``: from LINE WORKS itself, not from a file."""
 
     reading: str
     number: int
     at: float
     actor: str | None
+    is_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,8 @@ class Rehearsal:
 
     ``members`` are those of LINE WORKS, without ``left_out``, who are suspended or deleted there;
     None without a file. ``people`` are those here whom the client takes. ``counts`` has a number
-    for each finding. ``is_mail_known`` is whether mail programs could be looked at.
+    for each finding. ``is_mail_known`` is whether mail programs could be looked at; ``is_asked``
+    whether LINE WORKS itself named its members.
     """
 
     id: str
@@ -74,6 +78,7 @@ class Rehearsal:
     needs_factor: bool
     is_mail_known: bool
     counts: Mapping[str, int]
+    is_asked: bool = False
 
     @property
     def total(self) -> int:
@@ -122,10 +127,16 @@ class _Room:
 
 
 class GoingLive:
-    """The steps of going live; every method may raise DatabaseUnavailable."""
+    """The steps of going live; every method may raise DatabaseUnavailable.
 
-    def __init__(self, directory: Directory, actor: Actor) -> None:
+    Without ``api``, LINE WORKS cannot be asked for its members.
+    """
+
+    def __init__(
+        self, directory: Directory, actor: Actor, api: LineWorksApiAdministration | None = None
+    ) -> None:
         self._directory = directory
+        self._api = api
         self._rows = directory.going_live
         self._actor = actor
 
@@ -138,16 +149,24 @@ class GoingLive:
         """
         async with self._rows.one_at_a_time:
             members = await asyncio.to_thread(read_members, data, choices)
-            reading, number = new_id(), len(members)
-            for some in _portions(members):
-                await self._rows.add_members(reading, some)
-                await asyncio.sleep(PAUSE)
-            answer = self._answer({"id": reading, "number": number})
-            event = self._event(f"{number} members of LINE WORKS were read from a file")
-            if not await self._rows.make_members_current(reading, number, answer, event):
-                raise Refused(_FASTER)
-            await self._rows.sweep_members()
-            return _members_read(answer)
+            return await self._keep_members(members)
+
+    async def ask_members(self, client: str | None = None) -> MembersRead:
+        """Read the members from LINE WORKS itself, by its API, in place of an earlier reading.
+
+        Raises as ``read_members``, Refused or NotFound if the API is not set up, and ApiError.
+        """
+        members, _ = await self._asked(client)
+        async with self._rows.one_at_a_time:
+            return await self._keep_members(members, is_asked=True)
+
+    async def can_ask(self, client: str | None = None) -> bool:
+        """Whether the API of a client is set up."""
+        try:
+            await self._access(client)
+        except (NotFound, Refused):
+            return False
+        return True
 
     async def members_read(self) -> MembersRead | None:
         """The current reading, if there is one."""
@@ -178,10 +197,21 @@ class GoingLive:
     ) -> Examined:
         """The same for a file, or for our people alone; nothing is kept. Raises as they do."""
         members = None if data is None else read_members(data, choices)
+        return await self._examined(members, client)
+
+    async def examine_asked(self, client: str | None = None) -> Examined:
+        """The same for the members that LINE WORKS itself names. Raises as ``ask_members``."""
+        members, asked = await self._asked(client)
+        return await self._examined(members, asked.client_id, is_asked=True)
+
+    async def _examined(
+        self, members: Sequence[Member] | None, client: str | None, *, is_asked: bool = False
+    ) -> Examined:
         room = await self._room(client)
         rows = [row async for some in _numbered(members, room) for row in some]
         at = None if members is None else self._actor.now()
-        return Examined(self._rehearsal("", members, at, room), rows)
+        rehearsal = self._rehearsal("", members, at, room, is_asked=is_asked)
+        return Examined(rehearsal, rows)
 
     async def last_rehearsal(self) -> Rehearsal | None:
         """The rehearsal that was kept last."""
@@ -237,6 +267,38 @@ class GoingLive:
 
     # Parts
 
+    async def _asked(self, client: str | None) -> tuple[list[Member], Client]:
+        """Everybody at LINE WORKS with their key, in two runs: no other personal data is read."""
+        access = await self._access(client)
+        access.check_may(READ)
+        found: dict[str, Member] = {}
+        async with access.open() as api:
+            for has_key in (False, True):  # who is given a key meanwhile comes twice, with it last
+                async for each in api.key_holders(has_key=has_key):
+                    account = each.account or each.id
+                    found[each.id] = Member(account=account, external_key=each.external_key)
+        return list(found.values()), access.client
+
+    async def _access(self, client: str | None) -> Access:
+        if self._api is None:
+            raise Refused("the Directory API is not set up")
+        return await self._api.access(client)
+
+    async def _keep_members(
+        self, members: Sequence[Member], *, is_asked: bool = False
+    ) -> MembersRead:
+        reading, number = new_id(), len(members)
+        for some in _portions(members):
+            await self._rows.add_members(reading, some)
+            await asyncio.sleep(PAUSE)
+        answer = self._answer({"id": reading, "number": number, "is_asked": is_asked})
+        how = "by its API" if is_asked else "from a file"
+        event = self._event(f"{number} members of LINE WORKS were read {how}")
+        if not await self._rows.make_members_current(reading, number, answer, event):
+            raise Refused(_FASTER)
+        await self._rows.sweep_members()
+        return _members_read(answer)
+
     async def _rehearse(self, client: str | None) -> Rehearsal:
         read = await self.members_read()
         members = None if read is None else await self._rows.members(read.reading)
@@ -247,7 +309,8 @@ class GoingLive:
             await asyncio.sleep(PAUSE)
             number += len(some)
         members_at = None if read is None else read.at
-        done = self._rehearsal(rehearsal, members, members_at, room)
+        is_asked = read is not None and read.is_asked
+        done = self._rehearsal(rehearsal, members, members_at, room, is_asked=is_asked)
         answer = self._answer(msgspec.to_builtins(done))
         event = self._event(f"rehearsed: {done.ready} of {done.total} are ready")
         if not await self._rows.make_rehearsal_current(rehearsal, number, answer, event):
@@ -275,7 +338,13 @@ class GoingLive:
         return _Room(client, standard, people)
 
     def _rehearsal(
-        self, id_: str, members: Sequence[Member] | None, members_at: float | None, room: _Room
+        self,
+        id_: str,
+        members: Sequence[Member] | None,
+        members_at: float | None,
+        room: _Room,
+        *,
+        is_asked: bool,
     ) -> Rehearsal:
         left_out = sum(map(is_left_out, members or ()))
         return Rehearsal(
@@ -291,6 +360,7 @@ class GoingLive:
             needs_factor=room.standard.needs_factor,
             is_mail_known=room.standard.mail_users is not None,
             counts={each.value: room.tally.counts[each] for each in Finding},
+            is_asked=is_asked,
         )
 
     def _answer(self, value: Mapping[str, Any]) -> Answer:
@@ -306,6 +376,7 @@ def _members_read(answer: Answer) -> MembersRead:
         number=answer.value["number"],
         at=answer.at,
         actor=answer.actor,
+        is_asked=answer.value.get("is_asked", False),
     )
 
 

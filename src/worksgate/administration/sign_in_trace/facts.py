@@ -6,6 +6,7 @@ No field can hold a password, a code, a token or the digest of one.
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
+from worksgate.administration.line_works_members import Matched
 from worksgate.administration.sign_in_trace.question import Question
 from worksgate.administration.sign_in_trace.tries import Try
 from worksgate.audit import AuditEvent, Reason
@@ -97,6 +98,25 @@ class PresentKey:
     value: str | None = None
 
 
+class ThereState(StrEnum):
+    """Whether LINE WORKS says who the person is there."""
+
+    NOT_ASKED = auto()
+    NOT_SET_UP = auto()
+    """The client has no app of the LINE WORKS API."""
+    NO_ANSWER = auto()
+    REFUSED = auto()
+    ANSWERS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """The person at LINE WORKS; ``matched`` if it answers."""
+
+    state: ThereState
+    matched: Matched | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything that was found; None is what could not be found out.
@@ -121,6 +141,7 @@ class Facts:
     decision: Decision | None = None
     address: str | None = None
     key: PresentKey | None = None
+    there: There = There(ThereState.NOT_ASKED)
     tries: tuple[Try, ...] = ()
     unknown_names: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()

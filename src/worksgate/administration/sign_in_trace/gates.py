@@ -1,10 +1,11 @@
 """What must hold for a sign-in, in its order, as it is now; no password is tried."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from worksgate.administration.sign_in_trace import wording
-from worksgate.administration.sign_in_trace.facts import Facts, KeyState, SourceState
+from worksgate.administration.sign_in_trace.facts import Facts, KeyState, SourceState, ThereState
 from worksgate.administration.sign_in_trace.say import At, Text
 from worksgate.clients.access_rules import Action as RuleAction
 from worksgate.clients.access_rules import Decision
@@ -56,8 +57,8 @@ def gates_of(facts: Facts) -> tuple[Gate, ...]:
         GateName.FACTOR: _factor(facts),
         GateName.RULES: _rules(facts),
         GateName.USER_KEY: _user_key(facts),
-        GateName.SAME_KEY: (GateState.UNKNOWN, Text(wording.NOT_COMPARED)),
-        GateName.WORKS_ACCOUNT: (GateState.UNKNOWN, Text(wording.NOT_COMPARED)),
+        GateName.SAME_KEY: _same_key(facts),
+        GateName.WORKS_ACCOUNT: _works_account(facts),
     }
     return tuple(Gate(name, *found[name]) for name in GateName)
 
@@ -200,3 +201,47 @@ def _user_key(facts: Facts) -> _Found:
             return _shut(wording.KEY_ANOTHERS, kind=kind)
         case KeyState.MALFORMED:
             return _shut(wording.KEY_MALFORMED, kind=kind)
+
+
+def _same_key(facts: Facts) -> _Found:
+    """Whether LINE WORKS takes the key for this person's."""
+    matched = facts.there.matched
+    if matched is None:
+        return _unknown(_WHY_UNKNOWN[facts.there.state])
+    by_key, by_account = matched.by_key, matched.by_account
+    if by_key is None and by_account is None:
+        return _shut(wording.NOBODY_THERE)
+    if by_key is None and by_account is not None:
+        if by_account.external_key is None:
+            return _shut(wording.NO_KEY_THERE)
+        return _shut(wording.OTHER_KEY_THERE, key=by_account.external_key)
+    if matched.is_split and by_key is not None:
+        return _shut(wording.KEY_OF_OTHER_THERE, account=by_key.account)
+    return _open("%(account)s", account=by_key.account if by_key is not None else "")
+
+
+def _works_account(facts: Facts) -> _Found:
+    """Whether LINE WORKS itself keeps the member out whom the key leads to."""
+    matched = facts.there.matched
+    if matched is None:
+        return _unknown(_WHY_UNKNOWN[facts.there.state])
+    member = matched.by_key or matched.by_account
+    if member is None:
+        return _unknown(wording.NOT_ASKED)
+    if member.is_suspended:
+        is_locked = member.suspended_reason == "LOGIN_FAIL"
+        return _shut(wording.LOCKED_THERE if is_locked else wording.SUSPENDED_THERE)
+    if member.is_awaiting:
+        return _shut(wording.AWAITING_THERE)
+    if member.is_pending:
+        return _open(wording.PENDING_THERE)
+    return _open(wording.ON_LEAVE_THERE if member.is_on_leave else wording.IN_USE_THERE)
+
+
+_WHY_UNKNOWN: Mapping[ThereState, str] = {
+    ThereState.NOT_ASKED: wording.NOT_COMPARED,
+    ThereState.NOT_SET_UP: wording.NOT_SET_UP,
+    ThereState.NO_ANSWER: wording.NO_ANSWER_THERE,
+    ThereState.REFUSED: wording.REFUSED_THERE,
+    ThereState.ANSWERS: wording.NOT_ASKED,
+}

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from worksgate.administration.errors import Refused
+from worksgate.administration.line_works_members import LineWorksMembers
 from worksgate.administration.sign_in_trace.facts import (
     AskedClient,
     Facts,
@@ -19,6 +21,8 @@ from worksgate.administration.sign_in_trace.facts import (
     PresentKey,
     SourceAnswer,
     SourceState,
+    There,
+    ThereState,
     Waiting,
 )
 from worksgate.administration.sign_in_trace.question import Kind, Question
@@ -33,6 +37,7 @@ from worksgate.directory.audit.sign_in_records import Period, SignInRecords
 from worksgate.directory.database import Directory
 from worksgate.directory.people import RememberedPerson
 from worksgate.limits.outages import Unavailable
+from worksgate.line_works_api.errors import ApiError
 from worksgate.oauth.model import Client, LoginKind, UserKey
 from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.oauth.user_key import is_refused
@@ -84,6 +89,7 @@ class FactReader:
         user_keys: KeyAdministration,
         parts: SignInParts | None,
         clock: Callable[[], float],
+        members: LineWorksMembers | None,
         *,
         passkeys_usable: bool,
     ) -> None:
@@ -93,14 +99,22 @@ class FactReader:
         self._user_keys = user_keys
         self._parts = parts
         self._clock = clock
+        self._members = members
         self._can_add_passkey = settings.passkeys and passkeys_usable
 
     async def read(
-        self, question: Question, subject_id: str | None, client: Client | None, since: float
+        self,
+        question: Question,
+        subject_id: str | None,
+        client: Client | None,
+        since: float,
+        *,
+        asks_line_works: bool,
     ) -> Facts:
         """The facts. Raises DatabaseUnavailable.
 
         ``subject_id`` is the person, if one is asked about; ``client`` the client, if one is named.
+        ``asks_line_works``: who they are there, if its API is set up.
         """
         now = self._clock()
         person = None if subject_id is None else await self._person(subject_id)
@@ -125,7 +139,11 @@ class FactReader:
             unknown_names=frozenset(name for name, whose in typed.items() if whose is None),
         )
         if person is not None:
-            facts = await self._with_present_state(facts, person, asked)
+            facts, there = await asyncio.gather(
+                self._with_present_state(facts, person, asked),
+                self._there(person, asked, asks=asks_line_works),
+            )
+            facts = replace(facts, there=there)
         if not tries:
             facts = await self._with_others(facts, found)
         return facts
@@ -308,6 +326,22 @@ class FactReader:
             state = SourceState.GONE if known.enabled else SourceState.ANSWERS
             return SourceAnswer(state, took), None
         return SourceAnswer(SourceState.ANSWERS, took), present
+
+    async def _there(self, known: KnownPerson, client: Client | None, *, asks: bool) -> There:
+        """Who LINE WORKS has for a person; bounded, and unknown if it does not answer."""
+        if self._members is None or client is None:
+            return There(ThereState.NOT_SET_UP)
+        try:
+            access = await self._members.access(client)
+            if access is None:
+                return There(ThereState.NOT_SET_UP)
+            if not asks:
+                return There(ThereState.NOT_ASKED)
+            return There(ThereState.ANSWERS, await self._members.match(access, known.person))
+        except Unavailable:
+            return There(ThereState.NO_ANSWER)
+        except (ApiError, Refused):  # worksgate line-works-api test says why
+            return There(ThereState.REFUSED)
 
     async def _waiting(self, facts: Facts, person: Person) -> tuple[Waiting | None, bool]:
         """Whether a password would be checked now, from the address of the last try."""

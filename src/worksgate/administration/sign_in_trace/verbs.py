@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
 from worksgate.administration.errors import Refused, found
+from worksgate.administration.line_works_members import LineWorksMembers
 from worksgate.administration.sign_in_trace.facts import Facts
 from worksgate.administration.sign_in_trace.question import Kind, Question, read_question
 from worksgate.administration.sign_in_trace.reading import FactReader, SignInParts
@@ -50,7 +51,8 @@ class Trace:
 class SignInTrace:
     """Answers why somebody cannot get in. ``parts`` are those of the sign-in that can be asked.
 
-    Without them it is unknown whether the source responds and whether somebody has to wait.
+    Without them it is unknown whether the source responds and whether somebody has to wait; without
+    ``members``, who somebody is at LINE WORKS.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class SignInTrace:
         directory: Directory,
         user_keys: KeyAdministration,
         parts: SignInParts | None = None,
+        members: LineWorksMembers | None = None,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -67,7 +70,13 @@ class SignInTrace:
         self._people = PeopleSearch(directory)
         self._clock = clock
         self._reader = FactReader(
-            settings, directory, user_keys, parts, clock, passkeys_usable=party.is_usable
+            settings,
+            directory,
+            user_keys,
+            parts,
+            clock,
+            members,
+            passkeys_usable=party.is_usable,
         )
 
     async def of(
@@ -77,12 +86,14 @@ class SignInTrace:
         client: str | None = None,
         since: float | None = None,
         zone: tzinfo = UTC,
+        asks_line_works: bool = True,
     ) -> Trace:
         """The trace of a person, a reference or ID of a sign-in, an address or a time.
 
         ``client`` is a name or an ID. ``since`` is how far back records are read, in seconds since
-        the epoch; a time of day is one in ``zone``. Raises Ambiguous, NotFound for an unknown
-        client, Refused for an empty text, or DatabaseUnavailable.
+        the epoch; a time of day is one in ``zone``. ``asks_line_works``: LINE WORKS is asked who
+        the person is there, which takes up to five seconds. Raises Ambiguous, NotFound for an
+        unknown client, Refused for an empty text, or DatabaseUnavailable.
         """
         if not text.strip():
             raise Refused("a name, mail address, key, reference, address or time is needed")
@@ -92,12 +103,17 @@ class SignInTrace:
             wanted = found(await self._directory.client(client), "client", client)
         question, subject_id = await self._resolved(read_question(text, now, zone))
         back_to = now - LOOK_BACK if since is None else since
-        return await self._read(question, subject_id, wanted, back_to)
+        return await self._read(
+            question, subject_id, wanted, back_to, asks_line_works=asks_line_works
+        )
 
-    async def of_person(self, person: Person) -> Trace:
+    async def of_person(self, person: Person, *, asks_line_works: bool = False) -> Trace:
         """The trace of a person who is known already. Raises DatabaseUnavailable."""
         question = Question(person.username, Kind.PERSON)
-        return await self._read(question, person.subject_id, None, self._clock() - LOOK_BACK)
+        since = self._clock() - LOOK_BACK
+        return await self._read(
+            question, person.subject_id, None, since, asks_line_works=asks_line_works
+        )
 
     async def find(self, text: str) -> Sequence[FoundPerson]:
         """People of whom something is exactly this; without any, people with it in their name.
@@ -107,9 +123,17 @@ class SignInTrace:
         return await self._people.find(text)
 
     async def _read(
-        self, question: Question, subject_id: str | None, client: Client | None, since: float
+        self,
+        question: Question,
+        subject_id: str | None,
+        client: Client | None,
+        since: float,
+        *,
+        asks_line_works: bool,
     ) -> Trace:
-        facts = await self._reader.read(question, subject_id, client, since)
+        facts = await self._reader.read(
+            question, subject_id, client, since, asks_line_works=asks_line_works
+        )
         return Trace(facts, verdict_of(facts))
 
     async def _resolved(self, question: Question) -> tuple[Question, str | None]:

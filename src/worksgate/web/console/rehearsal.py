@@ -1,5 +1,6 @@
 """Who would fail at APPLY: the rehearsal, and the members of LINE WORKS that it is about."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,6 +19,7 @@ from worksgate.administration.going_live import (
 )
 from worksgate.administration.roles import Verb
 from worksgate.directory.people_list import PAGE
+from worksgate.line_works_api.errors import ApiError
 from worksgate.web.console.csv_files import csv_file
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
@@ -25,6 +27,13 @@ from worksgate.web.pages.wording import text
 EXPORTED: Final = 100_000
 LONGEST: Final = 200
 """Characters of the name of a client or a column."""
+ASKED_WITHIN: Final = 45.0
+"""Seconds for reading the members by the API: enough for 20,000 people and more."""
+SLOW: Final = text(
+    "LINE WORKS has too many members for this page. On the server, type: worksgate rehearse "
+    "--line-works"
+)
+UNANSWERED: Final = text("LINE WORKS did not give its members. Nothing was changed.")
 _COLUMNS: Final = ("account", "name", "subject_id", "username", "key_here", "key_there")
 
 FINDINGS: Final[Mapping[Finding, tuple[str, str]]] = {
@@ -125,6 +134,19 @@ async def read_members(visit: Visit) -> Response:
     return visit.to("/go-live/rehearsal", done="read")
 
 
+async def ask_members(visit: Visit) -> Response:
+    """Read the members from LINE WORKS itself; what was read before stays if it does not answer."""
+    client = visit.form.get("client", "").strip()[:LONGEST] or None
+    try:
+        async with asyncio.timeout(ASKED_WITHIN):
+            await visit.administration.going_live.ask_members(client)
+    except TimeoutError:
+        return await _page(visit, refusal=SLOW)
+    except ApiError as error:
+        return await _page(visit, refusal=UNANSWERED, detail=str(error))
+    return visit.to("/go-live/rehearsal", done="read")
+
+
 async def remove_members(visit: Visit) -> Response:
     """Remove the members of LINE WORKS, and the rehearsal about them."""
     await visit.administration.going_live.remove_members()
@@ -147,8 +169,11 @@ def _finding(name: str) -> Finding | None:
     return Finding(name) if name in list(Finding) else None
 
 
-async def _page(visit: Visit, bad: BadMembersFile | None = None) -> Response:
+async def _page(
+    visit: Visit, bad: BadMembersFile | None = None, *, refusal: str = "", detail: str = ""
+) -> Response:
     going_live = visit.administration.going_live
+    may_ask = visit.may(Verb.GO_LIVE) and await going_live.can_ask()
     last = await going_live.last_rehearsal()
     finding = _chosen(visit, last)
     after = max(0, number_of(visit.query.get("after", "")))
@@ -156,7 +181,7 @@ async def _page(visit: Visit, bad: BadMembersFile | None = None) -> Response:
     clients = await visit.administration.clients.all() if visit.may(Verb.GO_LIVE) else ()
     return visit.page(
         "rehearsal.html",
-        422 if bad else 200,
+        422 if bad else 502 if refusal else 200,
         last=last,
         members=await going_live.members_read(),
         stops=[each for each in STOPS if last and each in last.findings()],
@@ -169,6 +194,9 @@ async def _page(visit: Visit, bad: BadMembersFile | None = None) -> Response:
         is_first=after == 0,
         clients=[each.name for each in clients if each.enabled],
         encodings=ENCODINGS,
+        may_ask=may_ask,
+        refusal=refusal,
+        detail=detail,
         bad=bad,
         bad_text=FILE_FAULTS[bad.fault] if bad else "",
         row_faults=ROW_FAULTS,

@@ -180,6 +180,7 @@ ROUTES: Final = (
     Route("POST", "/go-live/rehearsal", Verb.GO_LIVE, rehearsal.rehearse),
     Route("POST", "/go-live/rehearsal/export", Verb.EXPORT, rehearsal.export, is_proved=True),
     Route("POST", "/go-live/members", Verb.GO_LIVE, rehearsal.read_members, file_bytes=MOST_BYTES),
+    Route("POST", "/go-live/members/ask", Verb.GO_LIVE, rehearsal.ask_members),
     Route("GET", "/go-live/plan", Verb.REHEARSE, plan.show),
     Route("POST", "/go-live/plan", Verb.GO_LIVE, plan.keep),
     Route("GET", "/go-live/live", Verb.WATCH, live.show),

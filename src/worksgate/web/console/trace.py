@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from worksgate.administration.roles import Role, Verb, may
 from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
+from worksgate.administration.sign_in_trace.facts import ThereState
 from worksgate.administration.sign_in_trace.gates import GateState
 from worksgate.administration.sign_in_trace.spoken import SpokenTrace, SpokenTry
 from worksgate.sources import Person
@@ -27,12 +28,18 @@ class ShownTrace:
     spoken: SpokenTrace
     role: Role | None
     waits: bool
+    there: ThereState
 
     @property
     def shut_at(self) -> int | None:
         """The number of the first gate that is shut, from 0; None if none is."""
         states = [gate.state for gate in self.spoken.gates]
         return states.index(GateState.SHUT) if GateState.SHUT in states else None
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether LINE WORKS could be asked now, and has not answered yet."""
+        return self.there in (ThereState.NOT_ASKED, ThereState.NO_ANSWER)
 
     @property
     def command(self) -> str:
@@ -50,7 +57,9 @@ async def show(visit: Visit) -> Response:
     if not asked:
         return visit.page("trace.html", asked="", trace=None)
     try:
-        trace = await visit.administration.sign_in_trace.of(asked, zone=local_zone())
+        trace = await visit.administration.sign_in_trace.of(
+            asked, zone=local_zone(), asks_line_works=False
+        )
     except Ambiguous:
         return visit.to("/people", q=asked)
     if trace.facts.person is not None:
@@ -59,8 +68,11 @@ async def show(visit: Visit) -> Response:
 
 
 async def of_person(visit: Visit, person: Person) -> ShownTrace:
-    """The trace of a person, in the language of the page."""
-    return _shown(visit, await visit.administration.sign_in_trace.of_person(person))
+    """The trace of a person, in the language of the page; LINE WORKS is asked if that is wanted."""
+    asks = visit.query.get("ask") == "line-works"
+    return _shown(
+        visit, await visit.administration.sign_in_trace.of_person(person, asks_line_works=asks)
+    )
 
 
 def local_zone() -> tzinfo:
@@ -71,4 +83,4 @@ def local_zone() -> tzinfo:
 def _shown(visit: Visit, trace: Trace) -> ShownTrace:
     speaker = Speaker(visit.words.language, local_zone(), visit.now)
     waits = trace.facts.may_wait(visit.console.settings.login_longest_delay)
-    return ShownTrace(trace.spoken(speaker), visit.role, waits)
+    return ShownTrace(trace.spoken(speaker), visit.role, waits, trace.facts.there.state)
