@@ -39,7 +39,7 @@ def running_demo() -> Iterator[tuple[str, str]]:
         [program, "demo", *options], stdout=subprocess.PIPE, text=True
     ) as demo:
         try:
-            lines = [] if demo.stdout is None else [demo.stdout.readline() for _ in range(3)]
+            lines = [] if demo.stdout is None else [demo.stdout.readline() for _ in range(5)]
             if not all(lines):
                 raise SystemExit("the demonstration did not start")
             yield f"http://127.0.0.1:{ports['--simulator-port']}", lines[-1].split()[-1]

@@ -56,7 +56,7 @@ async def running_demo(folder: Path) -> AsyncIterator[Demo]:
         assert process.stdout is not None
         try:
             async with asyncio.timeout(START_TIME):
-                lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(3)]
+                lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(5)]
             yield Demo(_loopback(port, "localhost"), _loopback(simulator_port), tuple(lines))
         finally:
             process.terminate()

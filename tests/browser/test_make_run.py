@@ -78,7 +78,7 @@ async def make_run(clone: Path, folder: Path) -> AsyncIterator[list[str]]:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(SETUP_TIME):
-            lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(3)]
+            lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(5)]
         assert all(lines), told.read_text()
         yield lines
         os.killpg(process.pid, signal.SIGINT)

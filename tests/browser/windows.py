@@ -147,7 +147,7 @@ async def css(tab: Page, selector: str, name: str) -> str:
 
 async def sign_in_as_told(tab: Page, lines: Sequence[str]) -> None:
     """Do what the first lines of ``worksgate demo`` say, until the simulator shows the sign-in."""
-    where, whom, _ = lines
+    where, whom, *_ = lines
     page = re.fullmatch(r"Open (\S+) and press “(.+)”\.", where)
     assert page is not None, where
     who = re.fullmatch(r"Sign in as (\S+) with the password: (.+)", whom)

@@ -25,6 +25,7 @@ from worksgate.cli.demo.people import (
     Colleague,
     Guest,
 )
+from worksgate.conformance.directory_api.simulator import API_PATH, AUTH_PATH
 from worksgate.conformance.line_works import Credentials, Endpoints
 from worksgate.conformance.simulator import DemoPerson, PresentCode, SimulatorSettings
 from worksgate.credentials.secrets import new_id, new_ordered_secret, new_secret, storage_key
@@ -86,6 +87,8 @@ def demonstrated(settings: Settings, addresses: Addresses, partner: OidcSettings
             company_name="Example Trading",
             session_key_check_url=f"{simulator}/login/check/",
             start_over_url=f"{simulator}/?domain={{domain}}&service={{service}}",
+            line_works_api_urls=(f"line_works={simulator}{API_PATH}",),
+            line_works_auth_urls=(f"line_works={simulator}{AUTH_PATH}",),
             sources=(partner,),
         )
     )

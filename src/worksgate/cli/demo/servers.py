@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worksgate.bootstrap.application import create_app
+from worksgate.cli.demo import line_works_api
 from worksgate.cli.demo.company import prepare_company
 from worksgate.cli.demo.console_door import open_door
 from worksgate.cli.demo.installation import (
@@ -25,6 +27,7 @@ from worksgate.cli.demo.installation import (
 )
 from worksgate.cli.demo.openid_provider import Registration, create_openid_provider
 from worksgate.cli.demo.people import COLLEAGUES, GUESTS, PASSWORD
+from worksgate.conformance.directory_api.simulator import API_PATH
 from worksgate.conformance.simulator import create_simulator
 from worksgate.observability import log
 from worksgate.server.listening import listen
@@ -63,8 +66,12 @@ def _by(option: str) -> str:
 async def _run(
     settings: Settings, partner: OidcSettings, simulator_url: str, sockets: Sequence[socket.socket]
 ) -> None:
+    file = line_works_api.write_settings(settings)
+    making = asyncio.create_task(asyncio.to_thread(line_works_api.create))  # it makes a key pair
     prepared = await prepare(settings, simulator_url)
     owner = await prepare_company(settings, CLIENT, prepared.redirect_uri)
+    api = await making
+    await line_works_api.set_up(settings, CLIENT, api.registered)
     simulator = create_simulator(prepared)
     door, _ = open_door(settings, owner)  # its server closes it
     provider = create_openid_provider(
@@ -76,14 +83,18 @@ async def _run(
         ),
         COLLEAGUES,
     )
+    beside: dict[str, ASGIApp] = {
+        urlsplit(partner.issuer).path: provider,
+        **line_works_api.paths(api),
+    }
     factories: tuple[Callable[[], ASGIApp], ...] = (
         lambda: create_app(settings),
-        lambda: Beside(simulator, provider, urlsplit(partner.issuer).path),
+        lambda: Beside(simulator, beside),
         lambda: door,
     )
     servers = [_Server(server_config(factory, settings)) for factory in factories]
     with _stopping(servers):
-        announcing = asyncio.create_task(_announce(servers, simulator_url, door.link))
+        announcing = asyncio.create_task(_announce(servers, simulator_url, file, door.link))
         try:
             await asyncio.gather(
                 *(
@@ -97,22 +108,31 @@ async def _run(
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """One application, and another below a path of its own; the first gets lifespan events."""
+    """One application, and others below paths of their own; the first gets lifespan events."""
 
     first: ASGIApp
-    other: ASGIApp
-    path: str
+    others: Mapping[str, ASGIApp]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_other = scope["type"] == "http" and scope["path"].startswith(f"{self.path}/")
-        await (self.other if is_other else self.first)(scope, receive, send)
+        await self._chosen(scope)(scope, receive, send)
+
+    def _chosen(self, scope: Scope) -> ASGIApp:
+        if scope["type"] == "http":
+            for path, other in self.others.items():
+                if scope["path"].startswith(f"{path}/"):
+                    return other
+        return self.first
 
 
-async def _announce(servers: Sequence["_Server"], simulator_url: str, console: str) -> None:
-    """Print where to click once all respond: three lines, and nothing else."""
+async def _announce(
+    servers: Sequence["_Server"], simulator_url: str, file: Path, console: str
+) -> None:
+    """Print where to click and what to type once all respond: five lines, and nothing else."""
     await asyncio.gather(*(server.ready.wait() for server in servers))
     print(f"Open {simulator_url} and press “Sign in with a browser”.", flush=True)
     print(f"Sign in as {GUESTS[0].username} with the password: {PASSWORD}", flush=True)
+    print(f"LINE WORKS' API is at {simulator_url}{API_PATH}, and lacks some keys. Try:", flush=True)
+    print(f"  {line_works_api.command(file)}", flush=True)
     print(f"Administrators open {console}", flush=True)
 
 
