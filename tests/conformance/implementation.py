@@ -122,6 +122,7 @@ FAULTS: Final = {
     "framing.stray_ampersand/double": "Two & in a row are an error.",
     "framing.http10": "HTTP/1.0 is refused.",
     "imap.wrong_password": "A wrong password gets an empty code.",
+    "imap.wrong_password/status": "A wrong password is an error with HTTP 500.",
     "imap.wrong_password/code": "Any password gets a code.",
     "imap.code": "One wrong password locks the person out.",
     "imap.base64": "The query is decoded twice.",
@@ -642,6 +643,8 @@ class Implementation:
             return self._json("imap", {"code": ""})
         response = self._json("imap", {"error": "no", "error_description": "Wrong"})
         response.status_code = 200 if self.way.always_200 else 401
+        if self.has("imap.wrong_password/status"):
+            response.status_code = 500
         return response
 
     def log_out(self, request: Request) -> Response:

@@ -63,6 +63,21 @@ async def smuggling() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@asynccontextmanager
+async def switching() -> AsyncIterator[str]:
+    """Carries out an Upgrade to HTTP/2, as some servers do."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n")
+        writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        await writer.drain()
+        await reader.read()
+
+    async with _listening(answer) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
 @contextmanager
 def deaf() -> Iterator[int]:
     """A port whose queue of connections is full: the next handshake stays without an answer."""

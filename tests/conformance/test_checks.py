@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.implementation import FAULTS, WAYS, Implementations, serving
-from tests.conformance.raw_servers import smuggling
+from tests.conformance.raw_servers import smuggling, switching
 from tests.conformance.runs import Done, run_all, run_checks, target_at
 from tools.links import heading_names
 
@@ -115,6 +115,13 @@ async def test_r200_a_fault_below_http_is_noticed(check: str, finding: str) -> N
         result = (await run_checks(target, only=[check])).results[check]
     assert result.message is not None
     assert (result.outcome, result.message.key) == (Outcome.FAIL, finding)
+
+
+async def test_r200_an_upgrade_that_is_carried_out_passes() -> None:
+    async with switching() as origin:
+        target = target_at(origin, "raw", person=None, mailbox=None)
+        done = await run_checks(target, only=list(BELOW_HTTP))
+    assert done.ids(Outcome.PASS) == set(BELOW_HTTP)
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.id)

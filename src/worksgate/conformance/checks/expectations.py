@@ -44,8 +44,7 @@ def expect_error(exchange: Exchange, *numbers: str) -> None:
     if got not in numbers:
         raise Finding("wrong_error", exchange=exchange, expected=" / ".join(numbers), got=got)
     expect_nothing_granted(exchange)
-    if not _is_ordinary(exchange.status):
-        raise Finding("error_status", exchange=exchange, status=exchange.status, got=got)
+    _expect_ordinary_status(exchange)
 
 
 def expect_refusal(exchange: Exchange) -> None:
@@ -53,6 +52,7 @@ def expect_refusal(exchange: Exchange) -> None:
     expect_answer(exchange)
     if exchange.json is None or "error" not in exchange.json or _grants(exchange):
         raise Finding("no_error", exchange=exchange, got=outcome_of(exchange))
+    _expect_ordinary_status(exchange)
 
 
 def expect_nothing_granted(exchange: Exchange) -> None:
@@ -124,5 +124,8 @@ def _grants(exchange: Exchange) -> bool:
     return granted not in ([], ["code"]) or (granted == ["code"] and "error" not in document)
 
 
-def _is_ordinary(status: int | None) -> bool:
-    return status is not None and (status == 200 or 400 <= status < 500)
+def _expect_ordinary_status(exchange: Exchange) -> None:
+    status = exchange.status or 0
+    if status != 200 and not 400 <= status < 500:
+        got = outcome_of(exchange)
+        raise Finding("error_status", exchange=exchange, status=status, got=got)

@@ -40,7 +40,7 @@ async def user_id(run: Run) -> None:
 )
 async def key_form(run: Run) -> None:
     key = await _key(run)
-    if len(key) > LONGEST_KEY or any(each in key for each in _NOT_IN_KEYS) or key != key.strip():
+    if len(key) > LONGEST_KEY or any(each in key for each in _NOT_IN_KEYS):
         raise Finding("impossible_key", exchange=await run.identified(), length=len(key))
 
 
