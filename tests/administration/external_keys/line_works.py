@@ -138,7 +138,6 @@ class Company:
         """People here: ``name: key``."""
         self.here += [
             KeyHolder(
-                subject_id=f"directory:{name}",
                 username=name,
                 external_key=key,
                 works_account=f"{name}@example.com",

@@ -24,9 +24,7 @@ from worksgate.administration.external_keys.plan import (
 
 def person(name: str, key: str | None, **more: Any) -> KeyHolder:
     account = more.pop("works_account", f"{name}@example.com")
-    return KeyHolder(
-        subject_id=name, username=name, external_key=key, works_account=account, **more
-    )
+    return KeyHolder(username=name, external_key=key, works_account=account, **more)
 
 
 def planned(
@@ -96,9 +94,7 @@ def test_r217_a_member_is_found_by_account_or_address_never_by_name_or_key(
     found: bool,  # noqa: FBT001  # of the table
 ) -> None:
     """The username is the member's account, and the key is the member's own."""
-    plan = planned(
-        {"a": "K"}, [KeyHolder(subject_id="a", username="a@example.com", external_key="K", **here)]
-    )
+    plan = planned({"a": "K"}, [KeyHolder(username="a@example.com", external_key="K", **here)])
     assert plan.right == found
     if not found:
         assert findings(plan) == [
@@ -119,7 +115,7 @@ def test_what_is_not_clear_is_a_finding() -> None:
     members = dict.fromkeys(("twice", "a", "b", "bad", "space"))
     people = [
         person("twice", "T1"),
-        KeyHolder(subject_id="too", username="too", external_key="T2", email="twice@example.com"),
+        KeyHolder(username="too", external_key="T2", email="twice@example.com"),
         person("a", "same"),
         person("b", "SAME"),
         person("bad", "a/b"),
@@ -143,7 +139,6 @@ def test_what_is_not_clear_is_a_finding() -> None:
 
 def test_of_two_people_the_one_who_is_enabled_counts() -> None:
     before = KeyHolder(
-        subject_id="before",
         username="before",
         external_key="B",
         works_account="a@example.com",
