@@ -1,14 +1,16 @@
 """Texts in the languages of people: which languages there are, and how their catalogues are read.
 
 Catalogues are gettext ``.po`` files, read directly: a checkout needs no build step. Each room that
-has texts has a folder of its own for them: the pages, and the trace of a sign-in.
+has texts has a folder of its own: the pages, the trace of a sign-in, what ``doctor`` finds, what a
+source says of itself, and what a client cannot be. The last three are English sentences that know
+their templates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 LANGUAGES: Final = ("en", "ja", "ko", "zh-CN", "zh-TW")
 """Those of the pages and mails for everybody; a room for few people may have some of them."""
@@ -62,3 +64,59 @@ def read_catalogue(path: Path, language: str) -> Translations:
             elif isinstance(message.string, list | tuple) and all(message.string):
                 plural[message.id[0]] = tuple(message.string)
     return Translations(single, plural)
+
+
+class Sentence(str):
+    """A sentence in English that knows what it was made of, to be said in another language.
+
+    It is text like any other: where nobody asks for a language, it is in English. ``template`` is
+    the key of its translation in ``folder``, with ``%(name)s`` for each of ``values``, which may be
+    sentences themselves.
+    """
+
+    template: str
+    values: Mapping[str, object]
+    folder: Path
+
+    def __new__(cls, folder: Path, template: str, values: Mapping[str, object]) -> "Sentence":
+        made = super().__new__(cls, template % values if values else template)
+        made.template, made.values, made.folder = template, values, folder
+        return made
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """For copies, which are made anew."""
+        return self.folder, self.template, self.values
+
+
+Said = Callable[..., Sentence]
+"""``said(template, **values)``; Babel looks for this name."""
+
+
+def sentences_in(folder: Path) -> Said:
+    """What makes the sentences of a room, whose translations are in ``folder``."""
+
+    def said(template: str, /, **values: object) -> Sentence:
+        return Sentence(folder, template, values)
+
+    return said
+
+
+def in_language(text: str, language: str) -> str:
+    """A sentence in one of ``LANGUAGES``; other texts, and what has no translation, as they are."""
+    if not isinstance(text, Sentence):
+        return text
+    path = catalogue_path(text.folder, language)
+    if language == "en" or not path.exists():
+        return str(text)
+    template = read_catalogue(path, language).gettext(text.template)
+    values = {
+        name: in_language(value, language) if isinstance(value, str) else value
+        for name, value in text.values.items()
+    }
+    return template % values if values else template
+
+
+def sentence_of(error: Exception) -> str:
+    """What an error says; a sentence that can be said in another language stays one."""
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, Sentence) else str(error)

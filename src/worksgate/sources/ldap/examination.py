@@ -18,6 +18,9 @@ from worksgate.sources.ldap.people import (
     status_of_entry,
 )
 from worksgate.sources.ldap.servers import ServiceAccount
+from worksgate.sources.sentences import said
+
+NONE = said("none")
 
 
 class Examination:
@@ -51,14 +54,16 @@ class Examination:
     ) -> Iterator[SourceFinding]:
         LdapConnection.open(server, self._terms, budget).close()
         encrypted = server.tls or self._settings.start_tls
-        how = "encrypted, with a valid certificate" if encrypted else "NOT encrypted"
-        yield _works(f"{server} responds, {how}")
+        text = said("%(server)s responds, NOT encrypted", server=server)
+        if encrypted:
+            text = said("%(server)s responds, encrypted, with a valid certificate", server=server)
+        yield _works(text)
         if not self._settings.bind_dn:
-            yield _works("no service account: people are looked up when they sign in")
+            yield _works(said("no service account: people are looked up when they sign in"))
             return
         service = self._service.connect(server, budget)
         try:
-            yield _works(f"the service account binds as {self._settings.bind_dn}")
+            yield _works(said("the service account binds as %(name)s", name=self._settings.bind_dn))
             yield self._of_base(service)
             if username is not None:
                 yield from self._of_person(service, username)
@@ -72,8 +77,10 @@ class Examination:
         except Down as error:
             return _fails(f"{base}: {error}", error.fault)
         if not found:
-            return _fails(f"nothing below {base} is visible", SourceFault.BASE_NOT_FOUND)
-        return _works(f"{base} exists")
+            return _fails(
+                said("nothing below %(base)s is visible", base=base), SourceFault.BASE_NOT_FOUND
+            )
+        return _works(said("%(base)s exists", base=base))
 
     def _of_person(self, service: LdapConnection, username: str) -> Iterator[SourceFinding]:
         settings = self._settings
@@ -81,19 +88,23 @@ class Examination:
         if entry is None:
             yield _fails(self._why_not_found(service, username), SourceFault.PERSON_NOT_FOUND)
             return
-        yield _works(f"found {entry.dn}")
+        yield _works(said("found %(entry)s", entry=entry.dn))
         status = status_of_entry(entry, settings, self._now)
         if status is not AccountStatus.WELCOME:
-            yield _fails(f"the account is {STATES[status]}", SourceFault.ACCOUNT_UNUSABLE)
+            yield _fails(
+                said("the account is %(state)s", state=STATES[status]), SourceFault.ACCOUNT_UNUSABLE
+            )
         try:
             groups = groups_of(service, entry, settings)
         except PersonDisabled:
             yield _fails(
-                "the groups are too many or nested too deeply: see group_limit and group_depth"
+                said(
+                    "the groups are too many or nested too deeply: see group_limit and group_depth"
+                )
             )
             return
         if not is_in_required_group(service, entry, groups, settings):
-            yield _fails("in none of required_groups", SourceFault.PERSON_NOT_IN_GROUP)
+            yield _fails(said("in none of required_groups"), SourceFault.PERSON_NOT_IN_GROUP)
         yield from _values(entry, groups, settings, username)
 
     def _why_not_found(self, service: LdapConnection, username: str) -> str:
@@ -103,10 +114,14 @@ class Examination:
         try:
             found = service.search(settings.base_dn, condition, NO_ATTRIBUTES, limit=1)
         except TooMany:
-            return f"more than one entry matches {condition}"
+            return said("more than one entry matches %(filter)s", filter=condition)
         if found:
-            return f"{found[0].dn} matches {condition}, but under another name"
-        return f"no entry matches {condition}"
+            return said(
+                "%(entry)s matches %(filter)s, but under another name",
+                entry=found[0].dn,
+                filter=condition,
+            )
+        return said("no entry matches %(filter)s", filter=condition)
 
 
 def _values(
@@ -114,18 +129,26 @@ def _values(
 ) -> Iterator[SourceFinding]:
     """What LINE WORKS and the rules would receive."""
     subject = id_of(entry, settings)
-    yield _attribute("id", settings.id_attribute_used, subject, "none")
+    yield _attribute(said("id"), settings.id_attribute_used, subject)
     person = person_of(entry, subject or "", groups, settings, username)
-    yield _works(f"username: {person.username}, name: {person.name}")
+    yield _works(
+        said("username: %(username)s, name: %(name)s", username=person.username, name=person.name)
+    )
     yield from (_key(each) for each in keys_of(entry, settings) if each.attribute)
-    yield _works(f"e-mail address: {person.email or 'none'}")
-    yield _works(f"groups: {'; '.join(person.groups) or 'none'}")
+    yield _works(said("e-mail address: %(address)s", address=person.email or NONE))
+    yield _works(said("groups: %(groups)s", groups="; ".join(person.groups) or NONE))
 
 
 def _key(key: MappedKey) -> SourceFinding:
     if key.problem is None:
-        return _attribute(key.kind, key.attribute, key.value, "none")
-    text = f"{key.kind} ({key.attribute}): {key.raw} cannot be used: {key.problem}"
+        return _attribute(key.kind, key.attribute, key.value)
+    text = said(
+        "%(kind)s (%(attribute)s): %(value)s cannot be used: %(problem)s",
+        kind=key.kind,
+        attribute=key.attribute,
+        value=key.raw,
+        problem=key.problem,
+    )
     return _fails(text, SourceFault.ATTRIBUTE_UNUSABLE)
 
 
@@ -137,6 +160,11 @@ def _fails(text: str, fault: SourceFault | None = None) -> SourceFinding:
     return SourceFinding(works=False, text=text, fault=fault)
 
 
-def _attribute(label: str, attribute: str, value: str | None, nothing: str) -> SourceFinding:
-    text = f"{label} ({attribute}): {value or nothing}"
+def _attribute(label: str, attribute: str, value: str | None) -> SourceFinding:
+    text = said(
+        "%(kind)s (%(attribute)s): %(value)s",
+        kind=label,
+        attribute=attribute,
+        value=value or NONE,
+    )
     return _works(text) if value is not None else _fails(text, SourceFault.ATTRIBUTE_MISSING)

@@ -18,6 +18,7 @@ from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.settings.sources.ldap import GroupNames, LdapSettings, filled, name_assertions
 from worksgate.sources import Person
 from worksgate.sources.ldap.connection import BindAnswer, Entry
+from worksgate.sources.sentences import said
 
 _DISABLED, _LOCKED, _NEVER_EXPIRES, _EXPIRED = 0x2, 0x10, 0x10000, 0x800000
 _COMPUTED = "msDS-User-Account-Control-Computed"
@@ -52,11 +53,12 @@ class AccountStatus(enum.Enum):
 
 
 STATES = {
-    AccountStatus.DISABLED: "disabled or expired",
-    AccountStatus.LOCKED: "locked after wrong passwords",
-    AccountStatus.MUST_CHANGE: "in need of a new password",
+    AccountStatus.DISABLED: said("disabled or expired"),
+    AccountStatus.LOCKED: said("locked after wrong passwords"),
+    AccountStatus.MUST_CHANGE: said("in need of a new password"),
 }
 """Descriptions of accounts that may not be used."""
+_EXTERNAL_KEY, _WORKS_ACCOUNT = said("external key"), said("LINE WORKS account")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +200,13 @@ def keys_of(entry: Entry, settings: LdapSettings) -> tuple[MappedKey, MappedKey]
     account = _mapped(entry, settings.works_account_attribute)
     return (
         _usable(
-            "external key",
+            _EXTERNAL_KEY,
             settings.external_key_attribute,
             _mapped(entry, settings.external_key_attribute),
             check_external_key,
         ),
         _usable(
-            "LINE WORKS account",
+            _WORKS_ACCOUNT,
             settings.works_account_attribute,
             account and account.lower(),  # LINE WORKS accounts have no upper case, directories do
             check_works_account,

@@ -28,6 +28,7 @@ from worksgate.settings.sources.common import common_problems
 from worksgate.settings.sources.ldap import LdapSettings
 from worksgate.sources import Identified, ListedPerson, Person, SourceFinding, SourceUnavailable
 from worksgate.sources.circuit_breaker import Circuit
+from worksgate.sources.sentences import said
 
 if TYPE_CHECKING:
     from worksgate.sources.ldap.connection import Budget, Entry
@@ -150,7 +151,7 @@ class LdapSource:
         try:
             return await self._pool.run(partial(self._lookup.examine, name, _EXAMINATION_TIME))
         except PoolFull:
-            return [SourceFinding(works=False, text="too many calls are waiting")]
+            return [SourceFinding(works=False, text=said("too many calls are waiting"))]
 
     async def people(self) -> AsyncIterator[Sequence[ListedPerson]]:
         """All people of the directory, a page at a time, for an administrator.

@@ -31,6 +31,7 @@ from worksgate.sources import (
     SourceFinding,
     SourceUnavailable,
 )
+from worksgate.sources.sentences import said
 
 if TYPE_CHECKING:
     from worksgate.sources.circuit_breaker import Circuit
@@ -152,7 +153,9 @@ class OidcSource:
 
         ``return_url`` is the address that must be registered there.
         """
-        to_register = f"register this redirect URI at the provider: {return_url}"
+        to_register = said(
+            "register this redirect URI at the provider: %(address)s", address=return_url
+        )
         findings = [SourceFinding(works=True, text=to_register)]
         try:
             async with self._in_time():
@@ -162,7 +165,11 @@ class OidcSource:
         except SourceUnavailable as error:
             down = f"{error} ({self._provider.discovery_url})"
             return [*findings, SourceFinding(works=False, text=down)]
-        there = f"{len(keys.keys)} signing keys at {metadata.jwks_uri}"
+        there = said(
+            "%(count)s signing keys at %(address)s",
+            count=len(keys.keys),
+            address=metadata.jwks_uri,
+        )
         return [*findings, SourceFinding(works=True, text=there)]
 
     async def close(self) -> None:
@@ -362,23 +369,35 @@ def _findings(settings: OidcSettings, metadata: "Metadata") -> list[SourceFindin
     listed = metadata.client_authentications
     chosen = settings.client_authentication
     found = (
-        (True, f"the discovery document of {settings.issuer} exists"),
-        (True, f"people are sent to {metadata.authorization_endpoint}"),
+        (True, said("the discovery document of %(issuer)s exists", issuer=settings.issuer)),
+        (
+            True,
+            said("people are sent to %(address)s", address=metadata.authorization_endpoint),
+        ),
         (
             methods is None or "S256" in methods,
-            "PKCE with S256: " + ("not stated" if methods is None else ", ".join(methods)),
+            said("PKCE with S256: not stated")
+            if methods is None
+            else said("PKCE with S256: %(methods)s", methods=", ".join(methods)),
         ),
         (
             algorithms is None or bool(ALGORITHMS & set(algorithms)),
-            f"ID tokens are signed with {', '.join(algorithms or ('RS256',))}",
+            said(
+                "ID tokens are signed with %(algorithms)s",
+                algorithms=", ".join(algorithms or ("RS256",)),
+            ),
         ),
         (
             not settings.client_secret or chosen == "auto" or chosen in listed,
-            f"clients may authenticate by {', '.join(listed)}",
+            said("clients may authenticate by %(methods)s", methods=", ".join(listed)),
         ),
         (
             not settings.logout or metadata.end_session_endpoint is not None,
-            f"sign-out at the provider: {metadata.end_session_endpoint or 'it has none'}",
+            said("sign-out at the provider: it has none")
+            if metadata.end_session_endpoint is None
+            else said(
+                "sign-out at the provider: %(address)s", address=metadata.end_session_endpoint
+            ),
         ),
     )
     return [SourceFinding(works=works, text=text) for works, text in found]
