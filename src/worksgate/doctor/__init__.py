@@ -14,6 +14,7 @@ contain no secrets.
     source_check     one identity source: whether it is reachable, and its answer for a person
     source_people    everybody a source lists, with the key that LINE WORKS would receive
     key_holders      everybody of all sources, with their external key
+    sentences        sentences that the console can say in its languages
     ldap_advice      what to do about each fault of an LDAP directory
     console_examiner the examinations that the console runs
 """
@@ -32,7 +33,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result: which part, what was found, and what to do if it is bad."""
+    """One result: which part, what was found, and what to do if it is bad.
+
+    Texts are in English; those that ``said`` makes have translations.
+    """
 
     part: str
     severity: Severity

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+from worksgate.catalogues import sentence_of
 from worksgate.doctor import Finding
+from worksgate.doctor.sentences import said
 from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class ConsoleExaminer:
             return self._everything()
         from worksgate.doctor.examination import examine
 
-        return examine(self._settings, None, if_missing="worksgate migrate creates it")
+        return examine(self._settings, None, if_missing=said("worksgate migrate creates it"))
 
     def public_address(self) -> AsyncIterator[Finding]:
         from worksgate.doctor.public_address_check import examine_public_address
@@ -51,7 +53,7 @@ class ConsoleExaminer:
             async for finding in examine_source(self._settings, source, question):
                 yield finding
         except CannotBeQueried as problem:
-            raise Refused(str(problem)) from None
+            raise Refused(sentence_of(problem)) from None
 
     async def keys(self, name: str, kind: "UserKey") -> "KeyCount":
         from worksgate.administration.errors import Refused
@@ -62,5 +64,5 @@ class ConsoleExaminer:
         try:
             people = await people_of_source(self._settings, source_of(self._settings, name))
         except CannotBeQueried as problem:
-            raise Refused(str(problem)) from None
+            raise Refused(sentence_of(problem)) from None
         return count_keys(people, kind)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from worksgate.catalogues import sentence_of
 from worksgate.clients.access_rules import parse_rules
 from worksgate.credentials.master_key import Keyring
 from worksgate.database import DatabaseUnavailable
@@ -23,13 +24,13 @@ from worksgate.database.secrets_at_rest import (
 from worksgate.directory.audit.seals import newest_seal, unsealed
 from worksgate.directory.key_ownership import UserKey, disputed
 from worksgate.doctor import Finding, Severity, fail, ok, warn
+from worksgate.doctor.sentences import said
 from worksgate.oauth.model import Client
 from worksgate.settings.options import Settings
 
-DATABASE, KEYS, CLIENTS, CLOCK, BACKUPS = "database", "keys", "clients", "clock", "backups"
-CONNECTIONS = "connections"
-USER_KEYS = "user keys"
-AUDIT = "audit log"
+DATABASE, KEYS, CLIENTS = said("database"), said("keys"), said("clients")
+CLOCK, BACKUPS, CONNECTIONS = said("clock"), said("backups"), said("connections")
+USER_KEYS, AUDIT = said("user keys"), said("audit log")
 
 LOCK_TIMEOUT = 2.0
 """Seconds to wait for a lock."""
@@ -64,9 +65,9 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
                     yield _of_secrets(await count_secrets(connection), settings)
                     yield await _of_seals(connection)
     except DatabaseUnavailable as error:
-        advice = "check that the file is intact and that this user may use it"
+        advice = said("check that the file is intact and that this user may use it")
         if settings.database_file is None:
-            advice = "check that the server is up, that database_url is right, and its log"
+            advice = said("check that the server is up, that database_url is right, and its log")
         yield fail(DATABASE, str(error), advice)
     finally:
         await engines.close()
@@ -90,8 +91,8 @@ def examine_clients(clients: Iterable[Client], settings: Settings) -> Iterator[F
     enabled = [client for client in registered if client.enabled]
     if not enabled:
         name = registered[0].name if len(registered) == 1 else "NAME"
-        advice = f"worksgate client {'enable' if registered else 'add'} {name}"
-        yield warn(CLIENTS, "there is no enabled client", advice)
+        command = f"worksgate client {'enable' if registered else 'add'} {name}"
+        yield warn(CLIENTS, said("there is no enabled client"), command)
     for client in enabled:
         yield from _of_client(client, known)
 
@@ -103,46 +104,66 @@ def _of_client(client: Client, known: set[str]) -> Iterator[Finding]:
         as_bad = warn if known.intersection(client.sources) else fail
         yield as_bad(
             CLIENTS,
-            f"{client.name} accepts people of {', '.join(unknown)}, which the settings do not "
-            "define",
-            f"add a [[source]], or run worksgate client set {client.name} --source NAME",
+            said(
+                "%(client)s accepts people of %(sources)s, which the settings do not define",
+                client=client.name,
+                sources=", ".join(unknown),
+            ),
+            said(
+                "add a [[source]], or run worksgate client set %(client)s --source NAME",
+                client=client.name,
+            ),
         )
     for problem in problems:
         yield fail(
             CLIENTS,
-            f"nobody can sign in to {client.name}, since a rule is invalid: {problem}",
+            said(
+                "nobody can sign in to %(client)s, since a rule is invalid: %(problem)s",
+                client=client.name,
+                problem=problem,
+            ),
             f"worksgate client set {client.name} --rule RULE",
         )
     if not unknown and not problems:
-        yield ok(CLIENTS, f"{client.name} can be used")
+        yield ok(CLIENTS, said("%(client)s can be used", client=client.name))
 
 
 def _problems_of_rules(client: Client) -> Iterator[str]:
     try:
         parse_rules(client.rules)
     except ValueError as problem:
-        yield str(problem)
+        yield sentence_of(problem)
 
 
 def _of_revision(connection: Connection) -> Finding:
     found = revision_of(connection)
     if found == HEAD:
-        return ok(DATABASE, f"it responds, and is at revision {HEAD}")
+        return ok(DATABASE, said("it responds, and is at revision %(revision)s", revision=HEAD))
     if is_newer_and_serves(connection):
         return ok(
-            DATABASE, f"it responds, and is at the newer revision {found}, which supports {HEAD}"
+            DATABASE,
+            said(
+                "it responds, and is at the newer revision %(newer)s, which supports %(revision)s",
+                newer=found,
+                revision=HEAD,
+            ),
         )
     if found is None or found < HEAD:
-        was = "is empty" if found is None else f"is at revision {found}"
-        sqlite = connection.dialect.name == "sqlite"
-        advice = "the server does so itself at startup" if sqlite else "the server waits for it"
-        return warn(
-            DATABASE, f"it {was}; this version needs {HEAD}", f"worksgate migrate; {advice}"
-        )
+        what = said("it is empty; this version needs %(revision)s", revision=HEAD)
+        if found is not None:
+            what = said(
+                "it is at revision %(older)s; this version needs %(revision)s",
+                older=found,
+                revision=HEAD,
+            )
+        advice = said("worksgate migrate; the server waits for it")
+        if connection.dialect.name == "sqlite":
+            advice = said("worksgate migrate; the server does so itself at startup")
+        return warn(DATABASE, what, advice)
     return fail(
         DATABASE,
-        f"it is at revision {found}, which this version does not know",
-        "install the version of Worksgate that created it, or a newer one",
+        said("it is at revision %(newer)s, which this version does not know", newer=found),
+        said("install the version of Worksgate that created it, or a newer one"),
     )
 
 
@@ -156,10 +177,10 @@ async def _of_writing(engines: Engines) -> Finding:
     except DatabaseUnavailable as error:
         return fail(
             DATABASE,
-            f"it cannot be written to: {error}",
-            "check who else holds it, and that this user may write to it",
+            said("it cannot be written to: %(problem)s", problem=error),
+            said("check who else holds it, and that this user may write to it"),
         )
-    return ok(DATABASE, "it is writable")
+    return ok(DATABASE, said("it is writable"))
 
 
 async def _of_clock(engines: Engines) -> Finding:
@@ -174,11 +195,15 @@ async def _of_clock(engines: Engines) -> Finding:
     if abs(skew) > MOST_SKEW:
         return warn(
             CLOCK,
-            f"the clock of the database server and that of this machine are {abs(skew):.0f} "
-            "seconds apart",
-            "synchronize both with NTP: codes and sessions expire by these clocks",
+            said(
+                "the clock of the database server and that of this machine are %(seconds)s seconds "
+                "apart",
+                seconds=f"{abs(skew):.0f}",
+            ),
+            said("synchronize both with NTP: codes and sessions expire by these clocks"),
         )
-    return ok(CLOCK, f"it is within {max(1, round(abs(skew)))} s of the database server's")
+    within = max(1, round(abs(skew)))
+    return ok(CLOCK, said("it is within %(seconds)s s of the database server's", seconds=within))
 
 
 async def _of_connections(engines: Engines, settings: Settings) -> Finding:
@@ -191,14 +216,25 @@ async def _of_connections(engines: Engines, settings: Settings) -> Finding:
     if processes < 1:
         return warn(
             CONNECTIONS,
-            f"the server allows {usable}, and one process of this server needs up to {each}",
-            "raise max_connections of PostgreSQL, or lower database_connections; processes "
-            "share the available connections, and are slower with fewer",
+            said(
+                "the server allows %(usable)s, and one process of this server needs up to %(each)s",
+                usable=usable,
+                each=each,
+            ),
+            said(
+                "raise max_connections of PostgreSQL, or lower database_connections; processes "
+                "share the available connections, and are slower with fewer"
+            ),
         )
     return ok(
         CONNECTIONS,
-        f"the server allows {usable}: enough for {processes} processes on all nodes, each with "
-        f"up to {each}; more share them",
+        said(
+            "the server allows %(usable)s: enough for %(processes)s processes on all nodes, each "
+            "with up to %(each)s; more share them",
+            usable=usable,
+            processes=processes,
+            each=each,
+        ),
     )
 
 
@@ -208,19 +244,32 @@ def _of_programs() -> Finding:
     if missing:
         return warn(
             BACKUPS,
-            f"backups can neither be written nor restored here: {missing[0]} is missing",
-            "install PostgreSQL's client programs, at least as new as the server, or write "
-            "backups on a machine that has them",
+            said(
+                "backups can neither be written nor restored here: %(program)s is missing",
+                program=missing[0],
+            ),
+            said(
+                "install PostgreSQL's client programs, at least as new as the server, or write "
+                "backups on a machine that has them"
+            ),
         )
-    return ok(BACKUPS, "pg_dump and pg_restore are installed")
+    return ok(BACKUPS, said("pg_dump and pg_restore are installed"))
 
 
 def _of_disputed(key: UserKey, holder: str, owner: str) -> Finding:
     return warn(
         USER_KEYS,
-        f"{holder} has the {key}, which belongs to {owner}",
-        "change it in the source or with worksgate user set; or, if they should have it, run "
-        f"worksgate user release-key {key.value}",
+        said(
+            "%(holder)s has the %(key)s, which belongs to %(owner)s",
+            holder=holder,
+            key=key,
+            owner=owner,
+        ),
+        said(
+            "change it in the source or with worksgate user set; or, if they should have it, run "
+            "worksgate user release-key %(key)s",
+            key=key.value,
+        ),
     )
 
 
@@ -231,22 +280,33 @@ async def _of_seals(connection: AsyncConnection) -> Finding:
     if since is not None and time.time() - since > LATEST_SEAL:
         return warn(
             AUDIT,
-            f"{count} of its records, the first {(time.time() - since) / 3_600:.0f} hours old, "
-            "have no seal yet: a change to them would not be found",
-            "start the server, or look for audit.sealing_postponed in its log",
+            said(
+                "%(count)s of its records, the first %(hours)s hours old, have no seal yet: a "
+                "change to them would not be found",
+                count=count,
+                hours=f"{(time.time() - since) / 3_600:.0f}",
+            ),
+            said("start the server, or look for audit.sealing_postponed in its log"),
         )
     if seal is None:
-        return ok(AUDIT, "a server will make its first seal within a minute")
-    return ok(AUDIT, f"it is sealed up to record {seal.last_id}; {count} are newer")
+        return ok(AUDIT, said("a server will make its first seal within a minute"))
+    return ok(
+        AUDIT,
+        said(
+            "it is sealed up to record %(record)s; %(count)s are newer",
+            record=seal.last_id,
+            count=count,
+        ),
+    )
 
 
 def _of_keys(connection: Connection) -> Finding:
     if connection.scalar(text("SELECT count(*) FROM keys")):
-        return ok(KEYS, "the key that signs cookies and forms exists")
-    return ok(KEYS, "the key that signs cookies and forms will be created at the first start")
+        return ok(KEYS, said("the key that signs cookies and forms exists"))
+    return ok(KEYS, said("the key that signs cookies and forms will be created at the first start"))
 
 
-_WITHOUT_THE_KEY = (
+_WITHOUT_THE_KEY = said(
     "provide the file of that master key, or a copy of it; if all copies are lost, worksgate "
     "key forget-lost continues without it, and first shows what that costs"
 )
@@ -262,17 +322,31 @@ def _of_secrets(counted: Counted, settings: Settings) -> Finding:
     if keyring.current is None:
         return warn(
             KEYS,
-            "no master key is configured: anyone with a copy of the database or a backup has "
-            "the secrets of authenticator apps, and the key that signs forms",
-            "run worksgate key new FILE, set master_key_file to it on every node, reload, "
-            "then run worksgate key encrypt",
+            said(
+                "no master key is configured: anyone with a copy of the database or a backup has "
+                "the secrets of authenticator apps, and the key that signs forms"
+            ),
+            said(
+                "run worksgate key new FILE, set master_key_file to it on every node, reload, "
+                "then run worksgate key encrypt"
+            ),
         )
     key_id = keyring.current.id
     if left := counted.left_for(key_id):
         return warn(
             KEYS,
-            f"{left} of the secrets are not encrypted under master key {key_id}",
-            "run worksgate key encrypt, once all servers have that key",
+            said(
+                "%(count)s of the secrets are not encrypted under master key %(key)s",
+                count=left,
+                key=key_id,
+            ),
+            said("run worksgate key encrypt, once all servers have that key"),
         )
-    done = "; previous_master_key_file is no longer needed" if keyring.previous else ""
-    return ok(KEYS, f"all secrets are encrypted under master key {key_id}{done}")
+    found = said("all secrets are encrypted under master key %(key)s", key=key_id)
+    if keyring.previous:
+        found = said(
+            "all secrets are encrypted under master key %(key)s; previous_master_key_file is no "
+            "longer needed",
+            key=key_id,
+        )
+    return ok(KEYS, found)

@@ -7,12 +7,13 @@ from worksgate.doctor import Finding, fail, ok, warn
 from worksgate.doctor.database_check import DATABASE, examine_clients, examine_database, is_usable
 from worksgate.doctor.machine_check import examine_machine
 from worksgate.doctor.public_address_check import examine_public_address
+from worksgate.doctor.sentences import said
 from worksgate.doctor.settings_check import examine_settings
 from worksgate.doctor.source_check import examine_source
 from worksgate.doctor.store_check import examine_store
 from worksgate.settings.options import Settings
 
-MAIL = "mail"
+MAIL = said("mail")
 
 
 async def examine(
@@ -51,7 +52,7 @@ async def examine(
 
 def _missing(database: Path | None, advice: str) -> Iterator[Finding]:
     if database is not None and not database.exists():
-        yield fail(DATABASE, f"there is none at {database}", advice)
+        yield fail(DATABASE, said("there is none at %(file)s", file=database), advice)
 
 
 async def _examine_contents(settings: Settings) -> AsyncIterator[Finding]:
@@ -71,7 +72,8 @@ async def _examine_mail(settings: Settings) -> Finding:
     try:
         await mailer.ping()
     except MailUnavailable as error:
-        return warn(MAIL, str(error), "check smtp_url, and whether the mail server is up")
+        advice = said("check smtp_url, and whether the mail server is up")
+        return warn(MAIL, str(error), advice)
     finally:
         await mailer.close(0)
-    return ok(MAIL, "the mail server can be reached")
+    return ok(MAIL, said("the mail server can be reached"))

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from worksgate.doctor import Finding, fail, ok, warn
+from worksgate.doctor.sentences import said
 
-DISK, CLOCK = "disk", "clock"
+DISK, CLOCK = said("disk"), said("clock")
 
 LEAST_SPACE = 100 * 1024**2
 COMFORTABLE_SPACE = 1024**3
@@ -32,25 +33,33 @@ def _examine_rights(database: Path) -> Iterator[Finding]:
     if not os.access(folder, os.W_OK | os.X_OK):
         yield fail(
             DISK,
-            f"this user may not write to {folder}, where the database creates files next to "
-            "its own",
-            "run this as the user of the server, or give that user the folder",
+            said(
+                "this user may not write to %(folder)s, where the database creates files next to "
+                "its own",
+                folder=folder,
+            ),
+            said("run this as the user of the server, or give that user the folder"),
         )
     if database.exists() and database.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield warn(
             DISK,
-            f"other users of this machine can read or write {database}, which contains keys",
-            f"chmod 600 {database}",
+            said(
+                "other users of this machine can read or write %(file)s, which contains keys",
+                file=database,
+            ),
+            said("chmod 600 %(file)s", file=database),
         )
 
 
 def _examine_space(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
-    text = f"{free / 1024**3:.1f} GiB are free in {folder}"
+    text = said("%(free)s GiB are free in %(folder)s", free=f"{free / 1024**3:.1f}", folder=folder)
     if free < LEAST_SPACE:
-        return fail(DISK, text, "free some space now: with a full disk nobody can sign in")
+        advice = said("free some space now: with a full disk nobody can sign in")
+        return fail(DISK, text, advice)
     if free < COMFORTABLE_SPACE:
-        return warn(DISK, text, "free some space, or keep audit records for a shorter time")
+        advice = said("free some space, or keep audit records for a shorter time")
+        return warn(DISK, text, advice)
     return ok(DISK, text)
 
 
@@ -61,17 +70,26 @@ def _examine_clock(database: Path) -> Iterator[Finding]:
     if skew is not None and abs(skew) > MOST_SKEW:
         yield warn(
             CLOCK,
-            f"the clock of the disk and that of this machine are {abs(skew):.0f} seconds apart",
-            "synchronize both with NTP: codes and sessions expire by these clocks",
+            said(
+                "the clock of the disk and that of this machine are %(seconds)s seconds apart",
+                seconds=f"{abs(skew):.0f}",
+            ),
+            said("synchronize both with NTP: codes and sessions expire by these clocks"),
         )
     elif ahead > MOST_SKEW:
         yield fail(
             CLOCK,
-            f"the database was written to {ahead:.0f} seconds in the future: the clock went back",
-            "synchronize the clock with NTP: codes and sessions expire by it",
+            said(
+                "the database was written to %(seconds)s seconds in the future: the clock went "
+                "back",
+                seconds=f"{ahead:.0f}",
+            ),
+            said("synchronize the clock with NTP: codes and sessions expire by it"),
         )
     else:
-        yield ok(CLOCK, f"it is {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}")
+        yield ok(
+            CLOCK, said("it is %(time)s", time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        )
 
 
 def _skew_of_files(folder: Path) -> float | None:

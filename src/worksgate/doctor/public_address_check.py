@@ -14,6 +14,7 @@ import httpx2
 
 from worksgate.administration.alerts.certificate import certificate_ends_at
 from worksgate.doctor import Finding, Severity, fail, ok, warn
+from worksgate.doctor.sentences import said
 from worksgate.settings.options import Settings
 
 PART = "public_url"
@@ -35,9 +36,12 @@ async def examine_public_address(settings: Settings) -> AsyncIterator[Finding]:
     if not await _is_resolved(host):
         yield warn(
             PART,
-            f"this machine cannot resolve {host}",
-            "create the DNS entry that people and LINE WORKS need, or correct public_url; if "
-            f"this machine has an internal DNS, check from outside: nslookup {host}",
+            said("this machine cannot resolve %(host)s", host=host),
+            said(
+                "create the DNS entry that people and LINE WORKS need, or correct public_url; if "
+                "this machine has an internal DNS, check from outside: nslookup %(host)s",
+                host=host,
+            ),
         )
         return
     answer = await _ask(settings.public_url)
@@ -51,12 +55,18 @@ async def examine_public_address(settings: Settings) -> AsyncIterator[Finding]:
 def _of_certificate(ends_at: float, now: float) -> Finding:
     """Whether the certificate, which is trusted, remains valid for long enough to renew it."""
     days = int((ends_at - now) / _DAY)
-    text = f"the certificate ends in {days} days, on {time.strftime('%F', time.gmtime(ends_at))}"
+    text = said(
+        "the certificate ends in %(days)s days, on %(date)s",
+        days=days,
+        date=time.strftime("%F", time.gmtime(ends_at)),
+    )
     if days < _DAYS_LEFT:
         return warn(
             PART,
             text,
-            "renew it now: when it has ended, neither LINE WORKS nor people's browsers connect",
+            said(
+                "renew it now: when it has ended, neither LINE WORKS nor people's browsers connect"
+            ),
         )
     return ok(PART, text)
 
@@ -84,11 +94,22 @@ async def _ask(public_url: str) -> Finding:
         "application/json"
     ):
         took = (time.perf_counter() - began) * 1_000
-        return ok(PART, f"{public_url} responds within {took:.0f} ms, from this machine")
+        return ok(
+            PART,
+            said(
+                "%(url)s responds within %(ms)s ms, from this machine",
+                url=public_url,
+                ms=f"{took:.0f}",
+            ),
+        )
     return fail(
         PART,
-        f"{public_url}/healthz returns {answer.status_code}, and not from Worksgate",
-        "check where the reverse proxy sends requests, and that it does not change the path",
+        said(
+            "%(url)s/healthz returns %(status)s, and not from Worksgate",
+            url=public_url,
+            status=answer.status_code,
+        ),
+        said("check where the reverse proxy sends requests, and that it does not change the path"),
     )
 
 
@@ -97,17 +118,27 @@ def _of_no_answer(public_url: str, error: httpx2.HTTPError) -> Finding:
     if untrusted is not None:
         return fail(
             PART,
-            f"the certificate of {public_url} is not trusted: {untrusted}",
-            "LINE WORKS will not connect: use a certificate of a public authority for this "
-            "very name, with the whole chain in the file",
+            said(
+                "the certificate of %(url)s is not trusted: %(problem)s",
+                url=public_url,
+                problem=untrusted,
+            ),
+            said(
+                "LINE WORKS will not connect: use a certificate of a public authority for this "
+                "very name, with the whole chain in the file"
+            ),
         )
-    slow = isinstance(error, httpx2.TimeoutException)
+    text = said("%(url)s does not respond, from this machine", url=public_url)
+    if isinstance(error, httpx2.TimeoutException):
+        text = said("%(url)s does not respond in time, from this machine", url=public_url)
     return warn(
         PART,
-        f"{public_url} does not respond{' in time' if slow else ''}, from this machine",
-        "start the server and its reverse proxy; if they run, the network may block this "
-        "machine from its own public address: check from outside: curl -sS "
-        f"{public_url}/healthz",
+        text,
+        said(
+            "start the server and its reverse proxy; if they run, the network may block this "
+            "machine from its own public address: check from outside: curl -sS %(url)s/healthz",
+            url=public_url,
+        ),
     )
 
 

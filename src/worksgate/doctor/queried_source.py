@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from worksgate.doctor import Finding, fail, ok, warn
 from worksgate.doctor.ldap_advice import advice_on
+from worksgate.doctor.sentences import said
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SourceSettings
 from worksgate.sources import (
@@ -34,9 +35,14 @@ if TYPE_CHECKING:
 Test = Callable[[str | None], Awaitable[list[SourceFinding]]]
 """A source that can be examined without a sign-in."""
 
-ADVICE = "check the [[source]] table in the settings, and whether the source is up"
+ADVICE = said("check the [[source]] table in the settings, and whether the source is up")
 
 _PAGE = 200
+
+
+def part_of(source: SourceSettings) -> str:
+    """What findings about a source are of."""
+    return said("source %(name)s", name=source.name)
 
 
 class CannotBeQueried(ValueError):
@@ -59,7 +65,7 @@ class QueriedSource(ABC):
         self._settings = settings
         self._source = source
         self._stack = stack
-        self._part = f"source {source.name}"
+        self._part = part_of(source)
 
     @abstractmethod
     async def check(self, question: Question) -> list[Finding]:
@@ -80,7 +86,7 @@ class QueriedDirectory(QueriedSource):
     async def check(self, question: Question) -> list[Finding]:
         if question.password is not None:
             raise CannotBeQueried(
-                "passwords of the built-in directory can be tried on the sign-in page"
+                said("passwords of the built-in directory can be tried on the sign-in page")
             )
         return [await self._look_at(question.username)]
 
@@ -90,14 +96,16 @@ class QueriedDirectory(QueriedSource):
 
         async with open_administration(self._settings) as administration:
             if username is None:
-                return ok(self._part, "the built-in directory is in the database")
+                return ok(self._part, said("the built-in directory is in the database"))
             try:
                 account = await administration.users.get(username)
             except NotFound as error:
                 return fail(self._part, str(error), "worksgate user add USERNAME")
         if not account.enabled:
             advice = "worksgate user enable USERNAME"
-            return fail(self._part, f"{account.username} is disabled", advice)
+            return fail(
+                self._part, said("%(username)s is disabled", username=account.username), advice
+            )
         return _of_person(account.person, self._part)
 
     async def people(
@@ -113,7 +121,9 @@ class QueriedDirectory(QueriedSource):
         yield page
 
     async def look_up(self, username: str) -> ListedPerson | None:
-        raise CannotBeQueried("people of the built-in directory are shown by worksgate user show")
+        raise CannotBeQueried(
+            said("people of the built-in directory are shown by worksgate user show")
+        )
 
 
 class QueriedByPassword(QueriedSource):
@@ -138,9 +148,11 @@ class QueriedByPassword(QueriedSource):
         if test is not None:
             findings = _findings_of(self._part, await test(question.username), advice_on)
         elif question.username is not None and question.password is None:
-            raise CannotBeQueried(f"{source.name} can only be asked with a password")
+            raise CannotBeQueried(
+                said("%(source)s can only be asked with a password", source=source.name)
+            )
         else:
-            findings = [ok(self._part, "its function exists")]
+            findings = [ok(self._part, said("its function exists"))]
         if question.username is not None and question.password is not None:
             findings.append(
                 await _of_sign_in(source, question.username, question.password, self._part)
@@ -164,8 +176,11 @@ class QueriedByPassword(QueriedSource):
             raise CannotBeQueried(str(problem)) from None
         if not isinstance(source, ListsPeople):
             raise CannotBeQueried(
-                f"{source.name} can only be asked with a password; worksgate user list "
-                f"--source {source.name} lists who has signed in with it"
+                said(
+                    "%(source)s can only be asked with a password; worksgate user list --source "
+                    "%(source)s lists who has signed in with it",
+                    source=source.name,
+                )
             )
         return source
 
@@ -200,7 +215,9 @@ class QueriedByRedirect(QueriedSource):
         raise self._only_there()
 
     def _only_there(self) -> CannotBeQueried:
-        return CannotBeQueried(f"{self._source.name} shows people only when they sign in there")
+        return CannotBeQueried(
+            said("%(source)s shows people only when they sign in there", source=self._source.name)
+        )
 
     def _return_url(self) -> str:
         from worksgate.provider.sign_in.upstream import CALLBACK_PATH
@@ -227,14 +244,24 @@ async def _of_sign_in(source: Source, username: str, password: str, part: str) -
     try:
         person = await source.authenticate(username, password)
     except PasswordExpired:
-        return fail(part, "the password is right, but has expired", "change it in the directory")
+        return fail(
+            part,
+            said("the password is right, but has expired"),
+            said("change it in the directory"),
+        )
     except PersonDisabled as refusal:
-        why = str(refusal) or "the person may not sign in"
-        return fail(part, f"the password is right, but {why}", "check their account there")
+        text = said("the password is right, but the person may not sign in")
+        if why := str(refusal):
+            text = said("the password is right, but %(problem)s", problem=why)
+        return fail(part, text, said("check their account there"))
     except SourceUnavailable as error:
         return fail(part, str(error), ADVICE)
     if person is None:
-        return fail(part, "the password is wrong, or there is no such person", "try it again")
+        return fail(
+            part,
+            said("the password is wrong, or there is no such person"),
+            said("try it again"),
+        )
     return _of_person(person, part)
 
 
@@ -253,7 +280,9 @@ def _of_person(person: Person, part: str) -> Finding:
     )
     if person.external_key is None and person.works_account is None:
         return warn(
-            part, text, "LINE WORKS cannot identify a person without an external key or an account"
+            part,
+            text,
+            said("LINE WORKS cannot identify a person without an external key or an account"),
         )
     return ok(part, text)
 

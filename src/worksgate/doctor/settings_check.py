@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from worksgate.doctor import Finding, ok, warn
+from worksgate.doctor.sentences import said
 from worksgate.settings.loading import PREFIX
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SOURCE_TYPES, SourceSettings
 
-PART = "settings"
+PART = said("settings")
 
 _RECORDS: tuple[type[Settings] | type[SourceSettings], ...] = (Settings, *SOURCE_TYPES.values())
 _SECRETS = {each.name for record in _RECORDS for each in fields(record) if not each.repr}
@@ -26,7 +27,10 @@ _PASSWORD_IN_ADDRESS = re.compile(r"//[^/?#]*:[^/?#]*@")
 
 def examine_settings(settings: Settings, file: Path | None) -> Iterator[Finding]:
     """The settings, which are known to be valid; ``file`` is their file, if any."""
-    yield ok(PART, f"they are valid{f' ({file})' if file else '; there is no settings file'}")
+    if file is None:
+        yield ok(PART, said("they are valid; there is no settings file"))
+    else:
+        yield ok(PART, said("they are valid (%(file)s)", file=file))
     table = {} if file is None else tomllib.loads(file.read_text("utf-8"))
     if file is not None:
         yield from _examine_file(file, table)
@@ -41,8 +45,8 @@ def _examine_file(file: Path, table: Mapping[str, Any]) -> Iterator[Finding]:
     if _has_secret(table) and _is_open(file):
         yield warn(
             PART,
-            f"{file} holds a secret, and every user of this machine can read it",
-            f"chmod 640 {file}, or put the secret into a file of its own",
+            said("%(file)s holds a secret, and every user of this machine can read it", file=file),
+            said("chmod 640 %(file)s, or put the secret into a file of its own", file=file),
         )
 
 
@@ -61,9 +65,16 @@ def _examine_secret_files(
         if _is_open(Path(file)):
             yield warn(
                 PART,
-                f"every user of this machine can read {file}, the secret of {name}",
-                f"chmod 640 {file}, with the group of the server's user; in a container, mount it "
-                "with the mode 0400",
+                said(
+                    "every user of this machine can read %(file)s, the secret of %(name)s",
+                    file=file,
+                    name=name,
+                ),
+                said(
+                    "chmod 640 %(file)s, with the group of the server's user; in a container, "
+                    "mount it with the mode 0400",
+                    file=file,
+                ),
             )
 
 
@@ -77,9 +88,16 @@ def _examine_key_files(settings: Settings) -> Iterator[Finding]:
         if mode & _TOO_OPEN:
             yield warn(
                 PART,
-                f"{file} contains a master key, and has the mode {mode:04o}",
-                f"chmod 600 {file}, owned by the server's user; in a container, mount it with "
-                "the mode 0440",
+                said(
+                    "%(file)s contains a master key, and has the mode %(mode)s",
+                    file=file,
+                    mode=f"{mode:04o}",
+                ),
+                said(
+                    "chmod 600 %(file)s, owned by the server's user; in a container, mount it with "
+                    "the mode 0440",
+                    file=file,
+                ),
             )
 
 
@@ -95,9 +113,12 @@ def _examine_app_passwords(settings: Settings) -> Iterator[Finding]:
     if settings.app_password_lapse == 0 and without_lookup:
         yield warn(
             PART,
-            f"app_password_lapse is 0: app passwords of people of {', '.join(without_lookup)} "
-            "never expire, even after they have left the company",
-            "set app_password_lapse = 2592000, which is 30 days after their last sign-in",
+            said(
+                "app_password_lapse is 0: app passwords of people of %(sources)s never expire, "
+                "even after they have left the company",
+                sources=", ".join(without_lookup),
+            ),
+            said("set app_password_lapse = 2592000, which is 30 days after their last sign-in"),
         )
 
 
@@ -132,24 +153,29 @@ def _examine_addresses(settings: Settings) -> Iterator[Finding]:
     if not settings.is_https:
         yield warn(
             PART,
-            f"public_url is {settings.public_url}: only this machine can use it",
-            "this is fine for a trial; for production, give public_url an https:// address",
+            said("public_url is %(url)s: only this machine can use it", url=settings.public_url),
+            said("this is fine for a trial; for production, give public_url an https:// address"),
         )
         return
-    yield ok(PART, f"the public address is {settings.public_url}")
+    yield ok(PART, said("the public address is %(url)s", url=settings.public_url))
     if not settings.trusted_proxies:
         yield warn(
             PART,
-            "trusted_proxies is empty: behind a reverse proxy, everybody would appear to have "
-            "its address",
-            "add the proxy to trusted_proxies; without a proxy, serve with --tls-cert",
+            said(
+                "trusted_proxies is empty: behind a reverse proxy, everybody would appear to have "
+                "its address"
+            ),
+            said("add the proxy to trusted_proxies; without a proxy, serve with --tls-cert"),
         )
     wide = [each for each in settings.trusted_proxies if _is_wide(each)]
     if wide:
         yield warn(
             PART,
-            f"trusted_proxies includes {', '.join(wide)}: anyone in there can forge any address",
-            "list the addresses of the proxies only",
+            said(
+                "trusted_proxies includes %(networks)s: anyone in there can forge any address",
+                networks=", ".join(wide),
+            ),
+            said("list the addresses of the proxies only"),
         )
 
 

@@ -4,7 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from worksgate.doctor import Finding, fail
-from worksgate.doctor.queried_source import ADVICE, CannotBeQueried, Question, queried
+from worksgate.doctor.queried_source import (
+    ADVICE,
+    CannotBeQueried,
+    Question,
+    part_of,
+    queried,
+)
+from worksgate.doctor.sentences import said
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SourceSettings
 
@@ -13,7 +20,13 @@ def source_of(settings: Settings, name: str) -> SourceSettings:
     """The settings of a source. Raises CannotBeQueried if there is none of that name."""
     found = {each.name: each for each in settings.all_sources}
     if name not in found:
-        raise CannotBeQueried(f"there is no source {name!r}; the sources are: {', '.join(found)}")
+        raise CannotBeQueried(
+            said(
+                "there is no source %(name)s; the sources are: %(sources)s",
+                name=repr(name),
+                sources=", ".join(found),
+            )
+        )
     return found[name]
 
 
@@ -27,6 +40,6 @@ async def examine_source(
         except CannotBeQueried:
             raise
         except ValueError as problem:  # its settings, or a company's own module
-            findings = [fail(f"source {source.name}", str(problem), ADVICE)]
+            findings = [fail(part_of(source), str(problem), ADVICE)]
         for finding in findings:
             yield finding

@@ -5,10 +5,11 @@ server is also asked for a write, as by ``/readyz``, which changes no visible da
 """
 
 from worksgate.doctor import Finding, fail, ok, warn
+from worksgate.doctor.sentences import said
 from worksgate.settings.options import Settings
 from worksgate.store import StoreUnavailable
 
-STORE = "store"
+STORE = said("store")
 
 
 async def examine_store(settings: Settings) -> Finding:
@@ -18,22 +19,24 @@ async def examine_store(settings: Settings) -> Finding:
     if settings.store_url == "memory:":
         return warn(
             STORE,
-            "codes, tokens and sessions are in the memory of one process, and are lost when "
-            "it ends",
-            "this is fine for a trial; for production, leave store_url empty",
+            said(
+                "codes, tokens and sessions are in the memory of one process, and are lost when "
+                "it ends"
+            ),
+            said("this is fine for a trial; for production, leave store_url empty"),
         )
     try:
         store = await open_store(settings)
     except StoreUnavailable as error:
         return fail(STORE, str(error), _advice(settings))
     await store.close()
-    return ok(STORE, "it responds, and does not evict data")
+    return ok(STORE, said("it responds, and does not evict data"))
 
 
 def _advice(settings: Settings) -> str:
     if settings.store_url:
-        return (
+        return said(
             "check that the server is up, that store_url has the right host, user and "
             "password, and that the server is configured as in docs/scaling.md"
         )
-    return "check that the server is up, its log, and docs/scaling.md"
+    return said("check that the server is up, its log, and docs/scaling.md")
