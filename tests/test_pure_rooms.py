@@ -32,7 +32,7 @@ sys.exit(status)
         ("settings/test_values.py::test_r103_no_setting_is_left_unchecked", set()),
         (
             "access_rules/test_access_rules.py::test_person_without_groups_is_in_none",
-            {"clients", "oauth"},
+            {"catalogues", "clients", "oauth"},
         ),
         ("credentials/test_secrets.py::test_ids_are_128_bits", {"credentials"}),
     ],

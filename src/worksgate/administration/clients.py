@@ -13,6 +13,7 @@ from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Outdated, Refused, found, refusals
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import AuditEvent, Event
+from worksgate.catalogues import sentence_of
 from worksgate.clients.validation import (
     LINE_WORKS_ORIGIN,
     PROFILE_DEFAULTS,
@@ -156,7 +157,7 @@ class ClientAdministration:
             try:
                 values |= read_changes({name: value})
             except ValueError as problem:
-                found[name] = str(problem)
+                found[name] = sentence_of(problem)
         changed = replace(client, **values)
         return {**problems_of(changed, loopback=self._settings.is_loopback), **found}
 

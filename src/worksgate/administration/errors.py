@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from worksgate.catalogues import sentence_of
 from worksgate.database import Conflict
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ def refusals() -> Iterator[None]:
     except (Conflict, Refused):
         raise
     except ValueError as error:
-        raise Refused(str(error)) from None
+        raise Refused(sentence_of(error)) from None
 
 
 def found(value: T | None, what: str, name: str) -> T:

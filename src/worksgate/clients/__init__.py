@@ -4,6 +4,7 @@
     access_rules   a client's rules: allow, require a second factor or a passkey, deny
     rule_trials    what rules would say of a sign-in
     validation     validation of a client before it is stored
+    sentences      what they say of a setting that is refused, with translations
     branding       how a client's sign-in page looks: what is allowed, colors, logos
 
 Calls of LINE WORKS do not read the database for their client (decision 2).

@@ -50,6 +50,8 @@ from functools import lru_cache
 from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
+from worksgate.catalogues import sentence_of
+from worksgate.clients.sentences import said
 from worksgate.limits.networks import is_within
 from worksgate.oauth.model import LoginKind, SecondFactor
 
@@ -252,7 +254,13 @@ def explain(rules: Iterable[Rule], situation: Situation) -> tuple[Explanation, .
 def parse_rules(texts: tuple[str, ...]) -> tuple[Rule, ...]:
     """Parse the rules of a client. Raises ValueError that names the rule and the word."""
     if len(texts) > MAX_RULES:
-        raise ValueError(f"there are {len(texts)} rules; a client has at most {MAX_RULES}")
+        raise ValueError(
+            said(
+                "there are %(count)s rules; a client has at most %(most)s",
+                count=len(texts),
+                most=MAX_RULES,
+            )
+        )
     return tuple(_numbered(number, text) for number, text in enumerate(texts, 1))
 
 
@@ -262,9 +270,9 @@ def parse_rule(text: str, *, timezone: str = "UTC") -> Rule:
     Raises ValueError with a sentence that points at the wrong word.
     """
     if len(text) > MAX_LENGTH:
-        raise ValueError(f"a rule has at most {MAX_LENGTH} characters")
+        raise ValueError(said("a rule has at most %(most)s characters", most=MAX_LENGTH))
     if not text.isprintable():
-        raise ValueError("a rule is one line of printable characters")
+        raise ValueError(said("a rule is one line of printable characters"))
     action, words = _action(_words(text))
     conditions = [_condition(word) for word in words]
     zones = [each for each in conditions if each.name == "timezone"]
@@ -279,7 +287,9 @@ def _numbered(number: int, text: str) -> Rule:
     try:
         return parse_rule(text)
     except ValueError as problem:
-        raise ValueError(f"rule {number}: {problem}") from None
+        raise ValueError(
+            said("rule %(number)s: %(problem)s", number=number, problem=sentence_of(problem))
+        ) from None
 
 
 def _words(text: str) -> list[str]:
@@ -292,8 +302,11 @@ def _words(text: str) -> list[str]:
         if found is None or (found.end() < len(text) and text[found.end()] == '"'):
             rest = text[place : place + 40]
             raise ValueError(
-                f"the quotation mark in {rest!r} is not closed, or a backslash in it stands "
-                'neither before " nor before \\'
+                said(
+                    "the quotation mark in %(text)s is not closed, or a backslash in it stands "
+                    'neither before " nor before \\',
+                    text=repr(rest),
+                )
             )
         words.append(found[0])
         place = found.end()
@@ -307,30 +320,53 @@ def _action(words: list[str]) -> tuple[Action, list[str]]:
         what = others[0] if others else ""
         if what not in _REQUIREMENTS:
             hint = _near_miss(what, list(_REQUIREMENTS))
-            raise ValueError(f"'require {what}' is not an action: require factor or passkey{hint}")
+            raise ValueError(
+                _with_hint(
+                    said(
+                        "'require %(word)s' is not an action: require factor or passkey", word=what
+                    ),
+                    hint,
+                )
+            )
         return _REQUIREMENTS[what], others[1:]
     if first in (Action.ALLOW, Action.REQUIRE, Action.DENY):
         return Action(first), others
     hint = _near_miss(first, [Action.ALLOW, "require", Action.REQUIRE, Action.DENY])
-    raise ValueError(f"{first!r} is not an action: begin with allow, require or deny{hint}")
+    raise ValueError(
+        _with_hint(
+            said("%(word)s is not an action: begin with allow, require or deny", word=repr(first)),
+            hint,
+        )
+    )
 
 
 def _condition(word: str) -> Condition:
     found = _CONDITION.fullmatch(word)
     if found is None:
-        raise ValueError(f"{word!r} is not a condition such as network=192.0.2.0/24")
+        raise ValueError(
+            said("%(word)s is not a condition such as network=192.0.2.0/24", word=repr(word))
+        )
     name, negated = found["name"], found["sign"] == "!="
     if name not in _KINDS and name != "timezone":
         known = [*_KINDS, "timezone"]
         raise ValueError(
-            f"{name!r} is not a condition: there are {', '.join(known)}{_near_miss(name, known)}"
+            _with_hint(
+                said(
+                    "%(word)s is not a condition: there are %(known)s",
+                    word=repr(name),
+                    known=", ".join(known),
+                ),
+                _near_miss(name, known),
+            )
         )
     if name == "timezone":
         return Condition(name, _timezone(found["values"], negated=negated))
     try:
         values = [_KINDS[name].read(value) for value in _values(found["values"])]
     except ValueError as problem:
-        raise ValueError(f"{word!r}: {problem}") from None
+        raise ValueError(
+            said("%(word)s: %(problem)s", word=repr(word), problem=sentence_of(problem))
+        ) from None
     return Condition(name, tuple(dict.fromkeys(values)), negated)
 
 
@@ -340,17 +376,17 @@ def _values(text: str) -> Iterator[str]:
     while True:
         found = _VALUE.match(text, place)
         if found is None:
-            raise ValueError("a value is missing, or there is an extra quotation mark")
+            raise ValueError(said("a value is missing, or there is an extra quotation mark"))
         quoted = found["quoted"]
         value = found["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
         if not value.strip():
-            raise ValueError("a value must not be empty")
+            raise ValueError(said("a value must not be empty"))
         yield value
         if found.end() == len(text):
             return
         if text[found.end()] != ",":
             raise ValueError(
-                "values are separated by commas; quotation marks enclose a whole value"
+                said("values are separated by commas; quotation marks enclose a whole value")
             )
         place = found.end() + 1
 
@@ -362,8 +398,11 @@ def _in_order(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     if len(kept) < len(given):
         twice = next(each for each in given if kept[each.name, each.negated] is not each)
         raise ValueError(
-            f"{str(twice)!r}: there is another {twice.name} condition; separate the values "
-            "with commas"
+            said(
+                "%(word)s: there is another %(name)s condition; separate the values with commas",
+                word=repr(str(twice)),
+                name=twice.name,
+            )
         )
     order = [(name, negated) for name in _KINDS for negated in (False, True)]
     return tuple(kept[place] for place in order if place in kept)
@@ -371,16 +410,20 @@ def _in_order(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
 
 def _timezone(text: str, *, negated: bool) -> tuple[str]:
     if negated:
-        raise ValueError("'timezone!=' is not a condition: it sets the time zone of days and hours")
+        raise ValueError(
+            said("'timezone!=' is not a condition: it sets the time zone of days and hours")
+        )
     _zone(text)
     return (text,)
 
 
 def _zone_name(zones: list[Condition], conditions: tuple[Condition, ...], default: str) -> str:
     if len(zones) > 1:
-        raise ValueError(f"{str(zones[1])!r}: a rule has only one time zone")
+        raise ValueError(said("%(word)s: a rule has only one time zone", word=repr(str(zones[1]))))
     if zones and not _tells_time(conditions):
-        raise ValueError(f"{str(zones[0])!r} has no effect without days or hours")
+        raise ValueError(
+            said("%(word)s has no effect without days or hours", word=repr(str(zones[0])))
+        )
     if not _tells_time(conditions):
         return "UTC"
     return zones[0].values[0] if zones else default
@@ -399,12 +442,23 @@ def _zone(name: str) -> tzinfo:
             return ZoneInfo(name)
         except (KeyError, ValueError, OSError):  # OSError: "Asia" is a folder
             pass
-    raise ValueError(f"'timezone={name}': there is no time zone of that name, such as Asia/Tokyo")
+    raise ValueError(
+        said(
+            "'timezone=%(name)s': there is no time zone of that name, such as Asia/Tokyo", name=name
+        )
+    )
 
 
 def _near_miss(word: str, known: Sequence[str]) -> str:
+    """The word that may have been meant; empty without one."""
     close = get_close_matches(word.lower(), known, 1, 0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    return close[0] if close else ""
+
+
+def _with_hint(problem: str, meant: str) -> str:
+    if not meant:
+        return problem
+    return said("%(problem)s; did you mean %(word)s?", problem=problem, word=meant)
 
 
 def _quoted(value: str) -> str:
@@ -464,7 +518,9 @@ class _Kind:
 
 def _read_kind(value: str) -> str:
     if value not in set(LoginKind):
-        raise ValueError(f"{value!r} is not one of {', '.join(LoginKind)}")
+        raise ValueError(
+            said("%(value)s is not one of %(known)s", value=repr(value), known=", ".join(LoginKind))
+        )
     return value
 
 
@@ -472,18 +528,21 @@ def _read_network(value: str) -> str:
     try:
         network = ipaddress.ip_network(value)
     except ValueError:
-        raise ValueError(f"{value!r} is not a network{_network_hint(value)}") from None
+        raise ValueError(_not_a_network(value)) from None
     mapped = network.network_address
     if isinstance(mapped, ipaddress.IPv6Address) and mapped.ipv4_mapped and network.prefixlen >= 96:
         return str(ipaddress.ip_network((mapped.ipv4_mapped, network.prefixlen - 96)))
     return str(network)
 
 
-def _network_hint(value: str) -> str:
+def _not_a_network(value: str) -> str:
     try:
-        return f"; did you mean {ipaddress.ip_network(value, strict=False)}?"
+        meant = str(ipaddress.ip_network(value, strict=False))
     except ValueError:
-        return " such as 192.0.2.0/24 or 2001:db8::/32"
+        return said(
+            "%(value)s is not a network such as 192.0.2.0/24 or 2001:db8::/32", value=repr(value)
+        )
+    return _with_hint(said("%(value)s is not a network", value=repr(value)), meant)
 
 
 def _read_group(value: str) -> str:
@@ -492,24 +551,36 @@ def _read_group(value: str) -> str:
 
 def _read_source(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", value):
-        raise ValueError(f"{value!r} is not a valid name of a source")
+        raise ValueError(said("%(value)s is not a valid name of a source", value=repr(value)))
     return value
 
 
 def _read_days(value: str) -> str:
     first, dash, last = value.lower().partition("-")
     if first not in _DAYS or (dash and last not in _DAYS):
-        raise ValueError(f"{value!r} is neither a day such as mon nor a range such as mon-fri")
+        raise ValueError(
+            said(
+                "%(value)s is neither a day such as mon nor a range such as mon-fri",
+                value=repr(value),
+            )
+        )
     return f"{first}-{last}" if dash and first != last else first
 
 
 def _read_hours(value: str) -> str:
     found = _RANGE_OF_HOURS.fullmatch(value)
     if found is None or any(minutes > 1_440 for minutes in _minutes(value)):
-        raise ValueError(f"{value!r} is not a range of hours such as 08:00-18:00")
+        raise ValueError(
+            said("%(value)s is not a range of hours such as 08:00-18:00", value=repr(value))
+        )
     begin, end = _minutes(value)
     if begin == end or begin == 1_440:
-        raise ValueError(f"{value!r} lacks a beginning or an end; 00:00-24:00 is the whole day")
+        raise ValueError(
+            said(
+                "%(value)s lacks a beginning or an end; 00:00-24:00 is the whole day",
+                value=repr(value),
+            )
+        )
     return value
 
 

@@ -11,7 +11,9 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
+from worksgate.catalogues import sentence_of
 from worksgate.clients.access_rules import parse_rules
+from worksgate.clients.sentences import said
 from worksgate.credentials.usernames import username_key
 from worksgate.directory.rows import ENUMS, LISTS
 from worksgate.oauth.model import DAY, HOUR, Client, Profile, UserKey
@@ -75,7 +77,12 @@ def read_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     unknown = sorted(changes.keys() - CHANGEABLE)
     if unknown:
-        raise ValueError(f"a client has no setting {', '.join(unknown)} that can be changed")
+        raise ValueError(
+            said(
+                "a client has no setting %(settings)s that can be changed",
+                settings=", ".join(unknown),
+            )
+        )
     return {name: _read(name, value) for name, value in changes.items()}
 
 
@@ -95,7 +102,7 @@ def problems_of(client: Client, *, loopback: bool) -> dict[str, str]:
         try:
             check(name, getattr(client, name))
         except ValueError as problem:
-            problems[name] = str(problem)
+            problems[name] = sentence_of(problem)
     return problems
 
 
@@ -106,10 +113,10 @@ def _read(name: str, value: Any) -> Any:
         return _read_texts(name, value)
     if name in _SWITCHES:
         if not isinstance(value, bool):
-            raise ValueError(f"{name} is either on or off")
+            raise ValueError(said("%(setting)s is either on or off", setting=name))
         return value
     if name == "name" and not isinstance(value, str):
-        raise ValueError("name must be text")
+        raise ValueError(said("%(setting)s must be text", setting=name))
     if name == "domain":
         return value or None
     return value
@@ -119,34 +126,52 @@ def _read_word(name: str, value: Any, words: type[StrEnum]) -> StrEnum:
     try:
         return words(value)
     except ValueError:
-        raise ValueError(f"{name} must be one of {', '.join(words)}") from None
+        raise ValueError(
+            said("%(setting)s must be one of %(words)s", setting=name, words=", ".join(words))
+        ) from None
 
 
 def _read_texts(name: str, value: Any) -> tuple[str, ...]:
     is_list = not isinstance(value, str) and isinstance(value, Iterable)
     texts = tuple(value) if is_list else ()
     if not is_list or len(texts) > MAX_ENTRIES or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"{name} must be a list of at most {MAX_ENTRIES} texts")
+        raise ValueError(
+            said(
+                "%(setting)s must be a list of at most %(most)s texts",
+                setting=name,
+                most=MAX_ENTRIES,
+            )
+        )
     return tuple(dict.fromkeys(texts))
 
 
 def _check_name(_setting: str, name: str) -> None:
     if not 0 < len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
         raise ValueError(
-            f"a client's name has 1 to {MAX_NAME} printable characters and no blank at its ends"
+            said(
+                "a client's name has 1 to %(most)s printable characters and no blank at its ends",
+                most=MAX_NAME,
+            )
         )
     if not username_key(name):
-        raise ValueError("a client's name must hold visible characters")
+        raise ValueError(said("a client's name must hold visible characters"))
 
 
 def _check_entries(setting: str, entries: tuple[str, ...], *, loopback: bool) -> None:
     if setting == "redirect_uris" and not entries:
-        raise ValueError("a client needs at least one address that codes may be sent to")
+        raise ValueError(said("a client needs at least one address that codes may be sent to"))
     for entry in entries:
         try:
             check_entry(entry, loopback=loopback)
         except ValueError as error:
-            raise ValueError(f"{setting}: {entry!r} cannot be used: {error}") from None
+            raise ValueError(
+                said(
+                    "%(setting)s: %(entry)s cannot be used: %(problem)s",
+                    setting=setting,
+                    entry=repr(entry),
+                    problem=said(str(error)),
+                )
+            ) from None
 
 
 def _check_networks(setting: str, networks: tuple[str, ...]) -> None:
@@ -155,7 +180,11 @@ def _check_networks(setting: str, networks: tuple[str, ...]) -> None:
             ipaddress.ip_network(network)
         except ValueError:
             raise ValueError(
-                f"{setting}: {network!r} is not a network such as 192.0.2.0/24"
+                said(
+                    "%(setting)s: %(network)s is not a network such as 192.0.2.0/24",
+                    setting=setting,
+                    network=repr(network),
+                )
             ) from None
 
 
@@ -163,14 +192,22 @@ def _check_sources(setting: str, names: tuple[str, ...]) -> None:
     """Whether they can be names: which sources there are, the settings alone say."""
     for name in names:
         if not _SOURCE.fullmatch(name):
-            raise ValueError(f"{setting}: {name!r} cannot be the name of an identity source")
+            raise ValueError(
+                said(
+                    "%(setting)s: %(name)s cannot be the name of an identity source",
+                    setting=setting,
+                    name=repr(name),
+                )
+            )
 
 
 def _check_rules(setting: str, rules: tuple[str, ...]) -> None:
     try:
         parse_rules(rules)
     except ValueError as problem:
-        raise ValueError(f"{setting}: {problem}") from None
+        raise ValueError(
+            said("%(setting)s: %(problem)s", setting=setting, problem=sentence_of(problem))
+        ) from None
 
 
 def _check_lifetime(setting: str, value: int | None) -> None:
@@ -184,14 +221,20 @@ def _check_code_lifetime(setting: str, value: int | None) -> None:
 
 def _check_seconds(setting: str, value: int | None, longest: int) -> None:
     if type(value) is not int or not 0 < value <= longest:
-        raise ValueError(f"{setting} must be a number of seconds from 1 to {longest}")
+        raise ValueError(
+            said(
+                "%(setting)s must be a number of seconds from 1 to %(longest)s",
+                setting=setting,
+                longest=longest,
+            )
+        )
 
 
 def _check_domain(setting: str, domain: Any) -> None:
     if domain is None:
         return
     if not (isinstance(domain, str) and len(domain) <= 253 and _DOMAIN.fullmatch(domain)):
-        raise ValueError(f"{setting} must be a domain name in lower case")
+        raise ValueError(said("%(setting)s must be a domain name in lower case", setting=setting))
 
 
 _Check = Callable[[str, Any], None]

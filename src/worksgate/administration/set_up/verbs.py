@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum, auto
+from types import MappingProxyType
 from typing import Any, Final
 
 from worksgate.administration.actor import Actor
@@ -31,6 +32,7 @@ MOST_FINDINGS: Final = 20
 SEVERITIES: Final = ("ok", "warn", "fail")
 """Those of ``doctor``, which builds on this room; the worst is the last."""
 ANY_CLIENT: Final = "urls"
+NOT_SAID: Final[Mapping[str, Sequence[tuple[str, str]]]] = MappingProxyType({})
 
 
 class Plan(StrEnum):
@@ -206,11 +208,27 @@ class SetUpAdministration:
         says = "is as it must be" if is_so else "is not as it must be"
         await self._keep(answer_name(field), value, f"{NAMES[field][0]} {says}")
 
-    async def record_inside(self, findings: Sequence[tuple[str, str, str]]) -> None:
-        """Keep what was found at the public address from here: severity, text, advice of each."""
+    async def record_inside(
+        self,
+        findings: Sequence[tuple[str, str, str]],
+        said: Mapping[str, Sequence[tuple[str, str]]] = NOT_SAID,
+    ) -> None:
+        """Keep what was found at the public address from here: severity, text, advice of each.
+
+        ``said`` are the texts and advices in other languages.
+        """
         worst = _worst([severity for severity, _, _ in findings])
         kept = [[text[:LONGEST] for text in each] for each in findings[:MOST_FINDINGS]]
-        value = {"url": self._settings.public_url, "worst": worst, "findings": kept}
+        others = {
+            language: [[text[:LONGEST] for text in each] for each in texts[:MOST_FINDINGS]]
+            for language, texts in said.items()
+        }
+        value = {
+            "url": self._settings.public_url,
+            "worst": worst,
+            "findings": kept,
+            "said": others,
+        }
         await self._keep("address.inside", value, f"public address, from inside: {worst}")
 
     async def record_outside(self, pasted: str) -> Outside:

@@ -99,6 +99,8 @@ class ClientPart:
 _NONE, _ALL = text("None"), text("All")
 _ADDRESSES = text("One address a line: an origin such as https://example.com, or without a query.")
 _TIME = text("Such as 90s, 15m, 12h or 30d.")
+_NO_TIME = text("must be a number of seconds or a time such as 90s, 15m, 12h or 7d")
+"""What ``settings.types`` says of a time, which the console says in its languages."""
 
 PARTS: Final = (
     ClientPart(
@@ -423,5 +425,5 @@ def _with_unit(seconds: int) -> str:
 def _seconds(typed: str) -> int:
     seconds = seconds_of(typed)
     if not seconds.is_integer():
-        raise ValueError("must be a whole number of seconds")
+        raise ValueError(text("must be a whole number of seconds"))
     return int(seconds)

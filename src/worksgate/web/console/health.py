@@ -70,10 +70,10 @@ def _document(examined: Examined | None) -> dict[str, object]:
         "examined_at": None if examined is None else examined.at,
         "findings": [
             {
-                "part": each.part,
+                "part": str(each.part),
                 "severity": str(each.severity),
-                "text": each.text,
-                "advice": each.advice,
+                "text": str(each.text),
+                "advice": str(each.advice),
             }
             for each in findings
         ],

@@ -5,14 +5,16 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from worksgate.administration.roles import Role, Verb
+from worksgate.catalogues import in_language
 from worksgate.settings.options import Settings
 from worksgate.web.pages.catalogues import Translations, read_catalogue
 from worksgate.web.pages.environments import environment_of
@@ -250,9 +252,30 @@ def texts_of(language: str) -> Translations:
     return read_catalogue(_HERE / "locale" / f"{language}.po", language)
 
 
+def said_in(language: str, sentence: str) -> str:
+    """A sentence of another room in one of ``LANGUAGES``, if it is translated there or here."""
+    return texts_of(language).gettext(in_language(sentence, language))
+
+
+def _marked_in(language: str, sentence: str, field: str = "") -> Markup:
+    """The same, marked as English if that is all there is, and without the ``field`` it names."""
+    said = said_in(language, sentence)
+    is_english = language != "en" and said == sentence
+    shown = said.removeprefix(f"{field}: ").removeprefix(f"{field} ") if field else said
+    if is_english:
+        return Markup('<span lang="en">{}</span>').format(shown)
+    return escape(shown)
+
+
 @cache
 def _environment(language: str) -> jinja2.Environment:
     environment = environment_of(_HERE / "templates", texts_of(language))
-    globals_: dict[str, Any] = {"iso": iso, "ROLE_NAMES": ROLE_NAMES, "Verb": Verb}
+    globals_: dict[str, Any] = {
+        "iso": iso,
+        "ROLE_NAMES": ROLE_NAMES,
+        "Verb": Verb,
+        "said": partial(said_in, language),
+        "marked": partial(_marked_in, language),
+    }
     environment.globals.update(globals_)
     return environment

@@ -12,6 +12,7 @@ import structlog
 from starlette.responses import Response
 
 from worksgate.administration import NotFound, Refused
+from worksgate.catalogues import sentence_of
 from worksgate.credentials.secrets import digest, new_id
 from worksgate.credentials.usernames import username_key
 from worksgate.directory.people_list import COUNTED, PeopleFilter
@@ -103,7 +104,7 @@ async def _tested(visit: Visit, name: str, username: str, password: str | None) 
             async for each in asking:
                 findings.append(each)
     except Refused as refusal:
-        return _Tested(findings, username, str(refusal))
+        return _Tested(findings, username, sentence_of(refusal))
     except TimeoutError:
         return _Tested(findings, username, "too_long")
     return _Tested(findings, username)

@@ -24,6 +24,7 @@ from worksgate.administration.set_up import (
     Step,
 )
 from worksgate.web.console.client_fields import PRODUCT_NAMES
+from worksgate.web.console.pages import LANGUAGES, said_in
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
@@ -181,14 +182,20 @@ async def show_address(visit: Visit) -> Response:
 
 async def check_inside(visit: Visit) -> Response:
     """Look at the public address from this machine."""
-    findings: list[tuple[str, str, str]] = []
+    found: list[tuple[str, str, str]] = []
     try:
         async with asyncio.timeout(LONGEST_CHECK):
             async for each in visit.console.examiner.public_address():
-                findings.append((each.severity, each.text, each.advice))
+                found.append((each.severity, each.text, each.advice))
     except TimeoutError:
-        findings.append(("fail", "the check took too long", "run worksgate doctor"))
-    await visit.administration.set_up.record_inside(findings)
+        found.append(("fail", text("the check took too long"), text("run worksgate doctor")))
+    said = {
+        language: [
+            (said_in(language, what), said_in(language, advice)) for _, what, advice in found
+        ]
+        for language in LANGUAGES
+    }
+    await visit.administration.set_up.record_inside(found, said)
     return visit.to(path_of(Step.ADDRESS))
 
 
