@@ -413,3 +413,36 @@ def test_the_secrets_of_a_webhook_are_in_no_repr() -> None:
     all_of_it = settings(alert_webhook="https://h.example.com/path", alert_webhook_secret=SECRET)
     assert "h.example.com" not in repr(all_of_it)
     assert SECRET not in repr(all_of_it)
+
+
+async def test_an_outage_is_told_of_the_source_that_is_down(database: Path) -> None:
+    def outage(detail: str) -> AuditEvent:
+        return AuditEvent(
+            at=NOW - 60,
+            event=Event.LOGIN_INTERRUPTED,
+            reason=Reason.SOURCE_UNAVAILABLE,
+            detail=detail,
+        )
+
+    async with directory_in(database) as directory:
+        await directory.record(
+            [
+                *times(2, outage("ad: ldaps://dc1: timed out")),
+                outage("ad eu did not respond in time"),
+                outage("of-former-settings: down"),
+            ]
+        )
+        watch = Watch(
+            directory.sign_ins, directory.going_live.started_at, None, ("ad", "ad eu", "directory")
+        )
+        found = await watch.look(NOW)
+    assert [(each.subject, each.details["sign_ins"]) for each in found] == [
+        ("", 1),
+        ("ad", 2),
+        ("ad eu", 1),
+    ]
+    for language in ("en", "ja", "ko"):
+        heading, sentence = say(found[1].kind, found[1].details, language)
+        assert "ad" in heading
+        assert "2" in sentence
+        assert "%" not in say(found[0].kind, found[0].details, language)[0]

@@ -244,8 +244,8 @@ async def test_r186_whoever_starts_a_job_is_left_out(at_work: Office) -> None:
     assert await _outcomes(at_work, job) == ["done", "done", "refused"]
 
 
-@pytest.mark.parametrize("how", ["another role", "no role", "disabled"])
-async def test_r186_a_job_ends_with_the_role_of_its_administrator(
+@pytest.mark.parametrize("how", ["another role", "no role", "disabled", "another password"])
+async def test_r186_r197_a_job_ends_with_the_role_of_its_administrator(
     at_work: Office, how: str
 ) -> None:
     administration = await _admin(at_work)
@@ -253,6 +253,9 @@ async def test_r186_a_job_ends_with_the_role_of_its_administrator(
     job = await _start(administration, JobKind.DISABLE, EVERYBODY)
     if how == "disabled":
         await at_work.administration.users.disable("naoko")
+    elif how == "another password":
+        at_work.clock.now += 1
+        await at_work.administration.users.set_password("naoko", "quiet lantern by the river")
     else:
         role = Role.AUDITOR if how == "another role" else None
         await at_work.administration.administrators.set_role("naoko", role)
@@ -577,3 +580,16 @@ async def test_r187_a_job_that_was_killed_half_way_goes_on(
     await _run(at_work)
     assert await _outcomes(at_work, undone) == ["done"] * 30
     assert len(await _enabled(at_work)) == 30
+
+
+async def test_r197_a_job_outlives_the_session_in_which_it_was_begun(at_work: Office) -> None:
+    administration = await _admin(at_work)
+    await _add(at_work, "a", "b")
+    job = await _start(administration, JobKind.DISABLE, EVERYBODY)
+    await at_work.administration.users.sign_out("naoko")
+    at_work.clock.now += 8 * 3_600
+    await _run(at_work)
+    found = await at_work.directory.jobs.find(job.id)
+    assert found is not None
+    assert found.state is JobState.DONE
+    assert await _enabled(at_work) == ["naoko"]

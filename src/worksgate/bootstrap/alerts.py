@@ -24,6 +24,7 @@ def open_alerts(
         directory.sign_ins,
         directory.going_live.started_at,
         partial(certificate_ends_at, settings.public_url) if settings.is_https else None,
+        [each.name for each in settings.all_sources],
     )
     return alert_forever(directory, watch, teller_of(settings, stack), clock)
 

@@ -4,7 +4,9 @@ The audit log has the records of all nodes, so one process sees what happens on 
 those of the console's page of sign-ins, and as bounded.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from worksgate.administration.alerts import AlertKind
@@ -40,9 +42,12 @@ DAYS_LEFT: Final = (0, 3, 14)
 """Days before the end of a certificate at which it is told."""
 CERTIFICATE_INTERVAL: Final = 3_600.0
 _ONE_BY_ONE: Final = 50
+_MOST_OUTAGES: Final = 500
+"""Records that are read to learn which source did not respond."""
 _ARRIVALS: Final = frozenset({*OUTCOMES, Event.LOGIN_REQUESTED}) - {Event.CLIENT_REFUSED}
 """Events of people who come from LINE WORKS."""
 
+_OUTAGE: Final = (Event.LOGIN_INTERRUPTED, Reason.SOURCE_UNAVAILABLE)
 SILENCE: Final = 300.0
 """Seconds after which somebody must have come, once SSO was applied; in the live view, too."""
 
@@ -53,16 +58,21 @@ Moment = Callable[[], Awaitable[float | None]]
 class Watch:
     """Looks at the installation.
 
-    ``applied_at`` says when SSO was applied at LINE WORKS, ``ends_at`` when its certificate ends.
-    Every method may raise DatabaseUnavailable.
+    ``applied_at`` says when SSO was applied at LINE WORKS, ``ends_at`` when its certificate ends,
+    ``sources`` are the names of the identity sources. Every method may raise DatabaseUnavailable.
     """
 
     def __init__(
-        self, sign_ins: SignInCounts, applied_at: Moment, ends_at: Moment | None = None
+        self,
+        sign_ins: SignInCounts,
+        applied_at: Moment,
+        ends_at: Moment | None = None,
+        sources: Collection[str] = (),
     ) -> None:
         self._sign_ins = sign_ins
         self._applied_at = applied_at
         self._ends_at = ends_at
+        self._sources = sources
         self._certificate_at = float("-inf")
         self._of_certificate: list[Alert] = []
 
@@ -74,7 +84,7 @@ class Watch:
         return [
             *await self._replays(now),
             *guessing(counted),
-            *outages(counted),
+            *await self._outages(counted, within),
             *slowness([took for _, took in answers]),
             *await self._silence(now),
             *await self._console_sign_ins(now),
@@ -84,6 +94,16 @@ class Watch:
     async def _events(self, event: Event, now: float) -> tuple[AuditEvent, ...]:
         wanted = SignInFilter(since=now - WINDOW, until=now + 1, events=frozenset({event}))
         return (await self._sign_ins.page(wanted, limit=_ONE_BY_ONE)).records
+
+    async def _outages(self, counted: CountedSignIns, within: SignInFilter) -> list[Alert]:
+        """Sources that did not respond, if enough sign-ins met one."""
+        met = sum(each.count for each in counted.causes if (each.event, each.reason) == _OUTAGE)
+        if met < ALARMING_OUTAGES:
+            return []
+        event, reason = _OUTAGE
+        wanted = replace(within, events=frozenset({event}), reason=reason)
+        records = (await self._sign_ins.page(wanted, limit=_MOST_OUTAGES)).records
+        return list(outages(met, [each.detail or "" for each in records], self._sources))
 
     async def _replays(self, now: float) -> list[Alert]:
         return [
@@ -164,16 +184,26 @@ def guessing(counted: CountedSignIns) -> Iterator[Alert]:
         )
 
 
-def outages(counted: CountedSignIns) -> Iterator[Alert]:
-    """Sign-ins that met a source which did not respond."""
-    met = sum(
-        each.count
-        for each in counted.causes
-        if (each.event, each.reason) == (Event.LOGIN_INTERRUPTED, Reason.SOURCE_UNAVAILABLE)
-    )
-    if met >= ALARMING_OUTAGES:
-        details = {"sign_ins": met}
-        yield Alert(kind=AlertKind.SOURCE_DOWN, subject="", details=details, quiet=QUIET)
+def outages(met: int, details: Sequence[str], sources: Collection[str]) -> Iterator[Alert]:
+    """An alert for each source that ``met`` sign-ins say did not respond.
+
+    ``details`` are those of their records, or of the newest of them: each begins with the name of
+    its source. A source of former settings is told of without its name.
+    """
+    named = Counter(_source_in(each, sources) for each in details) or Counter({"": met})
+    for source, count in sorted(named.items()):
+        yield Alert(
+            kind=AlertKind.SOURCE_DOWN,
+            subject=source,
+            details={"source": source, "sign_ins": met if len(named) == 1 else count},
+            quiet=QUIET,
+        )
+
+
+def _source_in(detail: str, sources: Collection[str]) -> str:
+    """The source whose name begins a text: the longest, since names may begin alike."""
+    found = [each for each in sources if detail.startswith((f"{each}:", f"{each} "))]
+    return max(found, key=len, default="")
 
 
 def slowness(milliseconds: list[float]) -> Iterator[Alert]:

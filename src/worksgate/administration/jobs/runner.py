@@ -181,13 +181,19 @@ class JobRunner:
         ]
 
     async def _actor(self, job: Job) -> Actor | None:
-        """Whoever has started a job, if they are enabled and have the same role (R-186)."""
+        """Whoever has started a job, if they are enabled and have the same role (R-186).
+
+        A job outlives the session in which it was begun: it may take longer than one. It does not
+        outlive the password, which is set anew where somebody else may have known it (R-197).
+        """
         subject_id = job.arguments.get("subject_id")
         name = job.actor or ""
         if subject_id is None:
             return Actor(name, self._clock)
         account = await self._directory.administrators.by_subject(subject_id)
         if account is None or not account.enabled or account.role != job.role:
+            return None
+        if (account.password_changed_at or 0.0) > job.created_at:
             return None
         role = role_named(account.role)
         if not may(role, VERBS[job.kind]):

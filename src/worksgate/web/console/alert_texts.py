@@ -23,9 +23,9 @@ TEXTS: Final[Mapping[AlertKind, tuple[str, str]]] = {
         ),
     ),
     AlertKind.SOURCE_DOWN: (
-        text("An identity source does not respond"),
+        text("The identity source %(source)s does not respond"),
         text(
-            "In the last ten minutes %(sign_ins)s sign-ins met a source that did not respond. "
+            "In the last ten minutes %(sign_ins)s sign-ins met %(source)s, which did not respond. "
             "Its people cannot get in until it does."
         ),
     ),
@@ -59,6 +59,15 @@ TEXTS: Final[Mapping[AlertKind, tuple[str, str]]] = {
     ),
 }
 
+_UNNAMED: Final = (
+    text("An identity source does not respond"),
+    text(
+        "In the last ten minutes %(sign_ins)s sign-ins met a source that did not respond. "
+        "Its people cannot get in until it does."
+    ),
+)
+"""Of a source that is not in the settings any more."""
+
 
 def say(
     kind: str, details: Mapping[str, str | int | float], language: str = "en"
@@ -67,5 +76,8 @@ def say(
     if kind not in list(AlertKind):
         return kind, kind
     heading, sentence = TEXTS[AlertKind(kind)]
+    if kind == AlertKind.SOURCE_DOWN and not details.get("source"):
+        heading, sentence = _UNNAMED
     texts = texts_of(language if language in LANGUAGES else "en")
-    return texts.gettext(heading), texts.gettext(sentence) % dict(details)
+    values = dict(details)
+    return texts.gettext(heading) % values, texts.gettext(sentence) % values
