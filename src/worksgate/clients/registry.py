@@ -53,6 +53,8 @@ class ClientsTogether:
     """Those with the IMAP login enabled."""
     _own_passwords: frozenset[str | None]
     _rulers: Mapping[str | None, Sequence[Client]]
+    _usable: Mapping[str | None, tuple[str, ...]]
+    """The first two clients by source, None for those that everybody may use."""
 
     @classmethod
     def of(cls, clients: Iterable[Client]) -> Self:
@@ -60,20 +62,28 @@ class ClientsTogether:
         mail = [each for each in enabled if each.imap_login]
         by_own = [each for each in mail if each.imap_passwords is ImapPasswords.ALL]
         rulers: dict[str | None, dict[object, Client]] = {}
+        usable: dict[str | None, list[str]] = {}
         for each in enabled:
             rules = (each.rules, each.second_factor, each.session_key_check)
             for source in _sources_of(each):
                 rulers.setdefault(source, {}).setdefault(rules, each)
+                usable.setdefault(source, []).append(each.client_id)
         return cls(
             LogoutAddresses.of(enabled),
             tuple(mail),
             frozenset(source for each in by_own for source in _sources_of(each)),
             {source: tuple(found.values()) for source, found in rulers.items()},
+            {source: tuple(ids[:2]) for source, ids in usable.items()},
         )
 
     def takes_own_password(self, source: str) -> bool:
         """Whether a client accepts this source's people's own password in mail programs."""
         return not self._own_passwords.isdisjoint((source, None))
+
+    def only_client_of(self, source: str) -> str | None:
+        """The ID of the one client that people of a source may use; None if it is not one."""
+        usable = (*self._usable.get(None, ()), *self._usable.get(source, ()))
+        return usable[0] if len(usable) == 1 else None
 
     def rulers(self, source: str | None) -> Sequence[Client]:
         """The clients that people of a source may use, or None for those that everybody may use.

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from worksgate.observability.instruments import Meter, Traffic
 from worksgate.provider.sign_in.upstream import CALLBACK_PATH
 from worksgate.settings.options import Settings
+from worksgate.web.account.client_looks import ClientLooks
 from worksgate.web.account.disavowal import DisavowalHandlers
 from worksgate.web.account.forms import AccountForms
 from worksgate.web.account.handlers import AccountHandlers
@@ -63,13 +64,16 @@ class Routes:
         provider, traffic = installation.provider, installation.figures.traffic
         common = (settings, provider.clients, call_headers(is_https=settings.is_https), traffic)
         back_channel = BackChannel(installation.calls, *common)
-        forms = AccountForms(settings, AntiForgery(installation.form_key))
+        looks = Looks(urlsplit(settings.public_url).path.rstrip("/") + LOGO_PATH)
+        forms = AccountForms(
+            settings, AntiForgery(installation.form_key), ClientLooks(provider.clients, looks)
+        )
         can_reset = installation.password_reset is not None and settings.can_reset_passwords
         pages = SignInPages(
             provider,
             Pages(settings),
             reset_path=forms.path(FORGOT_PATH) if can_reset else None,
-            looks=Looks(urlsplit(settings.public_url).path.rstrip("/") + LOGO_PATH),
+            looks=looks,
         )
         login = SignInHandlers(provider, pages)
         handlers: Handlers = {

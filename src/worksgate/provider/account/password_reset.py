@@ -100,8 +100,24 @@ class MailTexts(Protocol):
     """Writes the messages; returns None for a person that cannot get e-mail."""
 
     def reset_link(
-        self, person: Person, link: str, lifetime: float, language: str
+        self, person: Person, link: str, lifetime: float, language: str, company: str = ""
     ) -> MailMessage | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ResetOrigin:
+    """The client whose sign-in page a request began at, if it has a branding.
+
+    ``query`` is what the address in the e-mail adds, ``company`` the name that the client shows.
+    Anybody may ask for both: only the look of the e-mail and of the page behind its link depends on
+    them.
+    """
+
+    query: str = ""
+    company: str = ""
+
+
+NOWHERE: Final = ResetOrigin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +235,7 @@ class _Request:
     address: str
     at: float
     is_known: bool
+    origin: ResetOrigin = NOWHERE
 
     @property
     def kept_free(self) -> int:
@@ -266,6 +283,7 @@ class PasswordReset:
         address: str,
         now: float,
         devices: Sequence[tuple[str, str]] = (),
+        origin: ResetOrigin = NOWHERE,
     ) -> None:
         """Have links sent to the owners of this name or e-mail address.
 
@@ -288,7 +306,7 @@ class PasswordReset:
         place = network_of(address) if known is None else f"device {known}"
         requests = await self._store.bump(f"reset network {digest(place)[:32]}", WINDOW, now)
         if requests <= PER_NETWORK:
-            request = _Request(typed, language, address, now, is_known)
+            request = _Request(typed, language, address, now, is_known, origin)
             if not self._backlog.add(partial(self._answer, request), kept_free=request.kept_free):
                 self._strangers.count(Event.PASSWORD_RESET_REQUESTED, network_of(address), now)
 
@@ -372,9 +390,16 @@ class PasswordReset:
     async def _queue_link(self, account: Account, request: _Request) -> bool:
         if self._mail is None or self._texts is None:
             return False
-        link = await self.links.make(account, request.at, mailed=True)
-        lifetime = self._settings.reset_link_lifetime
-        message = self._texts.reset_link(account.person, link, lifetime, request.language)
+        link, origin = await self.links.make(account, request.at, mailed=True), request.origin
+        if origin.query:
+            link += f"&{origin.query}"
+        message = self._texts.reset_link(
+            account.person,
+            link,
+            self._settings.reset_link_lifetime,
+            request.language,
+            origin.company,
+        )
         return message is not None and self._mail.queue(message, kept_free=request.kept_free)
 
     def _record_request(self, request: _Request, account: Account | None, detail: str) -> None:

@@ -10,10 +10,12 @@ from worksgate.oauth.errors import OAuthError
 from worksgate.provider.account.one_time_links import TOKEN_PARAMETER
 from worksgate.settings.options import Settings
 from worksgate.web import cookies
+from worksgate.web.account.client_looks import ClientLooks
 from worksgate.web.account.pages import AccountPages, Links, Setting
 from worksgate.web.body import read_form
 from worksgate.web.pages.anti_forgery import AntiForgery
 from worksgate.web.pages.catalogues import requested_language
+from worksgate.web.pages.looks import Look
 from worksgate.web.pages.rendering import Page
 from worksgate.web.view import View, page_response
 
@@ -29,11 +31,12 @@ class FormRefused(Exception):
 class AccountForms:
     """Reads forms and responds for the account pages of one installation."""
 
-    def __init__(self, settings: Settings, anti_forgery: AntiForgery) -> None:
+    def __init__(self, settings: Settings, anti_forgery: AntiForgery, looks: ClientLooks) -> None:
         public = urlsplit(settings.public_url)
         self._origin = f"{public.scheme}://{public.netloc}"
         self._base = public.path.rstrip("/") + settings.account_path
         self._anti_forgery = anti_forgery
+        self.looks = looks
         self.pages = AccountPages(settings)
         self.logout_url = public.path.rstrip("/") + settings.logout_path
 
@@ -49,7 +52,7 @@ class AccountForms:
         """The absolute URL of a page."""
         return self._origin + self.links(view)(page)
 
-    def setting(self, view: View, secret: str) -> Setting:
+    def setting(self, view: View, secret: str, look: Look | None = None) -> Setting:
         """What every page needs; its forms are valid for the holder of this secret."""
         token = self._anti_forgery.token(secret)
         return Setting(
@@ -58,6 +61,7 @@ class AccountForms:
             csrf=token,
             # The secret of a link must not be part of another URL.
             languages=() if TOKEN_PARAMETER in view.parameters else view.languages,
+            look=look,
         )
 
     async def read(self, request: Request, view: View, secret: str | None) -> Mapping[str, str]:

@@ -48,6 +48,7 @@ from worksgate.web.account.wording import (
     Success,
 )
 from worksgate.web.deadline import Deadline
+from worksgate.web.pages.looks import Look
 from worksgate.web.pages.wording import WEAKNESSES, Notice
 from worksgate.web.sign_in.handlers import SignInHandlers
 from worksgate.web.sign_in.refusals import OUTAGES
@@ -68,17 +69,23 @@ REMOVE: Final = "/remove"
 
 
 class Visit:
-    """A request of a signed-in person; ``form`` is empty unless it was posted."""
+    """A request of a signed-in person; ``form`` is empty unless it was posted.
 
-    def __init__(self, forms: AccountForms, view: View, visitor: Visitor, form: Form) -> None:
+    ``look`` is that of the client whose people they are, if it is one.
+    """
+
+    def __init__(
+        self, forms: AccountForms, view: View, visitor: Visitor, form: Form, look: Look | None
+    ) -> None:
         self.view = view
         self.visitor = visitor
         self.form = form
+        self.look = look
         self.links = forms.links(view)
 
     def setting(self, forms: AccountForms, secret: str | None = None) -> Setting:
         """What the page needs; ``secret`` is the session's, if it has a new one."""
-        return forms.setting(self.view, secret or self.view.browser.session or "")
+        return forms.setting(self.view, secret or self.view.browser.session or "", self.look)
 
 
 class AccountHandlers:
@@ -350,7 +357,8 @@ class AccountHandlers:
             form = await self._read(request, view)
             with Deadline(self._deadline):
                 visitor = await self._service.visitor(view.browser, view.language)
-                return await show(Visit(self._forms, view, visitor, form))
+                look = await self._forms.looks.of_person(visitor.session.source)
+                return await show(Visit(self._forms, view, visitor, form, look))
         except FormRefused as refused:
             return self._refused(view, refused)
         except (NotSignedIn, SignInTooOld, PersonDisabled):

@@ -24,6 +24,7 @@ from worksgate.web.account.wording import (
 )
 from worksgate.web.pages.browser_names import ON
 from worksgate.web.pages.catalogues import Translations, locale_name, translations
+from worksgate.web.pages.looks import NO_BRAND, Look
 from worksgate.web.pages.rendering import (
     NO_BREAK_SPACE,
     Page,
@@ -68,12 +69,14 @@ class Setting:
     """What every account page needs: language, URLs, and the anti-forgery token.
 
     ``languages`` are (code, URL) pairs for the switcher of a page requested by GET.
+    ``look`` is that of the client that the page is about, if one is known.
     """
 
     language: str
     links: Links
     csrf: str = field(repr=False)
     languages: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    look: Look | None = field(default=None, repr=False)
 
 
 class AccountPages(Pages):
@@ -212,9 +215,9 @@ class AccountPages(Pages):
             password=password,
         )
 
-    def forgot(self, setting: Setting) -> Page:
-        """The form for a forgotten password; sends ``username``."""
-        return self._shown_in(setting, "account/forgot.html")
+    def forgot(self, setting: Setting, action: str) -> Page:
+        """The form for a forgotten password; sends ``username`` to ``action``."""
+        return self._shown_in(setting, "account/forgot.html", action=action)
 
     def disavow(self, setting: Setting, secret: str, username: str, change: str, at: float) -> Page:
         """The form of a notice's link; sends ``token``, or also ``language``.
@@ -252,6 +255,10 @@ class AccountPages(Pages):
         catalogue = translations(setting.language)
         texts = tuple(map(inline_script, scripts))
         styles = (inline_style(), account_style()) if site else (inline_style(),)
+        look = setting.look
+        brand = NO_BRAND if look is None else look.brands[setting.language]
+        if brand.style:
+            styles = (*styles, brand.style)
         html = (
             template_environment(setting.language)
             .get_template(template)
@@ -263,6 +270,9 @@ class AccountPages(Pages):
                 account_style=account_style(),
                 url=setting.links,
                 csrf=setting.csrf,
+                brand=brand,
+                company=brand.name or self._shown["company"],
+                support_url=brand.help_url or self._shown["support_url"],
                 problem=problem,
                 happened=catalogue.gettext(problem.happened) if problem else "",
                 to_do=to_do

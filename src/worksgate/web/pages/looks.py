@@ -23,6 +23,8 @@ MOST: Final = 4_000
 """Maximum number of cached looks, of some 5 kB each; the oldest is dropped."""
 LOGO_PATH: Final = "/logo"
 """Below it, as ``v``, is the random ID of a logo."""
+CLIENT_PARAMETER: Final = "client"
+"""Of the address of a page: the client whose sign-in page led there."""
 
 _AREA: Final = 4_500
 """Square pixels of a page that a logo covers: wide ones and square ones look equally large."""

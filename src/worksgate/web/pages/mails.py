@@ -190,11 +190,14 @@ class Mails:
         self._language = settings.mail_language
 
     def reset_link(
-        self, person: Person, link: str, lifetime: float, language: str
+        self, person: Person, link: str, lifetime: float, language: str, company: str = ""
     ) -> MailMessage | None:
-        """The link with which a person chooses a new password; its lifetime is in seconds."""
+        """The link with which a person chooses a new password; its lifetime is in seconds.
+
+        ``company`` is the name that the page showed on which they asked for it, if it has its own.
+        """
         to_do = _how_long(lifetime, translations(language))
-        return self._message(person, language, _Body(RESET_LINK, to_do, link=link))
+        return self._message(person, language, _Body(RESET_LINK, to_do, link=link), company)
 
     def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None:
         """A notice of a changed credential, with the ``link`` to disavow it, if there is one.
@@ -220,7 +223,9 @@ class Mails:
         )
         return self._message(person, language, body)
 
-    def _message(self, person: Person, language: str, body: _Body) -> MailMessage | None:
+    def _message(
+        self, person: Person, language: str, body: _Body, company: str = ""
+    ) -> MailMessage | None:
         values = {"product": self._product, "username": person.username, "name": person.name}
 
         def translated(english: str) -> str:
@@ -231,7 +236,7 @@ class Mails:
 
         shown = {
             "language": language,
-            "company": self._company,
+            "company": company or self._company,
             "product": self._product,
             "subject": translated(body.wording.subject),
             "greeting": translated(GREETING) if person.name else "",

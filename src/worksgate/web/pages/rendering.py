@@ -288,7 +288,7 @@ _STEPS: Final[Mapping[type[StepForm], tuple[str, tuple[str, ...]]]] = {
 """The page of each step, and its scripts."""
 
 
-_HOLES: Final = ("txn", "csrf", "username", "clear_url", "passkey_options")
+_HOLES: Final = ("txn", "csrf", "username", "clear_url", "passkey_options", "reset_url")
 """What of a sign-in form is of one request, where it is not empty."""
 _values: Final = attrgetter(*_HOLES)
 _looks: Final = attrgetter(*(each.name for each in fields(SignInForm) if each.name not in _HOLES))

@@ -37,7 +37,7 @@ from worksgate.web.pages.forms import (
     SignInForm,
     StepForm,
 )
-from worksgate.web.pages.looks import Look, Looks
+from worksgate.web.pages.looks import CLIENT_PARAMETER, Look, Looks
 from worksgate.web.pages.rendering import LANGUAGES, STRENGTH_PATH, Notice, Page, Pages, Problem
 from worksgate.web.view import View, page_response, redirect
 
@@ -132,7 +132,7 @@ class SignInPages:
             passwords=ways.passwords,
             buttons=tuple(ways.buttons),
             passkey_options=ways.passkey_options,
-            reset_url=f"{self._reset_path}?lang={view.language}" if self._reset_path else None,
+            reset_url=self._reset_url(view.language, transaction),
         )
         languages = self._languages(transaction)
         page = self._pages.login(form, view.language, languages, self._look(transaction))
@@ -246,6 +246,15 @@ class SignInPages:
         response = page_response(view, page, status, form_targets=targets)
         cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
         return response
+
+    def _reset_url(self, language: str, transaction: SignInTransaction) -> str | None:
+        """Where a forgotten password is replaced, in the look of the client if it has one."""
+        if self._reset_path is None:
+            return None
+        query = {"lang": language}
+        if self._look(transaction) is not None:
+            query[CLIENT_PARAMETER] = transaction.client_id
+        return f"{self._reset_path}?{urlencode(query)}"
 
     def _look(self, transaction: SignInTransaction | None) -> Look | None:
         """The look of the client that people sign in to, if they do; it is in memory."""
