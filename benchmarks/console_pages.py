@@ -2,8 +2,9 @@
 
 python benchmarks/console_pages.py [PEOPLE …]
   fills a new SQLite database for each number, half of the people in the built-in directory and half
-  of two other sources, and opens every page of the console over and over, in one process. Ends with
-  1 if a page takes longer or weighs more than it may.
+  of two other sources, with as many records of sign-ins and of changes, clients and a rehearsal;
+  and opens every page of the console over and over, in one process. Ends with 1 if a page takes
+  longer or weighs more than it may.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from sqlalchemy import insert
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 
 from worksgate.administration.roles import Role
+from worksgate.audit import Event, Reason
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.directory import Account
@@ -30,6 +32,7 @@ from worksgate.directory.database import Directory
 from worksgate.directory.rows import account_values
 
 MOST_MS = 300.0
+MOST_CLIENTS = 300
 MOST_BYTES = 60_000
 TIMES = 5
 GROUPS = ("営業部", "製造部", "設計部", "総務部", "経理部", "物流")
@@ -37,6 +40,8 @@ FAMILIES = ("田中", "佐藤", "鈴木", "高橋", "伊藤", "渡辺", "山本"
 GIVEN = ("美咲", "大輔", "陽菜", "拓也", "さくら", "健太", "由美", "直樹", "愛", "翔")
 NAMES = [f"{family} {given}" for family in FAMILIES for given in GIVEN]
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$" + "c2FsdHNhbHRzYWx0c2FsdA" + "$" + "h" * 43
+
+STEPS = ("where", "address", "people", "keys", "tell", "values", "rehearse", "plan", "apply")
 
 PAGES = {
     "today": "/",
@@ -61,6 +66,35 @@ PAGES = {
     "changes of many people": "/jobs",
     "an import": "/people/import",
     "audit": "/audit",
+    "audit, the next page": "/audit?before=150",
+    "audit of an event": "/audit?event=login.failed",
+    "audit of a person": "/audit?user=user.000123",
+    "changes": "/audit/changes",
+    "changes, deep": "/audit/changes?before=30",
+    "changes of a kind": "/audit/changes?kind=role",
+    "changes of a person": "/audit/changes?about=user.000123",
+    "changes by somebody": "/audit/changes?by=nobody-at-all",
+    "sign-ins": "/sign-ins",
+    "sign-ins of a month": "/sign-ins?range=month",
+    "refused sign-ins": "/sign-ins?range=week&kind=out",
+    "sign-ins of a person": "/sign-ins?range=month&user=user.000123",
+    "trace": "/trace?q=user.000123",
+    "clients": "/clients",
+    "a search for a client": "/clients?q=tenant 2",
+    "a client": "/client?id={client}",
+    "the form of a client": "/client/edit?id={client}&part=rules",
+    "the rules of a client": "/client/rules?id={client}",
+    "the branding of a client": "/client/branding?id={client}",
+    "sources": "/sources",
+    "a source": "/source?name=directory",
+    **{f"wizard, {step}": f"/wizard/{step}" for step in STEPS},
+    "go live": "/go-live",
+    "the rehearsal": "/go-live/rehearsal",
+    "a finding of the rehearsal": "/go-live/rehearsal?finding=never_signed_in",
+    "the plan": "/go-live/plan",
+    "the live view": "/go-live/live",
+    "the wall": "/go-live/wall",
+    "health": "/health",
     "administrators with their roles": "/administrators",
     "me": "/me",
 }
@@ -138,6 +172,54 @@ async def fill(directory: Directory, count: int, now: float) -> None:
                 await connection.execute(insert(table), some)
 
 
+def sign_ins(count: int, now: float) -> Iterator[dict[str, Any]]:
+    """Records of sign-ins of a month, one in eight refused."""
+    for number in range(count):
+        is_refused = number % 8 == 3
+        yield {
+            "at": now - (count - number) * 26.0,
+            "event": (Event.LOGIN_FAILED if is_refused else Event.LOGIN_SUCCEEDED).value,
+            "reason": Reason.WRONG_PASSWORD.value if is_refused else None,
+            "username": f"user.{number % 50_000:06}",
+            "subject_id": None if is_refused else f"directory:{number % 50_000:026}",
+            "address": f"198.51.100.{number % 250}",
+            "detail": "wrong name or password" if is_refused else None,
+        }
+
+
+def changed(count: int, now: float) -> Iterator[dict[str, Any]]:
+    """What administrators changed: of each person one field."""
+    for number in range(count):
+        yield {
+            "at": now - (count - number) * 26.0,
+            "actor": f"console:admin{number % 7}",
+            "role": "admin",
+            "kind": "person",
+            "subject": f"directory:{number:026}",
+            "version": 1,
+            "fields": [["name", NAMES[number % len(NAMES)], NAMES[(number + 1) % len(NAMES)]]],
+            "undoes": None,
+        }
+
+
+async def fill_rest(console: ConsoleUnderTest, count: int) -> str:
+    """Records, changes, clients and a rehearsal of one of them; the ID of that client."""
+    directory, now = _directory(console), console.clock()
+    for table, rows in (
+        (schema.audit, sign_ins(count, now)),
+        (schema.changes, changed(count, now)),
+    ):
+        while some := list(islice(rows, 5_000)):
+            async with directory.writing() as connection:
+                await connection.execute(insert(table), some)
+    clients = console.administration.clients
+    made = await clients.add("tenant", domain="example.com", rules=["deny kind=app group=物流"])
+    for number in range(min(count, MOST_CLIENTS)):
+        await clients.add(f"tenant {number}")
+    await console.administration.going_live.rehearse(made.client.client_id)
+    return made.client.client_id
+
+
 async def measured(browser: AdminBrowser, page: str, path: str) -> Measured:
     times, processor = list[float](), list[float]()
     for _ in range(TIMES):
@@ -159,9 +241,10 @@ async def measure(count: int) -> list[Measured]:
             await console.make("owner", Role.OWNER)
             person = await console.make("zoe", None)
             await fill(_directory(console), count, console.clock())
+            client = await fill_rest(console, count)
             browser = await console.signed_in("owner")
             return [
-                await measured(browser, page, path.format(person=person))
+                await measured(browser, page, path.format(person=person, client=client))
                 for page, path in PAGES.items()
             ]
 
