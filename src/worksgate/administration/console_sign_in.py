@@ -192,7 +192,11 @@ class ConsoleSignIn:
         """
         attempt = Attempt(f"passkey {digest(asked)}", browser.address)
         async with self._throttle.attempt(attempt, self._clock()) as admission:
-            account = await self._account_of_passkey(asked, answer, browser)
+            try:
+                account = await self._account_of_passkey(asked, answer, browser)
+            except SignInOver:  # made up or sent again: it must not be free to try
+                admission.refused()
+                raise
             if account is None:
                 admission.refused()
                 self._refused(browser, "", "unknown passkey")

@@ -145,12 +145,16 @@ async def test_r190_whoever_is_no_administrator_by_passkey_learns_nothing(
     assert not await is_in(browser)
 
 
-async def test_r190_guesses_of_passkeys_are_throttled(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["asked", "made up", "again"])
+async def test_r190_guesses_of_passkeys_are_throttled(tmp_path: Path, kind: str) -> None:
     async with console_of(tmp_path, login_failures_per_address=3) as console:
         browser, statuses = await console.browser(), []
+        first = ""
         for _ in range(5):
             await browser.get("/sign-in")
-            form = {"asked": browser.hidden("asked"), "passkey": "{}"}
+            first = first or browser.hidden("asked")
+            asked = {"asked": browser.hidden("asked"), "made up": "x", "again": first}[kind]
+            form = {"asked": asked, "passkey": "{}"}
             statuses.append((await browser.post("/sign-in/passkey", **form)).status_code)
     assert statuses == [401, 401, 401, 429, 429]
 
