@@ -109,3 +109,47 @@ def test_r218_a_damaged_state_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "worksgate-keys-a.state.json").write_text(content)
     with pytest.raises(Refused, match="damaged"):
         _ = RunState(tmp_path, "a").unfinished
+
+
+# Planted files
+
+
+def _of_another_user(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() == 0:
+        os.chown(file, 4242, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4242)
+
+
+@pytest.mark.parametrize("how", ["another user", "group", "others", "link", "pipe"])
+def test_r217_what_somebody_else_may_have_planted_is_neither_gone_on_with_nor_undone(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undo, state = tmp_path / "undo", tmp_path / "worksgate-keys-a.state.json"
+    write_undo(undo, "a", 1.0, CHANGES)
+    RunState(tmp_path, "a").begin(undo)
+    for file in (undo, state):
+        match how:
+            case "group":
+                file.chmod(0o620)
+            case "others":
+                file.chmod(0o602)
+            case "link":
+                file.symlink_to(file.rename(tmp_path / f"real-{file.name}"))
+            case "pipe":
+                file.unlink()
+                os.mkfifo(file, 0o600)
+            case _:
+                _of_another_user(file, monkeypatch)
+    with pytest.raises((Refused, OSError), match=r"planted|no file|symbolic"):
+        _ = RunState(tmp_path, "a").unfinished
+    with pytest.raises((Refused, OSError), match=r"planted|no file|symbolic"):
+        read_undo(undo)
+
+
+def test_r218_the_lock_is_no_link_to_a_file_elsewhere(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / ".worksgate-keys-a.lock").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic"), RunState(tmp_path, "a").locked():
+        pass
+    assert not elsewhere.exists()

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worksgate.administration.errors import Refused
-from worksgate.administration.external_keys.undo import write_whole
+from worksgate.administration.external_keys.undo import open_own, write_whole
+
+_LONGEST = 16_384
+"""Characters of a state file; it has one path."""
 
 
 class RunState:
@@ -25,10 +28,13 @@ class RunState:
     def unfinished(self) -> Path | None:
         """The undo file of a run that has begun and not ended. Raises Refused, or OSError."""
         try:
-            return Path(json.loads(self._file.read_text("utf-8"))["undo"])
+            with open_own(self._file) as stream:
+                return Path(json.loads(stream.read(_LONGEST))["undo"])
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            if isinstance(error, Refused):
+                raise
             raise Refused(
                 f"{self._file} is damaged: look for the last undo file beside it, then delete it"
             ) from None
@@ -47,7 +53,8 @@ class RunState:
 
         Raises Refused.
         """
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self._lock, flags, 0o600)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

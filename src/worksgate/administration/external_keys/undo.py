@@ -7,12 +7,13 @@ external keys and accounts in it, no secrets, and is readable by its owner only.
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from worksgate.administration.errors import Refused
 from worksgate.administration.external_keys.plan import KeyChange
@@ -46,13 +47,39 @@ def write_undo(file: Path, client_id: str, at: float, changes: Sequence[KeyChang
 
 
 def read_undo(file: Path) -> UndoFile:
-    """Read one. Raises Refused for whatever is no whole undo file, or OSError."""
-    with file.open(encoding="utf-8", errors="strict") as stream:
+    """Read one. Raises Refused for whatever is no whole undo file of one's own, or OSError."""
+    with open_own(file) as stream:
         try:
             return _read(file, _documents(stream))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             problem = str(error) if isinstance(error, Refused) else "it is not one, or is damaged"
             raise Refused(f"{file} cannot be used as an undo file: {problem}") from None
+
+
+def open_own(file: Path) -> TextIO:
+    """Open a file that says what to write at LINE WORKS: nobody else may have written it.
+
+    A planted one would give the account of anybody there to whoever planted it. Raises Refused for
+    a file of another user, one that others can write, or what is no file; or OSError.
+    """
+    # Without O_NONBLOCK a named pipe would keep the command waiting.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check_own(file, os.fstat(descriptor))
+        return os.fdopen(descriptor, encoding="utf-8", errors="strict")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _check_own(file: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise Refused(f"{file} is no file")
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
+        raise Refused(
+            f"{file} is of another user, or can be written by others, who could have planted it: "
+            "it is not used"
+        )
 
 
 def write_whole(file: Path, lines: Iterable[str]) -> None:
