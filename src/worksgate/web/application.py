@@ -28,7 +28,7 @@ from worksgate.settings.options import Settings
 from worksgate.store import StoreUnavailable
 from worksgate.web.body import Disconnected
 from worksgate.web.calls.endpoints import RETRY_AFTER, error_body
-from worksgate.web.calls.recording import RecordingWatch, Tap, is_tapped
+from worksgate.web.calls.recording_watch import RecordingWatch, is_tapped
 from worksgate.web.crashes import report
 from worksgate.web.foreign_servers import adapted, is_foreign
 from worksgate.web.headers import kept_headers, page_headers
@@ -43,6 +43,7 @@ from worksgate.web.view import Unchanging, View, origin_of
 
 if TYPE_CHECKING:
     from worksgate.observability.prometheus import Watch  # its library is imported where used
+    from worksgate.web.calls.recording import Tap
 
 CLIENTS_TIMEOUT = 0.2
 """Seconds that a page waits for the clients before it begins."""
@@ -79,7 +80,7 @@ class Application:
         self._lock = asyncio.Lock()
         self._page_admission = PageAdmission()
         self._running: _Running | None = None
-        self._tap: Tap | None = None
+        self._tap: Tap | None = None  # while somebody records
         self._recording: asyncio.Task[None] | None = None
         self._opening: AbstractAsyncContextManager[Installation] | None = None
 
@@ -130,7 +131,7 @@ class Application:
             if opening is not None:
                 await opening.__aexit__(None, None, None)
 
-    def _switch_tap(self, tap: Tap | None) -> None:
+    def _switch_tap(self, tap: "Tap | None") -> None:
         self._tap = tap
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,7 +19,8 @@ from worksgate.conformance.recording import collector, worker_link
 from worksgate.conformance.recording.abstraction import abstracted
 from worksgate.conformance.recording.collector import CannotRecord, check_free, listening
 from worksgate.conformance.recording.file import Limits, Recording
-from worksgate.conformance.recording.worker_link import Untrusted, WorkerLink, identity_of
+from worksgate.conformance.recording.rendezvous import Untrusted, identity_of
+from worksgate.conformance.recording.worker_link import WorkerLink
 
 
 @dataclass

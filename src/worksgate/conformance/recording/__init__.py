@@ -13,6 +13,7 @@ Recording:
     abstraction     from what was observed to what is kept
     calls           what is kept of a call, and its line in the file
     file            the file: written within bounds, read without trust
+    rendezvous      the socket at which the processes of the server find who records
     worker_link     sends what a process of the server observes, from a thread
     collector       receives it from all processes and writes the file
 

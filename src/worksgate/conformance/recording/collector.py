@@ -23,7 +23,7 @@ from worksgate.conformance.recording.file import (
     RecordingWriter,
 )
 from worksgate.conformance.recording.keyed_hash import KEY_BYTES
-from worksgate.conformance.recording.worker_link import check_peer, identity_of
+from worksgate.conformance.recording.rendezvous import check_peer, identity_of
 
 PATH_LIMIT: Final = 107
 """Bytes of the path of a socket, on Linux."""

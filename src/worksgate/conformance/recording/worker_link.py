@@ -10,11 +10,8 @@ process.
 """
 
 import json
-import os
 import select
 import socket
-import stat
-import struct
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +23,7 @@ from worksgate.conformance.recording.abstraction import abstracted
 from worksgate.conformance.recording.calls import Call
 from worksgate.conformance.recording.keyed_hash import KeyedHash
 from worksgate.conformance.recording.observed import Observed
+from worksgate.conformance.recording.rendezvous import check_peer
 
 QUEUE_LIMIT: Final = 1_000
 """Observed calls that wait; each is at most 64 KiB."""
@@ -33,10 +31,6 @@ _AT_ONCE: Final = 100
 _HELLO_LIMIT: Final = 4096
 _TIMEOUT: Final = 2.0
 _PAUSE: Final = 0.1
-
-
-class Untrusted(Exception):
-    """Another user listens at the socket; a sentence for the log."""
 
 
 class WorkerLink:
@@ -152,33 +146,6 @@ class WorkerLink:
         except Empty:
             pass
         return found
-
-
-Identity = tuple[int, int]
-
-
-def identity_of(path: Path) -> Identity | None:
-    """What tells this socket from a later one at the same path; None if there is none.
-
-    A symbolic link to a socket is none.
-    """
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return (found.st_ino, found.st_ctime_ns) if stat.S_ISSOCK(found.st_mode) else None
-
-
-def check_peer(connection: socket.socket, path: Path) -> None:
-    """Raise Untrusted unless this user or root is at the other end."""
-    if hasattr(socket, "SO_PEERCRED"):
-        size = struct.calcsize("3i")
-        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        owner = struct.unpack("3i", found)[1]
-    else:
-        owner = path.lstat().st_uid
-    if owner not in (0, os.geteuid()):
-        raise Untrusted("another user listens at the socket for recordings")
 
 
 def _hello(connection: socket.socket) -> tuple[float, float, KeyedHash]:

@@ -1,36 +1,22 @@
 """Taps the calls of LINE WORKS while ``worksgate record`` runs.
 
-As long as nobody records, the application looks up one attribute per request. While somebody does,
-a request of LINE WORKS, or for the sign-in page, is passed through here: what goes by is noted and
-handed to a thread (``conformance.recording.worker_link``). Pages of the account and the console are
-never looked at, nor is what people type into the sign-in page.
+A request of LINE WORKS, or for the sign-in page, is passed through here then: what goes by is noted
+and handed to a thread (``conformance.recording.worker_link``). Pages of the account and the console
+are never looked at, nor is what people type into the sign-in page.
 """
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worksgate.conformance.recording.observed import BODY_LIMIT, Headers, Kind, Observed
-from worksgate.conformance.recording.worker_link import (
-    Identity,
-    WorkerLink,
-    identity_of,
-)
+from worksgate.conformance.recording.worker_link import WorkerLink
 from worksgate.server.single_write import WHOLE_ANSWER, WRITE, WriteAnswer
 from worksgate.settings.options import Settings
-from worksgate.web.crashes import describe
-
-_log = structlog.get_logger("worksgate.web")
-
-POLL_INTERVAL: Final = 0.5
-"""Seconds between two looks for the socket: one ``lstat``."""
-TAPPED: Final = "worksgate.web.calls.recording"
+from worksgate.web.calls.recording_watch import TAPPED
 
 Place = tuple[Kind, str]
 """What is called, and what follows its path."""
@@ -79,11 +65,6 @@ class Tap:
             is_request = below in ("", "/") and method in ("GET", "HEAD")
             return (Kind.LOGIN, "") if is_request else (Kind.SIGN_IN, "")
         return None if kind is Kind.LOGOUT and below else (kind, below)
-
-
-def is_tapped(scope: Scope) -> bool:
-    """Whether a request has been through the tap."""
-    return TAPPED in scope
 
 
 class _Passing:
@@ -171,54 +152,3 @@ def _headers_of(head: bytes) -> Headers:
 def _has_code(headers: Headers) -> bool:
     location = dict(headers).get(b"location", b"")
     return b"?code=" in location or b"&code=" in location
-
-
-class RecordingWatch:
-    """Turns the tap on while somebody records on this machine.
-
-    ``switch`` gets the tap at the beginning of a recording, and None at its end; it is called in
-    a thread.
-    """
-
-    def __init__(self, settings: Settings, switch: Callable[[Tap | None], None]) -> None:
-        self._settings = settings
-        self._path = settings.recording_socket
-        self._switch = switch
-        self._link: WorkerLink | None = None
-        self._tried: Identity = (0, 0)
-
-    async def run(self) -> None:
-        """Look twice a second, until cancelled."""
-        try:
-            while self._path is not None:
-                self._look(self._path)
-                await asyncio.sleep(POLL_INTERVAL)
-        finally:
-            if self._link is not None:
-                await asyncio.to_thread(self._link.close)
-
-    def _look(self, path: Path) -> None:
-        """Connect to a command that has begun to record, or again to one that was too slow."""
-        link = self._link
-        if link is not None and not link.has_ended:
-            return
-        found = identity_of(path)
-        if found is None:
-            self._link = None
-        elif found != self._tried:
-            self._tried = found
-            self._link = WorkerLink(path, self._turn_on, self._turn_off, _report)
-        elif link is not None and not link.is_refused:
-            self._link = WorkerLink(path, self._turn_on, self._turn_off, _report, link.lost)
-
-    def _turn_on(self, link: WorkerLink) -> None:
-        self._switch(Tap(self._settings, link))
-        _log.info("recording.begun")
-
-    def _turn_off(self) -> None:
-        self._switch(None)
-        _log.info("recording.ended")
-
-
-def _report(error: Exception) -> None:
-    _log.error("recording.failed", **describe(error))

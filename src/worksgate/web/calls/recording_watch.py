@@ -1,0 +1,95 @@
+"""Looks whether somebody records the calls of LINE WORKS, and turns the tap on and off.
+
+As long as nobody does, the application looks up one attribute per request, and nothing of all that
+recording takes is imported.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from starlette.types import Scope
+
+from worksgate.conformance.recording.rendezvous import Identity, identity_of
+from worksgate.settings.options import Settings
+from worksgate.web.crashes import describe
+
+if TYPE_CHECKING:
+    from worksgate.conformance.recording.worker_link import WorkerLink
+    from worksgate.web.calls.recording import Tap
+
+_log = structlog.get_logger("worksgate.web")
+
+POLL_INTERVAL: Final = 0.5
+"""Seconds between two looks for the socket: one ``lstat``."""
+TAPPED: Final = "worksgate.web.calls.recording"
+
+
+def is_tapped(scope: Scope) -> bool:
+    """Whether a request has been through the tap."""
+    return TAPPED in scope
+
+
+class RecordingWatch:
+    """Turns the tap on while somebody records on this machine.
+
+    ``switch`` gets the tap at the beginning of a recording, and None at its end; it is called in
+    a thread.
+    """
+
+    def __init__(self, settings: Settings, switch: Callable[["Tap | None"], None]) -> None:
+        self._settings = settings
+        self._path = settings.recording_socket
+        self._switch = switch
+        self._link: WorkerLink | None = None
+        self._tried: Identity = (0, 0)
+        self._is_over = False
+
+    async def run(self) -> None:
+        """Look twice a second, until cancelled."""
+        try:
+            while self._path is not None:
+                await self._look(self._path)
+                await asyncio.sleep(POLL_INTERVAL)
+        finally:
+            self._is_over = True
+            if self._link is not None:
+                await asyncio.to_thread(self._link.close)
+
+    async def _look(self, path: Path) -> None:
+        """Connect to a command that has begun to record, or again to one that was too slow."""
+        link = self._link
+        if link is not None and not link.has_ended:
+            return
+        found = identity_of(path)
+        if found is None:
+            self._link = None
+        elif found != self._tried:
+            self._tried = found
+            await asyncio.to_thread(self._connect, path, 0)
+        elif link is not None and not link.is_refused:
+            await asyncio.to_thread(self._connect, path, link.lost)
+
+    def _connect(self, path: Path, dropped: int) -> None:
+        """In a thread, since what recording takes is imported here."""
+        from worksgate.conformance.recording.worker_link import WorkerLink
+
+        self._link = link = WorkerLink(path, self._turn_on, self._turn_off, _report, dropped)
+        if self._is_over:
+            link.close()
+
+    def _turn_on(self, link: "WorkerLink") -> None:
+        from worksgate.web.calls.recording import Tap
+
+        self._switch(Tap(self._settings, link))
+        _log.info("recording.begun")
+
+    def _turn_off(self) -> None:
+        self._switch(None)
+        _log.info("recording.ended")
+
+
+def _report(error: Exception) -> None:
+    _log.error("recording.failed", **describe(error))
