@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -101,3 +102,14 @@ def test_a_file_takes_the_time_of_its_length() -> None:
         list(records('"' + 'a""' * 200_000, ","))
     with pytest.raises(NotCsv):
         list(records('x"' + '""' * 200_000 + "a", ","))
+
+
+def test_a_header_without_an_end_takes_little_memory() -> None:
+    text = 'a"b' * 300_000
+    tracemalloc.start()
+    try:
+        assert delimiter_of(text) == ","
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < len(text)

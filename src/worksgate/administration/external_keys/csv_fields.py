@@ -111,7 +111,9 @@ def _not_csv(text: str, start: int, delimiter: str) -> NotCsv:
 
 
 def _first_record(text: str) -> str:
-    first = re.match(rf'[\r\n]*((?:{_QUOTED}|[^"\r\n]|")*)', text)
+    """The first record, or its beginning: one that is longer is no header."""
+    text = text[:LONGEST]
+    first = re.match(rf'[\r\n]*+((?:{_QUOTED}|[^"\r\n]++|")*+)', text)
     return first[1] if first else ""
 
 
