@@ -1,14 +1,21 @@
 """What scripts add to the console, in a real Chromium, and that nothing hangs on them."""
 
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 from tests.browser.authenticators import virtual_authenticator
+from tests.browser.servers import serving
 from tests.browser.test_console import PASSWORD, RealConsole, real_console
 from tests.browser.windows import OpenWindow, Window, overflow, violations
 
@@ -18,8 +25,10 @@ from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.database.leases import JOBS, Turn
 from worksgate.directory.administrators import AdministratorAccount
+from worksgate.directory.change_log import Author
 from worksgate.directory.jobs import JobKind
-from worksgate.sources import Person
+from worksgate.provider.sources import SourcesInUse
+from worksgate.sources import AuthorizationRedirect, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -307,3 +316,63 @@ async def test_r192_without_javascript_all_four_are_pages(
     before = int(await tab.locator(".wall .n").inner_text())
     await came_in(console, "emma.adams@example.com")
     await expect(tab.locator(".wall .n")).to_have_text(str(before + 1))
+
+
+async def test_r191_a_browser_comes_back_from_another_site_with_its_cookies(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    people = console.administration.people._directory.people
+    person = Person(subject_id="entra:mei", username="mei", name="Mei")
+    now = time.time()
+    await people.remember("entra", person, now)
+    event = AuditEvent(event=Event.USER_CHANGED, at=now, subject_id=person.subject_id)
+    await people.set_role(person.subject_id, Role.ADMIN.value, event, Author("test", now))
+    inside = await console.application.start()
+    opened = inside.sign_in._sources
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    provider = Elsewhere(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+    async def with_provider(names: frozenset[str]) -> SourcesInUse:
+        return replace(await opened(names), redirects={provider.name: provider})
+
+    inside.sign_in._sources = with_provider
+    try:
+        async with serving(Starlette(routes=[Route("/", provider.sign_in)]), listener):
+            for java_script in (True, False):
+                options = {"locale": "en-US", "reduced_motion": "reduce"}
+                window = await open_window(java_script_enabled=java_script, **options)
+                tab = window.tab
+                await tab.goto(f"{console.url}/sign-in")
+                await tab.get_by_role("button", name="Sign in with Elsewhere").click()
+                # Mei has no app: only a browser with all of its cookies is told so.
+                await expect(tab.get_by_role("alert")).to_contain_text("authenticator app")
+    finally:
+        inside.sign_in._sources = opened
+
+
+@dataclass
+class Elsewhere:
+    """A provider on another site, which signs Mei in without a question."""
+
+    url: str
+    name: str = "entra"
+    label: str = "Elsewhere"
+
+    async def sign_in(self, request: Request) -> Response:
+        return RedirectResponse(f"{request.query_params['back']}?state=s&code=mei")
+
+    async def begin(
+        self, return_url: str, login_hint: str | None = None, *, reauthenticate: bool = False
+    ) -> AuthorizationRedirect:
+        return AuthorizationRedirect(url=f"{self.url}/?back={return_url}", state="s", kept="kept")
+
+    async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
+        assert (kept, query["code"]) == ("kept", "mei")
+        return Person(subject_id="entra:mei", username="mei", name="Mei")
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        return last_seen
+
+    async def logout_url(self, return_url: str) -> str | None:
+        return None

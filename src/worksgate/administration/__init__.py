@@ -16,6 +16,7 @@
     first_owner     the one-time link with which the first owner begins
     console_sign_in  administrators' sign-ins to the console, and their sessions
     console_passkeys  their passkeys, which are for the console only
+    console_providers  their sign-ins at another provider
     audit_log       the audit log, as an administrator reads it
     sign_in_trace   why somebody cannot get in, in sentences
     set_up          the set-up wizard, up to the first sign-in

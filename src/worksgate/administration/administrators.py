@@ -20,7 +20,6 @@ from worksgate.directory.database import Directory
 from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
 from worksgate.settings.options import Settings
-from worksgate.settings.sources import OidcSettings
 from worksgate.settings.sources.common import BUILT_IN
 
 
@@ -128,14 +127,11 @@ class AdministratorAdministration:
             raise Forbidden("nobody can change their own role; ask another owner")
 
     def _check_signs_in_here(self, remembered: RememberedPerson) -> None:
-        """Raise Refused for somebody whose source takes no password."""
+        """Raise Refused for somebody whose source is not there any more."""
         sources = {each.name: each for each in self._settings.all_sources}
         source = sources.get(remembered.source)
-        if source is None or isinstance(source, OidcSettings):
-            raise Refused(
-                f"{remembered.person.username} signs in with {remembered.source}, which opens no "
-                "console: give the role to somebody with a password here or in LDAP"
-            )
+        if source is None:
+            raise Refused(f"there is no source {remembered.source} any more")
 
 
 async def check_owner_stays(

@@ -9,7 +9,7 @@ while a session is used (R-191).
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -21,6 +21,7 @@ from worksgate.administration.console_passkeys import (
     ConsolePasskeys,
     StaleChallenge,
 )
+from worksgate.administration.console_providers import ConsoleProviders, NotSentThere, SentThere
 from worksgate.administration.roles import Role, role_named
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.credentials.derived_keys import derived_key
@@ -36,7 +37,7 @@ from worksgate.provider.sign_in.transaction import TransactionSigner
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
-from worksgate.sources import PersonDisabled, SourceUnavailable
+from worksgate.sources import PersonDisabled, RedirectSource, RefusedUpstream, SourceUnavailable
 from worksgate.store import Store
 
 IDLE: Final = 1_800.0
@@ -54,7 +55,7 @@ SESSIONS: Final = 10
 
 
 SourcesOf = Callable[[frozenset[str]], Awaitable[SourcesInUse]]
-"""Gives the built-in directory, and those of the named sources that take passwords.
+"""Gives the built-in directory, and the named sources.
 
 Others are not asked: what is down must not keep anybody out, nor see a password, unless an
 administrator is there."""
@@ -110,6 +111,10 @@ class WrongPassword(Exception):
     """No such administrator, or not their password."""
 
 
+class NoAdministrator(Exception):
+    """Another provider has signed in nobody with a role here."""
+
+
 class NoSecondFactor(Exception):
     """They must first set up a second factor, or a lasting password, at their own account page."""
 
@@ -139,6 +144,7 @@ class ConsoleSignIn:
         factors: Factors,
         audit: AuditLog,
         strangers: StrangerRecords,
+        address: str,
         store: Store,
         signing_key: bytes,
         clock: Callable[[], float],
@@ -151,6 +157,7 @@ class ConsoleSignIn:
         self._audit = audit
         self._strangers = strangers
         self._clock = clock
+        self._providers = ConsoleProviders(address, signing_key, store, clock)
         self.passkeys = ConsolePasskeys(factors, Challenges(signing_key, store, clock), clock)
         self._signer = TransactionSigner(signing_key)
         self._steps = URLSafeSerializer(
@@ -166,6 +173,46 @@ class ConsoleSignIn:
         after a wrong password, whatever theirs is.
         """
         account = await self._administrator(username, password, browser)
+        return await self._first_step(account, username, browser)
+
+    async def providers(self) -> list[RedirectSource]:
+        """Other providers with which an administrator signs in."""
+        sources = await self._sources(await self._rows.sources())
+        return list(sources.redirects.values())
+
+    async def begin_at_provider(self, name: str, browser: ConsoleBrowser) -> SentThere:
+        """Send a browser to another provider. Raises NoAdministrator or SourceUnavailable."""
+        sources = await self._sources(await self._rows.sources())
+        source = sources.redirects.get(name)
+        if source is None:
+            raise NoAdministrator
+        return await self._providers.begin(source, browser.secret)
+
+    async def finish_at_provider(
+        self, kept: str, query: Mapping[str, str], browser: ConsoleBrowser
+    ) -> str:
+        """The first step by another provider; returns what the second one needs.
+
+        Raises NoAdministrator, NoSecondFactor, SignInOver or SourceUnavailable.
+        """
+        sources = await self._sources(await self._rows.sources())
+        try:
+            person = await self._providers.finish(sources.redirects, kept, query, browser.secret)
+        except NotSentThere:
+            raise SignInOver from None
+        except (RefusedUpstream, PersonDisabled) as refusal:
+            self._refused(browser, "", f"another provider: {str(refusal)[:200]}")
+            raise NoAdministrator from None
+        account = await self._with_role(person.subject_id)
+        if account is None:
+            self._refused(browser, person.username, "another provider: no administrator")
+            raise NoAdministrator
+        return await self._first_step(account, account.username, browser)
+
+    async def _first_step(
+        self, account: AdministratorAccount, username: str, browser: ConsoleBrowser
+    ) -> str:
+        """What the second step needs, if they have one. Raises NoSecondFactor."""
         if account.must_change_password:
             self._record(Event.CONSOLE_REFUSED, browser, username, "the password is temporary")
             raise NoSecondFactor

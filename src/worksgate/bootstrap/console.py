@@ -190,6 +190,7 @@ def _open_sign_in(
         factors=factors,
         audit=base.audit,
         strangers=strangers,
+        address=settings.console_address,
         store=base.store,
         signing_key=key,
         clock=base.clock,
@@ -210,7 +211,7 @@ def _built_in(base: _Base) -> DirectorySource:
 async def _sources_of_administrators(
     built_in: DirectorySource, parts: SignInPartsOnDemand, names: frozenset[str]
 ) -> SourcesInUse:
-    """The built-in directory, which is asked first, and the named sources with passwords.
+    """The built-in directory, which is asked first, and the named sources.
 
     Each is asked for every name: a domain that one of them owns keeps no owner out.
     """
@@ -227,7 +228,8 @@ async def _sources_of_administrators(
         for name, source in opened.passwords.items()
         if name in names and name != BUILT_IN
     }
-    return replace(opened, passwords=passwords, redirects={}, domains={}, changer=None)
+    redirects = {name: source for name, source in opened.redirects.items() if name in names}
+    return replace(opened, passwords=passwords, redirects=redirects, domains={}, changer=None)
 
 
 def _administrations(base: _Base, parts: SignInPartsOnDemand) -> Callable[[Actor], Administration]:

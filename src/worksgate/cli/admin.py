@@ -83,8 +83,8 @@ def set_role(
     """Give a person a role, or none.
 
     They sign in to the console with their password and their authenticator app, which they set up
-    at their own account page. Their sessions in the console end. People of LDAP or of a function
-    are known here from their first sign-in; people of an OpenID provider cannot have a role.
+    at their own account page. Their sessions in the console end. People of other sources are known
+    here from their first sign-in.
     """
     from worksgate.administration.roles import Role
 

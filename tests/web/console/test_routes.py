@@ -116,6 +116,8 @@ ALLOWED = {
 PUBLIC = {
     *(("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-in/code")),
     ("POST", "/sign-in/passkey"),
+    ("POST", "/sign-in/provider"),
+    ("GET", "/sign-in/return"),
     *(("GET", "/first"), ("POST", "/first")),
 }
 PROVED = {

@@ -21,6 +21,7 @@ the server and works without JavaScript.
 
     access          signing in and out, the first link, one's own sessions, step-up
     passkeys        signing in with a passkey, and one's own
+    providers       signing in by another provider
     today           what needs attention, and the field that finds everything
     people          the list of people; one person, and what helps them
     bulk            many people at once, and the jobs that carry that out

@@ -53,7 +53,7 @@ async def check_password(visit: Visit) -> Response:
         except HashingBusy:
             problem, status = "busy", 503
         else:
-            return await _code_page(visit, step)
+            return await code_page(visit, step)
     return await sign_in_page(visit, status, username=username, problem=problem)
 
 
@@ -62,7 +62,7 @@ async def check_code(visit: Visit) -> Response:
     step, is_recovery = visit.form.get("step", ""), "recovery" in visit.form
     typed = visit.form.get("recovery_code" if is_recovery else "code", "")
     if visit.form.get("switch"):
-        return await _code_page(visit, step, is_recovery=not is_recovery)
+        return await code_page(visit, step, is_recovery=not is_recovery)
     try:
         session = await visit.console.sign_in.check_code(
             step, typed, visit.browser, is_recovery=is_recovery
@@ -71,7 +71,7 @@ async def check_code(visit: Visit) -> Response:
         return await sign_in_page(visit, 401, problem="over")
     except (WrongCode, TooManyAttempts) as refusal:
         is_late = isinstance(refusal, TooManyAttempts)
-        return await _code_page(
+        return await code_page(
             visit,
             step,
             429 if is_late else 401,
@@ -86,13 +86,21 @@ async def sign_in_page(
 ) -> Response:
     """The form for name and password, and the button for a passkey."""
     question = await visit.console.sign_in.passkeys.ask_anybody(visit.browser.secret)
-    page = visit.page("sign_in.html", status, username=username, problem=problem, question=question)
+    page = visit.page(
+        "sign_in.html",
+        status,
+        username=username,
+        problem=problem,
+        question=question,
+        providers=await visit.console.sign_in.providers(),
+    )
     return _with_step(visit, page)
 
 
-async def _code_page(
+async def code_page(
     visit: Visit, step: str, status: int = 200, *, problem: str = "", is_recovery: bool = False
 ) -> Response:
+    """The form for the second step."""
     question = await visit.console.sign_in.passkeys.ask_anybody(visit.browser.secret)
     return visit.page(
         "code.html",

@@ -3,6 +3,7 @@
 session   identifies a session; until the browser is closed
 step      binds the two steps of a sign-in to one browser
 device    the ID of an earlier sign-in, signed for one account, as at people's sign-ins (R-79)
+provider  what is kept, encrypted, until somebody comes back from another provider
 """
 
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from worksgate.web.cookies import DEVICE_LIFETIME, device_in, named_secrets
 SESSION = "__Host-wg_console"
 STEP = "__Host-wg_console_step"
 DEVICE = "__Host-wg_console_device"
+PROVIDER = "__Host-wg_console_provider"
 
 
 def read(scope: Scope) -> tuple[str | None, str | None]:

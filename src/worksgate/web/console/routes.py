@@ -11,6 +11,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from worksgate.administration.console_providers import RETURN_PATH
 from worksgate.administration.first_owner import LINK_PATH
 from worksgate.administration.going_live.members_file import MOST_BYTES
 from worksgate.administration.roles import Verb
@@ -29,6 +30,7 @@ from worksgate.web.console import (
     passkeys,
     people,
     plan,
+    providers,
     rehearsal,
     rules,
     sign_ins,
@@ -72,6 +74,8 @@ ROUTES: Final = (
     Route("POST", "/sign-in", None, access.check_password),
     Route("POST", "/sign-in/code", None, access.check_code),
     Route("POST", "/sign-in/passkey", None, passkeys.sign_in),
+    Route("POST", "/sign-in/provider", None, providers.leave),
+    Route("GET", RETURN_PATH, None, providers.come_back),
     Route("GET", LINK_PATH, None, access.show_first),
     Route("POST", LINK_PATH, None, access.make_first),
     Route("POST", "/sign-out", Verb.ACCOUNT, access.sign_out),
