@@ -42,6 +42,7 @@ from worksgate.web.sign_in.responses import SignInPages
 from worksgate.web.view import Unchanging, View, origin_of
 
 if TYPE_CHECKING:
+    from worksgate.conformance.recording.worker_link import WorkerLink
     from worksgate.observability.prometheus import Watch  # its library is imported where used
     from worksgate.web.calls.recording import Tap
 
@@ -114,7 +115,8 @@ class Application:
                     self._watch = Watch()
                 if self._watch is not None:
                     await self._watch.attach(installation.figures, self.operations)
-                watch = RecordingWatch(self._settings, self._switch_tap)
+                socket = self._settings.recording_socket
+                watch = RecordingWatch(socket, self._turn_tap_on, self._turn_tap_off)
                 self._recording = asyncio.create_task(watch.run())
 
     async def close(self) -> None:
@@ -131,8 +133,13 @@ class Application:
             if opening is not None:
                 await opening.__aexit__(None, None, None)
 
-    def _switch_tap(self, tap: "Tap | None") -> None:
-        self._tap = tap
+    def _turn_tap_on(self, link: "WorkerLink") -> None:
+        from worksgate.web.calls.recording import Tap  # only while somebody records
+
+        self._tap = Tap(self._settings, link)
+
+    def _turn_tap_off(self) -> None:
+        self._tap = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._tap is not None and scope["type"] == "http" and not is_tapped(scope):

@@ -13,12 +13,10 @@ import structlog
 from starlette.types import Scope
 
 from worksgate.conformance.recording.rendezvous import Identity, identity_of
-from worksgate.settings.options import Settings
 from worksgate.web.crashes import describe
 
 if TYPE_CHECKING:
     from worksgate.conformance.recording.worker_link import WorkerLink
-    from worksgate.web.calls.recording import Tap
 
 _log = structlog.get_logger("worksgate.web")
 
@@ -35,14 +33,19 @@ def is_tapped(scope: Scope) -> bool:
 class RecordingWatch:
     """Turns the tap on while somebody records on this machine.
 
-    ``switch`` gets the tap at the beginning of a recording, and None at its end; it is called in
-    a thread.
+    ``turn_on`` is called with what takes the calls at the beginning of a recording, ``turn_off`` at
+    its end; both in a thread.
     """
 
-    def __init__(self, settings: Settings, switch: Callable[["Tap | None"], None]) -> None:
-        self._settings = settings
-        self._path = settings.recording_socket
-        self._switch = switch
+    def __init__(
+        self,
+        path: Path | None,
+        turn_on: Callable[["WorkerLink"], None],
+        turn_off: Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._on = turn_on
+        self._off = turn_off
         self._link: WorkerLink | None = None
         self._tried: Identity = (0, 0)
         self._is_over = False
@@ -81,13 +84,11 @@ class RecordingWatch:
             link.close()
 
     def _turn_on(self, link: "WorkerLink") -> None:
-        from worksgate.web.calls.recording import Tap
-
-        self._switch(Tap(self._settings, link))
+        self._on(link)
         _log.info("recording.begun")
 
     def _turn_off(self) -> None:
-        self._switch(None)
+        self._off()
         _log.info("recording.ended")
 
 
