@@ -1,8 +1,10 @@
 """A process of the server and the command that records: who is trusted, and who never waits."""
 
 import os
+import shutil
 import socket
 import struct
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -153,3 +155,32 @@ def test_a_path_that_is_too_long_for_a_socket_is_refused(tmp_path: Path) -> None
     with pytest.raises(CannotRecord, match="recording_directory"):
         check_free(tmp_path / ("x" * 120))
     assert collector.PATH_LIMIT < 108
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root records for another user")
+def test_r222_root_makes_the_socket_as_the_owner_of_its_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file that is given away by its name may have become another one."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # one that another user can reach
+    monkeypatch.setattr(os, "chown", None)
+    try:
+        os.lchown(folder, 4242, 4242)
+        with listening(folder / "socket"):
+            found = (folder / "socket").lstat()
+            assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4242, 4242, 0o600)
+            assert (os.geteuid(), os.getegid()) == (0, os.getgid())
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_r222_a_recording_of_another_user_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Untrusted("another user listens")
+
+    with listening(tmp_path / "socket"):
+        monkeypatch.setattr(collector, "check_peer", refuse)
+        with pytest.raises(CannotRecord, match="already"):
+            check_free(tmp_path / "socket")

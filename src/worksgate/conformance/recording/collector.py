@@ -23,7 +23,7 @@ from worksgate.conformance.recording.file import (
     RecordingWriter,
 )
 from worksgate.conformance.recording.keyed_hash import KEY_BYTES
-from worksgate.conformance.recording.rendezvous import check_peer, identity_of
+from worksgate.conformance.recording.rendezvous import Untrusted, check_peer, identity_of
 
 PATH_LIMIT: Final = 107
 """Bytes of the path of a socket, on Linux."""
@@ -162,11 +162,11 @@ def listening(path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as listener:
         before = os.umask(0o177)
         try:
-            listener.bind(str(fresh))
+            with _as_owner_of(path.parent):
+                listener.bind(str(fresh))
         finally:
             os.umask(before)
         try:
-            _give_to_owner_of_folder(fresh)
             listener.listen()
             fresh.rename(path)  # whoever finds it is answered
             yield listener
@@ -175,11 +175,27 @@ def listening(path: Path) -> Iterator[socket.socket]:
             path.unlink(missing_ok=True)
 
 
-def _give_to_owner_of_folder(path: Path) -> None:
-    """Root may record for a server that runs as another user."""
-    if os.geteuid() == 0:
-        folder = path.parent.stat()
-        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+@contextmanager
+def _as_owner_of(folder: Path) -> Iterator[None]:
+    """Act as the owner of a folder if this is root, who may record for a server of another user.
+
+    The socket is theirs from the beginning: root gives nothing away by its name, which the owner of
+    the folder could have made that of another file meanwhile.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    owner = folder.stat()
+    group = os.getegid()
+    os.setegid(owner.st_gid)
+    try:
+        os.seteuid(owner.st_uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+    finally:
+        os.setegid(group)
 
 
 def _is_answered(path: Path) -> bool:
@@ -189,5 +205,7 @@ def _is_answered(path: Path) -> bool:
             connection.connect(str(path))
             check_peer(connection, path)
             return bool(connection.recv(1))
+        except Untrusted:
+            return True  # another user records for the same folder
         except OSError:
             return False
