@@ -203,7 +203,8 @@ class _Speaker:
     async def _read(self, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):
             while data := await reader.read(65_536):
-                self._received += data
+                if len(self._received) <= ANSWER_SIZE_LIMIT:  # a server may send without an end
+                    self._received += data
                 self._arrived.set()
         self.is_closed = True
         self._arrived.set()
@@ -230,6 +231,9 @@ class _Speaker:
 
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r?\n")
+_LENGTH = re.compile(r"[0-9]{1,12}")
+_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,12})[ \t]*")
+"""A size has no sign: with a negative one a server would be read in a circle."""
 
 
 def read_answer(received: bytes, *, is_closed: bool) -> tuple[Answer, int] | None:
@@ -265,7 +269,7 @@ def _body(
     if "chunked" in headers.get("transfer-encoding", "").lower():
         return _chunked(data)
     length = headers.get("content-length", "")
-    if length.isdecimal():
+    if _LENGTH.fullmatch(length):
         return (data[: int(length)], int(length)) if len(data) >= int(length) else None
     return (data, len(data)) if is_closed else None
 
@@ -273,11 +277,10 @@ def _body(
 def _chunked(data: bytes) -> tuple[bytes, int] | None:
     body, at = b"", 0
     while (line := data.find(b"\r\n", at)) >= 0:
-        try:
-            size = int(data[at:line].partition(b";")[0], 16)
-        except ValueError:
+        found = _CHUNK.fullmatch(data[at:line].partition(b";")[0])
+        if found is None:
             return None
-        at = line + 2
+        size, at = int(found[1], 16), line + 2
         if size == 0:
             end = data.find(b"\r\n", at)  # without trailers, which no JSON answer has
             return None if end < 0 else (body, end + 2)
