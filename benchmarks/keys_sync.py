@@ -19,16 +19,18 @@ from typing import Any
 from worksgate.administration.actor import Actor
 from worksgate.administration.external_keys.sync import KeySync
 from worksgate.administration.line_works_api import Access
-from worksgate.database.migrations import migrate
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
+from worksgate.doctor.key_holders import key_holders
 from worksgate.line_works_api.app import ApiApp
 from worksgate.line_works_api.calling import Timing
 from worksgate.line_works_api.directory_api import DirectoryApi
 from worksgate.line_works_api.hosts import Hosts
 from worksgate.line_works_api.pacing import Pace
 from worksgate.oauth.model import Client
+from worksgate.settings.options import Settings
 
+CLIENT = Client(client_id="tenant", name="Tenant")
 UNLIMITED = 100_000_000
 
 
@@ -73,7 +75,14 @@ def serve(people: int, told: Connection) -> None:
         asyncio.run(server.serve(sockets=[listener]))
 
 
-async def employ(directory: Directory, people: int) -> None:
+async def employ(database_url: str, people: int) -> None:
+    """The company, in a process of its own: what that takes is not measured."""
+    from worksgate.database.migrations import migrate
+
+    await migrate(database_url)
+    directory = Directory.open(database_url)
+    async with directory.changing() as transaction:
+        await transaction.add_client(CLIENT)
     for first in range(0, people, 5_000):
         accounts = [
             Account(
@@ -89,26 +98,30 @@ async def employ(directory: Directory, people: int) -> None:
         ]
         async with directory.changing() as transaction:
             await transaction.add_accounts(accounts)
+    await directory.close()
 
 
-async def sync(line_works: dict[str, Any], people: int, folder: Path) -> None:
-    url = f"sqlite:///{folder / 'worksgate.db'}"
-    await migrate(url)
-    directory = Directory.open(url)
+def prepare(database_url: str, people: int) -> None:
+    asyncio.run(employ(database_url, people))
+
+
+async def sync(line_works: dict[str, Any], settings: Settings, folder: Path) -> None:
+    directory = Directory.open(settings.database_url)
     try:
-        await employ(directory, people)
-        await run(line_works, directory, folder)
+        await run(line_works, settings, directory, folder)
     finally:
         await directory.close()
 
 
-async def run(line_works: dict[str, Any], directory: Directory, folder: Path) -> None:
+async def run(
+    line_works: dict[str, Any], settings: Settings, directory: Directory, folder: Path
+) -> None:
     port = line_works.pop("port")
     hosts = Hosts(api=f"http://127.0.0.1:{port}/v1.0", auth=f"http://127.0.0.1:{port}/oauth2/v2.0")
     timing = Timing()
     pace = Pace(timing.clock, timing.sleep, per_minute=UNLIMITED, per_minute_of_long_runs=UNLIMITED)
     access = Access(
-        Client(client_id="tenant", name="Tenant"),
+        CLIENT,
         ApiApp.checked(**line_works, scopes=("directory",)),
         hosts,
         lambda app, hosts: DirectoryApi.opened(app, hosts, timing=timing, pace=pace),
@@ -120,7 +133,9 @@ async def run(line_works: dict[str, Any], directory: Directory, folder: Path) ->
             access, api, directory, actor, folder, lambda *_: nullcontext(lambda _: None)
         )
         begun = time.monotonic()
-        plan = await each.plan(replaces=True)
+        here = list((await key_holders(settings, CLIENT.client_id)).people)
+        report("people", time.monotonic() - begun)
+        plan = await each.plan((here.pop() for _ in range(len(here))), replaces=True)
         report("planned", time.monotonic() - begun)
         outcome = await each.write(plan)
     report("written", time.monotonic() - begun)
@@ -139,7 +154,11 @@ def main(people: int) -> None:
     process.start()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(sync(ours.recv(), people, Path(folder)))
+            settings = Settings(database_url=f"sqlite:///{folder}/worksgate.db")
+            preparing = context.Process(target=prepare, args=(settings.database_url, people))
+            preparing.start()
+            preparing.join()
+            asyncio.run(sync(ours.recv(), settings, Path(folder)))
     finally:
         process.kill()
         process.join()

@@ -60,7 +60,7 @@ def test_r217_other_keys_are_replaced_only_if_that_was_asked() -> None:
     members, people = {"c": "other"}, [person("c", "C")]
     assert keys(planned(members, people)) == {}
     plan = planned(members, people, replaces=True)
-    assert plan.changes == (KeyChange("id-c", "c@example.com", "other", "C"),)
+    assert plan.changes == [KeyChange("id-c", "c@example.com", "other", "C")]
 
 
 def test_r217_keys_are_deleted_only_if_that_was_asked_and_nobody_here_is_the_member() -> None:

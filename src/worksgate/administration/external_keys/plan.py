@@ -68,18 +68,6 @@ class KeyPlan:
         return sum(each.after is None for each in self.changes)
 
 
-class _Member:
-    """A member, and the people here who are that member."""
-
-    __slots__ = ("account", "id", "key", "people")
-
-    def __init__(self, id_: str, account: str, key: str | None) -> None:
-        self.id = id_
-        self.account = account
-        self.key = key
-        self.people: tuple[_Person, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class _Person:
     """What stays of a person."""
@@ -88,6 +76,35 @@ class _Person:
     key: str | None
     enabled: bool
     problem: str | None
+
+
+class _Member:
+    """A member, and the people here who are that member: nobody, one, or ``others`` too.
+
+    ``after`` is the key that they get; None is no key.
+    """
+
+    __slots__ = ("account", "after", "id", "key", "others", "person")
+
+    def __init__(self, id_: str, account: str, key: str | None) -> None:
+        self.id = id_
+        self.account = account
+        self.key = key
+        self.after = key
+        self.person: _Person | None = None
+        self.others: tuple[_Person, ...] = ()
+
+    @property
+    def people(self) -> tuple[_Person, ...]:
+        return () if self.person is None else (self.person, *self.others)
+
+    @property
+    def is_changed(self) -> bool:
+        return self.after != self.key
+
+    @property
+    def change(self) -> KeyChange:
+        return KeyChange(self.id, self.account, self.key, self.after)
 
 
 class Planner:
@@ -113,29 +130,29 @@ class Planner:
             if person.enabled:
                 self._say(SyncFinding.NOBODY_THERE, None, _kept(person))
             return
-        member.people = (*member.people, _kept(person))
+        if member.person is None:
+            member.person = _kept(person)
+        else:
+            member.others = (*member.others, _kept(person))
 
     def plan(self) -> KeyPlan:
         """What is to be written. Nothing can be added afterwards."""
-        changes: dict[str, KeyChange] = {}
         right = 0
         for member in self._members.values():
-            own = [each for each in member.people if each.enabled] or list(member.people)
+            own = [each for each in member.people if each.enabled] or member.people
             if len(own) != 1:
-                self._unclear(member, own, changes)
+                self._unclear(member, own)
             elif not self._says_what_is_wrong(member, own[0]):
                 if own[0].key == member.key:
                     right += 1
                 elif member.key is not None and not self._policy.replaces:
                     self._say(SyncFinding.KEY_KEPT, member, own[0])
                 else:
-                    changes[member.id] = KeyChange(
-                        member.id, member.account, member.key, own[0].key
-                    )
-        self._withdraw_what_is_taken(changes)
+                    member.after = own[0].key
+        self._withdraw_what_is_taken()
         return KeyPlan(
-            changes=tuple(changes.values()),
-            found=tuple(self._found),
+            changes=[each.change for each in self._members.values() if each.is_changed],
+            found=self._found,
             members=len(self._members),
             right=right,
         )
@@ -159,16 +176,14 @@ class Planner:
                 self._by_local_part[part] = account if is_first else _SHARED
         return self._by_local_part
 
-    def _unclear(
-        self, member: _Member, own: Sequence[_Person], changes: dict[str, KeyChange]
-    ) -> None:
+    def _unclear(self, member: _Member, own: Sequence[_Person]) -> None:
         """A member who is nobody here, or several people."""
         for each in own:
             self._say(SyncFinding.SEVERAL_HERE, member, each)
         if own:
             return
         if member.key is not None and self._policy.deletes_unknown:
-            changes[member.id] = KeyChange(member.id, member.account, member.key, None)
+            member.after = None
         else:
             self._say(SyncFinding.NOBODY_HERE, member)
 
@@ -191,21 +206,21 @@ class Planner:
             self._say(finding, member, person, detail)
         return finding is not None
 
-    def _withdraw_what_is_taken(self, changes: dict[str, KeyChange]) -> None:
+    def _withdraw_what_is_taken(self) -> None:
         """Give no key that a member keeps; a member of whom one is withdrawn keeps theirs."""
         identity = self._policy.identity
-        getters = {identity(each.after): each for each in changes.values() if each.after}
-        keepers = [each for each in self._members.values() if each.key and each.id not in changes]
+        members = self._members.values()
+        getters = {identity(each.after): each for each in members if each.is_changed and each.after}
+        keepers = [each for each in members if each.key and not each.is_changed]
         for keeper in keepers:  # which grows
             getter = getters.pop(identity(keeper.key or ""), None)
             if getter is None:
                 continue
-            del changes[getter.id]
-            member = self._members[getter.account]
-            person = next((each for each in member.people if each.enabled), None)
-            self._say(SyncFinding.TAKEN_THERE, member, person, f"{keeper.account} has {keeper.key}")
-            if member.key is not None:
-                keepers.append(member)
+            getter.after = getter.key
+            person = next((each for each in getter.people if each.enabled), None)
+            self._say(SyncFinding.TAKEN_THERE, getter, person, f"{keeper.account} has {keeper.key}")
+            if getter.key is not None:
+                keepers.append(getter)
 
     def _say(
         self,
