@@ -205,7 +205,9 @@ def test_a_move_carries_what_is_encrypted_as_it_is(terminal: Terminal, tmp_path:
 def give_passkey(database: Path, subject_id: str) -> None:
     query(
         database,
-        "INSERT INTO passkeys VALUES ('pk', ?, x'00', 0, 0, 'aaguid', '[]', 'Phone', 1.0, NULL)",
+        "INSERT INTO passkeys (id, subject_id, public_key, sign_count, backed_up, aaguid,"
+        " transports, name, created_at)"
+        " VALUES ('pk', ?, x'00', 0, 0, 'aaguid', '[]', 'Phone', 1.0)",
         subject_id,
     )
 

@@ -190,7 +190,7 @@ def test_r218_a_run_that_was_killed_goes_on(
         assert process.wait(60) in (-signal.SIGKILL, 0)
     finally:
         process.kill()
-    result = ready.process("keys", "sync", "--replace", "--yes", "--json")
+    result = ready.run("keys", "sync", "--replace", "--yes", "--json")
     assert result.code == 0, result.err
     assert line_works.keys() == HERE
     assert not list(ready.folder.glob("*.state.json"))

@@ -391,6 +391,15 @@ def test_r215_plain_http_is_allowed_to_this_machine_alone() -> None:
         checks.profile_urls(("workbox=https://a.example", "workbox=https://b.example"))
 
 
+@pytest.mark.parametrize(
+    "url", ["http://www.worksapis.com/v1.0", "ftp://127.0.0.1", "https://a@b", ""]
+)
+def test_r215_the_client_itself_takes_no_other_address(url: str) -> None:
+    for hosts in ({"api": url, "auth": HOSTS.auth}, {"api": HOSTS.api, "auth": url}):
+        with pytest.raises(ValueError, match="https"):
+            Hosts(**hosts)
+
+
 def test_the_profiles_of_settings_are_those_of_clients() -> None:
     assert set(checks.PROFILES) == set(Profile)
 

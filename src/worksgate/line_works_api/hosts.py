@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from worksgate.oauth.model import Profile
 from worksgate.settings.options import Settings
+from worksgate.settings.sources.openid import is_protected
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -20,10 +21,18 @@ class NoHosts(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The base URLs of the API and of its authorization server, without a slash at the end."""
+    """The base URLs of the API and of its authorization server, without a slash at the end.
+
+    Raises ValueError unless they are https, or on this machine.
+    """
 
     api: str
     auth: str
+
+    def __post_init__(self) -> None:
+        for url in (self.api, self.auth):
+            if not is_protected(url, loopback_too=True):
+                raise ValueError("the addresses of the LINE WORKS API must begin with https://")
 
     @classmethod
     def of(cls, settings: Settings, profile: Profile) -> Self:

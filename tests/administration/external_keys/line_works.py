@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -37,6 +38,7 @@ from worksgate.line_works_api.hosts import Hosts
 from worksgate.oauth.model import Client
 
 KEYRING = Keyring(MasterKey(bytes(32)))
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 MANY = 1_000_000
 """Calls a minute, where a test is not about limits."""
 
@@ -46,7 +48,10 @@ def registered() -> Registered:
     return register()
 
 
-def api_app(used: Registered, *scopes: str) -> ApiApp:
+@cache
+def api_app(*scopes: str) -> ApiApp:
+    """Our side of the app; reading its key takes a while."""
+    used = registered()
     return ApiApp.checked(
         client_id=used.app.client_id,
         client_secret=used.app.client_secret,
@@ -155,10 +160,10 @@ class Company:
         )
         access = Access(
             Client(client_id="tenant", name="Tenant"),
-            api_app(registered(), *self.scopes),
+            api_app(*self.scopes),
             self.line_works.hosts,
             lambda app, hosts: DirectoryApi.opened(
-                app, hosts, timing=timing, transport=self.transport
+                app, hosts, timing=timing, transport=self.transport or plain_http()
             ),
             self.watch.sleep,
         )
@@ -176,6 +181,11 @@ class Company:
     async def undo(self, file: Path) -> Outcome:
         async with self.run() as run:
             return await run.write(await run.plan_undo(file), kind="undo")
+
+
+def plain_http() -> httpx2.AsyncHTTPTransport:
+    """A connection to this machine; reading the list of authorities takes a while."""
+    return httpx2.AsyncHTTPTransport(verify=NO_TLS)
 
 
 def doing_nothing(_what: str, _total: int | None) -> Any:
