@@ -46,7 +46,7 @@ FAULTS: Final = {
     "login.fragment": "The code is added at the very end.",
     "login.code_is_random": "Codes are six digits.",
     "login.code_is_random/repeated": "All codes of a client are the same.",
-    "login.app": "An unknown sessionKey is an error.",
+    "login.app": "A sign-in of an app is an error.",
     "login.works_id": "worksId is an error.",
     "login.other_account": "worksId is ignored where there is a session.",
     "login.extra_parameter": "A parameter that is not known is an error.",
@@ -165,6 +165,7 @@ class Way:
     code_lifetime: float = 60.0
     logout_page: bool = False
     adds_issuer: bool = False
+    asks_about_session_keys: bool = False
 
 
 WAYS = {
@@ -186,6 +187,7 @@ WAYS = {
     "two-pages": Way(pages="two", redirect="meta"),
     "consent": Way(pages="consent"),
     "short-lived": Way(code_lifetime=1.0),
+    "session-keys": Way(asks_about_session_keys=True),
 }
 
 _WORDS = {
@@ -271,7 +273,8 @@ class Implementation:
             (not fault.startswith("login.foreign") and names.count("redirect_uri") != 1)
             or not is_known
             or not self._is_allowed(checked.get("redirect_uri", ""))
-            or (fault == "login.app" and "sessionKey" in last)
+            or (fault == "login.app" and "userAgent" in last)
+            or (self.way.asks_about_session_keys and "sessionKey" in last)
             or (fault == "login.works_id" and "worksId" in last)
             or (fault == "login.extra_parameter" and not set(names) <= known)
         )

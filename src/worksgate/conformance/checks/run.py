@@ -175,6 +175,7 @@ class Run:
         redirect_uri: str,
         *,
         app: bool = False,
+        has_session_key: bool = True,
         session: str | None = None,
         fills: bool = True,
         client_id: str | None = None,
@@ -192,7 +193,7 @@ class Run:
             redirect_uri=redirect_uri,
             works_id=works_id,
             app=app,
-            session_key=secrets.token_urlsafe(24) if app else None,
+            session_key=secrets.token_urlsafe(24) if app and has_session_key else None,
         )
         return await self.sign_in.arrive(
             with_parameters(url, extra),
@@ -219,6 +220,12 @@ class Run:
         """Return the sign-in in an app; made once. Raises Untested."""
         self.signed_in(await self.journey())
         return await self._journey("app", app=True)
+
+    async def app_arrives_without_session_key(self) -> bool:
+        """Whether an app gets a code if it has no `sessionKey`. Raises Untested."""
+        redirect_uri = self.redirect_uri()
+        arrival = await self.authorize(redirect_uri, app=True, has_session_key=False)
+        return arrival.code is not None
 
     async def _journey(self, session: str, *, app: bool) -> Journey:
         if session not in self._journeys:
