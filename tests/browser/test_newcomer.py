@@ -1,6 +1,9 @@
 """The newcomer's first minutes with ``worksgate demo``."""
 
+import asyncio
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -62,6 +65,28 @@ async def test_the_console_of_the_demonstration_leads_to_each_of_its_three_mista
         await answers.nth(number).locator("summary").click()
         await answers.nth(number).get_by_role("link").click()
         await expect(tab.locator("main")).to_contain_text(mistake.shows)
+
+
+async def test_the_commands_to_try_do_what_they_say(demo: Demo) -> None:
+    """But for the recording, which takes minutes (tests/cli/test_record.py)."""
+    commands = await asyncio.to_thread(Path(demo.lines[3].partition(": ")[2]).read_text, "utf-8")
+    check, fill, plan, sync, trace, *_ = re.findall("^/.*$", commands, re.MULTILINE)
+    checked = await told(check, 0)
+    assert " 0 failed, " in checked
+    assert "5 filled" in await told(fill, 1)
+    assert "Nothing has been changed." in await told(plan, 1)
+    assert "Another member has the key" in await told(f"{sync} --yes", 1)
+    assert "External Key" in await told(trace, 0)
+
+
+async def told(command: str, exit_code: int) -> str:
+    """What a command prints, which ends with this exit code."""
+    process = await asyncio.create_subprocess_exec(
+        *shlex.split(command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == exit_code, output.decode()
+    return output.decode()
 
 
 @pytest.mark.parametrize("kind", ["browser", "app"])

@@ -13,7 +13,8 @@ it.
     staff             who they are
     history           the records of their sign-ins
     mistakes          three things that are wrong on purpose
-    line_works_api    the simulated API of LINE WORKS, and what to type
+    line_works_api    the simulated API of LINE WORKS
+    commands_to_try   what to type, and the files for it
     members           the company at LINE WORKS, with some keys wrong
     console_door      the link that opens the console for the owner
     openid_provider   "Partner", a provider of two people, without passwords

@@ -1,13 +1,11 @@
-"""LINE WORKS' API in the demonstration: simulated, with an app of Worksgate's, and what to type.
+"""LINE WORKS' API in the demonstration: simulated, with an app of Worksgate's.
 
 Commands read a settings file in the folder of the demonstration. It has no secret: what Worksgate
 signs in with at the API is in the database, under the master key beside it.
 """
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from shlex import quote
 
 from starlette.types import ASGIApp
 
@@ -58,9 +56,3 @@ def write_settings(settings: Settings) -> Path:
     file = database.parent / FILE
     file.write_text(template({name: getattr(settings, name) for name in _NAMES}), "utf-8")
     return file
-
-
-def command(file: Path) -> str:
-    """What to type in another terminal."""
-    program = Path(sys.executable).with_name("worksgate")
-    return f"{quote(str(program))} keys sync --dry-run --config {quote(str(file))}"

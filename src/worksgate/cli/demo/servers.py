@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worksgate.bootstrap.application import create_app
 from worksgate.cli.demo import line_works_api
+from worksgate.cli.demo.commands_to_try import write_commands
 from worksgate.cli.demo.company import prepare_company
 from worksgate.cli.demo.console_door import open_door
 from worksgate.cli.demo.installation import (
@@ -72,6 +73,7 @@ async def _run(
     owner = await prepare_company(settings, CLIENT, prepared.redirect_uri)
     api = await making
     await line_works_api.set_up(settings, CLIENT, api.registered)
+    commands = write_commands(file, settings.public_url, prepared)
     simulator = create_simulator(prepared)
     door, _ = open_door(settings, owner)  # its server closes it
     provider = create_openid_provider(
@@ -94,7 +96,7 @@ async def _run(
     )
     servers = [_Server(server_config(factory, settings)) for factory in factories]
     with _stopping(servers):
-        announcing = asyncio.create_task(_announce(servers, simulator_url, file, door.link))
+        announcing = asyncio.create_task(_announce(servers, simulator_url, commands, door.link))
         try:
             await asyncio.gather(
                 *(
@@ -125,14 +127,14 @@ class Beside:
 
 
 async def _announce(
-    servers: Sequence["_Server"], simulator_url: str, file: Path, console: str
+    servers: Sequence["_Server"], simulator_url: str, commands: Path, console: str
 ) -> None:
     """Print where to click and what to type once all respond: five lines, and nothing else."""
     await asyncio.gather(*(server.ready.wait() for server in servers))
     print(f"Open {simulator_url} and press “Sign in with a browser”.", flush=True)
     print(f"Sign in as {GUESTS[0].username} with the password: {PASSWORD}", flush=True)
-    print(f"LINE WORKS' API is at {simulator_url}{API_PATH}, and lacks some keys. Try:", flush=True)
-    print(f"  {line_works_api.command(file)}", flush=True)
+    print(f"LINE WORKS' API is at {simulator_url}{API_PATH}, and lacks some keys.", flush=True)
+    print(f"Commands to try (check, keys, record and replay): {commands}", flush=True)
     print(f"Administrators open {console}", flush=True)
 
 

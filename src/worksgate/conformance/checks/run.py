@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from worksgate.conformance.checks.forms import joined
 from worksgate.conformance.checks.meter import Meter
-from worksgate.conformance.checks.sign_in import BROWSER_HEADERS, Arrival, SignIn
+from worksgate.conformance.checks.sign_in import BROWSER_HEADERS, Arrival, SignIn, Stuck
 from worksgate.conformance.checks.target import Target
 from worksgate.conformance.checks.verdicts import Untested
 from worksgate.conformance.checks.wire import Conversation, Framing, converse
@@ -73,6 +73,7 @@ class Run:
             transport=target.transport(),
         )
         self._journeys: dict[str, Journey] = {}
+        self.refuses_session_keys = False
         self._mail: MailJourney | None = None
         self._done: dict[str, object] = {}
 
@@ -217,22 +218,29 @@ class Run:
         return await self._journey("web", app=False)
 
     async def app_journey(self) -> Journey:
-        """Return the sign-in in an app; made once. Raises Untested."""
-        self.signed_in(await self.journey())
-        return await self._journey("app", app=True)
+        """Return the sign-in in an app; made once. Raises Untested.
 
-    async def app_arrives_without_session_key(self) -> bool:
-        """Whether an app gets a code if it has no `sessionKey`. Raises Untested."""
-        redirect_uri = self.redirect_uri()
-        arrival = await self.authorize(redirect_uri, app=True, has_session_key=False)
-        return arrival.code is not None
+        Who asks LINE WORKS about its `sessionKey` is told that it knows nothing of ours: then it is
+        made without one, and `refuses_session_keys` is set.
+        """
+        self.signed_in(await self.journey())
+        journey = await self._journey("app", app=True)
+        if journey.arrival.stuck is not Stuck.ERROR_PAGE or self.refuses_session_keys:
+            return journey
+        other = await self._made(app=True, has_session_key=False)
+        if other.arrival.code is not None:
+            self._journeys["app"], self.refuses_session_keys = other, True
+        return self._journeys["app"]
 
     async def _journey(self, session: str, *, app: bool) -> Journey:
         if session not in self._journeys:
-            redirect_uri = self.redirect_uri()
-            arrival = await self.authorize(redirect_uri, app=app)
-            self._journeys[session] = await self._redeem(Journey(redirect_uri, arrival))
+            self._journeys[session] = await self._made(app=app)
         return self._journeys[session]
+
+    async def _made(self, *, app: bool, has_session_key: bool = True) -> Journey:
+        redirect_uri = self.redirect_uri()
+        arrival = await self.authorize(redirect_uri, app=app, has_session_key=has_session_key)
+        return await self._redeem(Journey(redirect_uri, arrival))
 
     async def _redeem(self, journey: Journey) -> Journey:
         code = journey.arrival.code
