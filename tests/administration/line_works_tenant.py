@@ -9,7 +9,6 @@ from tests.administration.external_keys.line_works import (
     KEYRING,
     LineWorks,
     api_app,
-    registered,
 )
 from tests.administration.installation import PASSWORD, FailingStore, Office, opened
 from tests.databases import Clock, directory_in
@@ -59,5 +58,5 @@ async def tenant_in(
         administration = Administration(
             settings, directory, opened(store), hashing, actor="tester", clock=clock
         )
-        await administration.line_works_api.set(TENANT, api_app(registered()))
+        await administration.line_works_api.set(TENANT, api_app())
         yield Tenant(administration, directory, store, file, clock, line_works=line_works)

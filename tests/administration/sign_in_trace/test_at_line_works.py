@@ -10,7 +10,6 @@ from tests.administration.external_keys.line_works import (
     LineWorks,
     api_app,
     member,
-    registered,
     served,
 )
 from tests.administration.line_works_tenant import TENANT, Tenant, tenant_in
@@ -163,7 +162,7 @@ async def test_r213_a_trace_does_not_wait_for_a_line_works_that_is_down(
 
 
 async def test_refusal_of_line_works_is_no_outage(tenant: Tenant) -> None:
-    old = replace(api_app(registered()), client_secret="renewed since")
+    old = replace(api_app(), client_secret="renewed since")
     await tenant.administration.line_works_api.set(TENANT, old)
     assert (await traced(tenant)).there.state is ThereState.REFUSED
 
