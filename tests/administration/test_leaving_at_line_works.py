@@ -96,6 +96,19 @@ async def test_r210_who_leaves_is_disabled_before_line_works_is_asked(tenant: Te
     assert set(seen) == {0}
 
 
+@pytest.mark.parametrize("account", ["me", "external-keys", ".."])
+async def test_r211_an_account_that_names_nobody_is_left_over_and_holds_nobody_up(
+    tenant: Tenant, account: str
+) -> None:
+    assert tenant.line_works is not None
+    tenant.line_works.holds({"hanako": "E-1"})
+    await tenant.add("hanako", None, account)
+    outcomes = await leave(tenant, suspends=True)
+    assert [each.is_final for each in outcomes if each.step.is_there] == [True, True]
+    assert orders(tenant.line_works) == []
+    assert await tenant.administration.departures.planned() == []
+
+
 @pytest.mark.parametrize("fault", [Fault.NO_ANSWER, Fault.UNAVAILABLE, Fault.WRONG_CONTENT_TYPE])
 async def test_r210_an_outage_of_line_works_keeps_nobody_in(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, fault: Fault

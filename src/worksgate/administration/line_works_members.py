@@ -140,8 +140,12 @@ async def _match(api: "DirectoryApi", client: Client, person: Person) -> Matched
 async def _find(api: "DirectoryApi", id_: str | None) -> "ApiPerson | None":
     if not id_:
         return None
+    from worksgate.line_works_api.calling import NotAPerson
+
     try:
         found = await api.person(id_)
+    except NotAPerson:  # such as the account "me", which a source may give to somebody
+        return None
     except ApiRefused as refused:
         if refused.status in _UNKNOWN:
             return None

@@ -244,13 +244,14 @@ class Caller:
         return _Answer(response.status_code, response.headers, response.content)
 
 
-def person_path(id_: str) -> str:
-    """The path of a person, whose ID is encoded whole.
+class NotAPerson(ValueError):
+    """An ID that would name something else: nobody, a folder, or the app itself."""
 
-    Raises ValueError for what would name something else: nobody, a folder, or the app itself.
-    """
+
+def person_path(id_: str) -> str:
+    """The path of a person, whose ID is encoded whole. Raises NotAPerson."""
     if id_ in ("", ".", "..", "me", "external-keys"):
-        raise ValueError("this is not the ID of a person")
+        raise NotAPerson("this is not the ID of a person")
     return "/users/" + quote(id_, safe="")
 
 
