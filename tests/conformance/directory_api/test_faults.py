@@ -10,8 +10,12 @@ import pytest
 import uvicorn
 from tests.conformance.directory_api.worlds import NOON, World, simulator_of
 
-from worksgate.conformance.directory_api import Fault, Operation, SettableClock
-from worksgate.conformance.directory_api.faults import unconnectable
+from worksgate.conformance.directory_api import (
+    Fault,
+    Operation,
+    SettableClock,
+    unconnectable,
+)
 
 ONE = "s000001@example.com"
 

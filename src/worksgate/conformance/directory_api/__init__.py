@@ -31,7 +31,7 @@ LINE WORKS would refuse.
 """
 
 from worksgate.conformance.directory_api.calls import Call
-from worksgate.conformance.directory_api.faults import Fault, Faults
+from worksgate.conformance.directory_api.faults import Fault, Faults, unconnectable
 from worksgate.conformance.directory_api.members import Member, Rank, made_up_members
 from worksgate.conformance.directory_api.operations import Operation
 from worksgate.conformance.directory_api.registration import ClientApp, Registered, register
@@ -73,4 +73,5 @@ __all__ = [
     "TokenErrors",
     "made_up_members",
     "register",
+    "unconnectable",
 ]
