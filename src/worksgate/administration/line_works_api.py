@@ -182,8 +182,9 @@ class LineWorksApiAdministration:
     async def _client(self, name: str | None) -> Client:
         if name is not None:
             return found(await self._directory.client(name), "client", name)
-        clients = await self._directory.clients()
-        having = [each for each in clients if await self._apps.find(each.client_id) is not None]
+        ids = await self._apps.client_ids()
+        clients = await self._directory.clients() if ids else ()
+        having = [each for each in clients if each.client_id in ids]
         if len(having) == 1:
             return having[0]
         if having:

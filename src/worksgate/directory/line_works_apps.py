@@ -76,6 +76,12 @@ class LineWorksApps:
         return KeptApp(app, row.set_at, row.actor)
 
     @run_to_completion
+    async def client_ids(self) -> frozenset[str]:
+        """The clients that have one; none is decrypted."""
+        async with self._connections.reading() as connection:
+            return frozenset(await connection.scalars(select(_APPS.c.client_id)))
+
+    @run_to_completion
     async def remove(self, client_id: str, event: AuditEvent) -> bool:
         """Delete the app of a client, with the audit record; False if there is none."""
         async with self._connections.writing() as connection:

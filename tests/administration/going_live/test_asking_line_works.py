@@ -13,6 +13,7 @@ from worksgate.administration import NotFound, Refused
 from worksgate.administration.going_live import Finding
 from worksgate.conformance.directory_api import Fault, Operation
 from worksgate.credentials.password_hashing import PasswordHashing
+from worksgate.directory.line_works_apps import KeptApp
 from worksgate.line_works_api.errors import ApiUnavailable
 
 MEMBERS = "SELECT account, name, external_key FROM line_works_members ORDER BY account"
@@ -93,3 +94,23 @@ async def test_members_come_from_a_file_where_the_api_is_not_set_up(
 async def test_nobody_is_asked_for_a_rehearsal_about_our_people_alone(at_work: Office) -> None:
     await at_work.administration.clients.add("Acme")
     assert (await at_work.administration.going_live.rehearse()).members is None
+
+
+async def test_the_app_of_one_client_is_read_however_many_there_are(
+    tenant: Tenant, line_works: LineWorks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await tenant.administration.clients.add(f"without one {number}")
+    going_live = tenant.administration.going_live
+    assert going_live._api is not None
+    apps, asked = going_live._api._apps, list[str]()
+    find = apps.find
+
+    async def counted(client_id: str) -> KeptApp | None:
+        asked.append(client_id)
+        return await find(client_id)
+
+    monkeypatch.setattr(apps, "find", counted)
+    assert await going_live.can_ask()
+    assert len(asked) == 1
+    assert line_works.simulator.calls == ()
