@@ -204,7 +204,8 @@ def test_r109_a_list_of_what_a_release_consists_of_can_be_made() -> None:
 def test_no_file_holds_a_path_of_some_machine_or_a_private_key() -> None:
     suspicious = re.compile(
         rb"/(?:root|work)/[a-z.]|/home/(?!worksgate\b)[a-z]+/|/tmp/wg|/Users/[a-z]"
-        rb"|BEGIN [A-Z ]*PRIVATE KEY-----[^A-Za-z0-9]{0,9}n?[A-Za-z0-9+/]{32}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}"
+        rb"|BEGIN [A-Z ]*PRIVATE KEY-----[^A-Za-z0-9]{0,9}n?[A-Za-z0-9+/]{32}"
+        rb"|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}"
     )
     found = [
         f"{path.relative_to(ROOT)}: {match.group().decode('utf-8', 'replace')}"
