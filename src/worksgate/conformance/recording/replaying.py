@@ -29,7 +29,7 @@ from worksgate.conformance.recording.plans import (
     Value,
 )
 from worksgate.conformance.recording.relations import BACK_CHANNEL, Relations
-from worksgate.conformance.recording.sign_in import Browser, SignInFailed, code_in
+from worksgate.conformance.recording.sign_in import Browser, SignInFailed, code_in, location_of
 from worksgate.conformance.recording.stand_ins import StandInClient, StandIns
 from worksgate.conformance.recording.wire import NoAnswer, Reply, Request, Wire
 
@@ -240,7 +240,7 @@ class Replay:
         """Keep what the target gave out, for the calls that present it."""
         given = call.answer.ids
         if call.kind is Kind.LOGIN and "code" in given and redirect_uri is not None:
-            code = code_in(reply.header(b"location") or "", redirect_uri)
+            code = code_in(location_of(reply) or "", redirect_uri)
             if code is not None:
                 self._keep(given["code"], code)
         document = _json_object(reply)
@@ -260,7 +260,7 @@ class Replay:
         path = f"{self._path(Kind.LOGIN)}?{_encoded(pairs)}"
         browser = self._browsers[person]
         reply = await browser.open(path)
-        if reply.status == 200:
+        if location_of(reply) is None:
             try:
                 await self._earn_code(None, plan.client, person)
             except SignInFailed as failed:

@@ -43,7 +43,7 @@ class Browser:
         """
         reply, sent = await self.open(path), set[Step]()
         for _ in range(_MOST_STEPS):
-            if (location := _location(reply)) is not None:
+            if (location := location_of(reply)) is not None:
                 if (code := code_in(location, redirect_uri)) is not None:
                     return code
                 path = self._ours(joined(self._wire.origin + path, location))
@@ -107,8 +107,8 @@ def code_in(location: str, redirect_uri: str) -> str | None:
     return next(iter(codes.get("code", ())), None)
 
 
-def _location(reply: Reply) -> str | None:
-    """Where the page sends the browser."""
+def location_of(reply: Reply) -> str | None:
+    """Where an answer sends the browser: by a redirect, or by the page itself."""
     if reply.status in (301, 302, 303, 307, 308):
         return reply.header(b"location")
     return refresh_of(_text(reply)) if reply.status == 200 else None
