@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -143,17 +144,21 @@ def test_what_is_no_url_leads_nowhere(page: str) -> None:
     assert location is None or joined(URL, location) is None
 
 
+@dataclass
 class _Misleading(Implementation):
-    """Its sign-in page redirects to what is no URL."""
+    """Its sign-in page redirects to what is no URL, or none in ASCII."""
+
+    location: str = ""
 
     async def login(self, request: Request) -> Response:
-        return Response(status_code=302, headers={"Location": "https://[/?code=a"})
+        return Response(status_code=302, headers={"Location": self.location})
 
 
+@pytest.mark.parametrize("location", ["https://[/?code=a", "/caf\xe9", "\xff"])
 async def test_a_redirect_to_what_is_no_url_is_no_end_of_the_run(
-    origin: str, implementations: Implementations
+    origin: str, implementations: Implementations, location: str
 ) -> None:
-    implementations.all["misleading"] = _Misleading(Way())
+    implementations.all["misleading"] = _Misleading(Way(), location=location)
     for person in (Person(USERNAME, PASSWORD), None):
         target = target_at(origin, "misleading", person=person)
         done = await run_checks(target, ["login", "logout"])

@@ -129,7 +129,7 @@ class _OnThisMachine(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._inner.handle_async_request(request)
         if is_local(str(request.url)):
-            pairs = response.headers.multi_items()
+            pairs = response.headers.raw  # in bytes: no other is sure to take any value
             response.headers = httpx2.Headers([(name, _unsecured(name, v)) for name, v in pairs])
         return response
 
@@ -137,8 +137,9 @@ class _OnThisMachine(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-def _unsecured(name: str, value: str) -> str:
-    return re.sub(r";\s*secure\b", "", value, flags=re.I) if name == "set-cookie" else value
+def _unsecured(name: bytes, value: bytes) -> bytes:
+    is_cookie = name.lower() == b"set-cookie"
+    return re.sub(rb";\s*secure\b", b"", value, flags=re.IGNORECASE) if is_cookie else value
 
 
 class _Elsewhere(httpx2.AsyncBaseTransport):
