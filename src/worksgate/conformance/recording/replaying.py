@@ -336,7 +336,7 @@ class Replay:
         if call.is_below:
             path += "/below"
         if call.kind is Kind.IMAP and values and values[0][0].name == "client_id":
-            path += f"/{quote(values[0][1], safe='')}"
+            path += f"/{_escaped(values[0][1])}"
             pairs = pairs[1:]
         separator = "&&" if call.has_empty_parts else "&"
         text = _encoded(pairs, separator)
@@ -391,7 +391,12 @@ def _name(value: Value) -> str:
 
 
 def _encoded(pairs: list[tuple[str, str]], separator: str = "&") -> str:
-    return separator.join(f"{quote(name, safe='')}={quote(text, safe='')}" for name, text in pairs)
+    return separator.join(f"{_escaped(name)}={_escaped(text)}" for name, text in pairs)
+
+
+def _escaped(text: str) -> str:
+    """Percent-encoded; a target may have given out half a surrogate pair, which has no bytes."""
+    return quote(text, safe="", errors="replace")
 
 
 def _with_state(uri: str, shape: Parameter | None = None) -> str:
