@@ -175,8 +175,8 @@ app.post('/login', checkRequest, async (request, response) => {
 });
 
 app.post('/accessToken', (request, response) => {
-  const { grant_type: grantType = 'authorization_code' } = formOf(request);
-  if (grantType !== 'authorization_code') throw new Refused(203);
+  const { grant_type: grantType } = formOf(request);
+  if (grantType && grantType !== 'authorization_code') throw new Refused(203);
   const form = formOf(request, 'grant_type', 'client_id', 'client_secret', 'code');
   checkClient(form);
   const token = redeemed(form.code);
