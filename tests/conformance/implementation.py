@@ -48,6 +48,11 @@ FAULTS: Final = {
     "login.code_is_random/repeated": "All codes of a client are the same.",
     "login.app": "A sign-in of an app is an error.",
     "login.works_id": "worksId is an error.",
+    "login.escaped": "worksId is written into the page as it is.",
+    "login.escaped/attribute": "Of worksId only < and > are escaped.",
+    "login.escaped/client": "An error repeats client_id as it is.",
+    "login.escaped/address": "An error repeats redirect_uri as it is.",
+    "login.escaped/field": "A hidden field has redirect_uri as it is.",
     "login.other_account": "worksId is ignored where there is a session.",
     "login.extra_parameter": "A parameter that is not known is an error.",
     "login.foreign_redirect": "Any redirect_uri will do.",
@@ -73,10 +78,14 @@ FAULTS: Final = {
     "token.other_client": "A code is not bound to its client.",
     "token.missing": "A missing parameter counts as one that is wrong.",
     "token.missing/secret": "A missing client secret counts as a wrong one.",
+    "token.missing/nothing": "An empty body is a crash.",
+    "token.empty/secret": "An empty client secret counts as a wrong one.",
     "token.empty": "An empty code counts as an unknown one.",
     "token.duplicate": "Of two values the last one is used.",
+    "token.duplicate/client": "Of two client IDs the last one is used.",
     "token.json_body": "A body in JSON is taken too.",
     "token.query": "Parameters are taken from the address too.",
+    "token.query/get": "GET does as well.",
     "token.long_code": "A long code is a crash.",
     "token.extra_parameter": "A parameter that is not known is an error.",
     "token.grant_type": "grant_type is not looked at.",
@@ -100,7 +109,14 @@ FAULTS: Final = {
     "userinfo.no_store": "The user key may be kept by caches.",
     "userinfo.missing": "A missing parameter counts as one that is wrong.",
     "userinfo.missing/secret": "A missing client secret counts as a wrong one.",
+    "userinfo.missing/nothing": "An empty body is a crash.",
+    "userinfo.empty": "An empty token counts as an unknown one.",
+    "userinfo.empty/secret": "An empty client secret counts as a wrong one.",
     "userinfo.duplicate": "Of two values the last one is used.",
+    "userinfo.duplicate/client": "Of two client IDs the last one is used.",
+    "userinfo.query": "Parameters are taken from the address too.",
+    "userinfo.query/get": "GET does as well.",
+    "userinfo.error_headers": "Errors may be kept by caches.",
     "userinfo.unknown_token": "An unknown token is error 302.",
     "userinfo.unknown_client": "Any client will do.",
     "userinfo.wrong_secret": "The secret is not looked at.",
@@ -135,6 +151,10 @@ FAULTS: Final = {
     "logout.without_session": "Logout needs a session.",
     "logout.redirect_uri": "Logout with a redirect_uri is an error.",
     "logout.foreign_redirect": "Logout leads anywhere.",
+    "logout.foreign_redirect/prefix": "Logout leads to what begins with the right host.",
+    "logout.foreign_redirect/scheme": "Logout takes what begins with / for a path.",
+    "logout.foreign_redirect/hop": "Logout leads anywhere, by an address of its own.",
+    "logout.foreign_redirect/meta": "The page after logout leads anywhere.",
     "logout.ends_session": "The session survives.",
     "time.answer": "The answer takes two seconds.",
 }
@@ -257,7 +277,7 @@ class Implementation:
         if self.has("login.page"):
             return HTMLResponse("<p>Something broke.</p>", 500)
         if self._refuses(first, last, [name for name, _ in query]):
-            return HTMLResponse("<p>This address is not right.</p>", 400)
+            return HTMLResponse(f"<p>This is not right: {self._repeated(last)}</p>", 400)
         if self._has_session(request) and not self._is_other(last):
             return self._send_back(request, last)
         return await self._form(request, last)
@@ -278,6 +298,15 @@ class Implementation:
             or (fault == "login.works_id" and "worksId" in last)
             or (fault == "login.extra_parameter" and not set(names) <= known)
         )
+
+    def _repeated(self, query: dict[str, str]) -> str:
+        """What an error says of the address."""
+        client_id, redirect_uri = (query.get(name, "") for name in ("client_id", "redirect_uri"))
+        if not self.has("login.escaped/client"):
+            client_id = escape(client_id)
+        if not self.has("login.escaped/address"):
+            redirect_uri = escape(redirect_uri)
+        return f"{client_id}, {redirect_uri}"
 
     def _is_allowed(self, redirect_uri: str) -> bool:
         if self.has("login.foreign_redirect"):
@@ -329,7 +358,14 @@ class Implementation:
         self, request: Request, kind: str, text: str = "", form: dict[str, str] | None = None
     ) -> Response:
         """Pages with what gets in the way: a search, a hidden field, buttons that mean no."""
-        name = '<input name="username" autocomplete="username">'
+        hint = request.query_params.get("worksId", "")
+        if not self.has("login.escaped"):
+            hint = escape(hint, quote=not self.has("login.escaped/attribute"))
+        name = f'<input name="username" autocomplete="username" value="{hint}">'
+        query = request.url.query
+        next_page = escape(query)
+        if self.has("login.escaped/field"):
+            next_page = unquote_plus(query)
         known = escape((form or {}).get("username", ""))
         hidden = f'<input type="hidden" name="username" value="{known}">'
         password = '<input type="password" name="password"><input type="checkbox" name="remember">'
@@ -343,6 +379,7 @@ class Implementation:
         html = (
             f"<form action='/search'><input type='search' name='q'></form>{text}"
             f"<form method='post' action='{action}'><input type='hidden' name='csrf' value='x'>"
+            f"<input type='hidden' name='next' value='{next_page}'>"
             f"{kinds[kind]}<button>Next</button></form>"
         )
         if self.has("login.script"):
@@ -407,13 +444,15 @@ class Implementation:
             else:
                 found = self._user(values, client)
         except Refused as refused:
-            return self._error(refused)
+            return self._error(refused, family)
         return self._json(family, found)
 
     async def _read_form(self, family: str, request: Request) -> list[tuple[str, str]]:
         body = await self._body(family, request)
         declared = request.headers.get("content-type", "")
         form_type, _, charset = declared.partition(";")
+        if request.method == "GET" and self.has(f"{family}.query/get"):
+            return parse_qsl(request.url.query)
         if request.method != "POST" or self._refuses_charset(charset.strip().lower()):
             raise Refused("201")
         if self.has("token.json_body") and form_type == "application/json":
@@ -423,10 +462,16 @@ class Implementation:
         if self._refuses_parts(body.decode()):
             raise Refused("201")
         form = parse_qsl(body.decode(), keep_blank_values=True)
-        if self.has("token.query"):
+        if not form and self.has(f"{family}.missing/nothing"):
+            raise Refused("500")
+        if self.has(f"{family}.query"):
             form += parse_qsl(request.url.query)
         if self.has(f"{family}.duplicate"):
             form = list(dict(form).items())
+        if self.has(f"{family}.duplicate/client"):
+            client_id = dict(form).get("client_id", "")
+            others = [each for each in form if each[0] != "client_id"]
+            form = [("client_id", client_id), *others]
         return form
 
     def _refuses_charset(self, charset: str) -> bool:
@@ -466,16 +511,21 @@ class Implementation:
         if values.get("grant_type") != "refresh_token":
             needed.append("code" if family == "token" else "access_token")
         is_missing = any(name not in values for name in needed)
-        is_empty = any(values.get(name) == "" for name in needed)
+        is_empty = any(values.get(name) == "" for name in needed if not self._takes(family, name))
         known = {*needed, "refresh_token"}
         if (
             len(values) != len(form)
             or (is_missing and not self._overlooks(family, values))
-            or (is_empty and not self.has("token.empty"))
+            or is_empty
             or (self.has("token.extra_parameter") and not set(values) <= known)
             or (self.has("token.exchange") and family == "token" and "redirect_uri" not in values)
         ):
             raise Refused("201")
+
+    def _takes(self, family: str, name: str) -> bool:
+        """Whether an empty value is one."""
+        is_secret = name == "client_secret"
+        return self.has(f"{family}.empty/secret") if is_secret else self.has(f"{family}.empty")
 
     def _overlooks(self, family: str, values: dict[str, str]) -> bool:
         is_secret = "client_secret" not in values
@@ -584,7 +634,7 @@ class Implementation:
         headers = {"content-type": content_type, "cache-control": caching}
         return Response(json.dumps(found), headers=headers)
 
-    def _error(self, refused: Refused) -> Response:
+    def _error(self, refused: Refused, family: str) -> Response:
         number = refused.number
         if number in ("417", "500", "505"):
             return HTMLResponse("<p>No.</p>", int(number))
@@ -605,7 +655,7 @@ class Implementation:
         )
         response = self._json("error", found)
         response.status_code = 500 if self.has("token.unknown_code/status") else status
-        if self.has("token.error_headers"):
+        if self.has(f"{family}.error_headers"):
             del response.headers["cache-control"]
         if self.has("token.error_headers/text"):
             response.headers["content-type"] = "text/plain"
@@ -639,7 +689,7 @@ class Implementation:
         return self._json("imap", {"code": code})
 
     def _bad_mail(self, fault: str) -> Response:
-        return self._error(Refused("500" if self.has(fault) else "201"))
+        return self._error(Refused("500" if self.has(fault) else "201"), "imap")
 
     def _wrong_mail_password(self) -> Response:
         if self.has("imap.wrong_password"):
@@ -661,9 +711,21 @@ class Implementation:
             return HTMLResponse("<p>You are signed out.</p>")
         if self.has("logout.redirect_uri"):
             return HTMLResponse("<p>This address is not right.</p>", 400)
-        if redirect_uri != REDIRECT_URI and not self.has("logout.foreign_redirect"):
+        if self.has("logout.foreign_redirect/meta"):
+            page = f'<meta http-equiv="refresh" content="0; url={escape(redirect_uri)}">'
+            return HTMLResponse(page)
+        if self.has("logout.foreign_redirect/hop") and "hop" not in request.query_params:
+            query = urlencode({"redirect_uri": redirect_uri, "hop": "1"})
+            return RedirectResponse(f"{request.url.path}?{query}", 302)
+        if not self._logs_out_to(redirect_uri):
             return HTMLResponse("<p>You are signed out.</p>")
         return RedirectResponse(redirect_uri, 302)
+
+    def _logs_out_to(self, redirect_uri: str) -> bool:
+        found = self.fault.partition("logout.foreign_redirect")[1:]
+        begins = {"/prefix": "https://auth.worksmobile.com", "/scheme": "/", "/hop": "", "": ""}
+        is_faulty = bool(found[0]) and redirect_uri.startswith(begins.get(found[1], REDIRECT_URI))
+        return is_faulty or redirect_uri == REDIRECT_URI
 
 
 class Implementations:

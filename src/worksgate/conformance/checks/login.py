@@ -4,9 +4,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from worksgate.conformance.checks.forms import joined
+from worksgate.conformance.checks.markup import tags_of
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Journey, Run
-from worksgate.conformance.checks.sign_in import Arrival, Stuck
+from worksgate.conformance.checks.sign_in import Arrival, FormSignIn, Stuck
 from worksgate.conformance.checks.verdicts import Finding, Untested
 from worksgate.conformance.exchange import Exchange, decode_parameters, query_of
 from worksgate.conformance.line_works import authorization_url, with_parameters
@@ -21,6 +22,9 @@ SHORTEST_CODE: Final = 16
 FOREIGN: Final = "worksgate-check.invalid"
 """A host that belongs to nobody and never will (RFC 2606)."""
 _NOBODY: Final = "worksgate-check-nobody@example.com"
+_TAG: Final = "worksgate-check"
+_TAGGED: Final = f"a'\" {_TAG}=1><{_TAG}>"
+"""Written into a page as it is, it becomes a tag there, or an attribute of one."""
 
 
 @LOGIN.check(
@@ -158,6 +162,26 @@ async def works_id(run: Run) -> None:
 
 
 @LOGIN.check(
+    "escaped",
+    "What a page repeats of its address is escaped",
+    "Otherwise a link to your sign-in page runs an attacker's script in it, and that reads the "
+    "password. Tried: worksId, client_id and redirect_uri with a tag in them.",
+)
+async def escaped(run: Run) -> None:
+    registered = f"{run.redirect_uri()}&more={_TAGGED}"
+    foreign = f"https://{FOREIGN}/?state={_TAGGED}"
+    for name, url in (
+        ("worksId", _page_url(run, works_id=_TAGGED)),
+        ("client_id", _page_url(run, client_id=_TAGGED)),
+        ("redirect_uri", _page_url(run, redirect_uri=registered)),
+        ("redirect_uri", _page_url(run, redirect_uri=foreign)),
+    ):
+        arrival = await visit(run, url)
+        if arrival.exchange is not None and _has_our_tag(arrival.exchange):
+            raise Finding("not_escaped", exchange=arrival.exchange, name=name)
+
+
+@LOGIN.check(
     "other_account",
     "A session of somebody else is not used where worksId names another account",
     "Otherwise the second person at a shared computer opens the mailbox of the first, without a "
@@ -190,7 +214,7 @@ async def extra_parameter(run: Run) -> None:
 )
 async def foreign_redirect(run: Run) -> None:
     are_refused = True
-    for redirect_uri, second in _foreign(run.target.redirect_uri):
+    for redirect_uri, second in foreign_redirect_uris(run.target.redirect_uri):
         arrival = await _open_foreign(run, redirect_uri, second)
         if arrival.callback is not None and is_foreign(arrival.callback):
             raise Finding("foreign_redirect", exchange=arrival.exchange)
@@ -222,14 +246,45 @@ async def unknown_client(run: Run) -> None:
 
 async def open_page(run: Run, *extra: tuple[str, str], client_id: str | None = None) -> Exchange:
     """Open the sign-in page as a browser that was never here."""
-    url = authorization_url(
-        run.target.endpoints.web_login,
-        client_id=client_id or run.target.credentials.client_id,
-        redirect_uri=run.redirect_uri(),
-        works_id=dict(extra).get("worksId"),
-    )
+    url = _page_url(run, client_id=client_id, works_id=dict(extra).get("worksId"))
     more = [pair for pair in extra if pair[0] != "worksId"]
     return await run.send_as_browser(with_parameters(url, more))
+
+
+async def visit(run: Run, url: str) -> Arrival:
+    """Open a URL as a browser that was never here, and follow it within the implementation."""
+
+    def leaves(location: str) -> bool:
+        return is_foreign(location) or _host_at(location, url) not in run.target.hosts
+
+    browser = FormSignIn(run.target, None, run.meter)
+    try:
+        return await browser.arrive(url, leaves, fills=False)
+    finally:
+        await browser.aclose()
+
+
+def _page_url(
+    run: Run,
+    *,
+    client_id: str | None = None,
+    works_id: str | None = None,
+    redirect_uri: str | None = None,
+) -> str:
+    return authorization_url(
+        run.target.endpoints.web_login,
+        client_id=client_id or run.target.credentials.client_id,
+        redirect_uri=redirect_uri or run.redirect_uri(),
+        works_id=works_id,
+    )
+
+
+def _has_our_tag(page: Exchange) -> bool:
+    """Whether the tag that was sent is one of the page."""
+    if page.answer is None or "html" not in (page.answer.header("content-type") or "html").lower():
+        return False
+    tags = tags_of(page.answer.body.decode("utf-8", "replace"))
+    return any(tag.name == _TAG or _TAG in tag.attributes for tag in tags)
 
 
 def expect_page(exchange: Exchange) -> None:
@@ -270,7 +325,7 @@ def _parameters(url: str) -> list[tuple[str, str]]:
     return decode_parameters(query_of(url))
 
 
-def _foreign(registered: str) -> list[tuple[str, str | None]]:
+def foreign_redirect_uris(registered: str) -> list[tuple[str, str | None]]:
     """Return foreign redirect_uri, and what is sent as a second one."""
     host = urlsplit(registered).netloc
     foreign = f"https://{FOREIGN}/?state=a"
@@ -311,8 +366,13 @@ def _location(exchange: Exchange) -> str | None:
     return None if exchange.answer is None else exchange.answer.header("location")
 
 
+def _host_at(location: str, page: str) -> str:
+    """Return the host that a browser would go to: it reads a backslash as a slash."""
+    read = joined(page, location.strip().replace("\\", "/"))
+    return (urlsplit(read).hostname if read else None) or ""
+
+
 def is_foreign(location: str) -> bool:
-    """Whether a browser would go to the host of an attacker: it reads a backslash as a slash."""
-    read = joined("https://here.invalid/", location.strip().replace("\\", "/"))
-    host = (urlsplit(read).hostname if read else None) or ""
+    """Whether a browser would go to the host of an attacker."""
+    host = _host_at(location, "https://here.invalid/")
     return host == FOREIGN or host.endswith(f".{FOREIGN}")

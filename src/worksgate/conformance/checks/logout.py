@@ -2,11 +2,17 @@
 
 from typing import Final
 
-from worksgate.conformance.checks.login import FOREIGN, expect_page, is_foreign
+from worksgate.conformance.checks.login import (
+    expect_page,
+    foreign_redirect_uris,
+    is_foreign,
+    visit,
+)
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run
 from worksgate.conformance.checks.sign_in import Stuck
 from worksgate.conformance.checks.verdicts import Finding, Untested
+from worksgate.conformance.line_works import with_parameters
 
 LOGOUT: Final = Family("logout", official="sso-sp-logout", page="protocol.md#logout")
 
@@ -32,14 +38,16 @@ async def redirect_uri(run: Run) -> None:
 @LOGOUT.check(
     "foreign_redirect",
     "Logout sends nobody to a redirect_uri of somebody else",
-    "An address of yours that leads anywhere is what phishing mails are made of.",
+    "An address of yours that leads anywhere is what phishing mails are made of. Tried: the same "
+    "as at the sign-in page.",
 )
 async def foreign_redirect(run: Run) -> None:
-    url = run.line_works.logout_url(f"https://{FOREIGN}/")
-    answer = await run.send_as_browser(url)
-    location = None if answer.answer is None else answer.answer.header("location")
-    if location is not None and is_foreign(location):
-        raise Finding("foreign_redirect", exchange=answer)
+    for redirect_uri, second in foreign_redirect_uris(run.target.redirect_uri):
+        extra = [] if second is None else [("redirect_uri", second)]
+        url = with_parameters(run.line_works.logout_url(redirect_uri), extra)
+        arrival = await visit(run, url)
+        if arrival.callback is not None and is_foreign(arrival.callback):
+            raise Finding("foreign_redirect", exchange=arrival.exchange)
 
 
 @LOGOUT.check(

@@ -190,16 +190,18 @@ async def other_client(run: Run) -> None:
 async def missing(run: Run) -> None:
     for name in _NEEDED:
         expect_error(await _post(run, **{name: None}), "201")
+    expect_error(await run.post(run.target.endpoints.access_token, []), "201")
 
 
 @TOKEN.check(
     "empty",
-    "An empty code is error 201",
+    "An empty parameter is error 201",
     "An empty value counts as a missing one (RFC 6749 §3.2).",
     page=_ERRORS,
 )
 async def empty(run: Run) -> None:
-    expect_error(await _post(run, code=""), "201")
+    for name in _NEEDED:
+        expect_error(await _post(run, **{name: ""}), "201")
 
 
 @TOKEN.check(
@@ -209,8 +211,9 @@ async def empty(run: Run) -> None:
     page=_ERRORS,
 )
 async def duplicate(run: Run) -> None:
-    form = [*run.token_form(), ("code", made_up())]
-    expect_error(await run.post(run.target.endpoints.access_token, form), "201")
+    for name in _NEEDED:
+        form = [*run.token_form(), (name, made_up())]
+        expect_error(await run.post(run.target.endpoints.access_token, form), "201")
 
 
 @TOKEN.check(
@@ -233,10 +236,7 @@ async def json_body(run: Run) -> None:
 )
 async def query(run: Run) -> None:
     url = with_parameters(run.target.endpoints.access_token, run.token_form())
-    answer = await run.send("POST", url, content_type=FORM)
-    expect_nothing_granted(answer)
-    if outcome_of(answer) == "302":
-        raise Finding("parameters_in_query", exchange=answer)
+    await expect_no_query(run, url, read="302")
 
 
 @TOKEN.check(
@@ -361,6 +361,15 @@ def stranger(run: Run) -> Credentials:
 def wrong_secret_of(run: Run) -> Credentials:
     """Return the client with a wrong secret."""
     return Credentials(run.target.credentials.client_id, made_up())
+
+
+async def expect_no_query(run: Run, url: str, *, read: str) -> None:
+    """Expect that parameters in the address count for nothing; `read` is the error if they do."""
+    for method, content_type in (("POST", FORM), ("GET", None)):
+        answer = await run.send(method, url, content_type=content_type)
+        expect_nothing_granted(answer)
+        if outcome_of(answer) == read:
+            raise Finding("parameters_in_query", exchange=answer)
 
 
 async def granted(run: Run) -> Exchange:

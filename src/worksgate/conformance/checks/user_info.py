@@ -10,8 +10,9 @@ from worksgate.conformance.checks.expectations import (
 )
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run, made_up
-from worksgate.conformance.checks.token import stranger, wrong_secret_of
+from worksgate.conformance.checks.token import expect_no_query, stranger, wrong_secret_of
 from worksgate.conformance.checks.verdicts import Finding, Untested
+from worksgate.conformance.line_works import with_parameters
 
 USER_INFO: Final = Family(
     "userinfo", official="sso-sp-oauth-userinfo", page="protocol.md#user-info-return-api"
@@ -98,6 +99,19 @@ async def missing(run: Run) -> None:
     for name in _NEEDED:
         form = run.user_info_form(**{name: None})
         expect_error(await run.post(run.target.endpoints.user_info, form), "201")
+    expect_error(await run.post(run.target.endpoints.user_info, []), "201")
+
+
+@USER_INFO.check(
+    "empty",
+    "An empty parameter is error 201",
+    "An empty value counts as a missing one (RFC 6749 §3.2).",
+    page=_ERRORS,
+)
+async def empty(run: Run) -> None:
+    for name in _NEEDED:
+        form = run.user_info_form(**{name: ""})
+        expect_error(await run.post(run.target.endpoints.user_info, form), "201")
 
 
 @USER_INFO.check(
@@ -107,8 +121,20 @@ async def missing(run: Run) -> None:
     page=_ERRORS,
 )
 async def duplicate(run: Run) -> None:
-    form = [*run.user_info_form(), ("access_token", made_up())]
-    expect_error(await run.post(run.target.endpoints.user_info, form), "201")
+    for name in _NEEDED:
+        form = [*run.user_info_form(), (name, made_up())]
+        expect_error(await run.post(run.target.endpoints.user_info, form), "201")
+
+
+@USER_INFO.check(
+    "query",
+    "Parameters in the address are not accepted",
+    "Addresses are logged, so client secrets would be (RFC 6749 §2.3.1).",
+    page=_ERRORS,
+)
+async def query(run: Run) -> None:
+    url = with_parameters(run.target.endpoints.user_info, run.user_info_form())
+    await expect_no_query(run, url, read="303")
 
 
 @USER_INFO.check(
@@ -165,6 +191,18 @@ async def other_client(run: Run) -> None:
     if other is None:
         raise Untested("no_other_client")
     expect_error(await run.user_info(await run.access_token(), credentials=other), "303")
+
+
+@USER_INFO.check(
+    "error_headers",
+    "An error is declared as JSON, and no cache may keep it",
+    "A kept error would answer the next sign-in too.",
+    page=_ERRORS,
+)
+async def error_headers(run: Run) -> None:
+    answer = await run.user_info(made_up())
+    expect_json_type(answer)
+    expect_no_store(answer)
 
 
 async def _key(run: Run) -> str:
