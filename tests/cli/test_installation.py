@@ -253,7 +253,9 @@ def test_start_that_fails_ends_with_one(terminal: Terminal, tmp_path: Path) -> N
     terminal.ok("migrate")
     with closing(sqlite3.connect(tmp_path / "worksgate.db")) as database:
         # Reading works, as is tried before; only the server itself writes its key.
-        database.execute("ALTER TABLE keys RENAME COLUMN created_at TO made_at")
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON keys BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
         database.commit()
     result = terminal.process("serve", "--port", free_port())
     assert (result.code, result.err) == (1, "")
