@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from tests.browser.windows import launched, overflow
 from tests.conformance.implementation import USERNAME, Implementations, serving
 from tests.conformance.runs import run_checks, target_at
 
 from worksgate.conformance.checks.browser import BrowserSignIn
-from worksgate.conformance.checks.examination import Result, chosen, examine
+from worksgate.conformance.checks.examination import CHECKS, Result, chosen, examine
 from worksgate.conformance.checks.meter import Meter
 from worksgate.conformance.checks.recording import Redactor
 from worksgate.conformance.checks.target import Person, Target
-from worksgate.conformance.checks.verdicts import Outcome
+from worksgate.conformance.checks.verdicts import Message, Outcome
+from worksgate.conformance.report.html_page import html_page
+from worksgate.conformance.report.summary import Report
+from worksgate.conformance.report.texts import LANGUAGES, Texts
 
 pytestmark = pytest.mark.programs
 
@@ -65,3 +69,26 @@ async def test_r201_a_browser_types_a_refused_password_once(
     assert message is not None
     assert message.key == "stuck_refused"
     assert implementations.all[name].passwords == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_report_is_no_wider_than_a_phone(language: str) -> None:
+    kinds = ((Outcome.FAIL, "redirected"), (Outcome.NOT_TESTED, "local"))
+    report = Report(
+        name="sso.a-company-with-a-long-name.example.com",
+        addresses=(("web_login", "https://sso.a-company-with-a-long-name.example.com/sign-in.do"),),
+        client_id="0123456789abcdef",
+        at=0,
+        took=1,
+        requests=1,
+        version="1.0",
+        results=[
+            Result(check, outcome, Message(key))
+            for check in CHECKS.values()
+            for outcome, key in kinds
+        ],
+    )
+    async with launched() as browser:
+        tab = await browser.new_page(viewport={"width": 360, "height": 800})
+        await tab.set_content(html_page(report, Texts(language)))
+        assert await overflow(tab) <= 0
