@@ -41,6 +41,7 @@ FAULTS: Final = {
     "login.code": "The code is added twice.",
     "login.state": "The query of redirect_uri is dropped.",
     "login.byte_for_byte": "redirect_uri is decoded and encoded again.",
+    "login.as_get": "The form is sent on to LINE WORKS, with its password.",
     "login.ampersand": "The code is added with ?, always.",
     "login.question_mark": "The code is added with &, always.",
     "login.fragment": "The code is added at the very end.",
@@ -397,7 +398,8 @@ class Implementation:
             page = f'<meta http-equiv="refresh" content="0; url={escape(url)}">'
             response: Response = HTMLResponse(page)
         else:
-            response = Response(status_code=int(self.way.redirect), headers={"location": url})
+            status = "307" if self.has("login.as_get") else self.way.redirect
+            response = Response(status_code=int(status), headers={"location": url})
         response.set_cookie("session", session, path="/")
         return response
 

@@ -87,6 +87,20 @@ async def byte_for_byte(run: Run) -> None:
 
 
 @LOGIN.check(
+    "as_get",
+    "The browser comes back by GET: the redirect after a form is not 307 or 308",
+    "With these two a browser sends the form once more, name and password included, to the address "
+    "that it is sent to (RFC 9700 §4.12).",
+    page=_REDIRECT_URI,
+)
+async def as_get(run: Run) -> None:
+    await _callback(run)
+    last = (await run.journey()).arrival.exchange
+    if last is not None and last.request.method == "POST" and last.status in (307, 308):
+        raise Finding("form_sent_on", exchange=last, status=last.status)
+
+
+@LOGIN.check(
     "ampersand",
     "The code is added with & where redirect_uri has a query",
     "LINE WORKS' state is in the query, so there always is one. A second ? belongs to the last "
