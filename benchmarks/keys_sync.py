@@ -1,8 +1,10 @@
 """``worksgate keys sync`` for a large company: how much memory it takes, and how long.
 
-python benchmarks/keys_sync.py [PEOPLE]
+python benchmarks/keys_sync.py [PEOPLE] [--faults]
   LINE WORKS is the simulator, in a process of its own and without rate limits, which would make
   100,000 people take half an hour. Everybody gets a key, half of them in place of another one.
+  With ``--faults`` every fault that the simulator knows happens to every kind of call on the way;
+  then an undo takes everything back, and LINE WORKS is read once more.
 """
 
 import asyncio
@@ -34,7 +36,7 @@ CLIENT = Client(client_id="tenant", name="Tenant")
 UNLIMITED = 100_000_000
 
 
-def serve(people: int, told: Connection) -> None:
+def serve(people: int, told: Connection, *, has_faults: bool) -> None:
     """LINE WORKS: s000001 and so on, every second one with a key of former times."""
     import socket
 
@@ -42,7 +44,9 @@ def serve(people: int, told: Connection) -> None:
 
     from worksgate.conformance.directory_api import (
         DirectoryApiSimulator,
+        Fault,
         Member,
+        Operation,
         Rules,
         register,
     )
@@ -60,6 +64,10 @@ def serve(people: int, told: Connection) -> None:
     simulator = DirectoryApiSimulator(
         members, rules=Rules(calls_a_minute=UNLIMITED), registered=registered
     )
+    if has_faults:
+        for operation in (Operation.TOKEN, Operation.LIST_KEYS, Operation.SET_KEYS):
+            for number, fault in enumerate(Fault):
+                simulator.faults.plan(fault, operation, after=7 * number, seconds=40.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         app = registered.app
         told.send(
@@ -105,20 +113,27 @@ def prepare(database_url: str, people: int) -> None:
     asyncio.run(employ(database_url, people))
 
 
-async def sync(line_works: dict[str, Any], settings: Settings, folder: Path) -> None:
+async def sync(
+    line_works: dict[str, Any], settings: Settings, folder: Path, *, has_faults: bool
+) -> None:
     directory = Directory.open(settings.database_url)
     try:
-        await run(line_works, settings, directory, folder)
+        await run(line_works, settings, directory, folder, has_faults=has_faults)
     finally:
         await directory.close()
 
 
 async def run(
-    line_works: dict[str, Any], settings: Settings, directory: Directory, folder: Path
+    line_works: dict[str, Any],
+    settings: Settings,
+    directory: Directory,
+    folder: Path,
+    *,
+    has_faults: bool,
 ) -> None:
     port = line_works.pop("port")
     hosts = Hosts(api=f"http://127.0.0.1:{port}/v1.0", auth=f"http://127.0.0.1:{port}/oauth2/v2.0")
-    timing = Timing()
+    timing = Timing(timeout=5.0 if has_faults else 30.0)
     pace = Pace(timing.clock, timing.sleep, per_minute=UNLIMITED, per_minute_of_long_runs=UNLIMITED)
     access = Access(
         CLIENT,
@@ -138,8 +153,13 @@ async def run(
         plan = await each.plan((here.pop() for _ in range(len(here))), replaces=True)
         report("planned", time.monotonic() - begun)
         outcome = await each.write(plan)
-    report("written", time.monotonic() - begun)
-    print(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys")
+        report("written", time.monotonic() - begun)
+        print(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys")
+        if has_faults:
+            undo = await each.plan_undo(outcome.undo_file)
+            outcome = await each.write(undo, kind="undo")
+            report("undone", time.monotonic() - begun)
+            print(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys of before")
 
 
 def report(what: str, seconds: float = 0.0) -> None:
@@ -147,10 +167,12 @@ def report(what: str, seconds: float = 0.0) -> None:
     print(f"{what:8} {seconds:7.1f} s   peak {peak:5.0f} MB", flush=True)
 
 
-def main(people: int) -> None:
+def main(people: int, *, has_faults: bool) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(people, theirs), daemon=True)
+    process = context.Process(
+        target=serve, args=(people, theirs), kwargs={"has_faults": has_faults}, daemon=True
+    )
     process.start()
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -158,11 +180,12 @@ def main(people: int) -> None:
             preparing = context.Process(target=prepare, args=(settings.database_url, people))
             preparing.start()
             preparing.join()
-            asyncio.run(sync(ours.recv(), settings, Path(folder)))
+            asyncio.run(sync(ours.recv(), settings, Path(folder), has_faults=has_faults))
     finally:
         process.kill()
         process.join()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    numbers = [word for word in sys.argv[1:] if word.isdigit()]
+    main(int(numbers[0]) if numbers else 100_000, has_faults="--faults" in sys.argv)
