@@ -37,7 +37,9 @@ def test_r220_two_processes_are_recorded_until_ctrl_c_and_replayed(
 ) -> None:
     client = asyncio.run(prepared(terminal.folder))[1]
     url = f"http://127.0.0.1:{running.port}"
-    command = [*WORKSGATE, "record", "day", "--reason", "an upgrade", "--json"]
+    # The tests may run in the background of a shell, where Ctrl-C is ignored, as record would too.
+    heeded = ("env", "--default-signal=INT")
+    command = [*heeded, *WORKSGATE, "record", "day", "--reason", "an upgrade", "--json"]
     recording = subprocess.Popen(command, cwd=running.folder, stdout=subprocess.PIPE, text=True)
     try:
         running.wait_for("recording.begun", 2)

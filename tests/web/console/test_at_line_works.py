@@ -10,7 +10,6 @@ from tests.administration.external_keys.line_works import (
     LineWorks,
     api_app,
     member,
-    registered,
     served,
 )
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
@@ -44,7 +43,7 @@ async def console(
         await console.administration.people._directory.signing_key()  # puts the key in force
         await console.make("owner", Role.OWNER)
         await console.administration.clients.add("Acme")
-        await console.administration.line_works_api.set("Acme", api_app(registered()))
+        await console.administration.line_works_api.set("Acme", api_app())
         yield console
 
 
@@ -120,13 +119,13 @@ async def test_rehearsal_asks_line_works_and_its_refusal_is_said(
     assert "2 members, read at" in await follow(browser)
     await browser.post("/go-live/rehearsal")
     assert "The members are those that LINE WORKS named at" in await follow(browser)
-    old = api_app(registered(), "bot.message")
+    old = api_app("bot.message")
     await console.administration.line_works_api.set("Acme", old)
     await browser.get("/go-live/rehearsal")
     await browser.post("/go-live/members/ask")
     assert browser.page.status_code in (409, 422)
     assert "lacks the scope directory.read" in browser.page.text
-    await console.administration.line_works_api.set("Acme", api_app(registered()))
+    await console.administration.line_works_api.set("Acme", api_app())
 
 
 async def test_rehearsal_says_that_there_are_too_many_members_for_a_page(
