@@ -166,3 +166,35 @@ def test_r224_what_cannot_be_re_enacted_is_not_sent_and_says_why(call: Call, why
 def test_r224_a_client_without_a_stand_in_is_not_replayed() -> None:
     more = [token_call(n, f"code{n}", client_id="second") for n in (2, 3, 4)]
     assert reason(*more, token_call(9)) is Reason.NO_CLIENT
+
+
+def login_call(at: float, answer: Answer, redirect: str = "uri", **changes: str) -> Call:
+    literal = {"response_type": "code", **changes}
+    uri = Parameter(
+        "redirect_uri", id=hashed(redirect), length="65-128", base=hashed("cb"), has_query=True
+    )
+    sent = (*(Parameter(name, value) for name, value in literal.items()), uri)
+    sent += parameters(client_id="client")
+    return Call(kind=Kind.LOGIN, at=at, seconds=0.1, answer=answer, parameters=sent)
+
+
+def test_a_refusal_for_something_in_the_redirect_uri_is_not_replayed() -> None:
+    page, no = Answer(200, "html"), Answer(400, "html")
+    accepted, refused_one = login_call(0, page), login_call(1, no, "with a fragment")
+    assert reason(accepted, refused_one) is Reason.REDIRECT_URI
+    assert plan(accepted, login_call(1, no, response_type="token")).values
+    assert plan(refused_one).values  # its redirect_uri may be one that nobody has registered
+
+
+@pytest.mark.parametrize("user_agent", ["LineWorks", ""])
+def test_a_code_for_an_app_is_known_by_its_login(user_agent: str) -> None:
+    changes = {"userAgent": user_agent} if user_agent else {}
+    given = {"code": hashed("code"), "redirect": hashed("uri")}
+    entered = Call(
+        kind=Kind.SIGN_IN, at=1, seconds=0.1, answer=Answer(303, ids=given, goes_to="redirect_uri")
+    )
+    by_session = login_call(2, Answer(303, ids={"code": hashed("other")}), "second", **changes)
+    found = Relations.of((login_call(0, Answer(200, "html"), **changes), entered, by_session))
+    assert found.is_of_app(hashed("code")) is bool(user_agent)
+    assert found.is_of_app(hashed("other")) is bool(user_agent)
+    assert not found.is_of_app(hashed("of nobody"))

@@ -42,10 +42,13 @@ PARAMETERS: Final = frozenset(
         *("email", "password", OTHER),
     }
 )
+APP: Final = "LineWorks"
+"""The `userAgent` of the mobile and PC apps."""
+
 LITERALS: Final[Mapping[str, frozenset[str]]] = {
     "grant_type": frozenset({"authorization_code", "refresh_token", "password"}),
     "response_type": frozenset({"code", "token"}),
-    "userAgent": frozenset({"LineWorks"}),
+    "userAgent": frozenset({APP}),
 }
 """Values that are words of the protocol: they are kept as they are."""
 LENGTHS: Final = (0, 8, 16, 32, 64, 128, 512, 4096)

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     TOO_LARGE = "it was larger than what a recording keeps"
     UNFINISHED = "its body did not arrive"
     UNKNOWN_FORM = "its method, its HTTP version or its URL is not kept"
+    REDIRECT_URI = "its redirect_uri was refused for something in it that is not kept"
     NO_CLIENT = "no stand-in for its client"
     SECRET_CHANGED = "the secret of its client was right at one time and wrong at another"
     PASSWORD_CHANGED = "its password was right at one time and wrong at another"
@@ -208,6 +209,8 @@ class Planner:
     # The calls with a browser or a mail program
 
     def _login(self, call: Call) -> Plan:
+        if self._is_refused_for_its_query(call):
+            raise NotReplayed(Reason.REDIRECT_URI)
         client = call.id_of("client_id")
         number = self._client_of(call, client)
         code = call.answer.ids.get("code")
@@ -225,6 +228,16 @@ class Planner:
             else:
                 values.append(self._common(each, number))
         return Plan(call, values, client=number or 0, session=person if code else None)
+
+    def _is_refused_for_its_query(self, call: Call) -> bool:
+        """Whether all that is kept of a refused request is right: a fragment, say, is not kept."""
+        names = [each.name for each in call.parameters]
+        redirect, kind = call.first("redirect_uri"), call.first("response_type")
+        if call.answer.status != 400 or redirect is None or kind is None:
+            return False
+        is_known = (call.id_of("client_id"), redirect.base) in self._relations.redirects
+        is_whole = kind.value == "code" and len(set(names)) == len(names)
+        return redirect.has_query and is_known and is_whole
 
     def _logout(self, call: Call) -> Plan:
         values = []

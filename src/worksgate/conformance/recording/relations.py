@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from worksgate.conformance.recording.calls import Call
+from worksgate.conformance.recording.calls import APP, Call
 from worksgate.conformance.recording.observed import Kind
 
 BACK_CHANNEL: Final = (Kind.TOKEN, Kind.USER_INFO)
@@ -37,6 +37,8 @@ class Relations:
     mail_logins: set[tuple[str, str]] = field(default_factory=set)
     mail_names: set[str] = field(default_factory=set)
     people: dict[str, str] = field(default_factory=dict)
+    _latest: dict[str, Call] = field(default_factory=dict)
+    _of_apps: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, calls: Iterable[Call]) -> "Relations":
@@ -64,6 +66,10 @@ class Relations:
         redeemed = (each for each in self.uses.get(code, ()) if each.answer.is_success)
         found = next(redeemed, None)
         return None if found is None else found.id_of("client_id")
+
+    def is_of_app(self, code: str) -> bool:
+        """Whether a code was given to an app, whose tokens may last longer than a browser's."""
+        return code in self._of_apps
 
     def earlier_uses(self, id: str, call: Call) -> list[Call]:  # noqa: A002  # the name of the field
         """The calls before this one in which the same was presented."""
@@ -97,8 +103,11 @@ class Relations:
         given = call.answer.ids
         if call.kind is Kind.LOGIN and (redirect := call.id_of("redirect_uri")):
             self.logins.setdefault(redirect, call)
+            if call.answer.status < 400:
+                self._latest[redirect] = call
         if call.kind is not Kind.TOKEN and "code" in given:
             self.codes.setdefault(given["code"], call)
+            self._note_app(call, given["code"])
         if call.kind is Kind.TOKEN and "access_token" in given:
             self.tokens.setdefault(given["access_token"], call)
             if "refresh_token" in given:
@@ -110,6 +119,14 @@ class Relations:
         target = call.first("redirect_uri")
         if call.kind is Kind.LOGOUT and call.answer.goes_to == "redirect_uri" and target:
             self.logout_targets.add(target.base or "")
+
+    def _note_app(self, call: Call, code: str) -> None:
+        login: Call | None = call
+        if call.kind is Kind.SIGN_IN:
+            login = self._latest.get(call.answer.ids.get("redirect", ""))
+        user_agent = None if login is None else login.first("userAgent")
+        if user_agent is not None and user_agent.value == APP:
+            self._of_apps.add(code)
 
     def _note_uses(self, call: Call) -> None:
         for name in ("code", "access_token", "refresh_token"):

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from worksgate.conformance.recording.abstraction import answer_of
-from worksgate.conformance.recording.calls import MEDIA_TYPES, Call, Parameter
+from worksgate.conformance.recording.calls import APP, MEDIA_TYPES, Call, Parameter
 from worksgate.conformance.recording.comparison import Report
 from worksgate.conformance.recording.file import Recording
 from worksgate.conformance.recording.keyed_hash import KeyedHash
@@ -166,18 +166,20 @@ class Replay:
     async def _earn_code(self, id_: str | None, client: int, person: int) -> str:
         stand_in = self._stand_ins.clients[client]
         redirect_uri = _with_state(stand_in.redirect_uri)
-        path = self._login_path(stand_in, redirect_uri)
+        is_app = id_ is not None and self._relations.is_of_app(id_)
+        path = self._login_path(stand_in, redirect_uri, is_app=is_app)
         async with self._signing_in[person]:  # one form at a time; the next has the session
             code = await self._browsers[person].code(path, redirect_uri)
         if id_ is not None:
             self._keep(id_, code)
         return code
 
-    def _login_path(self, client: StandInClient, redirect_uri: str) -> str:
+    def _login_path(self, client: StandInClient, redirect_uri: str, *, is_app: bool) -> str:
         pairs = [
             ("response_type", "code"),
             ("client_id", client.client_id),
             ("redirect_uri", redirect_uri),
+            *([("userAgent", APP)] if is_app else []),
         ]
         return f"{self._path(Kind.LOGIN)}?{_encoded(pairs)}"
 
