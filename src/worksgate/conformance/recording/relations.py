@@ -103,7 +103,7 @@ class Relations:
         given = call.answer.ids
         if call.kind is Kind.LOGIN and (redirect := call.id_of("redirect_uri")):
             self.logins.setdefault(redirect, call)
-            if call.answer.status < 400:
+            if (call.answer.status or 500) < 400:
                 self._latest[redirect] = call
         if call.kind is not Kind.TOKEN and "code" in given:
             self.codes.setdefault(given["code"], call)
