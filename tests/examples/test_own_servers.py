@@ -158,6 +158,7 @@ def test_r109_the_packages_of_express_are_pinned_and_name_no_address() -> None:
     assert all(locked[f"node_modules/{name}"]["version"] == asked[name] for name in asked)
     assert all("integrity" in entry for name, entry in locked.items() if name)
     assert '"resolved"' not in text
+    assert "://" not in text
 
 
 def test_the_tests_have_what_the_examples_need() -> None:
