@@ -32,6 +32,16 @@ def test_r192_the_file_is_the_published_one() -> None:
     assert said["version"] in content.decode()
 
 
+def test_its_license_comes_with_every_distribution() -> None:
+    root = Path(__file__).parents[3]
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    said = tomllib.loads((HERE / "static" / "htmx.toml").read_text("utf-8"))
+    assert said["license"] in project["license"].split(" AND ")
+    assert HERE / "static" / "htmx.LICENSE" in [root / each for each in project["license-files"]]
+    image = (root / "deploy" / "container" / "Containerfile").read_text("utf-8")
+    assert f'licenses="{project["license"]}"' in image
+
+
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda each: each.stem)
 def test_r192_nothing_in_a_template_would_be_run_as_a_script(template: Path) -> None:
     """The policy would stop it, and htmx then does nothing without saying so."""
