@@ -42,6 +42,16 @@ def test_its_license_comes_with_every_distribution() -> None:
     assert f'licenses="{project["license"]}"' in image
 
 
+def test_r192_the_policy_gives_way_on_the_pages_that_load_it_and_on_no_other() -> None:
+    """Where it does not, trusted types stop htmx, and nothing tells."""
+    loading = {
+        each.name
+        for each in TEMPLATES
+        if re.search(r"signs\.(htmx|refresh)\(", each.read_text("utf-8"))
+    }
+    assert loading == pages.WITH_HTMX
+
+
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda each: each.stem)
 def test_r192_nothing_in_a_template_would_be_run_as_a_script(template: Path) -> None:
     """The policy would stop it, and htmx then does nothing without saying so."""

@@ -43,7 +43,7 @@ POLICY: Final = "; ".join((*_DIRECTIVES, "require-trusted-types-for 'script'"))
 """Scripts are files of the console, which only add comfort; nothing in a page itself is one."""
 POLICY_WITH_HTMX: Final = "; ".join((*_DIRECTIVES, "connect-src 'self'"))
 """htmx reads other pages of the console, and puts parts of them into the page."""
-_WITH_HTMX: Final = frozenset(
+WITH_HTMX: Final = frozenset(
     ("people.html", "sign_ins.html", "audit.html", "job.html", "live.html", "wall.html")
 )
 
@@ -234,7 +234,7 @@ class ConsolePages:
             )
         )
         response = Response(html, status, media_type="text/html")
-        policy = POLICY_WITH_HTMX if template in _WITH_HTMX else POLICY
+        policy = POLICY_WITH_HTMX if template in WITH_HTMX else POLICY
         response.headers["Content-Security-Policy"] = policy
         response.headers["Content-Language"] = words.language
         return response
