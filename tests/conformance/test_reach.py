@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,6 +101,16 @@ async def test_r201_no_secret_is_sent_to_another_machine_over_plain_http() -> No
     assert {result.sent for result in done.results.values()} == {()}
     assert done.ids(Outcome.NOT_TESTED) == done.results.keys()
     assert allowed.ids(Outcome.FAIL) == {"token.grant_type"}
+
+
+async def test_r201_a_page_on_this_machine_does_not_vouch_for_apis_on_another() -> None:
+    async with answering(None) as port:
+        target = target_at(f"http://{HOST}:8080", "it", person=None, mailbox=None)
+        ends = replace(target.endpoints, web_login=f"http://127.0.0.1:{port}/login")
+        target = replace(target, endpoints=ends, connect_to=("127.0.0.1", port))
+        done = await run_checks(target, ["reach", "token.grant_type"])
+    assert done.ids(Outcome.FAIL) == {"reach.https", "reach.port"}
+    assert "token.grant_type" in done.ids(Outcome.NOT_TESTED)
 
 
 async def test_r200_plain_http_and_another_port_are_noticed() -> None:

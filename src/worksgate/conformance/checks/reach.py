@@ -32,12 +32,12 @@ _TIMED: Final = (None, Failure.NOT_JSON, Failure.ANSWER_TIMEOUT)
     "the IMAP/CalDAV Login API, the Japanese ones for all.",
 )
 async def https(run: Run) -> None:
-    for url in run.target.urls:
-        if urlsplit(url).scheme == "https":
-            continue
-        if is_local(url):
-            raise Untested("local")
-        raise Finding("plain_http", address=urlsplit(url).path)
+    plain = [url for url in run.target.urls if urlsplit(url).scheme != "https"]
+    for url in plain:
+        if not is_local(url):
+            raise Finding("plain_http", address=urlsplit(url).path)
+    if plain:
+        raise Untested("local")
 
 
 @REACH.check(
@@ -46,12 +46,13 @@ async def https(run: Run) -> None:
     "LINE WORKS connects to no other port.",
 )
 async def port(run: Run) -> None:
-    for url in run.target.urls:
+    public = [url for url in run.target.urls if not is_local(url)]
+    for url in public:
         parts = urlsplit(url)
-        if is_local(url):
-            raise Untested("local")
         if parts.port not in (None, 443 if parts.scheme == "https" else 80):
             raise Finding("wrong_port", port=parts.port, address=parts.path)
+    if len(public) < len(run.target.urls):
+        raise Untested("local")
 
 
 @REACH.check(
