@@ -12,6 +12,7 @@ family, returns if the rule is kept, and raises `Finding` or `Untested`.
     meter         the bounds of a run, and the record of its requests
     recording     what a report may show of a request
     registry, verdicts, expectations   a check, what it says, what an answer must be
+    calls         what holds for both calls of LINE WORKS' servers
     examination   all families in their order, and how they are run
     reach, login, token, user_info, refresh, framing, imap, logout   the families
 

@@ -29,8 +29,7 @@ IMAP: Final = Family(
 )
 async def wrong_password(run: Run) -> None:
     mailbox = _mailbox(run)
-    answer = await run.once("wrong", lambda run: run.imap_login(mailbox.email, made_up()))
-    expect_refusal(answer)
+    expect_refusal(await run.imap_login(mailbox.email, made_up()))
 
 
 @IMAP.check(

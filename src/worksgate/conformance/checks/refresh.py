@@ -46,7 +46,7 @@ async def off(run: Run) -> None:
     if (await granted(run)).value("refresh_token") is not None:
         raise Untested("refresh_tokens_are_on")
     # With a code too, or a server may just as well miss it first, and say 201.
-    form = run.token_form(grant_type="refresh_token", refresh_token=made_up())
+    form = [*run.token_form(grant_type="refresh_token"), ("refresh_token", made_up())]
     expect_error(await run.post(run.target.endpoints.access_token, form), "203")
 
 

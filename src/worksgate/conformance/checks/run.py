@@ -142,23 +142,19 @@ class Run:
             keep(said.exchange)
             return said
 
-    # Forms with right credentials; code and token are made up unless given
+    # Forms with right credentials; code and token are made up
 
-    def token_form(self, **changes: str | None) -> list[tuple[str, str]]:
-        """Return the form of the Access Token Return API; None leaves a parameter out."""
-        return self._form({"grant_type": "authorization_code"}, {"code": made_up()}, changes)
+    def token_form(self, *, grant_type: str = "authorization_code") -> list[tuple[str, str]]:
+        """Return the form of the Access Token Return API."""
+        return [("grant_type", grant_type), *self._client(), ("code", made_up())]
 
-    def user_info_form(self, **changes: str | None) -> list[tuple[str, str]]:
-        """Return the form of the User info return API; None leaves a parameter out."""
-        return self._form({}, {"access_token": made_up()}, changes)
+    def user_info_form(self) -> list[tuple[str, str]]:
+        """Return the form of the User info return API."""
+        return [*self._client(), ("access_token", made_up())]
 
-    def _form(
-        self, first: dict[str, str], last: dict[str, str], changes: dict[str, str | None]
-    ) -> list[tuple[str, str]]:
+    def _client(self) -> list[tuple[str, str]]:
         client = self.target.credentials
-        named = {"client_id": client.client_id, "client_secret": client.client_secret}
-        values: dict[str, str | None] = {**first, **named, **last, **changes}
-        return [(name, value) for name, value in values.items() if value is not None]
+        return [("client_id", client.client_id), ("client_secret", client.client_secret)]
 
     # Sign-ins
 

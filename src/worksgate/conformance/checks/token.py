@@ -3,13 +3,21 @@
 import asyncio
 import json
 from typing import Final
-from urllib.parse import urlencode
 
+from worksgate.conformance.checks.calls import (
+    disabled_client_of,
+    expect_all_required,
+    expect_no_query,
+    expect_none_empty,
+    expect_none_repeated,
+    other_client_of,
+    stranger,
+    wrong_secret_of,
+)
 from worksgate.conformance.checks.expectations import (
     expect_error,
     expect_json_type,
     expect_no_store,
-    expect_nothing_granted,
     expect_success,
     expect_text,
     outcome_of,
@@ -18,8 +26,7 @@ from worksgate.conformance.checks.recording import json_type
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run, made_up
 from worksgate.conformance.checks.verdicts import Finding, Untested
-from worksgate.conformance.exchange import FORM, Exchange
-from worksgate.conformance.line_works import Credentials, with_parameters
+from worksgate.conformance.exchange import Exchange
 
 TOKEN: Final = Family(
     "token", official="sso-sp-oauth-token", page="protocol.md#access-token-return-api"
@@ -31,7 +38,6 @@ SHORTEST_TOKEN: Final = 16
 RACERS: Final = 8
 """How many callers redeem the same code at once."""
 _LONG: Final = 20_000
-_NEEDED: Final = ("grant_type", "client_id", "client_secret", "code")
 
 
 # A code becomes a token
@@ -172,9 +178,7 @@ async def expired(run: Run) -> None:
     "Otherwise one company's client redeems what was issued to another.",
 )
 async def other_client(run: Run) -> None:
-    other = run.target.other
-    if other is None:
-        raise Untested("no_other_client")
+    other = other_client_of(run)
     expect_error(await run.exchange_code(await run.code(), credentials=other), "302")
 
 
@@ -188,9 +192,7 @@ async def other_client(run: Run) -> None:
     page=_ERRORS,
 )
 async def missing(run: Run) -> None:
-    for name in _NEEDED:
-        expect_error(await _post(run, **{name: None}), "201")
-    expect_error(await run.post(run.target.endpoints.access_token, []), "201")
+    await expect_all_required(run, run.target.endpoints.access_token, run.token_form())
 
 
 @TOKEN.check(
@@ -200,8 +202,7 @@ async def missing(run: Run) -> None:
     page=_ERRORS,
 )
 async def empty(run: Run) -> None:
-    for name in _NEEDED:
-        expect_error(await _post(run, **{name: ""}), "201")
+    await expect_none_empty(run, run.target.endpoints.access_token, run.token_form())
 
 
 @TOKEN.check(
@@ -211,9 +212,7 @@ async def empty(run: Run) -> None:
     page=_ERRORS,
 )
 async def duplicate(run: Run) -> None:
-    for name in _NEEDED:
-        form = [*run.token_form(), (name, made_up())]
-        expect_error(await run.post(run.target.endpoints.access_token, form), "201")
+    await expect_none_repeated(run, run.target.endpoints.access_token, run.token_form())
 
 
 @TOKEN.check(
@@ -235,8 +234,7 @@ async def json_body(run: Run) -> None:
     page=_ERRORS,
 )
 async def query(run: Run) -> None:
-    url = with_parameters(run.target.endpoints.access_token, run.token_form())
-    await expect_no_query(run, url, read="302")
+    await expect_no_query(run, run.target.endpoints.access_token, run.token_form(), read="302")
 
 
 @TOKEN.check(
@@ -246,7 +244,7 @@ async def query(run: Run) -> None:
     page=_ERRORS,
 )
 async def long_code(run: Run) -> None:
-    expect_error(await _post(run, code="x" * _LONG), "201", "302")
+    expect_error(await run.exchange_code("x" * _LONG), "201", "302")
 
 
 @TOKEN.check(
@@ -309,9 +307,7 @@ async def says_not_which(run: Run) -> None:
     page=_ERRORS,
 )
 async def disabled_client(run: Run) -> None:
-    disabled = run.target.disabled
-    if disabled is None:
-        raise Untested("no_disabled_client")
+    disabled = disabled_client_of(run)
     expect_error(await run.exchange_code(made_up(), credentials=disabled), "101")
 
 
@@ -353,36 +349,12 @@ async def error_headers(run: Run) -> None:
 # What several checks look at
 
 
-def stranger(run: Run) -> Credentials:
-    """Return a client that does not exist."""
-    return Credentials("worksgate-check-unknown", run.target.credentials.client_secret)
-
-
-def wrong_secret_of(run: Run) -> Credentials:
-    """Return the client with a wrong secret."""
-    return Credentials(run.target.credentials.client_id, made_up())
-
-
-async def expect_no_query(run: Run, url: str, *, read: str) -> None:
-    """Expect that parameters in the address count for nothing; `read` is the error if they do."""
-    for method, content_type in (("POST", FORM), ("GET", None)):
-        answer = await run.send(method, url, content_type=content_type)
-        expect_nothing_granted(answer)
-        if outcome_of(answer) == read:
-            raise Finding("parameters_in_query", exchange=answer)
-
-
 async def granted(run: Run) -> Exchange:
     """Return the answer with the token of the browser's sign-in. Raises Untested."""
     answer = await run.token()
     if answer.value("access_token") is None:
         raise Untested("no_token")
     return answer
-
-
-async def _post(run: Run, **changes: str | None) -> Exchange:
-    form = urlencode(run.token_form(**changes)).encode()
-    return await run.send("POST", run.target.endpoints.access_token, body=form, content_type=FORM)
 
 
 async def _replayed(run: Run) -> tuple[Exchange, Exchange, Exchange]:

@@ -2,6 +2,16 @@
 
 from typing import Final
 
+from worksgate.conformance.checks.calls import (
+    disabled_client_of,
+    expect_all_required,
+    expect_no_query,
+    expect_none_empty,
+    expect_none_repeated,
+    other_client_of,
+    stranger,
+    wrong_secret_of,
+)
 from worksgate.conformance.checks.expectations import (
     expect_error,
     expect_json_type,
@@ -10,9 +20,7 @@ from worksgate.conformance.checks.expectations import (
 )
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run, made_up
-from worksgate.conformance.checks.token import expect_no_query, stranger, wrong_secret_of
 from worksgate.conformance.checks.verdicts import Finding, Untested
-from worksgate.conformance.line_works import with_parameters
 
 USER_INFO: Final = Family(
     "userinfo", official="sso-sp-oauth-userinfo", page="protocol.md#user-info-return-api"
@@ -21,7 +29,6 @@ _ERRORS: Final = "protocol.md#errors"
 
 LONGEST_KEY: Final = 100
 _NOT_IN_KEYS: Final = "%\\#/?"
-_NEEDED: Final = ("client_id", "client_secret", "access_token")
 
 
 @USER_INFO.check(
@@ -96,10 +103,7 @@ async def no_store(run: Run) -> None:
     page=_ERRORS,
 )
 async def missing(run: Run) -> None:
-    for name in _NEEDED:
-        form = run.user_info_form(**{name: None})
-        expect_error(await run.post(run.target.endpoints.user_info, form), "201")
-    expect_error(await run.post(run.target.endpoints.user_info, []), "201")
+    await expect_all_required(run, run.target.endpoints.user_info, run.user_info_form())
 
 
 @USER_INFO.check(
@@ -109,9 +113,7 @@ async def missing(run: Run) -> None:
     page=_ERRORS,
 )
 async def empty(run: Run) -> None:
-    for name in _NEEDED:
-        form = run.user_info_form(**{name: ""})
-        expect_error(await run.post(run.target.endpoints.user_info, form), "201")
+    await expect_none_empty(run, run.target.endpoints.user_info, run.user_info_form())
 
 
 @USER_INFO.check(
@@ -121,9 +123,7 @@ async def empty(run: Run) -> None:
     page=_ERRORS,
 )
 async def duplicate(run: Run) -> None:
-    for name in _NEEDED:
-        form = [*run.user_info_form(), (name, made_up())]
-        expect_error(await run.post(run.target.endpoints.user_info, form), "201")
+    await expect_none_repeated(run, run.target.endpoints.user_info, run.user_info_form())
 
 
 @USER_INFO.check(
@@ -133,8 +133,7 @@ async def duplicate(run: Run) -> None:
     page=_ERRORS,
 )
 async def query(run: Run) -> None:
-    url = with_parameters(run.target.endpoints.user_info, run.user_info_form())
-    await expect_no_query(run, url, read="303")
+    await expect_no_query(run, run.target.endpoints.user_info, run.user_info_form(), read="303")
 
 
 @USER_INFO.check(
@@ -174,9 +173,7 @@ async def wrong_secret(run: Run) -> None:
     page=_ERRORS,
 )
 async def disabled_client(run: Run) -> None:
-    disabled = run.target.disabled
-    if disabled is None:
-        raise Untested("no_disabled_client")
+    disabled = disabled_client_of(run)
     expect_error(await run.user_info(made_up(), credentials=disabled), "101")
 
 
@@ -187,9 +184,7 @@ async def disabled_client(run: Run) -> None:
     page=_ERRORS,
 )
 async def other_client(run: Run) -> None:
-    other = run.target.other
-    if other is None:
-        raise Untested("no_other_client")
+    other = other_client_of(run)
     expect_error(await run.user_info(await run.access_token(), credentials=other), "303")
 
 
