@@ -5,6 +5,7 @@ a secret is recognized by the name of its parameter, and then hidden wherever el
 because a server may echo what it was sent.
 """
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,16 @@ FORM: Final = "application/x-www-form-urlencoded"
 SECRET_PARAMETERS: Final = frozenset(
     {"code", "client_secret", "access_token", "refresh_token", "password", "sessionKey"}
 )
+
+ERROR_NUMBERS: Final = {
+    "access_denied": "101",
+    "invalid_request": "201",
+    "unsupported_grant_type": "203",
+    "unauthorized_client": "301",
+    "invalid_authorization": "302",
+    "invalid_access": "303",
+}
+"""LINE WORKS' numbers of the errors, by their words: an implementation may send either."""
 
 _SHOWN_CHARACTERS: Final = 4
 _SHORTEST_SHOWN: Final = 12
@@ -43,6 +54,11 @@ def decode_parameters(text: str) -> list[tuple[str, str]]:
 def query_of(url: str) -> str:
     """Return the query of a URL as written: the part between `?` and `#`."""
     return url.partition("#")[0].partition("?")[2]
+
+
+def in_base64(text: str) -> str:
+    """Return a text as the IMAP/CalDAV Login API is sent it."""
+    return base64.b64encode(text.encode()).decode()
 
 
 class Failure(StrEnum):

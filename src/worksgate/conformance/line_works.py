@@ -8,7 +8,6 @@ https://developers.worksmobile.com/jp/docs/sso-sp-oauth
 """
 
 import asyncio
-import base64
 import logging
 import re
 import ssl
@@ -30,6 +29,7 @@ from worksgate.conformance.exchange import (
     TimeLimits,
     Timings,
     decode_parameters,
+    in_base64,
     json_object,
     mask_url,
     query_of,
@@ -244,7 +244,7 @@ class LineWorks:
         """
         if self.endpoints.imap_login is None:
             raise ValueError("there is no IMAP/CalDAV Login API among the endpoints")
-        encoded = [("email", _base64(email)), ("password", _base64(password))]
+        encoded = [("email", in_base64(email)), ("password", in_base64(password))]
         url = with_parameters(self.endpoints.imap_login, encoded)
         return await self.send("GET", url, secrets=(password, encoded[1][1]))
 
@@ -283,10 +283,6 @@ class LineWorks:
     def _client(self, credentials: Credentials | None = None) -> list[tuple[str, str]]:
         client = credentials or self.credentials
         return [("client_id", client.client_id), ("client_secret", client.client_secret)]
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 class _AnswerTooLargeError(Exception):

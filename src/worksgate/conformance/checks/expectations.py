@@ -9,17 +9,7 @@ from typing import Final
 
 from worksgate.conformance.checks.recording import json_type
 from worksgate.conformance.checks.verdicts import Finding
-from worksgate.conformance.exchange import Exchange, Failure
-
-MESSAGES: Final = {
-    "access_denied": "101",
-    "invalid_request": "201",
-    "unsupported_grant_type": "203",
-    "unauthorized_client": "301",
-    "invalid_authorization": "302",
-    "invalid_access": "303",
-}
-"""The numbers of the errors by their words; ``error`` is either."""
+from worksgate.conformance.exchange import ERROR_NUMBERS, Exchange, Failure
 
 _GRANTED: Final = ("access_token", "user_id", "code")
 
@@ -33,7 +23,7 @@ def outcome_of(exchange: Exchange) -> str:
         return f"HTTP {exchange.status}"
     if "error" in document:
         error = str(document["error"])
-        return MESSAGES.get(error, error)
+        return ERROR_NUMBERS.get(error, error)
     return "value.success" if _grants(exchange) else f"HTTP {exchange.status}"
 
 

@@ -1,6 +1,5 @@
 """The IMAP/CalDAV Login API: a mail client's name and password become a code."""
 
-import base64
 from typing import Final
 
 from worksgate.conformance.checks.expectations import (
@@ -13,7 +12,7 @@ from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run, made_up
 from worksgate.conformance.checks.target import Mailbox
 from worksgate.conformance.checks.verdicts import Finding, Untested
-from worksgate.conformance.exchange import Exchange
+from worksgate.conformance.exchange import Exchange, in_base64
 from worksgate.conformance.line_works import with_parameters
 
 IMAP: Final = Family(
@@ -49,7 +48,7 @@ async def code(run: Run) -> None:
 )
 async def survives_base64(run: Run) -> None:
     mailbox = _mailbox(run)
-    encoded = _base64(mailbox.email) + _base64(mailbox.password)
+    encoded = in_base64(mailbox.email) + in_base64(mailbox.password)
     if "+" not in encoded:
         raise Untested("no_plus")
     expect_success((await run.mail_journey()).login, "code")
@@ -90,7 +89,7 @@ async def same_person(run: Run) -> None:
 async def missing(run: Run) -> None:
     mailbox = _mailbox(run)
     url = run.target.endpoints.imap_login or ""
-    query = [("email", _base64(mailbox.email))]
+    query = [("email", in_base64(mailbox.email))]
     expect_refusal(await run.send("GET", with_parameters(url, query)))
 
 
@@ -135,7 +134,3 @@ async def _granted(run: Run) -> Exchange:
     if login.value("code") is None:
         raise Untested("no_mail_code")
     return login
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

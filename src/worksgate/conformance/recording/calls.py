@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from worksgate.conformance.exchange import ERROR_NUMBERS
 from worksgate.conformance.recording.observed import Kind
 
 OTHER: Final = "other"
@@ -64,15 +65,6 @@ MEMBERS: Final = frozenset(
     }
 )
 JSON_TYPES: Final = frozenset({"string", "integer", "number", "boolean", "null", "array", "object"})
-ERROR_NUMBERS: Final = {
-    "access_denied": "101",
-    "invalid_request": "201",
-    "unsupported_grant_type": "203",
-    "unauthorized_client": "301",
-    "invalid_authorization": "302",
-    "invalid_access": "303",
-}
-"""The messages of LINE WORKS' errors: an implementation may send either."""
 ERRORS: Final = frozenset(
     {
         *ERROR_NUMBERS,

@@ -5,7 +5,6 @@ depended on what still does, and what ran side by side still may.
 """
 
 import asyncio
-import base64
 import json
 import secrets
 import ssl
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
+from worksgate.conformance.exchange import in_base64
 from worksgate.conformance.recording.abstraction import answer_of
 from worksgate.conformance.recording.calls import APP, MEDIA_TYPES, Call, Parameter
 from worksgate.conformance.recording.comparison import Report
@@ -283,8 +283,8 @@ class Replay:
             Source.LOGOUT_REDIRECT: lambda: clients[0].after_logout,
             Source.FOREIGN_URI: lambda: _with_state(_NOBODYS_URI, value.shape),
             Source.MADE_UP: lambda: made_up(value.shape),
-            Source.MAIL_NAME: lambda: _base64(people[value.person].mail_login[0]),
-            Source.MAIL_PASSWORD: lambda: _base64(people[value.person].mail_login[1]),
+            Source.MAIL_NAME: lambda: in_base64(people[value.person].mail_login[0]),
+            Source.MAIL_PASSWORD: lambda: in_base64(people[value.person].mail_login[1]),
             Source.WORKS_ID: lambda: people[value.person].works_id,
         }
         if value.source in simple:
@@ -362,7 +362,7 @@ def made_up(shape: Parameter | None) -> str:
     if shape is None:
         return secrets.token_urlsafe(32)
     if shape.name in ("email", "password"):
-        return _base64(f"nobody-{secrets.token_hex(8)}@unlisted.invalid") + (
+        return in_base64(f"nobody-{secrets.token_hex(8)}@unlisted.invalid") + (
             "" if shape.is_base64 else "%"
         )
     length = _LENGTHS.get(shape.length, 43)
@@ -406,10 +406,6 @@ def _with_state(uri: str, shape: Parameter | None = None) -> str:
     if shape is not None and not shape.has_query:
         return uri
     return f"{uri}{'&' if '?' in uri else '?'}state={secrets.token_urlsafe(16)}"
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 def _json_object(reply: Reply) -> Mapping[str, object]:

@@ -7,14 +7,13 @@ with the expected and the actual result.
 
 import json
 import secrets
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 from urllib.parse import urlencode
 
-from worksgate.conformance.exchange import FORM, Exchange, Failure
+from worksgate.conformance.exchange import ERROR_NUMBERS, FORM, Exchange, Failure, in_base64
 from worksgate.conformance.line_works import (
     LineWorks,
     authorization_url,
@@ -25,14 +24,7 @@ from worksgate.conformance.simulator.settings import SimulatorSettings
 
 _LARGE = 20_000
 
-MESSAGES: Final = {
-    "101": "access_denied",
-    "201": "invalid_request",
-    "203": "unsupported_grant_type",
-    "301": "unauthorized_client",
-    "302": "invalid_authorization",
-    "303": "invalid_access",
-}
+MESSAGES: Final = {number: word for word, number in ERROR_NUMBERS.items()}
 """The code and the message of each error. A client may be set to return either."""
 
 WRONG_LOGIN: Final = "invalid_grant"
@@ -156,7 +148,7 @@ def by_place(scenarios: Iterable[Scenario]) -> list[tuple[Place, list[Scenario]]
 
 def _code_of(error: str) -> str:
     """Return the number of an error, whether the client returns numbers or words."""
-    return next((number for number, word in MESSAGES.items() if word == error), error)
+    return ERROR_NUMBERS.get(error, error)
 
 
 def _made_up() -> str:
@@ -249,7 +241,7 @@ async def _mail_unknown_client(line_works: LineWorks, _: SimulatorSettings, __: 
     """The URL ends with the client's ID; a wrong one must look like a wrong password."""
     own = f"/{line_works.credentials.client_id}"
     path = f"{_mail_api(line_works).removesuffix(own)}/unknown-{secrets.token_hex(4)}"
-    query = [("email", _base64(_unknown_address())), ("password", _base64(_made_up()))]
+    query = [("email", in_base64(_unknown_address())), ("password", in_base64(_made_up()))]
     return [Turn(WRONG_LOGIN, await line_works.send("GET", with_parameters(path, query)))]
 
 
@@ -260,16 +252,12 @@ async def _mail_bad_base64(line_works: LineWorks, _: SimulatorSettings, __: str)
 
 
 async def _mail_no_password(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
-    url = with_parameters(_mail_api(line_works), [("email", _base64(_unknown_address()))])
+    url = with_parameters(_mail_api(line_works), [("email", in_base64(_unknown_address()))])
     return [Turn("201", await line_works.send("GET", url))]
 
 
 def _mail_api(line_works: LineWorks) -> str:
     return line_works.endpoints.imap_login or ""
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode()
 
 
 def _unknown_address() -> str:
