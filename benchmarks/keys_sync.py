@@ -13,12 +13,14 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from worksgate.administration.actor import Actor
+from worksgate.administration.external_keys.holders import KeyHolder
 from worksgate.administration.external_keys.sync import KeySync
 from worksgate.administration.line_works_api import Access
 from worksgate.directory import Account
@@ -156,7 +158,11 @@ async def run(
         report("written", time.monotonic() - begun)
         print(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys")
         if has_faults:
-            undo = await each.plan_undo(outcome.undo_file)
+
+            async def people() -> Iterable[KeyHolder]:
+                return (await key_holders(settings, CLIENT.client_id)).people
+
+            undo = await each.plan_undo(outcome.undo_file, people)
             outcome = await each.write(undo, kind="undo")
             report("undone", time.monotonic() - begun)
             print(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys of before")

@@ -15,6 +15,10 @@ from tests.administration.external_keys.line_works import LineWorks, registered,
 from tests.cli.terminal import WORKSGATE, Terminal
 from tests.databases import query
 
+from worksgate.administration.external_keys.findings import SyncFinding, SyncFound
+from worksgate.administration.external_keys.plan import KeyPlan
+from worksgate.administration.external_keys.sync import Outcome
+from worksgate.cli.keys_sync import _Result
 from worksgate.conformance.directory_api import Operation
 from worksgate.credentials.master_key import MasterKey
 from worksgate.oauth.model import Client
@@ -234,3 +238,14 @@ def test_r217_an_undo_file_of_another_client_is_refused(ready: Terminal, tmp_pat
         '{"members": 0}\n'
     )
     assert "there is no client 'x'" in ready.refused("keys", "undo", str(file))
+
+
+def test_what_a_run_that_goes_on_finds_twice_is_told_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = SyncFound(finding=SyncFinding.CHANGED_SINCE, account="a@example.com")
+    plan = KeyPlan(changes=[], found=[found], members=1, right=0)
+    outcome = Outcome(planned=1, held=0, missing=[found], undo_file=tmp_path)
+    with pytest.raises(SystemExit):
+        _Result(plan, outcome).print(as_csv=False, as_json=True, is_dry_run=False)
+    assert len(json.loads(capsys.readouterr().out)["findings"]) == 1

@@ -129,13 +129,14 @@ def undo(
     """Give members the external keys that they had before.
 
     FILE is the undo file of a run of keys sync. Keys that somebody else has changed since are left
-    as they are, and reported. This, too, writes an undo file.
+    as they are, and nobody is given a key that somebody else has by now; both are reported. This,
+    too, writes an undo file.
     """
     _check_forms(as_csv=as_csv, as_json=as_json)
 
     async def work(administration: "Administration") -> "_Result":
         async with administration.key_sync.opened_for(file, folder, progress_bar) as run:
-            plan = await run.plan_undo(file)
+            plan = await run.plan_undo(file, lambda: _people(settings, run.client))
             if dry_run or not _is_confirmed(plan, run, yes=yes):
                 return _Result(plan)
             return _Result(plan, await run.write(plan, kind="undo"))
@@ -188,7 +189,8 @@ class _Result:
         """Print it; exit with 1 if a member who should have a key of here does not."""
         from worksgate.administration.external_keys.findings import HINTS
 
-        found = [*(self._outcome.missing if self._outcome else ()), *self._plan.found]
+        missing = self._outcome.missing if self._outcome else ()
+        found = list(dict.fromkeys([*missing, *self._plan.found]))  # a run that goes on has both
         if as_json:
             print_json(self._document(found))
         elif as_csv:

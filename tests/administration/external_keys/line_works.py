@@ -180,7 +180,10 @@ class Company:
 
     async def undo(self, file: Path) -> Outcome:
         async with self.run() as run:
-            return await run.write(await run.plan_undo(file), kind="undo")
+            return await run.write(await run.plan_undo(file, self.people), kind="undo")
+
+    async def people(self) -> list[KeyHolder]:
+        return self.here
 
 
 def plain_http() -> httpx2.AsyncHTTPTransport:

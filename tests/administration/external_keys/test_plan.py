@@ -15,11 +15,13 @@ from worksgate.administration.external_keys.plan import (
     KeyPlan,
     Planner,
     Policy,
+    anothers_here,
     not_held,
     reversed_changes,
     rounds,
     still_due,
 )
+from worksgate.credentials.usernames import username_key
 
 
 def person(name: str, key: str | None, **more: Any) -> KeyHolder:
@@ -259,6 +261,23 @@ def test_r218_who_is_gone_is_told() -> None:
     assert isinstance(gone, SyncFound)
     assert gone.detail == "they are no member any more"
     assert not_held(change("B", None), {}, "") is None
+
+
+def test_r217_a_key_that_an_undo_gives_back_is_nobody_elses_here() -> None:
+    back = change("S", "Old")
+    for people, username in [
+        ([person("x", "old")], "x"),
+        ([person("a", "Old")], None),
+        ([person("a", "Old"), person("x", "old")], "x"),
+        ([KeyHolder(username="a", external_key="Old", works_account="a")], "a"),
+        ([KeyHolder(username="a", external_key="Old", email="A@example.com")], None),
+        ([person("x", None)], None),
+    ]:
+        found = anothers_here([back], [back], people, username_key)
+        assert [each.username for each in found.values()] == ([username] if username else [])
+    # What the run had given to another member is given back, whose it is here.
+    exchanged = [back, KeyChange("2", "b@example.com", "Old", "S")]
+    assert not anothers_here(exchanged, exchanged, [person("b", "Old")], username_key)
 
 
 def test_reversed_changes_lead_back() -> None:

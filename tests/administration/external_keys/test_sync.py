@@ -5,6 +5,7 @@ Each test asserts what LINE WORKS holds in the end, whatever the run believes.
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.databases import query
 
 from worksgate.administration.errors import Refused
 from worksgate.administration.external_keys.findings import SyncFinding
+from worksgate.administration.external_keys.holders import KeyHolder
 from worksgate.administration.external_keys.sync import Outcome
 from worksgate.administration.external_keys.undo import read_undo
 from worksgate.conformance.directory_api import Batches, Fault, Operation, Rules
@@ -208,7 +210,7 @@ async def test_r217_undo_leaves_what_somebody_else_has_changed_since(
     line_works.simulator.change(member("p003", "theirs"))
     assert theirs.external_key == "S-003"
     async with company.run() as run:
-        plan = await run.plan_undo(outcome.undo_file)
+        plan = await run.plan_undo(outcome.undo_file, company.people)
         await run.write(plan, kind="undo")
     (found,) = plan.found
     assert (found.finding, found.account, found.key_there) == (
@@ -217,6 +219,61 @@ async def test_r217_undo_leaves_what_somebody_else_has_changed_since(
         "theirs",
     )
     assert line_works.keys() == before | {"p003": "theirs"}
+
+
+async def test_r217_undo_gives_no_key_that_somebody_else_has_by_now(
+    company: Company, line_works: LineWorks
+) -> None:
+    """At LINE WORKS or here, also in another spelling; their own they get back."""
+    company.employ(HERE)
+    line_works.holds(there() | {"guest": None}, company.watch.now)
+    outcome = await company.sync(replaces=True)
+    line_works.simulator.change(member("guest", "OLD-3"))
+    company.employ({"new": "Old-4"})
+    company.here[5] = replace(company.here[5], external_key="S-006")  # as before the run
+    async with company.run() as run:
+        plan = await run.plan_undo(outcome.undo_file, company.people)
+        assert {
+            (each.finding, each.account, each.username, each.detail) for each in plan.found
+        } == {
+            (SyncFinding.TAKEN_THERE, "p003@example.com", None, "guest@example.com has OLD-3"),
+            (SyncFinding.TAKEN_HERE, "p004@example.com", "new", ""),
+        }
+        undone = await run.write(plan, kind="undo")
+    assert not undone.missing
+    assert line_works.keys() == there() | {"p003": "S-003", "p004": "S-004", "guest": "OLD-3"}
+
+
+async def test_r218_a_run_that_goes_on_gives_no_key_that_another_member_has_by_now(
+    company: Company, line_works: LineWorks
+) -> None:
+    company.employ(HERE)
+    line_works.holds(there() | {"guest": None}, company.watch.now)
+    line_works.simulator.faults.plan(Fault.UNAVAILABLE, Operation.SET_KEYS, times=10)
+    with pytest.raises(ApiUnavailable):
+        await company.sync()
+    line_works.simulator.faults.clear()
+    line_works.simulator.change(member("guest", "s-100"))
+    outcome = await company.sync()
+    assert [(each.finding, each.account) for each in outcome.missing] == [
+        (SyncFinding.TAKEN_THERE, "p100@example.com")
+    ]
+    assert line_works.keys()["p100"] is None
+
+
+async def test_undo_asks_no_source_where_it_only_takes_keys_away(
+    company: Company, line_works: LineWorks
+) -> None:
+    line_works.holds(dict.fromkeys(HERE), company.watch.now)
+    company.employ(HERE)
+    outcome = await company.sync()
+
+    async def not_asked() -> list[KeyHolder]:
+        raise AssertionError("a source that is down must not be in the way")
+
+    async with company.run() as run:
+        await run.write(await run.plan_undo(outcome.undo_file, not_asked), kind="undo")
+    assert line_works.keys() == dict.fromkeys(HERE)
 
 
 async def test_r219_a_run_stays_below_a_limit_that_line_works_announces(

@@ -12,6 +12,8 @@ class SyncFinding(StrEnum):
     """LINE WORKS does not have what was to be written."""
     TAKEN_THERE = auto()
     """Another member has the key, and keeps it."""
+    TAKEN_HERE = auto()
+    """Somebody else here has the key that a member had before a run, which is undone."""
     KEY_KEPT = auto()
     """The member has another key, which was not ours to replace."""
     CHANGED_SINCE = auto()
@@ -33,6 +35,7 @@ HINTS: Final = frozenset((SyncFinding.DISABLED_HERE, SyncFinding.NOBODY_THERE))
 NAMES: Final = {
     SyncFinding.NOT_HELD: "LINE WORKS does not have it",
     SyncFinding.TAKEN_THERE: "Another member has the key",
+    SyncFinding.TAKEN_HERE: "Somebody else here has the key",
     SyncFinding.KEY_KEPT: "Another key is there",
     SyncFinding.CHANGED_SINCE: "Changed since",
     SyncFinding.SAME_KEY_HERE: "Same key twice here",
@@ -46,6 +49,7 @@ NAMES: Final = {
 ADVICE: Final = {
     SyncFinding.NOT_HELD: "see the details; then run worksgate keys sync again",
     SyncFinding.TAKEN_THERE: "find out whose it is: the wrong key opens somebody else's account",
+    SyncFinding.TAKEN_HERE: "find out whose it is: the wrong key opens somebody else's account",
     SyncFinding.KEY_KEPT: "--replace puts ours in its place",
     SyncFinding.CHANGED_SINCE: "it stays as it is; compare the two keys",
     SyncFinding.SAME_KEY_HERE: "give each of them a key of their own",

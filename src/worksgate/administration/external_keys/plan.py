@@ -11,6 +11,7 @@ member keeps is given to nobody else.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from worksgate.administration.external_keys.accounts import account_of, local_part
@@ -149,9 +150,8 @@ class Planner:
                     self._say(SyncFinding.KEY_KEPT, member, own[0])
                 else:
                     member.after = own[0].key
-        self._withdraw_what_is_taken()
         return KeyPlan(
-            changes=[each.change for each in self._members.values() if each.is_changed],
+            changes=self._free_to_give(),
             found=self._found,
             members=len(self._members),
             right=right,
@@ -206,21 +206,17 @@ class Planner:
             self._say(finding, member, person, detail)
         return finding is not None
 
-    def _withdraw_what_is_taken(self) -> None:
-        """Give no key that a member keeps; a member of whom one is withdrawn keeps theirs."""
-        identity = self._policy.identity
+    def _free_to_give(self) -> list[KeyChange]:
+        """The changes, without keys that another member keeps."""
         members = self._members.values()
-        getters = {identity(each.after): each for each in members if each.is_changed and each.after}
-        keepers = [each for each in members if each.key and not each.is_changed]
-        for keeper in keepers:  # which grows
-            getter = getters.pop(identity(keeper.key or ""), None)
-            if getter is None:
-                continue
-            getter.after = getter.key
-            person = next((each for each in getter.people if each.enabled), None)
-            self._say(SyncFinding.TAKEN_THERE, getter, person, f"{keeper.account} has {keeper.key}")
-            if getter.key is not None:
-                keepers.append(getter)
+        changes = [each.change for each in members if each.is_changed]
+        kept = ((each.account, each.key) for each in members if each.key and not each.is_changed)
+        taken = dict(taken_by_others(changes, kept, self._policy.identity))
+        for change, detail in taken.items():
+            member = self._members[change.account or change.id]
+            person = next((each for each in member.people if each.enabled), None)
+            self._say(SyncFinding.TAKEN_THERE, member, person, detail)
+        return [each for each in changes if each not in taken]
 
     def _say(
         self,
@@ -263,6 +259,64 @@ def still_due(
             yield replace(each, before=now)
         else:
             yield _of_change(SyncFinding.CHANGED_SINCE, each, now)
+
+
+def anothers_there(
+    due: Iterable[KeyChange], kept: Iterable[tuple[str, str]], identity: Callable[[str], str]
+) -> dict[KeyChange, SyncFound]:
+    """The changes whose key another member keeps; ``kept`` is as for ``taken_by_others``."""
+    return {
+        change: _of_change(SyncFinding.TAKEN_THERE, change, change.before, detail)
+        for change, detail in taken_by_others(due, kept, identity)
+    }
+
+
+def anothers_here(
+    due: Iterable[KeyChange],
+    undone: Iterable[KeyChange],
+    people: Iterable[KeyHolder],
+    identity: Callable[[str], str],
+) -> dict[KeyChange, SyncFound]:
+    """The changes of an undo whose key is another person's here by now.
+
+    ``undone`` are the reversed changes of the whole run. What the run gave from one member to
+    another goes back in any case: whose it is here was known then.
+    """
+    moved = {identity(each.before) for each in undone if each.before is not None}
+    getters = {identity(each.after): each for each in due if each.after is not None}
+    found = {}
+    for person in people:
+        key = identity(person.external_key or "")
+        getter = None if key in moved else getters.get(key)
+        if getter is not None and not _is_surely(person, getter.account):
+            one = _of_change(SyncFinding.TAKEN_HERE, getter, getter.before)
+            found[getter] = replace(one, username=person.username)
+    return found
+
+
+def _is_surely(person: KeyHolder, account: str) -> bool:
+    """Whether a person is the member with this account: one without its domain is not enough."""
+    names = (person.works_account, person.email)
+    return account in [account_of(name) for name in names if name]
+
+
+def taken_by_others(
+    changes: Iterable[KeyChange], kept: Iterable[tuple[str, str]], identity: Callable[[str], str]
+) -> Iterator[tuple[KeyChange, str]]:
+    """The changes whose key another member keeps, and in words, which.
+
+    ``kept`` are accounts that are not changed, and their keys. A member who is not given a key
+    keeps theirs, so that nobody is given that one either.
+    """
+    getters = {identity(each.after): each for each in changes if each.after is not None}
+    refused: list[tuple[str, str]] = []
+    for account, key in chain(kept, refused):  # which grows
+        getter = getters.pop(identity(key), None)
+        if getter is None:
+            continue
+        yield getter, f"{account} has {key}"
+        if getter.before is not None:
+            refused.append((getter.account, getter.before))
 
 
 def reversed_changes(changes: Iterable[KeyChange]) -> list[KeyChange]:

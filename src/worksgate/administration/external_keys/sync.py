@@ -6,7 +6,7 @@ that was killed goes on from what LINE WORKS holds (R-218).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Final
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Refused
-from worksgate.administration.external_keys.findings import SyncFinding, SyncFound
+from worksgate.administration.external_keys.findings import SyncFound
 from worksgate.administration.external_keys.holders import KeyHolder
 from worksgate.administration.external_keys.plan import (
     KeyChange,
     KeyPlan,
     Planner,
     Policy,
+    anothers_here,
+    anothers_there,
     not_held,
     reversed_changes,
     still_due,
@@ -39,6 +41,7 @@ from worksgate.oauth.model import Client, UserKey
 
 if TYPE_CHECKING:
     from worksgate.line_works_api.directory_api import DirectoryApi
+    from worksgate.line_works_api.people import MemberKey
 
 FEW: Final = 10
 """Keys that may be deleted in any company."""
@@ -47,6 +50,8 @@ MOST_ONE_BY_ONE: Final = 500
 
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 """Shows what is done, of how many; gives a function that takes the number done so far."""
+People = Callable[[], Awaitable[Iterable[KeyHolder]]]
+"""Asks the sources for everybody here whom the client takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,14 @@ class Outcome:
     held: int
     missing: Sequence[SyncFound]
     undo_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """``keys`` of the members in question, by ID, without who is gone; ``others`` by account."""
+
+    keys: dict[str, str | None]
+    others: Sequence[tuple[str, str]]
 
 
 class _Gone(Exception):
@@ -116,19 +129,10 @@ class KeySync:
             )
         self._access.check_may(READ)
         planner = Planner(
-            Policy(
-                replaces=replaces,
-                deletes_unknown=deletes_unknown,
-                identity=str if self._directory.allow_similar_keys else username_key,
-            )
+            Policy(replaces=replaces, deletes_unknown=deletes_unknown, identity=self._identity)
         )
-        with self._doing("Reading LINE WORKS", None) as progress:
-            for has_key in (False, True):
-                number = 0
-                async for each in self._api.key_holders(has_key=has_key):
-                    planner.add_member(each.id, each.account, each.external_key)
-                    number += 1
-                    progress(number)
+        async for each in self._members("Reading LINE WORKS"):
+            planner.add_member(each.id, each.account, each.external_key)
         for person in people:
             planner.add_person(person)
         plan = await asyncio.to_thread(planner.plan)
@@ -174,11 +178,20 @@ class KeySync:
             await self._record(f"an interrupted run goes on: {len(rest.changes)} are left")
             return await self._write(rest.changes, changes, undo_file, rest.found)
 
-    async def plan_undo(self, file: Path) -> KeyPlan:
-        """What to write so that members have what they had before a run. Raises Refused."""
-        return await self._due(reversed_changes(self._read(file).changes))
+    async def plan_undo(self, file: Path, people: People) -> KeyPlan:
+        """What to write so that members have what they had before a run. Raises Refused.
+
+        ``people`` is called only if a member would get a key: to take away those of a first run, no
+        source has to answer.
+        """
+        return await self._due(reversed_changes(self._read(file).changes), people)
 
     # Parts
+
+    @property
+    def _identity(self) -> Callable[[str], str]:
+        """The same for keys that could be taken for one."""
+        return str if self._directory.allow_similar_keys else username_key
 
     async def _write(
         self,
@@ -193,43 +206,65 @@ class KeySync:
         with self._doing("Writing keys", len(due)) as progress:
             writer = KeyWriter(self._api, self._access.sleep, progress)
             await writer.write(due)
-        held = await self._held({each.id for each in changes}, "Reading again")
+        held = (await self._held({each.id for each in changes}, "Reading again")).keys
         missing = _missing(changes, held, writer.refused, found)
         kept = len(changes) - len(missing)
         await self._record(f"run has ended: LINE WORKS holds {kept} of {len(changes)} keys")
         self._state.end()
         return Outcome(planned=len(changes), held=kept, missing=missing, undo_file=undo_file)
 
-    async def _due(self, changes: Sequence[KeyChange]) -> KeyPlan:
-        held = await self._held({each.id for each in changes}, "Reading LINE WORKS")
-        rest = list(still_due(changes, held))
+    async def _due(self, changes: Sequence[KeyChange], people: People | None = None) -> KeyPlan:
+        """What is left of changes, without keys of other members, and of other ``people`` here."""
+        identity = self._identity
+        wanted = {identity(each.after) for each in changes if each.after is not None}
+        held = await self._held({each.id for each in changes}, "Reading LINE WORKS", wanted)
+        rest = list(still_due(changes, held.keys))
         due = [each for each in rest if isinstance(each, KeyChange)]
+        found = [each for each in rest if isinstance(each, SyncFound)]
+        if people is not None and any(each.after is not None for each in due):
+            taken = anothers_here(due, changes, await people(), identity)
+            due = [each for each in due if each not in taken]
+            found += taken.values()
+        changed = {each.id for each in due}
+        kept = [
+            (each.account, key)
+            for each in changes
+            if each.id not in changed and (key := held.keys.get(each.id))
+        ]
+        taken = anothers_there(due, [*held.others, *kept], identity)
         return KeyPlan(
-            changes=due,
-            found=[each for each in rest if isinstance(each, SyncFound)],
+            changes=[each for each in due if each not in taken],
+            found=[*found, *taken.values()],
             members=len(changes),
             right=len(changes) - len(rest),
         )
 
-    async def _held(self, ids: set[str], doing: str) -> dict[str, str | None]:
-        """The keys that LINE WORKS holds now for some members; who is gone is left out.
-
-        Lists can pass over somebody while people come and go: those are looked at one by one.
-        """
-        held: dict[str, str | None] = {}
+    async def _members(self, doing: str) -> AsyncIterator["MemberKey"]:
+        """Everybody at LINE WORKS; who is given a key meanwhile comes twice, at last with it."""
         with self._doing(doing, None) as progress:
-            # First those without: who is given a key between the two lists has one in the end.
             for has_key in (False, True):
                 number = 0
                 async for each in self._api.key_holders(has_key=has_key):
                     number += 1
                     progress(number)
-                    if each.id in ids:
-                        held[each.id] = each.external_key
-        for id_ in sorted(ids - held.keys())[:MOST_ONE_BY_ONE]:
+                    yield each
+
+    async def _held(self, ids: set[str], doing: str, wanted: Container[str] = ()) -> "_Held":
+        """What LINE WORKS holds now for some members, and who else holds a ``wanted`` key.
+
+        Lists can pass over somebody while people come and go: those are looked at one by one.
+        """
+        keys: dict[str, str | None] = {}
+        others = []
+        async for each in self._members(doing):
+            if each.id in ids:
+                keys[each.id] = each.external_key
+            elif each.external_key is not None and self._identity(each.external_key) in wanted:
+                others.append((each.account, each.external_key))
+        for id_ in sorted(ids - keys.keys())[:MOST_ONE_BY_ONE]:
             with suppress(_Gone):
-                held[id_] = await self._held_by(id_)
-        return held
+                keys[id_] = await self._held_by(id_)
+        return _Held(keys, others)
 
     async def _held_by(self, id_: str) -> str | None:
         """The key of one member. Raises _Gone."""
@@ -302,8 +337,8 @@ def _missing(
     refused: dict[str, str],
     found: Sequence[SyncFound],
 ) -> list[SyncFound]:
-    """What LINE WORKS does not hold; who is known to be changed by somebody else is told so."""
-    by_others = {each.account: each for each in found if each.finding is SyncFinding.CHANGED_SINCE}
+    """What LINE WORKS does not hold; ``found`` says of some why it was not written."""
+    by_others = {each.account: each for each in found}
     missing = []
     for change in changes:
         one = not_held(change, held, refused.get(change.id, ""))
