@@ -19,6 +19,7 @@ from tests.conformance.implementation import (
 )
 from tests.conformance.runs import run_checks, target_at
 
+from worksgate.conformance.checks import sign_in
 from worksgate.conformance.checks.examination import chosen, examine
 from worksgate.conformance.checks.forms import Step, forms_of, joined, refresh_of, sign_in_form
 from worksgate.conformance.checks.meter import Meter
@@ -208,7 +209,70 @@ async def test_r201_no_password_is_typed_into_the_form_of_another_site(
     assert implementations.all[name].passwords == 0
 
 
+@dataclass
+class _Answering(Implementation):
+    """Answers every form with this status, and sends what is asked to repeat it elsewhere."""
+
+    status: int = 401
+    elsewhere: str = ""
+
+    async def login(self, request: Request) -> Response:
+        if request.method != "POST":
+            return await super().login(request)
+        self.passwords += b"password" in await request.body()
+        headers = {"Location": self.elsewhere} if self.elsewhere else {}
+        return Response("No.", self.status, headers=headers)
+
+
+async def said_of_the_sign_in(origin: str, name: str) -> str | None:
+    done = await run_checks(target_at(origin, name, mailbox=None), ["login", "token.race"])
+    message = done.results["login.comes_back"].message
+    return None if message is None else message.key
+
+
+async def test_r201_an_error_page_after_the_password_is_a_refusal(
+    origin: str, implementations: Implementations
+) -> None:
+    implementations.all["unwelcoming"] = _Answering(Way())
+    assert await said_of_the_sign_in(origin, "unwelcoming") == "stuck_refused"
+    assert implementations.all["unwelcoming"].passwords == 1
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_r201_no_password_is_sent_on_to_another_site(
+    origin: str, implementations: Implementations, status: int
+) -> None:
+    other = url_of(origin.replace("127.0.0.1", "localhost"), "other-site")
+    implementations.all["other-site"] = there = _Answering(Way())
+    here = _Answering(Way(), status=status, elsewhere=f"{other}/login")
+    implementations.all["sending-on"] = here
+    assert await said_of_the_sign_in(origin, "sending-on") == "stuck_other_site"
+    assert (here.passwords, there.passwords) == (1, 0)
+
+
+async def test_r201_the_right_password_is_typed_no_more_often_than_stated(
+    origin: str, implementations: Implementations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in, "MOST_PASSWORDS", 3)
+    done = await run_checks(target_at(origin, "no-sessions"), ["token", "userinfo"])
+    assert implementations.all["no-sessions"].passwords == 3
+    message = done.results["token.race"].message
+    assert message is not None
+    assert message.key == "no_further_code"
+
+
 # Bounds
+
+
+async def test_r202_a_sign_in_that_leads_in_a_circle_ends(
+    origin: str, implementations: Implementations
+) -> None:
+    implementations.all["circle"] = _Misleading(Way(), location="/circle/login")
+    done = await run_checks(target_at(origin, "circle"), ["login.comes_back"])
+    message = done.results["login.comes_back"].message
+    assert message is not None
+    assert message.key == "stuck_too_many_steps"
+    assert done.requests <= sign_in.MOST_STEPS
 
 
 async def test_r202_no_more_requests_are_made_than_stated(origin: str) -> None:
@@ -274,11 +338,11 @@ async def test_a_code_alone_will_do_and_nothing_is_a_refusal(
         return answers.pop(0)
 
     meter = Meter(Redactor(target.secrets))
-    sign_in = HandSignIn(ask, meter)
+    by_hand = HandSignIn(ask, meter)
     checks = chosen(["token.exchange", "login.state", "token.one_time"], [])
     found = {
         result.check.id: result.message.key if result.message else str(result.outcome)
-        async for result in examine(target, checks, sign_in, meter)
+        async for result in examine(target, checks, by_hand, meter)
     }
     assert found == {
         "login.state": "typed_code",
