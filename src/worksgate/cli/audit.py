@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.cli.options import CommandGroup, Moment, config_option, json_option
+from worksgate.cli.options import (
+    CommandGroup,
+    check_alone,
+    config_option,
+    json_option,
+    limit_option,
+    since_option,
+    until_option,
+)
 from worksgate.cli.printing import (
     as_document,
     counted,
@@ -60,20 +67,9 @@ class EventName(click.ParamType[str]):
     metavar="EVENT",
     help="One kind of event, such as login.failed.",
 )
-@click.option(
-    "--since",
-    type=Moment(),
-    help="Since a time (2026-01-31T09:00, local if no zone is given) or an age (12h).",
-)
-@click.option("--until", type=Moment(), help="Until a time or an age.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 1_000_000),
-    default=100,
-    show_default=True,
-    metavar="N",
-    help="Show at most this many.",
-)
+@since_option
+@until_option
+@limit_option(1_000_000)
 @config_option
 @json_option
 @click.pass_context
@@ -95,7 +91,7 @@ def audit(
     Shows the latest matching records, the oldest of them first.
     """
     if context.invoked_subcommand is not None:
-        _check_alone(context)
+        check_alone(context)
         context.obj = config
         return
 
@@ -118,18 +114,6 @@ def audit(
         _print(events, names)
     else:
         note("No record matches.")
-
-
-def _check_alone(context: click.Context) -> None:
-    """Options that choose records do not go with a subcommand."""
-    given = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-        and parameter.name != "config"
-    ]
-    if given:
-        raise click.UsageError(f"{given[0]} is for worksgate audit without a subcommand", context)
 
 
 class ExpectedSeal(click.ParamType[tuple[int, str]]):

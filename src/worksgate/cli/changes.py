@@ -1,15 +1,23 @@
 """``worksgate changes``, and ``worksgate changes undo``."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from worksgate.cli.asking import confirm
-from worksgate.cli.options import CommandGroup, Moment, config_option, json_option, yes_option
+from worksgate.cli.options import (
+    CommandGroup,
+    check_alone,
+    check_form,
+    config_option,
+    json_option,
+    limit_option,
+    since_option,
+    until_option,
+    yes_option,
+)
 from worksgate.cli.printing import iso, local_time, note, print_json, print_line
 from worksgate.cli.running import administer, read_installation
 
@@ -25,20 +33,9 @@ _KINDS = ("client", "person", "role")
 @click.option("--kind", type=click.Choice(_KINDS), help="What was changed.")
 @click.option("--about", metavar="TEXT", help="A client, or a person by whatever is known of them.")
 @click.option("--by", metavar="NAME", help="An administrator, or a user of the command line.")
-@click.option(
-    "--since",
-    type=Moment(),
-    help="Since a time (2026-01-31T09:00, local if no zone is given) or an age (12h).",
-)
-@click.option("--until", type=Moment(), help="Until a time or an age.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 100_000),
-    default=100,
-    show_default=True,
-    metavar="N",
-    help="Show at most this many.",
-)
+@since_option
+@until_option
+@limit_option(100_000)
 @click.option("--csv", "as_csv", is_flag=True, help="Print a row for each field as CSV.")
 @config_option
 @json_option
@@ -61,11 +58,10 @@ def changes(
     Shows the latest matching changes, the oldest of them first; of a secret only that it changed.
     """
     if context.invoked_subcommand is not None:
-        _check_alone(context)
+        check_alone(context)
         context.obj = config
         return
-    if as_csv and as_json:
-        raise click.UsageError("--csv and --json exclude each other")
+    check_form(as_csv=as_csv, as_json=as_json)
     from worksgate.directory.change_log import ChangeKind
 
     found = administer(
@@ -102,16 +98,6 @@ def undo(*, number: int, config: Path | None, yes: bool) -> None:
     print_line(f"Change {number} is undone.")
 
 
-def _check_alone(context: click.Context) -> None:
-    """Options that choose changes do not go with a subcommand."""
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if source is ParameterSource.COMMANDLINE and parameter.name != "config":
-            raise click.UsageError(
-                f"{parameter.opts[0]} is for worksgate changes without a subcommand", context
-            )
-
-
 def _print(found: "Sequence[ShownChange]", *, as_csv: bool, as_json: bool) -> None:
     if as_json:
         print_json([each.document(iso) for each in found])
@@ -125,11 +111,9 @@ def _print(found: "Sequence[ShownChange]", *, as_csv: bool, as_json: bool) -> No
 
 def _print_csv(found: "Sequence[ShownChange]") -> None:
     from worksgate.administration.changes import COLUMNS
-    from worksgate.cli.people_file import table_as_csv
+    from worksgate.cli.people_file import print_csv
 
-    rows = (row for each in found for row in each.rows(iso))
-    sys.stdout.buffer.write(table_as_csv(COLUMNS, rows))
-    sys.stdout.buffer.flush()
+    print_csv(COLUMNS, (row for each in found for row in each.rows(iso)))
 
 
 def _print_one(shown: "ShownChange") -> None:

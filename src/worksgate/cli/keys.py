@@ -20,7 +20,13 @@ from worksgate.cli.console_file import (
     encoding_option,
     read_at_most,
 )
-from worksgate.cli.options import STANDARD_STREAM, CommandGroup, config_option, json_option
+from worksgate.cli.options import (
+    STANDARD_STREAM,
+    CommandGroup,
+    check_form,
+    config_option,
+    json_option,
+)
 from worksgate.cli.printing import counted, note, print_json, print_line, print_table
 from worksgate.cli.refusals import Refusal, naming
 from worksgate.cli.running import quietly, read_installation
@@ -143,8 +149,7 @@ class _Command:
     ) -> None:
         from worksgate.administration.external_keys.console_file import FileChoices
 
-        if as_csv and as_json:
-            raise click.UsageError("--csv and --json exclude each other")
+        check_form(as_csv=as_csv, as_json=as_json)
         self._file = file
         self._client = client
         self._choices = FileChoices(encoding, column, match_column)
@@ -276,11 +281,10 @@ def _print_table(found: "Sequence[Found]") -> None:
 
 
 def _print_csv(found: "Sequence[Found]") -> None:
-    from worksgate.cli.people_file import table_as_csv
+    from worksgate.cli.people_file import print_csv
 
     rows = ([document[name] for name in _COLUMNS] for document in map(_document, found))
-    sys.stdout.buffer.write(table_as_csv(_COLUMNS, rows))
-    sys.stdout.buffer.flush()
+    print_csv(_COLUMNS, rows)
 
 
 def _document(each: "Found") -> dict[str, object]:

@@ -10,7 +10,7 @@ import click
 
 from worksgate.cli.asking import confirm
 from worksgate.cli.console_file import csv_option
-from worksgate.cli.options import config_option, json_option, yes_option
+from worksgate.cli.options import check_form, config_option, json_option, yes_option
 from worksgate.cli.printing import (
     as_document,
     counted,
@@ -84,7 +84,7 @@ def sync(
     goes on first. In the end LINE WORKS is read again; the exit code is 1 if a member who should
     have a key of here does not.
     """
-    _check_forms(as_csv=as_csv, as_json=as_json)
+    check_form(as_csv=as_csv, as_json=as_json)
     settings = read_installation(config)
 
     async def work(administration: "Administration") -> "_Result":
@@ -132,7 +132,7 @@ def undo(
     as they are, and nobody is given a key that somebody else has by now; both are reported. This,
     too, writes an undo file.
     """
-    _check_forms(as_csv=as_csv, as_json=as_json)
+    check_form(as_csv=as_csv, as_json=as_json)
 
     async def work(administration: "Administration") -> "_Result":
         async with administration.key_sync.opened_for(file, folder, progress_bar) as run:
@@ -156,11 +156,6 @@ async def _people(settings: "Settings", client: "Client") -> "Iterator[KeyHolder
         note(f"Of this source only those who have signed in are known: {each}.")
     people = list(found.people)
     return (people.pop() for _ in range(len(people)))
-
-
-def _check_forms(*, as_csv: bool, as_json: bool) -> None:
-    if as_csv and as_json:
-        raise click.UsageError("--csv and --json exclude each other")
 
 
 def _is_confirmed(plan: "KeyPlan", run: "KeySync", *, yes: bool) -> bool:
@@ -259,8 +254,6 @@ def _print_found(found: "Sequence[SyncFound]") -> None:
 
 
 def _print_csv(found: "Sequence[SyncFound]") -> None:
-    from worksgate.cli.people_file import table_as_csv
+    from worksgate.cli.people_file import print_csv
 
-    rows = ([getattr(each, name) for name in _COLUMNS] for each in found)
-    sys.stdout.buffer.write(table_as_csv(_COLUMNS, rows))
-    sys.stdout.buffer.flush()
+    print_csv(_COLUMNS, ([getattr(each, name) for name in _COLUMNS] for each in found))

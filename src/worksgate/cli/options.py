@@ -1,12 +1,17 @@
 """Options that several commands share, and how their values are read."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from worksgate.settings.types import seconds_of
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 STANDARD_STREAM = Path("-")
 """Standard input or output, in place of a file."""
@@ -62,6 +67,23 @@ reuse_option = click.option(
     is_flag=True,
     help="Allow a user key that belonged to somebody else, and with it their place in LINE WORKS.",
 )
+
+
+def check_form(*, as_csv: bool, as_json: bool) -> None:
+    """Raise a usage error if a command is to print two forms."""
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other")
+
+
+def check_alone(context: click.Context) -> None:
+    """Raise a usage error for an option of a group that does not go with a subcommand."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is ParameterSource.COMMANDLINE and parameter.name != "config":
+            raise click.UsageError(
+                f"{parameter.opts[0]} is for worksgate {context.command.name} without a subcommand",
+                context,
+            )
 
 
 class CommandGroup(click.Group):
@@ -124,3 +146,23 @@ class Moment(click.ParamType[float]):
                 ctx,
             )
         return when.timestamp()
+
+
+since_option = click.option(
+    "--since",
+    type=Moment(),
+    help="Since a time (2026-01-31T09:00, local if no zone is given) or an age (12h).",
+)
+until_option = click.option("--until", type=Moment(), help="Until a time or an age.")
+
+
+def limit_option(most: int) -> Callable[[Command], Command]:
+    """``--limit``, of 100 unless more are asked for."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, most),
+        default=100,
+        show_default=True,
+        metavar="N",
+        help="Show at most this many.",
+    )

@@ -86,6 +86,12 @@ def table_as_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> by
     return "".join(map(csv_line, lines)).encode()
 
 
+def print_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write such a file to standard output."""
+    sys.stdout.buffer.write(table_as_csv(columns, rows))
+    sys.stdout.buffer.flush()
+
+
 def save_privately(file: Path, data: bytes) -> None:
     """Write a file atomically, readable by its owner only."""
     remove_abandoned(file.parent)

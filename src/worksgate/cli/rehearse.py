@@ -12,7 +12,7 @@ from worksgate.cli.console_file import (
     encoding_option,
     read_at_most,
 )
-from worksgate.cli.options import config_option, json_option
+from worksgate.cli.options import check_form, config_option, json_option
 from worksgate.cli.printing import counted, iso, note, print_json, print_line, print_table
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_installation
@@ -61,8 +61,7 @@ def rehearse(
     from worksgate.administration.going_live import STOPS, BadMembersFile, Choices
     from worksgate.administration.going_live.members_file import MOST_BYTES
 
-    if as_csv and as_json:
-        raise click.UsageError("--csv and --json exclude each other")
+    check_form(as_csv=as_csv, as_json=as_json)
     if asks and file is not None:
         raise click.UsageError("FILE.csv and --line-works exclude each other")
     settings = read_installation(config)
@@ -124,11 +123,10 @@ def _print(done: "Examined") -> None:
 
 
 def _print_csv(done: "Examined") -> None:
-    from worksgate.cli.people_file import table_as_csv
+    from worksgate.cli.people_file import print_csv
 
     rows = ([getattr(row, name) for name in _COLUMNS] for row in done.rows)
-    sys.stdout.buffer.write(table_as_csv(_COLUMNS, rows))
-    sys.stdout.buffer.flush()
+    print_csv(_COLUMNS, rows)
 
 
 def _document(done: "Examined") -> dict[str, Any]:
