@@ -216,13 +216,11 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
         email = options["imap_email"] or name
         if not email:
             raise click.UsageError("--imap needs --imap-email or --username")
-        file = options["imap_password_file"] or options["password_file"]
-        same = person is not None and options["imap_password_file"] is None
-        password = (
-            person.password
-            if same and person is not None
-            else secret_of(f"Mail password of {email}", file)
-        )
+        file = options["imap_password_file"]
+        if person is not None and file is None:
+            password = person.password
+        else:
+            password = secret_of(f"Mail password of {email}", file or options["password_file"])
         mailbox = Mailbox(email, password)
     return Target(
         endpoints=endpoints_of(url, client_id, web_login=paths.pop("login"), **paths),
@@ -328,7 +326,7 @@ def _run(target: "Target", checks: Any, way: Way, show: _Printer) -> "Report":
     from worksgate.conformance.checks.examination import CouldNotRunError, examine, host_of
     from worksgate.conformance.checks.meter import MOST_SECONDS, Meter
     from worksgate.conformance.checks.recording import Redactor
-    from worksgate.conformance.report.summary import Report, addresses_of
+    from worksgate.conformance.report.summary import Report
 
     meter = Meter(Redactor(target.secrets), seconds=MOST_SECONDS + (target.code_lifetime or 0))
 
@@ -346,7 +344,7 @@ def _run(target: "Target", checks: Any, way: Way, show: _Printer) -> "Report":
         _stop(str(error))
     return Report(
         name=host_of(target),
-        addresses=addresses_of(target),
+        addresses=target.named_urls,
         client_id=target.credentials.client_id,
         at=at,
         took=time.monotonic() - started,

@@ -59,18 +59,23 @@ class Target:
     allows_plain_http: bool = False
 
     @property
-    def urls(self) -> tuple[str, ...]:
-        """Every address that LINE WORKS is given, each once."""
+    def named_urls(self) -> tuple[tuple[str, str], ...]:
+        """Every address that LINE WORKS is given, by the fields of the Developer Console."""
         ends = self.endpoints
         found = (
-            ends.web_login,
-            ends.app_login,
-            ends.access_token,
-            ends.user_info,
-            ends.logout,
-            ends.imap_login if self.mailbox else None,
+            ("web_login", ends.web_login),
+            ("app_login", ends.app_login),
+            ("access_token", ends.access_token),
+            ("user_info", ends.user_info),
+            ("logout", ends.logout),
+            ("imap_login", ends.imap_login if self.mailbox else None),
         )
-        return tuple(dict.fromkeys(url for url in found if url))
+        return tuple((name, url) for name, url in found if url)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every address that LINE WORKS is given, each once."""
+        return tuple(dict.fromkeys(url for _, url in self.named_urls))
 
     @property
     def secrets(self) -> tuple[str, ...]:

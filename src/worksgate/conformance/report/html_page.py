@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from worksgate.conformance.checks.verdicts import Outcome
 from worksgate.conformance.report.json_document import iso
-from worksgate.conformance.report.plain_text import sum_line
+from worksgate.conformance.report.plain_text import MOST_SHOWN, sum_line
 from worksgate.conformance.report.summary import Report
 from worksgate.conformance.report.texts import Texts
 
@@ -21,6 +21,7 @@ def html_page(report: Report, texts: Texts) -> str:
         .render(
             report=report,
             t=texts,
+            most_shown=MOST_SHOWN,
             at=iso(report.at).replace("T", " ").removesuffix("Z"),
             findings=findings,
             verdict=_verdict(report, texts),

@@ -7,7 +7,6 @@ from typing import Final
 
 from worksgate.conformance.checks.examination import FAMILIES, Result
 from worksgate.conformance.checks.registry import Family
-from worksgate.conformance.checks.target import Target
 from worksgate.conformance.checks.verdicts import Outcome
 
 NOT_ASKED: Final = frozenset(
@@ -64,17 +63,3 @@ class Report:
             for family in FAMILIES
         ]
         return [(family, results) for family, results in found if results]
-
-
-def addresses_of(target: Target) -> tuple[tuple[str, str], ...]:
-    """Return the addresses by the fields of the Developer Console."""
-    ends = target.endpoints
-    found = (
-        ("web_login", ends.web_login),
-        ("app_login", ends.app_login),
-        ("access_token", ends.access_token),
-        ("user_info", ends.user_info),
-        ("logout", ends.logout),
-        ("imap_login", ends.imap_login if target.mailbox else None),
-    )
-    return tuple((name, url) for name, url in found if url)
