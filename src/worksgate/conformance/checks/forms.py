@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from worksgate.conformance.checks.markup import Tag, tags_of
 
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TEXTS: Final = frozenset({"text", "email", "tel", ""})
 _UNSENT: Final = frozenset({"submit", "button", "reset", "image", "file"})
 _NAMES: Final = re.compile(r"user|login|mail|account|ident|name|(^|[^a-z])id$", re.IGNORECASE)
@@ -107,6 +108,13 @@ def sign_in_form(html: str, url: str) -> Form | None:
             if step is wanted:
                 return form
     return None
+
+
+def sends_to(status: int | None, location: str | None, html: str) -> str | None:
+    """Return where an answer sends the browser: by a redirect, or by the page itself."""
+    if status in _REDIRECTS:
+        return location
+    return refresh_of(html) if status == 200 else None
 
 
 def refresh_of(html: str) -> str | None:

@@ -10,7 +10,6 @@ from worksgate.conformance.checks.expectations import (
 )
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run, made_up
-from worksgate.conformance.checks.target import Mailbox
 from worksgate.conformance.checks.verdicts import Finding, Untested
 from worksgate.conformance.exchange import Exchange, in_base64
 from worksgate.conformance.line_works import with_parameters
@@ -27,7 +26,7 @@ IMAP: Final = Family(
     "says nothing. This check sends one wrong password.",
 )
 async def wrong_password(run: Run) -> None:
-    mailbox = _mailbox(run)
+    mailbox = run.mailbox()
     expect_refusal(await run.imap_login(mailbox.email, made_up()))
 
 
@@ -47,7 +46,7 @@ async def code(run: Run) -> None:
     "decodes twice reads a blank, and some passwords never work.",
 )
 async def survives_base64(run: Run) -> None:
-    mailbox = _mailbox(run)
+    mailbox = run.mailbox()
     encoded = in_base64(mailbox.email) + in_base64(mailbox.password)
     if "+" not in encoded:
         raise Untested("no_plus")
@@ -87,7 +86,7 @@ async def same_person(run: Run) -> None:
     "Not a crash, and not a sign-in without a password.",
 )
 async def missing(run: Run) -> None:
-    mailbox = _mailbox(run)
+    mailbox = run.mailbox()
     url = run.target.endpoints.imap_login or ""
     query = [("email", in_base64(mailbox.email))]
     expect_refusal(await run.send("GET", with_parameters(url, query)))
@@ -99,7 +98,7 @@ async def missing(run: Run) -> None:
     "What anybody can send must not be an error of the server.",
 )
 async def bad_base64(run: Run) -> None:
-    _mailbox(run)
+    run.mailbox()
     url = run.target.endpoints.imap_login or ""
     query = [("email", "not Base64!"), ("password", "not Base64!")]
     expect_refusal(await run.send("GET", with_parameters(url, query)))
@@ -121,12 +120,6 @@ async def as_json(run: Run) -> None:
 )
 async def no_store(run: Run) -> None:
     expect_no_store(await _granted(run))
-
-
-def _mailbox(run: Run) -> Mailbox:
-    if run.target.mailbox is None:
-        raise Untested("no_mailbox")
-    return run.target.mailbox
 
 
 async def _granted(run: Run) -> Exchange:

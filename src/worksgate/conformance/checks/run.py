@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from worksgate.conformance.checks.forms import joined
 from worksgate.conformance.checks.meter import Meter
 from worksgate.conformance.checks.sign_in import BROWSER_HEADERS, Arrival, SignIn, Stuck
-from worksgate.conformance.checks.target import Target
+from worksgate.conformance.checks.target import Mailbox, Target
 from worksgate.conformance.checks.verdicts import Untested
 from worksgate.conformance.checks.wire import Conversation, Framing, converse
 from worksgate.conformance.exchange import Exchange
@@ -242,10 +242,12 @@ class Run:
         code = journey.arrival.code
         if not code:
             return journey
+        return Journey(journey.redirect_uri, journey.arrival, *await self._redeemed(code))
+
+    async def _redeemed(self, code: str) -> tuple[Exchange, Exchange | None]:
         token = await self.exchange_code(code)
         access_token = token.value("access_token")
-        user_info = None if access_token is None else await self.user_info(access_token)
-        return Journey(journey.redirect_uri, journey.arrival, token, user_info)
+        return token, None if access_token is None else await self.user_info(access_token)
 
     def signed_in(self, journey: Journey) -> Journey:
         """Return the journey if it has a code. Raises Untested."""
@@ -289,11 +291,15 @@ class Run:
         if self.sign_in is not None and not self.sign_in.is_automatic:
             raise Untested("by_hand")
 
+    def mailbox(self) -> Mailbox:
+        """Return the mail client's name and password. Raises Untested."""
+        if self.target.mailbox is None:
+            raise Untested("no_mailbox")
+        return self.target.mailbox
+
     async def mail_journey(self) -> MailJourney:
         """Return the mail client's sign-in with the right password; made once. Raises Untested."""
-        mailbox = self.target.mailbox
-        if mailbox is None:
-            raise Untested("no_mailbox")
+        mailbox = self.mailbox()
         if self._mail is None:
             login = await self.imap_login(mailbox.email, mailbox.password)
             self._mail = await self._redeem_mail(login)
@@ -303,10 +309,7 @@ class Run:
         code = login.value("code")
         if code is None:
             return MailJourney(login)
-        token = await self.exchange_code(code)
-        access_token = token.value("access_token")
-        user_info = None if access_token is None else await self.user_info(access_token)
-        return MailJourney(login, token, user_info)
+        return MailJourney(login, *await self._redeemed(code))
 
 
 def made_up() -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from worksgate.conformance.checks.forms import Form, Step, joined, refresh_of, sign_in_form
+from worksgate.conformance.checks.forms import Form, Step, joined, sends_to, sign_in_form
 from worksgate.conformance.checks.meter import Meter
 from worksgate.conformance.checks.target import Person, Target
 from worksgate.conformance.exchange import FORM, Exchange, TimeLimits
@@ -240,11 +240,7 @@ def _location(page: Exchange) -> str | None:
     """Return where the page sends the browser, as the server wrote it; None if it is no URL."""
     if page.answer is None:
         return None
-    location = None
-    if page.status in (301, 302, 303, 307, 308):
-        location = page.answer.header("location")
-    elif page.status == 200:
-        location = refresh_of(_text(page))
+    location = sends_to(page.status, page.answer.header("location"), _text(page))
     if location is None or joined(page.request.url, location) is None:
         return None
     return location

@@ -12,7 +12,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from worksgate.conformance.checks.forms import Form, Step, joined, refresh_of, sign_in_form
+from worksgate.conformance.checks.forms import Form, Step, joined, sends_to, sign_in_form
 from worksgate.conformance.exchange import FORM
 from worksgate.conformance.recording.stand_ins import StandInPerson
 from worksgate.conformance.recording.wire import Reply, Request, Wire
@@ -109,9 +109,7 @@ def code_in(location: str, redirect_uri: str) -> str | None:
 
 def location_of(reply: Reply) -> str | None:
     """Where an answer sends the browser: by a redirect, or by the page itself."""
-    if reply.status in (301, 302, 303, 307, 308):
-        return reply.header(b"location")
-    return refresh_of(_text(reply)) if reply.status == 200 else None
+    return sends_to(reply.status, reply.header(b"location"), _text(reply))
 
 
 def _next_form(reply: Reply, url: str, sent: set[Step]) -> Form:
