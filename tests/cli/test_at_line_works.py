@@ -46,11 +46,12 @@ def test_r212_leaving_says_what_line_works_has_accepted(
     office: Terminal, line_works: LineWorks
 ) -> None:
     told = office.ok("user", "leave", AOI, "--on", "2126-12-31", "--suspend").out
-    assert "LINE WORKS is then told to sign them out." in told
+    assert "LINE WORKS is then asked to sign them out." in told
     lines = office.ok("user", "leave", AOI, "--suspend").out.splitlines()
     assert [line.partition(" (record")[0] for line in lines[4:]] == [
         "  ✓  suspended at LINE WORKS",
-        "  ✓  LINE WORKS has taken the order to sign them out; devices are out within 5 minutes",
+        "  ✓  LINE WORKS has accepted the request to sign them out; devices are signed out within "
+        "5 minutes",
         "  –  second factors stay; they open nothing for a disabled person",
     ]
     assert line_works.simulator.state().person(AOI).is_suspended

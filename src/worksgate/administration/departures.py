@@ -29,7 +29,7 @@ class DepartureAdministration:
     ) -> tuple[Departure, list[StepOutcome]]:
         """Disable a person and end everything they hold, now.
 
-        Where its API is set up, LINE WORKS is then told to sign them out, after suspending them if
+        Where its API is set up, LINE WORKS is then asked to sign them out, after suspending them if
         ``suspends``. Steps that fail are tried again by the servers. Raises NotFound, Forbidden, or
         Refused if several people have this name, or for the last owner of the console.
         """

@@ -85,7 +85,7 @@ def leave(
     """Disable a person who leaves, and end everything they hold.
 
     They can no longer sign in, and their sessions, codes, tokens and app passwords end. If the API
-    of LINE WORKS is set up, it is then told to sign them out on every device. What fails is tried
+    of LINE WORKS is set up, it is then asked to sign them out on every device. What fails is tried
     again by the server. With --on, the server does all of that at a later time.
     """
     if is_list and (username or source or on is not None or suspend or cancel):
@@ -145,7 +145,7 @@ def _plan(
         print_json(_document(departure))
         return
     print_line(f"{departure.username} leaves at {local_time(departure.due_at)}.")
-    told = "LINE WORKS is then told to sign them out." if is_told else _LINE_WORKS
+    told = "LINE WORKS is then asked to sign them out." if is_told else _LINE_WORKS
     print_line(f"Until then everything stays. {told}")
 
 
@@ -205,8 +205,8 @@ def _outcome_line(outcome: "StepOutcome") -> str:
         ),
         Step.APP_PASSWORDS: counted(outcome.count, "app password removed", "app passwords removed"),
         Step.SUSPENDED_THERE: "suspended at LINE WORKS",
-        Step.SIGNED_OUT_THERE: "LINE WORKS has taken the order to sign them out; devices are out "
-        "within 5 minutes",
+        Step.SIGNED_OUT_THERE: "LINE WORKS has accepted the request to sign them out; devices "
+        "are signed out within 5 minutes",
     }[outcome.step]
     return f"  ✓  {done} (record {outcome.record})"
 

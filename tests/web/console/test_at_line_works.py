@@ -63,13 +63,13 @@ async def test_r212_leaver_page_says_accepted_and_never_signed_out(
     line_works.holds({"hana": "key-hana"})
     subject = await console.make("hana", None, has_app=False)
     before = (await browser.get(f"/person/leave?id={subject}")).text
-    assert "LINE WORKS is told to sign them out" in before
+    assert "LINE WORKS is asked to sign them out" in before
     assert "LINE WORKS is not informed" not in before
     await browser.post("/person/leave", id=subject, when="now", suspend="yes")
     after = await follow(browser)
     assert "Hana can no longer get in.</h1>" in after
-    assert "LINE WORKS has taken the order to sign them out" in after
-    assert "Devices are out within 5 minutes" in after
+    assert "LINE WORKS has accepted the request to sign them out" in after
+    assert "Devices are signed out within 5 minutes" in after
     assert not re.search(r"signed out (at|of) LINE WORKS", after)
     assert line_works.simulator.state().person("hana@example.com").is_suspended
 
@@ -84,7 +84,7 @@ async def test_leaver_page_leaves_what_line_works_refuses_to_the_administrator(
     after = await follow(browser)
     assert "One step at LINE WORKS is left to you" in after
     assert "suspend: LINE WORKS refused to suspend somebody" in after
-    assert "LINE WORKS has taken the order" in after
+    assert "LINE WORKS has accepted the request" in after
 
 
 async def test_r210_leaver_page_does_not_wait_for_a_line_works_that_is_down(

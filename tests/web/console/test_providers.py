@@ -85,6 +85,7 @@ async def test_r191_a_person_of_another_provider_needs_a_second_factor_here(
     assert "HttpOnly; Path=/; SameSite=strict; Secure" in cookie
     assert state not in cookie
     assert await come_back(browser, state) == 200
+    assert "__Host-wg_console_provider" not in browser.http.cookies
     assert not await is_in(browser)
     await come_back(browser, (await again(browser)))
     await browser.post("/sign-in/code", step=browser.hidden("step"), code=console.code("mei"))
