@@ -142,8 +142,9 @@ class Application:
         self._tap = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._tap is not None and scope["type"] == "http" and not is_tapped(scope):
-            await self._tap.serve(self, path_of(scope), scope, receive, send)
+        tap = self._tap  # a thread may take it away at any time
+        if tap is not None and scope["type"] == "http" and not is_tapped(scope):
+            await tap.serve(self, path_of(scope), scope, receive, send)
             return
         if scope["type"] == "http":
             running = self._running or await self._started(send)
