@@ -1,7 +1,8 @@
 """One more sign-in attempt for somebody who has to wait after too many wrong passwords.
 
-It is allowed from the networks of their last sign-ins where they have to wait, and from no other:
-whoever guesses from elsewhere cannot use it up.
+It is allowed where they have to wait: from the network where they tried last, and from those where
+they have signed in before. Whoever guesses from elsewhere cannot use it up, and gets no guess by it
+from the many networks where they tried the name earlier.
 """
 
 from collections.abc import Sequence
@@ -50,9 +51,9 @@ class AttemptAdministration:
     async def allow_one(self, name: str, source: str | None = None) -> Allowed:
         """Allow a person of any source one more attempt; ``name`` is as for ``people.named``.
 
-        It is allowed from each network of their last sign-ins where they have to wait. Raises
-        NotFound, Forbidden, Refused for somebody who does not have to wait there, or an outage of
-        the store or of their source.
+        It is allowed where they have to wait: from where they tried last, and from where they have
+        signed in before. Raises NotFound, Forbidden, Refused for somebody who does not have to wait
+        there, or an outage of the store or of their source.
         """
         if self._parts is None or self._settings.store_url == "memory:":
             raise Refused("with store_url = memory: the server would not know of it")
@@ -87,6 +88,9 @@ class AttemptAdministration:
 async def _where_waiting(facts: Facts, person: Person, throttle: Throttle) -> list[str]:
     """The addresses of the last sign-ins from which no password would be checked now.
 
+    Anybody may have typed the name: of those from which the person has never signed in, it is the
+    newest only.
+
     A known browser has counters of its own, which only its sign-ins tell of: where one was stopped
     a moment ago, it still waits.
     """
@@ -96,8 +100,12 @@ async def _where_waiting(facts: Facts, person: Person, throttle: Throttle) -> li
         if each.address is not None:
             stopped = each.was_throttled and each.stopped_at > since
             places[each.address] = places.get(each.address, False) or stopped
-    for address, stopped in places.items():
+    waiting: list[str] = []
+    for address, stopped in places.items():  # the newest first
         attempts = [Attempt(name, address) for name in facts.names_of(person)]
         refusals = [await throttle.refusal_of(each, facts.now) for each in attempts]
-        places[address] = stopped or any(refusals)
-    return [address for address, is_waiting in places.items() if is_waiting]
+        if (stopped or any(refusals)) and (
+            not waiting or await throttle.knows_any(attempts, facts.now)
+        ):
+            waiting.append(address)
+    return waiting

@@ -445,8 +445,8 @@ def _set_enabled(username: str, source: str | None, config: Path | None, *, enab
 def allow_attempt(*, username: str, source: str | None, config: Path | None) -> None:
     """Allow a person who has to wait one more attempt.
 
-    After too many wrong passwords people have to wait. It counts from the networks of their last
-    sign-ins, for 15 minutes; if the password is wrong, they wait as before.
+    After too many wrong passwords people have to wait. It counts where they tried last and where
+    they have signed in before, for 15 minutes; if the password is wrong, they wait as before.
     """
     allowed = administer(
         read_installation(config),

@@ -479,6 +479,11 @@ class Throttle:
             return too_many
         return None
 
+    async def knows_any(self, attempts: Iterable[Attempt], now: float) -> bool:
+        """Whether one of these accounts has signed in from the network of its attempt."""
+        names = [self._counters.named(each.known_counter) for each in attempts]
+        return any((await self._counters.store.count_all(names, now)).values())
+
     async def allow_one(self, attempts: Iterable[Attempt], now: float) -> float:
         """Allow one more of each of these from their networks; until when, in seconds.
 

@@ -18,22 +18,31 @@ ASKED = "Allow one more try"
 
 async def who_has_to_wait(console: ConsoleUnderTest) -> tuple[str, Throttle]:
     """The subject of a person who has to wait for some minutes, and what counts them."""
-    subject, login_id = await console.make(NAME, None), new_ordered_id()
+    subject = await console.make(NAME, None)
     parts = console.administration.attempts._parts
     assert parts is not None
     throttle = await parts.throttle()
-    for _ in range(throttle.policy.free + 9):
-        if refusal := await throttle.refusal_of(GUESS, console.clock()):
-            console.clock.advance(refusal.retry_after + 1)
-        async with throttle.attempt(GUESS, console.clock()) as admission:
-            admission.refused()
-    at = console.clock()
-    asked = AuditEvent(event=Event.LOGIN_REQUESTED, at=at - 9, login_id=login_id, address=ADDRESS)
-    throttled = structs.replace(
-        asked, event=Event.LOGIN_THROTTLED, at=at, username=NAME, reason=Reason.WAITING
-    )
-    await console.administration.audit_log._directory.record([asked, throttled])
+    await fail_often(console, throttle, GUESS)
     return subject, throttle
+
+
+async def fail_often(console: ConsoleUnderTest, throttle: Throttle, *guesses: Attempt) -> None:
+    """Fail until one has to wait for some minutes there, with the records of the last tries."""
+    for guess in guesses * (throttle.policy.free + 9):
+        if refusal := await throttle.refusal_of(guess, console.clock()):
+            console.clock.advance(refusal.retry_after + 1)
+        async with throttle.attempt(guess, console.clock()) as admission:
+            admission.refused()
+    for guess in guesses:
+        console.clock.advance(1)
+        at, login_id = console.clock(), new_ordered_id()
+        asked = AuditEvent(
+            event=Event.LOGIN_REQUESTED, at=at - 9, login_id=login_id, address=guess.address
+        )
+        throttled = structs.replace(
+            asked, event=Event.LOGIN_THROTTLED, at=at, username=NAME, reason=Reason.WAITING
+        )
+        await console.administration.audit_log._directory.record([asked, throttled])
 
 
 async def is_refused(console: ConsoleUnderTest, throttle: Throttle) -> bool:
@@ -68,6 +77,30 @@ async def test_r194_nobody_is_allowed_more_who_does_not_wait(console: ConsoleUnd
     assert browser.page.status_code == 409
     with pytest.raises(Refused, match="does not have to wait"):
         await console.administration.attempts.allow_one("mika")
+
+
+async def test_r194_strangers_who_tried_the_name_are_allowed_nothing(
+    console: ConsoleUnderTest,
+) -> None:
+    """Only where the name was tried last, and where the person has signed in before."""
+    await console.make("owner", Role.OWNER)
+    await console.make(NAME, None)
+    parts = console.administration.attempts._parts
+    assert parts is not None
+    throttle = await parts.throttle()
+    own, stranger, newest = "192.0.2.7", "198.51.100.8", "203.0.113.9"
+    async with throttle.attempt(Attempt(NAME, own), console.clock()) as admission:
+        admission.succeeded()
+    places = [Attempt(NAME, each) for each in (own, stranger, newest)]
+    await fail_often(console, throttle, *places)
+
+    async def refused() -> list[bool]:
+        now = console.clock()
+        return [await throttle.refusal_of(each, now) is not None for each in places]
+
+    assert await refused() == [True, True, True]
+    await console.administration.attempts.allow_one(NAME)
+    assert await refused() == [False, True, False]
 
 
 async def test_r194_no_administrator_is_helped_by_the_help_desk(console: ConsoleUnderTest) -> None:
