@@ -13,8 +13,11 @@ from tests.conformance.implementation import Implementations, serving
 from tests.conformance.raw_servers import Authority, answering, deaf
 from tests.conformance.runs import Done, run_checks, target_at
 
-from worksgate.conformance.checks.examination import CouldNotRunError
-from worksgate.conformance.checks.verdicts import Outcome
+from worksgate.conformance.checks.examination import CHECKS, CouldNotRunError
+from worksgate.conformance.checks.meter import Meter
+from worksgate.conformance.checks.recording import Redactor
+from worksgate.conformance.checks.run import Run
+from worksgate.conformance.checks.verdicts import Finding, Outcome
 from worksgate.conformance.exchange import TimeLimits
 
 HOST = "sso.example.com"
@@ -111,6 +114,16 @@ async def test_r201_a_page_on_this_machine_does_not_vouch_for_apis_on_another() 
         done = await run_checks(target, ["reach", "token.grant_type"])
     assert done.ids(Outcome.FAIL) == {"reach.https", "reach.port"}
     assert "token.grant_type" in done.ids(Outcome.NOT_TESTED)
+
+
+async def test_r201_localhost_that_leads_to_another_machine_is_not_this_one() -> None:
+    url = "http://localhost"
+    target = target_at(url, "it", connect_to=("192.0.2.1", 80))
+    run = Run(target, None, Meter(Redactor()))
+    with pytest.raises(Finding, match="plain_http"):
+        await CHECKS["reach.https"].body(run)
+    await run.aclose()
+    assert target_at(url, "it", connect_to=("127.0.0.1", 80)).stays_here(url)
 
 
 async def test_r200_plain_http_and_another_port_are_noticed() -> None:

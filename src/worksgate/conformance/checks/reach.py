@@ -34,7 +34,7 @@ _TIMED: Final = (None, Failure.NOT_JSON, Failure.ANSWER_TIMEOUT)
 async def https(run: Run) -> None:
     plain = [url for url in run.target.urls if urlsplit(url).scheme != "https"]
     for url in plain:
-        if not is_local(url):
+        if not run.target.stays_here(url):
             raise Finding("plain_http", address=urlsplit(url).path)
     if plain:
         raise Untested("local")

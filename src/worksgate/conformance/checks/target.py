@@ -98,6 +98,11 @@ class Target:
         """The names of the implementation: `connect_to` stands in for these alone."""
         return frozenset(urlsplit(url).hostname or "" for url in self.urls)
 
+    def stays_here(self, url: str) -> bool:
+        """Whether the URL names this machine, and `connect_to` leads nowhere else."""
+        host, _ = self.address(url)
+        return is_local(url) and _is_loopback(host)
+
     def tls(self) -> ssl.SSLContext:
         """Return the context for every call: nobody may change it, see `new_tls`."""
         return _shared_tls(self.ca_file)
@@ -189,7 +194,10 @@ def endpoints_of(base: str, client_id: str, **paths: str | None) -> Endpoints:
 
 def is_local(url: str) -> bool:
     """Whether the URL names this machine: then it is a trial, and needs no certificate."""
-    host = urlsplit(url).hostname or ""
+    return _is_loopback(urlsplit(url).hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
