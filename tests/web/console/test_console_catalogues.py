@@ -10,8 +10,9 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
+from worksgate.doctor.sentences import said
 from worksgate.web.console import pages
-from worksgate.web.console.pages import LANGUAGES
+from worksgate.web.console.pages import LANGUAGES, _marked_in
 
 FOLDER = Path(pages.__file__).parent
 PLACEHOLDER = re.compile(r"%(?:\(\w+\)[sd]|.)")
@@ -67,3 +68,25 @@ def test_japanese_has_no_blanks_beside_latin() -> None:
     )
     strings = [string for each in messages("ja") for string in strings_of(each)]
     assert [each for each in strings if blank.search(each)] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence", "shown"),
+    [
+        ("en", "no <b> here", "no &lt;b&gt; here"),
+        ("ja", "no <b> here", '<span lang="en">no &lt;b&gt; here</span>'),
+        ("ja", said("settings"), "設定"),
+        ("en", said("settings"), "settings"),
+    ],
+)
+def test_a_sentence_without_translation_is_marked_as_english(
+    language: str, sentence: str, shown: str
+) -> None:
+    assert _marked_in(language, sentence) == shown
+
+
+def test_beside_a_field_its_name_is_left_out() -> None:
+    assert _marked_in("en", "rules: there are 3 rules", "rules") == "there are 3 rules"
+    assert _marked_in("en", "name must be text", "name") == "must be text"
+    assert _marked_in("en", "there are 3 rules", "rules") == "there are 3 rules"
+    assert _marked_in("ja", "name is odd", "name") == '<span lang="en">is odd</span>'

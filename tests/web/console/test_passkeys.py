@@ -167,6 +167,11 @@ async def test_r190_step_up_by_a_passkey_keeps_the_form(console: ConsoleUnderTes
     await browser.post("/administrators/role", username="person", role="auditor")
     assert "Is it you?" in browser.page.text
     assert 'name="role" value="auditor"' in browser.page.text
+    wrong = {"proof_asked": browser.hidden("proof_asked"), "proof_passkey": "{}"}
+    await browser.post("/administrators/role", username="person", role="auditor", **wrong)
+    assert browser.page.status_code == 401
+    for name in ("role", "proof_asked", "proof_passkey"):  # twice, it would be refused
+        assert browser.page.text.count(f'name="{name}"') == (2 if name == "role" else 1)
     await browser.post(
         "/administrators/role",
         username="person",
