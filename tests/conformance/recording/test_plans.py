@@ -1,5 +1,7 @@
 """What is sent in place of each value, and what is not replayed, with its reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from worksgate.conformance.recording.calls import Answer, Call, Parameter
@@ -198,3 +200,13 @@ def test_a_code_for_an_app_is_known_by_its_login(user_agent: str) -> None:
     assert found.is_of_app(hashed("code")) is bool(user_agent)
     assert found.is_of_app(hashed("other")) is bool(user_agent)
     assert not found.is_of_app(hashed("of nobody"))
+
+
+def test_a_code_is_of_the_client_whose_sign_in_page_was_shown() -> None:
+    shown = login_call(1, Answer(200, "html"))
+    others = (*shown.parameters[:-1], *parameters(client_id="other"))
+    refused_one = replace(shown, at=0, parameters=others, answer=Answer(400, "html"))
+    given = {"code": hashed("code"), "redirect": hashed("uri")}
+    entered = replace(sign_in(2, "code"), answer=Answer(303, ids=given, goes_to="redirect_uri"))
+    found = Relations.of((refused_one, shown, entered))
+    assert found.client_of_code(hashed("code")) == hashed("client")

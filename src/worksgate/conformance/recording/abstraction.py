@@ -33,7 +33,7 @@ from worksgate.conformance.recording.calls import (
     Call,
     Parameter,
 )
-from worksgate.conformance.recording.observed import BODY_LIMIT, Headers, Kind, Observed
+from worksgate.conformance.recording.observed import BODY_LIMIT, Kind, Observed
 
 Hash = Callable[[str, bytes], str]
 """Takes a purpose and a value (``KeyedHash``)."""
@@ -172,7 +172,7 @@ def _redirect_uri(query: bytes) -> str | None:
     return None if found is None else found.decode("utf-8", "replace")
 
 
-def _content(headers: Headers) -> tuple[str, str | None]:
+def _content(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str | None]:
     """The words for the media type and the character set."""
     types = [value for name, value in headers if name == b"content-type"]
     if len(types) != 1:
@@ -215,7 +215,7 @@ def answer_of(
     if status is None:
         return Answer(None)
     by_name = dict(headers)
-    document = _json_object(body) if body[:1] == b"{" else {}
+    document = json_object(body) if body[:1] == b"{" else {}
     values, ids = _members(document, hashed)
     goes_to = None
     if b"location" in by_name:
@@ -224,9 +224,7 @@ def answer_of(
         values, ids = {**values, **more_values}, {**ids, **more_ids}
     return Answer(
         status,
-        content=_content([(b"content-type", by_name.get(b"content-type", b""))])[0]
-        if b"content-type" in by_name
-        else "none",
+        content=_content(by_name.items())[0],
         members={_known(name, MEMBERS): _json_type(value) for name, value in document.items()},
         values=values,
         ids=ids,
@@ -235,7 +233,8 @@ def answer_of(
     )
 
 
-def _json_object(body: bytes) -> Mapping[str, object]:
+def json_object(body: bytes) -> Mapping[str, object]:
+    """The JSON object of a body; an empty one if it is none."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -137,7 +137,7 @@ class Planner:
 
     def _back_channel(self, call: Call) -> Plan:
         client, secret = call.id_of("client_id"), call.id_of("client_secret")
-        number = self._client_of(call, client)
+        number = self._client_of(client)
         is_wrong = self._is_wrong_secret(call, client, secret)
         waits: tuple[str, float] | None = None
         values = []
@@ -164,9 +164,9 @@ class Planner:
         self, call: Call, sent: Parameter, client: int
     ) -> tuple[Value, tuple[str, float] | None]:
         """What to send for a code or a token, and what has to have aged before."""
-        source, given, error = _ARTIFACTS[sent.name], self._given(sent.name), _ERRORS[sent.name]
-        id_ = sent.id or ""
-        giver, is_refused = given.get(id_), call.answer.error == error
+        source, id_ = _ARTIFACTS[sent.name], sent.id or ""
+        giver = self._relations.givers.get(id_)
+        is_refused = call.answer.error == _ERRORS[sent.name]
         if giver is None or giver.at > call.at:
             if is_refused or not is_accepted(call):
                 return Value(sent.name, Source.MADE_UP, shape=sent), None
@@ -175,30 +175,22 @@ class Planner:
             person = self.person(self._relations.person_of_code(id_))
             return Value(sent.name, source, id_, client=client, person=person), None
         value = Value(sent.name, source, id_, client=client)
-        if not is_refused or self._is_explained(call, id_, giver):
+        if not is_refused or self._is_explained(call, sent, giver):
             return value, None
         age = call.at - giver.ended_at
         if sent.name != "code" and not _has_expired(giver, age):
             raise NotReplayed(Reason.TOKEN_ENDED)
         return value, (id_, age)
 
-    def _given(self, name: str) -> Mapping[str, Call]:
-        found = self._relations
-        return {
-            "code": found.codes,
-            "access_token": found.tokens,
-            "refresh_token": found.refresh_tokens,
-        }[name]
-
-    def _is_explained(self, call: Call, id_: str, giver: Call) -> bool:
+    def _is_explained(self, call: Call, sent: Parameter, giver: Call) -> bool:
         """Whether a refusal follows from earlier calls: another client's, used, or revoked."""
-        relations = self._relations
-        owner = relations.client_of_code(id_) if id_ in relations.codes else None
+        relations, id_ = self._relations, sent.id or ""
+        owner = relations.client_of_code(id_) if sent.name == "code" else None
         owner = owner or giver.id_of("client_id")
         if owner is not None and owner != call.id_of("client_id"):
             return True
         used = any(each.answer.is_success for each in relations.earlier_uses(id_, call))
-        if used and id_ not in relations.tokens:
+        if used and sent.name != "access_token":
             return True
         return any(
             each.at > giver.at
@@ -212,7 +204,7 @@ class Planner:
         if self._is_refused_for_its_query(call):
             raise NotReplayed(Reason.REDIRECT_URI)
         client = call.id_of("client_id")
-        number = self._client_of(call, client)
+        number = self._client_of(client)
         code = call.answer.ids.get("code")
         person = self.person(self._relations.person_of_code(code)) if code else 0
         values = []
@@ -251,16 +243,17 @@ class Planner:
         return Plan(call, values)
 
     def _mail_login(self, call: Call) -> Plan:
-        number = self._client_of(call, call.id_of("client_id"))
+        number = self._client_of(call.id_of("client_id"))
         email, password = call.id_of("email") or "", call.id_of("password") or ""
-        is_right = (email, password) in self._relations.mail_logins
+        right = self._relations.mail_passwords.get(email)
+        is_right = right is not None and password in right
         if is_right and call.answer.error == "invalid_grant":
             raise NotReplayed(Reason.PASSWORD_CHANGED)
         person = self.person(f"mail {email}")
         values = []
         for each in call.parameters:
             value = self._common(each, number)
-            if each.name == "email" and email in self._relations.mail_names:
+            if each.name == "email" and right is not None:
                 value = Value(each.name, Source.MAIL_NAME, person=person)
             elif each.name == "password" and is_right:
                 value = Value(each.name, Source.MAIL_PASSWORD, person=person)
@@ -278,7 +271,7 @@ class Planner:
             return Value(sent.name, Source.CLIENT_ID, client=client)
         return Value(sent.name, Source.MADE_UP, shape=sent)
 
-    def _client_of(self, call: Call, client: str | None) -> int | None:
+    def _client_of(self, client: str | None) -> int | None:
         """The number of a client's stand-in; None for one that nobody knew. Raises NotReplayed."""
         if client is None or client not in self._numbers:
             return None

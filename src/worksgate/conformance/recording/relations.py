@@ -13,6 +13,8 @@ from worksgate.conformance.recording.calls import APP, Call
 from worksgate.conformance.recording.observed import Kind
 
 BACK_CHANNEL: Final = (Kind.TOKEN, Kind.USER_INFO)
+PASSED_ON: Final = ("code", "access_token", "refresh_token")
+"""What one call gives out and another presents."""
 _BEYOND_THE_CLIENT: Final = ("101", "302", "303")
 """Errors that are only given to a client with the right secret."""
 
@@ -21,24 +23,22 @@ _BEYOND_THE_CLIENT: Final = ("101", "302", "303")
 class Relations:
     """What belongs together in a recording; everything is by hash.
 
-    ``codes`` and ``tokens`` are the calls that gave them out, ``uses`` the calls in which a code, a
-    token or a refresh token was presented, in their order.
+    ``givers`` are the calls that gave out a code or a token, ``requests`` what a code was asked for
+    with, ``uses`` the calls in which a code or a token was presented, in their order. Refresh
+    tokens are tokens here; a hash is never that of two kinds. ``mail_passwords`` are the right ones
+    of each name.
     """
 
     clients: Sequence[str] = ()
     right_secrets: dict[str, set[str]] = field(default_factory=dict)
     redirects: set[tuple[str, str]] = field(default_factory=set)
     logout_targets: set[str] = field(default_factory=set)
-    logins: dict[str, Call] = field(default_factory=dict)
-    codes: dict[str, Call] = field(default_factory=dict)
-    tokens: dict[str, Call] = field(default_factory=dict)
-    refresh_tokens: dict[str, Call] = field(default_factory=dict)
+    givers: dict[str, Call] = field(default_factory=dict)
+    requests: dict[str, Call] = field(default_factory=dict)
     uses: dict[str, list[Call]] = field(default_factory=dict)
-    mail_logins: set[tuple[str, str]] = field(default_factory=set)
-    mail_names: set[str] = field(default_factory=set)
+    mail_passwords: dict[str, set[str]] = field(default_factory=dict)
     people: dict[str, str] = field(default_factory=dict)
-    _latest: dict[str, Call] = field(default_factory=dict)
-    _of_apps: set[str] = field(default_factory=set)
+    _logins: dict[str, Call] = field(default_factory=dict)
 
     @classmethod
     def of(cls, calls: Iterable[Call]) -> "Relations":
@@ -58,18 +58,17 @@ class Relations:
 
     def client_of_code(self, code: str) -> str | None:
         """The client for which a code was given out, or else the one that redeemed it."""
-        giver = self.codes.get(code)
-        if giver is not None and giver.kind is Kind.SIGN_IN:
-            giver = self.logins.get(giver.answer.ids.get("redirect", ""))
-        if giver is not None:
-            return giver.id_of("client_id")
+        if (request := self.requests.get(code)) is not None:
+            return request.id_of("client_id")
         redeemed = (each for each in self.uses.get(code, ()) if each.answer.is_success)
         found = next(redeemed, None)
         return None if found is None else found.id_of("client_id")
 
     def is_of_app(self, code: str) -> bool:
         """Whether a code was given to an app, whose tokens may last longer than a browser's."""
-        return code in self._of_apps
+        request = self.requests.get(code)
+        user_agent = None if request is None else request.first("userAgent")
+        return user_agent is not None and user_agent.value == APP
 
     def earlier_uses(self, id: str, call: Call) -> list[Call]:  # noqa: A002  # the name of the field
         """The calls before this one in which the same was presented."""
@@ -81,8 +80,8 @@ class Relations:
         That is the code or the refresh token with which it was bought, and the refresh token that
         came with it.
         """
-        giver = self.tokens.get(id) or self.refresh_tokens.get(id)
-        if giver is None:
+        giver = self.givers.get(id)
+        if giver is None or giver.kind is not Kind.TOKEN:
             return set()
         came_with = giver.answer.ids.get("refresh_token")
         found = {giver.id_of("code"), giver.id_of("refresh_token"), came_with}
@@ -101,41 +100,40 @@ class Relations:
 
     def _note_what_was_given(self, call: Call) -> None:
         given = call.answer.ids
-        if call.kind is Kind.LOGIN and (redirect := call.id_of("redirect_uri")):
-            self.logins.setdefault(redirect, call)
-            if (call.answer.status or 500) < 400:
-                self._latest[redirect] = call
+        is_shown = (call.answer.status or 500) < 400
+        if call.kind is Kind.LOGIN and is_shown and (redirect := call.id_of("redirect_uri")):
+            self._logins[redirect] = call
         if call.kind is not Kind.TOKEN and "code" in given:
-            self.codes.setdefault(given["code"], call)
-            self._note_app(call, given["code"])
-        if call.kind is Kind.TOKEN and "access_token" in given:
-            self.tokens.setdefault(given["access_token"], call)
-            if "refresh_token" in given:
-                self.refresh_tokens.setdefault(given["refresh_token"], call)
+            self._note_code(call, given["code"])
+        if call.kind is Kind.TOKEN:
+            for name in ("access_token", "refresh_token"):
+                if name in given:
+                    self.givers.setdefault(given[name], call)
         if call.kind is Kind.IMAP and call.answer.is_success:
             email, password = call.id_of("email") or "", call.id_of("password") or ""
-            self.mail_logins.add((email, password))
-            self.mail_names.add(email)
+            self.mail_passwords.setdefault(email, set()).add(password)
         target = call.first("redirect_uri")
         if call.kind is Kind.LOGOUT and call.answer.goes_to == "redirect_uri" and target:
             self.logout_targets.add(target.base or "")
 
-    def _note_app(self, call: Call, code: str) -> None:
-        login: Call | None = call
+    def _note_code(self, call: Call, code: str) -> None:
+        self.givers.setdefault(code, call)
+        request: Call | None = call
         if call.kind is Kind.SIGN_IN:
-            login = self._latest.get(call.answer.ids.get("redirect", ""))
-        user_agent = None if login is None else login.first("userAgent")
-        if user_agent is not None and user_agent.value == APP:
-            self._of_apps.add(code)
+            request = self._logins.get(call.answer.ids.get("redirect", ""))
+        if request is not None:
+            self.requests.setdefault(code, request)
 
     def _note_uses(self, call: Call) -> None:
-        for name in ("code", "access_token", "refresh_token"):
+        for name in PASSED_ON:
             if call.kind in BACK_CHANNEL and (presented := call.id_of(name)):
                 self.uses.setdefault(presented, []).append(call)
 
     def _find_people(self) -> None:
         """From userInfo back to the code: through the token that it bought."""
-        for code, giver in self.codes.items():
+        for code, giver in self.givers.items():
+            if giver.kind is Kind.TOKEN:
+                continue
             if giver.kind is Kind.IMAP:
                 self.people[code] = f"mail {giver.id_of('email')}"
             for token_call in self.uses.get(code, ()):

@@ -5,7 +5,6 @@ depended on what still does, and what ran side by side still may.
 """
 
 import asyncio
-import json
 import secrets
 import ssl
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from worksgate.conformance.exchange import in_base64
-from worksgate.conformance.recording.abstraction import answer_of
+from worksgate.conformance.recording.abstraction import answer_of, json_object
 from worksgate.conformance.recording.calls import APP, MEDIA_TYPES, Call, Parameter
 from worksgate.conformance.recording.comparison import Report
 from worksgate.conformance.recording.file import Recording
@@ -28,7 +27,7 @@ from worksgate.conformance.recording.plans import (
     Source,
     Value,
 )
-from worksgate.conformance.recording.relations import BACK_CHANNEL, Relations
+from worksgate.conformance.recording.relations import BACK_CHANNEL, PASSED_ON, Relations
 from worksgate.conformance.recording.sign_in import Browser, SignInFailed, code_in, location_of
 from worksgate.conformance.recording.stand_ins import StandInClient, StandIns
 from worksgate.conformance.recording.wire import NoAnswer, Reply, Request, Wire
@@ -37,7 +36,6 @@ AT_ONCE: Final = 50
 """Calls in flight."""
 PATIENCE: Final = 120.0
 """Seconds that a call may wait for something to expire."""
-_PASSED_ON: Final = ("code", "access_token", "refresh_token")
 _NOBODYS_URI: Final = "https://unlisted.invalid/callback"
 _LENGTHS: Final = {
     "": 5000,
@@ -129,8 +127,8 @@ class Replay:
 
     def _ids(self, call: Call) -> tuple[set[str], set[str]]:
         """What a call presents or was given, and what could have ended it."""
-        given = {id_ for name, id_ in call.answer.ids.items() if name in _PASSED_ON}
-        presented = {id_ for name in _PASSED_ON if (id_ := call.id_of(name))}
+        given = {id_ for name, id_ in call.answer.ids.items() if name in PASSED_ON}
+        presented = {id_ for name in PASSED_ON if (id_ := call.id_of(name))}
         grants = {each for id_ in presented for each in self._relations.grant_of(id_)}
         return given | presented, grants
 
@@ -245,8 +243,8 @@ class Replay:
             code = code_in(location_of(reply) or "", redirect_uri)
             if code is not None:
                 self._keep(given["code"], code)
-        document = _json_object(reply)
-        for name in ("access_token", "refresh_token", "code"):
+        document = json_object(reply.body)
+        for name in PASSED_ON:
             value = document.get(name)
             if name in given and isinstance(value, str):
                 self._keep(given[name], value)
@@ -295,12 +293,7 @@ class Replay:
 
     async def _earned(self, value: Value) -> str:
         """A code or a token of a sign-in before the recording: from one made now."""
-        is_ours = value.what in {
-            **self._relations.codes,
-            **self._relations.tokens,
-            **self._relations.refresh_tokens,
-        }
-        if is_ours:  # it should have been given out by now
+        if value.what in self._relations.givers:  # it should have been given out by now
             raise NotReplayed(Reason.NO_SIGN_IN)
         try:
             code = await self._earn_code(value.what, value.client, value.person)
@@ -325,7 +318,7 @@ class Replay:
             reply = await self._wire.send(Request("POST", path, headers, body, "length"))
         except NoAnswer:
             raise NotReplayed(Reason.NO_SIGN_IN) from None
-        token = _json_object(reply).get("access_token")
+        token = json_object(reply.body).get("access_token")
         if not isinstance(token, str):
             raise NotReplayed(Reason.NO_SIGN_IN)
         self._keep(value.what, token)
@@ -406,14 +399,6 @@ def _with_state(uri: str, shape: Parameter | None = None) -> str:
     if shape is not None and not shape.has_query:
         return uri
     return f"{uri}{'&' if '?' in uri else '?'}state={secrets.token_urlsafe(16)}"
-
-
-def _json_object(reply: Reply) -> Mapping[str, object]:
-    try:
-        document = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 async def _settled(in_flight: dict[asyncio.Task[None], float], at: float) -> None:
