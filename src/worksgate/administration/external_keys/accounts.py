@@ -1,7 +1,6 @@
 """Which member a person here is: by LINE WORKS account, then by e-mail address, never by name."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
@@ -21,12 +20,12 @@ class HasAddresses(Protocol):
 class Accounts(Generic[T]):
     """Something for each LINE WORKS account; accounts are in lower case.
 
-    Of several with one account the last counts. ``has_bare`` is whether an account of the file may
+    ``has_bare`` is whether an account of the file may
     lack its domain: then one here is found without its own.
     """
 
-    def __init__(self, members: Iterable[tuple[str, T]], *, has_bare: bool = False) -> None:
-        self.by_account: Mapping[str, T] = dict(members)
+    def __init__(self, by_account: Mapping[str, T], *, has_bare: bool = False) -> None:
+        self.by_account = by_account
         self._has_bare = has_bare
 
     def of_person(self, person: HasAddresses) -> T | None:
@@ -40,14 +39,13 @@ class Accounts(Generic[T]):
         return self.by_account.get(local_part(account)) if account and self._has_bare else None
 
     @cached_property
-    def _by_local_part(self) -> Mapping[str, T]:
-        """By what only one account begins with; few need it, and it is as large as all the rest."""
-        parts = Counter(map(local_part, self.by_account))
-        return {
-            part: each
-            for account, each in self.by_account.items()
-            if parts[part := local_part(account)] == 1
-        }
+    def _by_local_part(self) -> Mapping[str, T | None]:
+        """By what an account begins with, None for several; few need it, and it is large."""
+        found: dict[str, T | None] = {}
+        for account, each in self.by_account.items():
+            part = local_part(account)
+            found[part] = None if part in found else each
+        return found
 
 
 def account_of(text: str) -> str:

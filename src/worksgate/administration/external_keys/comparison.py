@@ -168,7 +168,7 @@ class _Comparing:
 
     def _match(self, people: Collection[KeyHolder], *, has_bare: bool) -> None:
         """Find the row of each person: one at most, so that no key gets into two rows."""
-        numbers = ((each.account, number) for number, each in enumerate(self._rows))
+        numbers = {each.account: number for number, each in enumerate(self._rows)}
         accounts = Accounts(numbers, has_bare=has_bare)
         for person in people:
             number = accounts.of_person(person)

@@ -12,16 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Final
 
-from worksgate.administration.external_keys.accounts import account_of, local_part
+from worksgate.administration.external_keys.accounts import Accounts, account_of
 from worksgate.administration.external_keys.findings import SyncFinding, SyncFound
 from worksgate.administration.external_keys.holders import KeyHolder
 from worksgate.credentials.usernames import username_key
 from worksgate.oauth.user_info import check_external_key
-
-_SHARED: Final = ""
-"""In place of the one member with this local part: there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +110,7 @@ class Planner:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._members: dict[str, _Member] = {}
-        self._by_local_part: dict[str, str] | None = None
+        self._accounts = Accounts(self._members)
         self._keys_here: Counter[str] = Counter()
         self._found: list[SyncFound] = []
 
@@ -126,7 +122,7 @@ class Planner:
         """Somebody here; a person who is no member is a finding at once."""
         if person.external_key is not None:
             self._keys_here[self._policy.identity(person.external_key)] += 1
-        member = self._member_of(person)
+        member = self._accounts.of_person(person)
         if member is None:
             if person.enabled:
                 self._say(SyncFinding.NOBODY_THERE, None, _kept(person))
@@ -156,25 +152,6 @@ class Planner:
             members=len(self._members),
             right=right,
         )
-
-    def _member_of(self, person: KeyHolder) -> _Member | None:
-        for name in (person.works_account, person.email):
-            if name and (found := self._members.get(account_of(name))) is not None:
-                return found
-        account = person.works_account
-        if not account or "@" in account:
-            return None
-        return self._members.get(self._local_parts().get(account, _SHARED))
-
-    def _local_parts(self) -> dict[str, str]:
-        """The only account with each local part: one here may lack its domain."""
-        if self._by_local_part is None:
-            self._by_local_part = {}
-            for account in self._members:
-                part = local_part(account)
-                is_first = part not in self._by_local_part
-                self._by_local_part[part] = account if is_first else _SHARED
-        return self._by_local_part
 
     def _unclear(self, member: _Member, own: Sequence[_Person]) -> None:
         """A member who is nobody here, or several people."""

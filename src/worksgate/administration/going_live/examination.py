@@ -128,7 +128,7 @@ class _Index:
         keys = Counter(each.external_key for each in members if each.external_key)
         shared = frozenset(key for key, count in keys.items() if count > 1)
         return cls(
-            Accounts((each.account, each) for each in members),
+            Accounts({each.account: each for each in members}),
             {each.external_key: each for each in members if each.external_key},
             shared,
         )
