@@ -141,13 +141,6 @@ def test_wrong_usage(
     assert sentence in result.err
 
 
-@pytest.mark.parametrize("url", ["sso.example.com", "ftp://sso.example.com", "https://"])
-def test_an_address_that_is_none_is_wrong_usage(
-    url: str, terminal_without_database: Terminal
-) -> None:
-    assert check(terminal_without_database, url).code == 2
-
-
 def test_what_cannot_run_ends_with_2_and_one_line(
     terminal_without_database: Terminal, tmp_path: Path
 ) -> None:
@@ -169,13 +162,30 @@ def test_what_cannot_run_ends_with_2_and_one_line(
     assert "there is no terminal to ask on" in unasked.err
 
 
-@pytest.mark.parametrize("url", ["https://", "https://[", "https://a:99999", "ftp://a.example"])
+NO_ADDRESSES = ("a.example", "https://", "https://[", "https://a:99999", "ftp://a.example")
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
 def test_what_is_no_address_is_wrong_usage(url: str, terminal_without_database: Terminal) -> None:
     result = check(terminal_without_database, url)
     assert (result.code, "is not an address" in result.err) == (2, True)
 
 
-def test_r204_an_address_with_a_password_is_refused(terminal_without_database: Terminal) -> None:
-    result = check(terminal_without_database, "https://hana:hunter2@sso.example.com", "--plan")
-    assert result.code == 2
+@pytest.mark.parametrize("option", ["--access-token", "--imap-login", "--redirect-uri"])
+def test_an_option_that_is_no_address_is_wrong_usage(
+    option: str, terminal_without_database: Terminal
+) -> None:
+    for url in NO_ADDRESSES[1:]:  # the first is a path
+        result = check(terminal_without_database, "https://sso.example.com", option, url)
+        assert (result.code, f"{option} is not an address" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("option", [None, "--login", "--imap-login", "--redirect-uri"])
+def test_r204_an_address_with_a_password_is_refused(
+    option: str | None, terminal_without_database: Terminal
+) -> None:
+    url = "https://hana:hunter2@sso.example.com"
+    address = (url,) if option is None else ("https://sso.example.com", option, url)
+    result = check(terminal_without_database, *address, "--plan")
+    assert (result.code, "must not have" in result.err) == (2, True)
     assert "hunter2" not in result.out + result.err

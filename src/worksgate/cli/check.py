@@ -202,7 +202,11 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
     from worksgate.conformance.checks.target import Mailbox, Person, Target, endpoints_of
     from worksgate.conformance.line_works import Credentials
 
-    _check_address(url)
+    _check_address("URL", url)
+    _check_address("--redirect-uri", options["redirect_uri"])
+    for each in _PATHS:
+        if "://" in (options[each] or ""):
+            _check_address(f"--{each.replace('_', '-')}", options[each])
     secret_of = _Secrets(asks=asks)
     client_id, name = options["client_id"], options["username"]
     paths = {each: options[each] for each in _PATHS}
@@ -238,7 +242,7 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
     )
 
 
-def _check_address(url: str) -> None:
+def _check_address(name: str, url: str) -> None:
     """Raise UsageError unless it is an address; a report names it, so it has no password."""
     try:
         parts = urlsplit(url)
@@ -246,9 +250,9 @@ def _check_address(url: str) -> None:
     except ValueError:
         is_address = False
     if not is_address:
-        raise click.UsageError("URL is not an address such as https://sso.example.com")
+        raise click.UsageError(f"{name} is not an address such as https://sso.example.com")
     if "@" in parts.netloc:
-        raise click.UsageError("URL must not have a name or a password before its host")
+        raise click.UsageError(f"{name} must not have a name or a password before its host")
 
 
 def _client(
