@@ -271,11 +271,8 @@ def _check_scope(token: Token, found: Found) -> None:
 
 
 def _refusal(refused: Refused) -> Response:
-    headers = dict(refused.headers)
-    if refused.code is None:
-        return Response(status_code=refused.status, headers=headers)
     body = {"code": refused.code, "description": refused.description}
-    return JSONResponse(body, refused.status, headers)
+    return JSONResponse(body, refused.status, refused.headers)
 
 
 def _failure(planned: Planned) -> Response:

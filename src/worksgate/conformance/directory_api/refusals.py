@@ -16,12 +16,11 @@ from typing import ClassVar
 
 
 class Refused(Exception):
-    """A call that is refused. `code` None: a response without a body."""
+    """A call that is refused."""
 
     status: ClassVar[int]
-    code: str | None
 
-    def __init__(self, code: str | None, description: str = "") -> None:
+    def __init__(self, code: str, description: str) -> None:
         super().__init__(description)
         self.code = code
         self.description = description
@@ -72,7 +71,7 @@ class NotFound(Refused):
 
     status = 404
 
-    def __init__(self, description: str, code: str | None = "NOT_FOUND") -> None:
+    def __init__(self, description: str, code: str = "NOT_FOUND") -> None:
         super().__init__(code, description)
 
 
