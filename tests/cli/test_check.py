@@ -131,6 +131,8 @@ def test_by_hand_the_address_is_pasted(terminal_without_database: Terminal, orig
         (("--connect-to", "here"), "is not a host and a port"),
         (("--html", "/nowhere/report.html"), "/nowhere is no folder that can be written to"),
         (("--browser", "--username", "a", "--ca-file", "ca.pem"), "exclude each other"),
+        (("--ca-file", "/nowhere/ca.pem"), "/nowhere/ca.pem has no certificate in PEM"),
+        (("--ca-file", __file__), "has no certificate in PEM"),
     ],
 )
 def test_wrong_usage(

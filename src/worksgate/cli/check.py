@@ -151,6 +151,7 @@ def check(*, url: str, language: str, plan: bool, as_json: bool, **options: Any)
     texts = Texts(language)
     way = _way(options)
     _check_places(options["junit"], options["html"])
+    _check_authority(options["ca_file"])
     try:
         checks = chosen(options["only"], options["without"])
     except ValueError as unknown:
@@ -182,6 +183,17 @@ def _check_places(*files: Path | None) -> None:
     for file in files:
         if file is not None and not os.access(file.parent, os.W_OK):
             raise click.UsageError(f"{file.parent} is no folder that can be written to")
+
+
+def _check_authority(file: Path | None) -> None:
+    """Raise UsageError for a file without a certificate; a run would end in its middle."""
+    import ssl
+
+    try:
+        if file is not None:
+            ssl.create_default_context(cafile=file)
+    except OSError as error:  # also ssl.SSLError
+        raise click.UsageError(f"{file} has no certificate in PEM") from error
 
 
 def _way(options: dict[str, Any]) -> Way:
