@@ -95,6 +95,8 @@ def test_r222_what_finds_no_room_is_dropped_and_counted(
     assert read.ended is not None
     assert read.ended.dropped > 300
     assert read.ended.dropped + len(read.calls) == 500
+    wait_until(lambda: link.has_ended)
+    assert link.lost == 0  # the next link of this process must not report them once more
 
 
 def test_a_call_that_cannot_be_abstracted_is_reported_once_and_the_rest_is_kept(

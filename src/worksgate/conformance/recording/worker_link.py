@@ -37,7 +37,8 @@ class WorkerLink:
     """The connection of this process to the command that records. Starts its thread at once.
 
     In the thread, ``turn_on`` is called when calls are wanted, ``turn_off`` when no longer, and
-    ``report`` with an error that is not simply that nobody listens. ``dropped`` were lost before.
+    ``report`` with an error that is not simply that nobody listens. ``dropped`` were lost before,
+    and the command does not know it.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class WorkerLink:
         self._report = report
         self._queue: SimpleQueue[Observed] = SimpleQueue()
         self._dropped = dropped
+        self._told = -1  # the first count tells the command that this is a process of the server
         self._has_reported = False
         self._is_closing = False
         self.is_open = False
@@ -73,8 +75,8 @@ class WorkerLink:
 
     @property
     def lost(self) -> int:
-        """How many calls were dropped, or not sent when the link ended."""
-        return self._dropped + self._queue.qsize()
+        """How many calls were dropped and not reported, or not sent, when the link ended."""
+        return self._dropped - max(0, self._told) + self._queue.qsize()
 
     def close(self) -> None:
         """Send what waits, and end; waits for it a moment."""
@@ -111,17 +113,16 @@ class WorkerLink:
     def _pass_on(
         self, connection: socket.socket, until: float, abstract: Callable[[Observed], Call]
     ) -> None:
-        told = -1  # the first count tells the command that this is a process of the server
         while True:
             is_over = self._is_closing or time.time() >= until or _is_ended(connection)
             if is_over:
                 self.is_open = False
             lines = [self._line(seen, abstract) for seen in self._waiting()]
-            if self._dropped != told:
-                told = self._dropped
-                lines.append(json.dumps({"dropped": told}).encode() + b"\n")
+            if (dropped := self._dropped) != self._told:
+                lines.append(json.dumps({"dropped": dropped}).encode() + b"\n")
             if lines:
                 connection.sendall(b"".join(lines))
+                self._told = dropped
             elif is_over:
                 return
 
