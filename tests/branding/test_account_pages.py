@@ -102,6 +102,17 @@ async def test_r198_whoever_names_no_client_of_theirs_sees_the_company(
     assert "client=" not in mail.link
 
 
+async def test_r198_what_is_too_long_for_a_client_goes_into_no_other_address(
+    office: Office,
+) -> None:
+    browser = office.installation.browser()
+    for length, is_kept in ((64, True), (65, False)):
+        page = await browser.http.get(f"/account/forgot?lang=en&client={'x' * length}")
+        action = re.search(r'<form[^>]*action="([^"]*)"', page.text)
+        assert action is not None
+        assert ("client=x" in action[1]) is is_kept
+
+
 async def test_r198_the_account_of_people_with_one_client_has_its_look(office: Office) -> None:
     installation = office.installation
     browser = installation.browser()

@@ -1,6 +1,7 @@
 """Passkeys of the console: adding one, signing in by it alone, step-up; with one in software."""
 
 import html
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,29 @@ async def test_r190_a_passkey_signs_in_alone(console: ConsoleUnderTest) -> None:
     assert await is_in(browser)
     sessions = query(console.database, "SELECT assurance FROM console_sessions")
     assert ("passkey",) in sessions
+
+
+async def test_r190_the_browser_is_asked_for_one_that_signs_in_alone(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    await browser.get("/me")
+    await browser.post("/me/passkey")
+    asked = json.loads(options_of(browser))["authenticatorSelection"]
+    assert asked["residentKey"] == asked["userVerification"] == "required"
+
+
+async def test_r190_one_that_does_not_verify_its_person_is_not_added(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    browser, key = await console.signed_in("owner"), console_key()
+    key.verified = False
+    await add_passkey(browser, key)
+    assert browser.page.status_code == 400
+    assert "It must make sure that it is you" in browser.page.text
+    assert "office laptop" not in (await browser.get("/me")).text
 
 
 async def test_r190_an_answer_counts_once_in_its_browser_and_for_its_purpose(
@@ -181,6 +205,20 @@ async def test_r190_step_up_by_a_passkey_keeps_the_form(console: ConsoleUnderTes
     )
     assert browser.page.status_code == 303
     assert (await console.administration.users.get("person")).role == "auditor"
+
+
+async def test_r190_step_up_by_a_passkey_verifies_its_person(console: ConsoleUnderTest) -> None:
+    browser, key = await owner_with_passkey(console)
+    console.clock.advance(600)
+    await browser.get("/me")
+    await browser.post("/me/passkey")
+    assert json.loads(options_of(browser))["userVerification"] == "required"
+    key.verified = False
+    proof = key.get(options_of(browser))
+    await browser.post(
+        "/me/passkey", proof_asked=browser.hidden("proof_asked"), proof_passkey=proof
+    )
+    assert browser.page.status_code == 401
 
 
 async def test_r190_somebody_elses_passkey_proves_nothing(console: ConsoleUnderTest) -> None:
