@@ -361,7 +361,7 @@ line_works_members = Table(
     Column("external_key", Text),
     Column("state", String(32), nullable=False),
 )
-"""The members of LINE WORKS, of the file that its console gives; one reading of it is current."""
+"""The members of LINE WORKS, by the file of its console or its API; one reading is current."""
 
 rehearsal_findings = Table(
     "rehearsal_findings",

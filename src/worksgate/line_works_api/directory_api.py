@@ -75,6 +75,15 @@ class DirectoryApi:
         query = {"hasExternalKey": "true" if has_key else "false"}
         return self._listed(_LIST_KEYS, "/users/external-keys", query, MemberKey.read)
 
+    async def members(self) -> AsyncIterator[MemberKey]:
+        """Everybody, with or without a key; who is given one meanwhile comes twice, last with it.
+
+        No other personal data is read.
+        """
+        for has_key in (False, True):
+            async for each in self.key_holders(has_key=has_key):
+                yield each
+
     async def person(self, id_: str) -> ApiPerson:
         """By ID or account. Raises ApiRefused with status 404, or 410 for a deleted one."""
         return _read(ApiPerson.read, await self._caller.call(_GET, person_path(id_)))

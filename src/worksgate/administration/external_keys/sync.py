@@ -240,14 +240,13 @@ class KeySync:
         )
 
     async def _members(self, doing: str) -> AsyncIterator["MemberKey"]:
-        """Everybody at LINE WORKS; who is given a key meanwhile comes twice, at last with it."""
+        """Everybody at LINE WORKS, as ``DirectoryApi.members``, with progress."""
         with self._doing(doing, None) as progress:
-            for has_key in (False, True):
-                number = 0
-                async for each in self._api.key_holders(has_key=has_key):
-                    number += 1
-                    progress(number)
-                    yield each
+            number = 0
+            async for each in self._api.members():
+                number += 1
+                progress(number)
+                yield each
 
     async def _held(self, ids: set[str], doing: str, wanted: Container[str] = ()) -> "_Held":
         """What LINE WORKS holds now for some members, and who else holds a ``wanted`` key.

@@ -8,15 +8,14 @@ external keys and accounts in it, no secrets, and is readable by its owner only.
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from worksgate.administration.errors import Refused
 from worksgate.administration.external_keys.plan import KeyChange
+from worksgate.database.temporary_files import remove_abandoned, written_beside
 from worksgate.oauth.user_info import MAX_EXTERNAL_KEY
 
 KIND: Final = "worksgate external keys"
@@ -84,17 +83,13 @@ def _check_own(file: Path, found: os.stat_result) -> None:
 
 def write_whole(file: Path, lines: Iterable[str]) -> None:
     """Write a file beside the place and rename it, so that it is there whole or not at all."""
-    descriptor, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+    remove_abandoned(file.parent)
+    with written_beside(file) as beside:
+        with beside.open("w", encoding="utf-8") as out:
             out.writelines(lines)
             out.flush()
             os.fsync(out.fileno())
-        Path(beside).replace(file)
-    except BaseException:
-        with suppress(OSError):
-            Path(beside).unlink()
-        raise
+        beside.replace(file)
     _sync_folder(file.parent)
 
 
