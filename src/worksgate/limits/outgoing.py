@@ -31,7 +31,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if not self._is_allowed(request.url):
-            raise Unusable("the address is not one of the provider's")
+            raise Unusable("the address is not an allowed one")
         answer = await self._inner.handle_async_request(request)
         stream = answer.stream
         problem = self._problem(answer)

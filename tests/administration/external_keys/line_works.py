@@ -39,6 +39,7 @@ from worksgate.oauth.model import Client
 
 KEYRING = Keyring(MasterKey(bytes(32)))
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TENANT = Client(client_id="tenant", name="Tenant")
 MANY = 1_000_000
 """Calls a minute, where a test is not about limits."""
 
@@ -136,6 +137,7 @@ class Company:
     timeout: float = 5.0
     transport: httpx2.AsyncBaseTransport | None = None
     scopes: tuple[str, ...] = ("directory",)
+    client: Client = TENANT
 
     here: list[KeyHolder] = field(default_factory=list)
 
@@ -159,7 +161,7 @@ class Company:
             timeout=self.timeout,
         )
         access = Access(
-            Client(client_id="tenant", name="Tenant"),
+            self.client,
             api_app(*self.scopes),
             self.line_works.hosts,
             lambda app, hosts: DirectoryApi.opened(
@@ -201,5 +203,5 @@ async def company_in(database: Path, line_works: LineWorks) -> AsyncIterator[Com
     folder.mkdir()
     async with directory_in(database, KEYRING) as directory:
         async with directory.changing() as transaction:
-            await transaction.add_client(Client(client_id="tenant", name="Tenant"))
+            await transaction.add_client(TENANT)
         yield Company(line_works, directory, folder, Watch())

@@ -27,6 +27,7 @@ from worksgate.administration.external_keys.sync import Outcome
 from worksgate.administration.external_keys.undo import read_undo
 from worksgate.conformance.directory_api import Batches, Fault, Operation, Rules
 from worksgate.line_works_api.errors import ApiUnavailable, TokenRefused
+from worksgate.oauth.model import Client, UserKey
 
 HERE = {f"p{number:03}": f"S-{number:03}" for number in range(120)}
 """People here, three batches of them."""
@@ -274,6 +275,13 @@ async def test_undo_asks_no_source_where_it_only_takes_keys_away(
     async with company.run() as run:
         await run.write(await run.plan_undo(outcome.undo_file, not_asked), kind="undo")
     assert line_works.keys() == dict.fromkeys(HERE)
+    # Nor where people bring no keys any more.
+    line_works.holds(there(), company.watch.now)
+    outcome = await company.sync(replaces=True)
+    company.client = Client(client_id="tenant", name="Tenant", user_key=UserKey.WORKS_ACCOUNT)
+    async with company.run() as run:
+        await run.write(await run.plan_undo(outcome.undo_file, not_asked), kind="undo")
+    assert line_works.keys() == there()
 
 
 async def test_r219_a_run_stays_below_a_limit_that_line_works_announces(

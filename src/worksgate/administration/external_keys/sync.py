@@ -181,8 +181,8 @@ class KeySync:
     async def plan_undo(self, file: Path, people: People) -> KeyPlan:
         """What to write so that members have what they had before a run. Raises Refused.
 
-        ``people`` is called only if a member would get a key: to take away those of a first run, no
-        source has to answer.
+        ``people`` is called only if a member would get a key, and people bring keys: to take away
+        those of a first run, no source has to answer.
         """
         return await self._due(reversed_changes(self._read(file).changes), people)
 
@@ -221,7 +221,8 @@ class KeySync:
         rest = list(still_due(changes, held.keys))
         due = [each for each in rest if isinstance(each, KeyChange)]
         found = [each for each in rest if isinstance(each, SyncFound)]
-        if people is not None and any(each.after is not None for each in due):
+        brings_keys = self.client.user_key is UserKey.EXTERNAL_KEY
+        if people is not None and brings_keys and any(each.after is not None for each in due):
             taken = anothers_here(due, changes, await people(), identity)
             due = [each for each in due if each not in taken]
             found += taken.values()
