@@ -160,9 +160,12 @@ async def run(
         if has_faults:
 
             async def people() -> Iterable[KeyHolder]:
-                return (await key_holders(settings, CLIENT.client_id)).people
+                here = list((await key_holders(settings, CLIENT.client_id)).people)
+                return (here.pop() for _ in range(len(here)))
 
-            undo = await each.plan_undo(outcome.undo_file, people)
+            undo_file = outcome.undo_file
+            del plan, outcome  # an undo is a command of its own
+            undo = await each.plan_undo(undo_file, people)
             outcome = await each.write(undo, kind="undo")
             report("undone", time.monotonic() - begun)
             print(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys of before")

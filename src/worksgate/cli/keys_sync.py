@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,14 +92,14 @@ def sync(
         async with administration.key_sync.opened(client, folder, progress_bar) as run:
             if abandon and not dry_run:
                 run.abandon()
+            people = partial(_people, settings, run.client)
             if (undo_file := run.unfinished) is not None and not abandon:
                 note(f"An interrupted run goes on: {undo_file}")
-                rest = await run.plan_rest()
+                rest = await run.plan_rest(people)
                 if dry_run or not _is_confirmed(rest, run, yes=yes):
                     return _Result(rest)
-                return _Result(rest, await run.go_on())
-            people = await _people(settings, run.client)
-            plan = await run.plan(people, replaces=replace, deletes_unknown=delete_unknown)
+                return _Result(rest, await run.go_on(people))
+            plan = await run.plan(await people(), replaces=replace, deletes_unknown=delete_unknown)
             if dry_run or not _is_confirmed(plan, run, yes=yes):
                 return _Result(plan)
             return _Result(plan, await run.write(plan))
@@ -136,7 +137,7 @@ def undo(
 
     async def work(administration: "Administration") -> "_Result":
         async with administration.key_sync.opened_for(file, folder, progress_bar) as run:
-            plan = await run.plan_undo(file, lambda: _people(settings, run.client))
+            plan = await run.plan_undo(file, partial(_people, settings, run.client))
             if dry_run or not _is_confirmed(plan, run, yes=yes):
                 return _Result(plan)
             return _Result(plan, await run.write(plan, kind="undo"))

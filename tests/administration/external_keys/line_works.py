@@ -177,7 +177,7 @@ class Company:
         """Go on, or else plan and write."""
         async with self.run() as run:
             if run.unfinished is not None:
-                return await run.go_on()
+                return await run.go_on(self.people)
             return await run.write(await run.plan(self.here, **options))
 
     async def undo(self, file: Path) -> Outcome:

@@ -275,9 +275,10 @@ def test_r217_a_key_that_an_undo_gives_back_is_nobody_elses_here() -> None:
     ]:
         found = anothers_here([back], [back], people, username_key)
         assert [each.username for each in found.values()] == ([username] if username else [])
-    # What the run had given to another member is given back, whose it is here.
+    # What the run had given to another member, whose it is here, is given back.
     exchanged = [back, KeyChange("2", "b@example.com", "Old", "S")]
     assert not anothers_here(exchanged, exchanged, [person("b", "Old")], username_key)
+    assert anothers_here(exchanged, exchanged, [person("x", "Old")], username_key)
 
 
 def test_reversed_changes_lead_back() -> None:

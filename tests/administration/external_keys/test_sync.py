@@ -130,7 +130,7 @@ async def test_r218_a_run_that_meets_an_outage_goes_on_later(
     async with company.run() as run:
         assert run.unfinished is not None
         undo_file = run.unfinished
-        assert (await run.plan_rest()).changes
+        assert (await run.plan_rest(company.people)).changes
         with pytest.raises(Refused, match="interrupted"):
             await run.write(await run.plan(company.here))
     outcome = await company.sync()
@@ -260,6 +260,32 @@ async def test_r218_a_run_that_goes_on_gives_no_key_that_another_member_has_by_n
         (SyncFinding.TAKEN_THERE, "p100@example.com")
     ]
     assert line_works.keys()["p100"] is None
+
+
+async def test_r218_a_run_that_goes_on_gives_no_key_that_somebody_else_here_has_by_now(
+    company: Company, line_works: LineWorks
+) -> None:
+    """Not even one that a member gives up in this run; an undo that goes on gives those back."""
+    before = await begun(company, line_works)
+    line_works.simulator.faults.plan(Fault.UNAVAILABLE, Operation.SET_KEYS, times=5)
+    with pytest.raises(ApiUnavailable):
+        await company.sync(replaces=True)
+    company.here[5] = replace(company.here[5], works_account="p005")  # by another column now
+    theirs = company.here[30]
+    company.here[30] = replace(theirs, external_key="T")
+    company.employ({"new": "s-030"})
+    outcome = await company.sync()
+    assert [(each.finding, each.account, each.username) for each in outcome.missing] == [
+        (SyncFinding.TAKEN_HERE, "p030@example.com", "new")
+    ]
+    assert line_works.keys() == HERE | {"p030": None}
+    company.here[30:] = [theirs, *company.here[31:-1]]
+    await company.sync(replaces=True)
+    line_works.simulator.faults.plan(Fault.UNAVAILABLE, Operation.SET_KEYS, times=5)
+    with pytest.raises(ApiUnavailable):
+        await company.undo(outcome.undo_file)
+    undone = await company.sync()
+    assert (undone.missing, line_works.keys()) == ([], before)
 
 
 async def test_undo_asks_no_source_where_it_only_takes_keys_away(

@@ -10,7 +10,7 @@ import pytest
 from worksgate.administration.errors import Refused
 from worksgate.administration.external_keys.plan import KeyChange
 from worksgate.administration.external_keys.run_state import RunState
-from worksgate.administration.external_keys.undo import read_undo, write_undo
+from worksgate.administration.external_keys.undo import UndoFile, read_undo, write_undo
 
 CHANGES = [
     KeyChange("1", "aoi@example.com", None, "S-1"),
@@ -24,7 +24,7 @@ def test_r217_an_undo_file_is_read_as_it_was_written_and_is_its_owners_alone(
 ) -> None:
     before = os.umask(0)
     try:
-        write_undo(tmp_path / "undo", "tenant", 12.5, CHANGES)
+        write_undo(tmp_path / "undo", UndoFile("tenant", 12.5, CHANGES))
     finally:
         os.umask(before)
     read = read_undo(tmp_path / "undo")
@@ -34,21 +34,21 @@ def test_r217_an_undo_file_is_read_as_it_was_written_and_is_its_owners_alone(
 
 
 def test_r217_an_undo_file_is_never_replaced(tmp_path: Path) -> None:
-    write_undo(tmp_path / "undo", "tenant", 1.0, CHANGES)
+    write_undo(tmp_path / "undo", UndoFile("tenant", 1.0, CHANGES))
     with pytest.raises(Refused, match="never replaced"):
-        write_undo(tmp_path / "undo", "tenant", 2.0, [])
+        write_undo(tmp_path / "undo", UndoFile("tenant", 2.0, []))
     assert len(read_undo(tmp_path / "undo").changes) == 3
 
 
 def test_r217_a_file_that_cannot_be_written_whole_is_not_there(tmp_path: Path) -> None:
     bad = KeyChange("4", "\ud800", None, "x")  # no UTF-8
     with pytest.raises(UnicodeEncodeError):
-        write_undo(tmp_path / "undo", "tenant", 1.0, [*CHANGES, bad])
+        write_undo(tmp_path / "undo", UndoFile("tenant", 1.0, [*CHANGES, bad]))
     assert not list(tmp_path.iterdir())
 
 
 def _lines(tmp_path: Path) -> list[str]:
-    write_undo(tmp_path / "undo", "tenant", 1.0, CHANGES)
+    write_undo(tmp_path / "undo", UndoFile("tenant", 1.0, CHANGES))
     return (tmp_path / "undo").read_text("utf-8").splitlines(keepends=True)
 
 
@@ -126,7 +126,7 @@ def test_r217_what_somebody_else_may_have_planted_is_neither_gone_on_with_nor_un
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undo, state = tmp_path / "undo", tmp_path / "worksgate-keys-a.state.json"
-    write_undo(undo, "a", 1.0, CHANGES)
+    write_undo(undo, UndoFile("a", 1.0, CHANGES))
     RunState(tmp_path, "a").begin(undo)
     for file in (undo, state):
         match how:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from worksgate.administration.external_keys.accounts import Accounts, account_of
+from worksgate.administration.external_keys.accounts import Accounts, account_of, local_part
 from worksgate.administration.external_keys.findings import SyncFinding, SyncFound
 from worksgate.administration.external_keys.holders import KeyHolder
 from worksgate.credentials.usernames import username_key
@@ -250,31 +250,38 @@ def anothers_there(
 
 def anothers_here(
     due: Iterable[KeyChange],
-    undone: Iterable[KeyChange],
+    undone: Iterable[KeyChange] | None,
     people: Iterable[KeyHolder],
     identity: Callable[[str], str],
 ) -> dict[KeyChange, SyncFound]:
-    """The changes of an undo whose key is another person's here by now.
+    """The changes whose key is another person's here by now.
 
-    ``undone`` are the reversed changes of the whole run. What the run gave from one member to
-    another goes back in any case: whose it is here was known then.
+    ``undone`` are the reversed changes of a whole run, if an undo is what is due. What that run
+    gave to whoever has it here goes back to the other member: that is what is undone.
     """
-    moved = {identity(each.before) for each in undone if each.before is not None}
+    given = {identity(each.before): each.account for each in undone or () if each.before}
     getters = {identity(each.after): each for each in due if each.after is not None}
     found = {}
     for person in people:
         key = identity(person.external_key or "")
-        getter = None if key in moved else getters.get(key)
-        if getter is not None and not _is_surely(person, getter.account):
+        getter = getters.get(key)
+        if getter is None or (key in given and _is(person, given[key], is_planned=True)):
+            continue
+        if not _is(person, getter.account, is_planned=undone is None):
             one = _of_change(SyncFinding.TAKEN_HERE, getter, getter.before)
             found[getter] = replace(one, username=person.username)
     return found
 
 
-def _is_surely(person: KeyHolder, account: str) -> bool:
-    """Whether a person is the member with this account: one without its domain is not enough."""
-    names = (person.works_account, person.email)
-    return account in [account_of(name) for name in names if name]
+def _is(person: KeyHolder, account: str, *, is_planned: bool) -> bool:
+    """Whether a person is the member with this account.
+
+    One without its domain is enough only if that was planned: then no other member had the name.
+    """
+    names = [account_of(name) for name in (person.works_account, person.email) if name]
+    return account in names or (
+        is_planned and account_of(person.works_account or "") == local_part(account)
+    )
 
 
 def taken_by_others(

@@ -6,7 +6,15 @@ that was killed goes on from what LINE WORKS holds (R-218).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Container,
+    Iterable,
+    Sequence,
+)
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,13 +53,19 @@ if TYPE_CHECKING:
 
 FEW: Final = 10
 """Keys that may be deleted in any company."""
+SYNC: Final = "sync"
+UNDO: Final = "undo"
 MOST_ONE_BY_ONE: Final = 500
 """Members whom the lists passed over, and who are looked at one by one."""
 
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 """Shows what is done, of how many; gives a function that takes the number done so far."""
 People = Callable[[], Awaitable[Iterable[KeyHolder]]]
-"""Asks the sources for everybody here whom the client takes."""
+"""Asks the sources for everybody here whom the client takes.
+
+It is called only if a member would get a key, and people bring keys: to take keys away, no source
+has to answer.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +157,7 @@ class KeySync:
             )
         return plan
 
-    async def write(self, plan: KeyPlan, *, kind: str = "sync") -> Outcome:
+    async def write(self, plan: KeyPlan, *, kind: str = SYNC) -> Outcome:
         """Write a plan of this moment; the undo file is written first. Raises Refused."""
         self._access.check_may(WRITE)
         now = self._actor.now()
@@ -151,7 +165,8 @@ class KeySync:
             if self._state.unfinished is not None:
                 raise Refused("an earlier run was interrupted: let it go on first")
             undo_file = self._new_undo_file(now, kind)
-            write_undo(undo_file, self.client.client_id, now, plan.changes)
+            undo = UndoFile(self.client.client_id, now, plan.changes, is_of_undo=kind == UNDO)
+            write_undo(undo_file, undo)
             self._state.begin(undo_file)
             await self._record(
                 f"{kind} has begun: {plan.added} to add, {plan.replaced} to replace, "
@@ -159,32 +174,30 @@ class KeySync:
             )
             return await self._write(plan.changes, plan.changes, undo_file)
 
-    async def plan_rest(self) -> KeyPlan:
+    async def plan_rest(self, people: People) -> KeyPlan:
         """What an interrupted run has still to write. Raises Refused if there is none."""
         undo_file = self.unfinished
         if undo_file is None:
             raise Refused("no run was interrupted")
-        return await self._due(self._read(undo_file).changes)
+        undo = self._read(undo_file)
+        return await self._due(undo.changes, people, is_undo=undo.is_of_undo)
 
-    async def go_on(self) -> Outcome:
+    async def go_on(self, people: People) -> Outcome:
         """Finish an interrupted run. Raises Refused."""
         self._access.check_may(WRITE)
         with self._state.locked():
             undo_file = self.unfinished
             if undo_file is None:
                 raise Refused("no run was interrupted")
-            changes = self._read(undo_file).changes
-            rest = await self._due(changes)
+            undo = self._read(undo_file)
+            rest = await self._due(undo.changes, people, is_undo=undo.is_of_undo)
             await self._record(f"an interrupted run goes on: {len(rest.changes)} are left")
-            return await self._write(rest.changes, changes, undo_file, rest.found)
+            return await self._write(rest.changes, undo.changes, undo_file, rest.found)
 
     async def plan_undo(self, file: Path, people: People) -> KeyPlan:
-        """What to write so that members have what they had before a run. Raises Refused.
-
-        ``people`` is called only if a member would get a key, and people bring keys: to take away
-        those of a first run, no source has to answer.
-        """
-        return await self._due(reversed_changes(self._read(file).changes), people)
+        """What to write so that members have what they had before a run. Raises Refused."""
+        changes = reversed_changes(self._read(file).changes)
+        return await self._due(changes, people, is_undo=True)
 
     # Parts
 
@@ -213,19 +226,18 @@ class KeySync:
         self._state.end()
         return Outcome(planned=len(changes), held=kept, missing=missing, undo_file=undo_file)
 
-    async def _due(self, changes: Sequence[KeyChange], people: People | None = None) -> KeyPlan:
+    async def _due(self, changes: Sequence[KeyChange], people: People, *, is_undo: bool) -> KeyPlan:
         """What is left of changes, without keys of other members, and of other ``people`` here."""
         identity = self._identity
         wanted = {identity(each.after) for each in changes if each.after is not None}
+        holders = await self._holders(wanted, people)
         held = await self._held({each.id for each in changes}, "Reading LINE WORKS", wanted)
         rest = list(still_due(changes, held.keys))
         due = [each for each in rest if isinstance(each, KeyChange)]
         found = [each for each in rest if isinstance(each, SyncFound)]
-        brings_keys = self.client.user_key is UserKey.EXTERNAL_KEY
-        if people is not None and brings_keys and any(each.after is not None for each in due):
-            taken = anothers_here(due, changes, await people(), identity)
-            due = [each for each in due if each not in taken]
-            found += taken.values()
+        taken = anothers_here(due, changes if is_undo else None, holders, identity)
+        due = [each for each in due if each not in taken]
+        found += taken.values()
         changed = {each.id for each in due}
         kept = [
             (each.account, key)
@@ -239,6 +251,13 @@ class KeySync:
             members=len(changes),
             right=len(changes) - len(rest),
         )
+
+    async def _holders(self, wanted: Collection[str], people: People) -> list[KeyHolder]:
+        """The people here with a ``wanted`` key; of all others nothing stays in memory."""
+        if not wanted or self.client.user_key is not UserKey.EXTERNAL_KEY:
+            return []
+        identity = self._identity
+        return [each for each in await people() if identity(each.external_key or "") in wanted]
 
     async def _members(self, doing: str) -> AsyncIterator["MemberKey"]:
         """Everybody at LINE WORKS, as ``DirectoryApi.members``, with progress."""

@@ -27,22 +27,29 @@ _LONGEST_LINE: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class UndoFile:
-    """What is in one; ``at`` is in seconds since the epoch."""
+    """What is in one; ``at`` is in seconds since the epoch, ``is_of_undo`` if an undo wrote it."""
 
     client_id: str
     at: float
     changes: Sequence[KeyChange]
+    is_of_undo: bool = False
 
 
-def write_undo(file: Path, client_id: str, at: float, changes: Sequence[KeyChange]) -> None:
+def write_undo(file: Path, undo: UndoFile) -> None:
     """Write the whole file or nothing, durably, for its owner only.
 
     Raises Refused if there is such a file, or OSError.
     """
     if file.exists():
         raise Refused(f"{file} exists, and undo files are never replaced")
-    header = {"kind": KIND, "version": VERSION, "client_id": client_id, "at": at}
-    write_whole(file, _lines(header, changes))
+    header = {
+        "kind": KIND,
+        "version": VERSION,
+        "client_id": undo.client_id,
+        "at": undo.at,
+        "is_of_undo": undo.is_of_undo,
+    }
+    write_whole(file, _lines(header, undo.changes))
 
 
 def read_undo(file: Path) -> UndoFile:
@@ -137,7 +144,12 @@ def _read(file: Path, documents: Iterator[dict[str, Any]]) -> UndoFile:
         if document.keys() == {"members"}:
             if document["members"] != len(changes) or next(documents, None) is not None:
                 raise Refused("it is not whole")
-            return UndoFile(str(header["client_id"]), float(header["at"]), [*changes.values()])
+            return UndoFile(
+                str(header["client_id"]),
+                float(header["at"]),
+                [*changes.values()],
+                is_of_undo=header.get("is_of_undo") is True,
+            )
         change = _change(document)
         if change.id in changes:
             raise Refused(f"{change.account} is in it twice")
