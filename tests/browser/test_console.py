@@ -12,6 +12,7 @@ import pyotp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
+from tests.browser.authenticators import virtual_authenticator
 from tests.browser.servers import serving
 from tests.browser.windows import OpenWindow, overflow, violations
 from tests.databases import url_of
@@ -90,13 +91,18 @@ async def console(tmp_path: Path) -> AsyncIterator[RealConsole]:
 
 
 async def become_owner(tab: Page, link: str) -> None:
-    await tab.goto(link)
+    await name_oneself(tab, link)
     secret = (await tab.locator(".hint code").inner_text()).replace(" ", "")
-    await tab.fill("#name", "小林 直子")
-    await tab.fill("#username", "naoko")
     await tab.fill("#password", PASSWORD)
     await tab.fill("#again", PASSWORD)
     await tab.fill("#code", pyotp.TOTP(secret).now())
+    await tab.get_by_role("button", name="Become the owner").click()
+
+
+async def name_oneself(tab: Page, link: str) -> None:
+    await tab.goto(link)
+    await tab.fill("#name", "小林 直子")
+    await tab.fill("#username", "naoko")
     await tab.click("button.large")
 
 
@@ -120,6 +126,28 @@ async def test_from_the_first_link_to_a_person_without_javascript(
     await expect(heading).to_contain_text("One would be stopped now: Enabled")
     account = await console.administration.users.get("tanaka")
     assert (account.external_key, account.enabled) == ("H-0500", False)
+
+
+async def test_r153_the_first_link_makes_an_owner_with_a_passkey(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    window = await open_window(locale="en-US", reduced_motion="reduce")
+    tab = window.tab
+    await virtual_authenticator(window)
+    await name_oneself(tab, await console.link())
+    await expect(tab.get_by_text("Passkeys need JavaScript")).to_be_hidden()
+    await tab.set_viewport_size({"width": 360, "height": 800})
+    assert await violations(tab) == []
+    assert await overflow(tab) <= 0
+    await tab.get_by_role("button", name="Create the passkey").click()
+    await expect(tab.get_by_role("heading", level=1)).to_have_text("Keep these recovery codes")
+    assert await violations(tab) == []
+    assert await overflow(tab) <= 0
+    await tab.get_by_role("link", name="I have kept them").click()
+    await tab.goto(f"{console.url}/me")
+    await tab.get_by_role("button", name="Sign out").click()
+    await expect(tab.locator("nav .me")).to_contain_text("小林 直子")  # offered, and touched
+    assert (await console.administration.users.get("naoko")).password_hash is None
 
 
 async def test_ticked_people_are_disabled_on_a_phone_without_javascript(

@@ -70,7 +70,7 @@ class AdministratorAdministration:
             self._check_not_own(before.person.subject_id)
             if before.role == role:
                 return AdministratorAccount.of(before)
-            if role is not None and before.password_hash is None:
+            if role is not None and not await _signs_in(transaction, before):
                 raise Refused(f"{before.username} has no password, and could not sign in")
             after = replace(before, role=None if role is None else role.value)
             await check_owner_stays(transaction, before, after)
@@ -145,6 +145,11 @@ async def check_owner_stays(
             f"{before.username} is the last owner: give somebody else the role first "
             "(worksgate admin set-role)"
         )
+
+
+async def _signs_in(transaction: Transaction, account: Account) -> bool:
+    """Whether an account has a password, or a passkey for the console instead."""
+    return account.password_hash is not None or await transaction.has_console_passkey(account.id)
 
 
 def _is_owner(account: Account) -> bool:

@@ -135,14 +135,20 @@ class ConsolePasskeys:
             holder, answer, challenge, name, self._clock(), require_user_verification=True
         )
 
-    async def remove(self, holder: Holder, passkey_id: str) -> bool:
+    async def made(self, holder: Holder, asked: str, answer: str, name: str, bound: str) -> Passkey:
+        """The same, for a caller who stores it. Raises FactorRefused or StaleChallenge."""
+        challenge = await self._challenges.use(Purpose.ADD, bound, asked)
+        return await self._factors.made_passkey(holder, answer, challenge, name, self._clock())
+
+    async def remove(self, holder: Holder, passkey_id: str, *, has_password: bool) -> bool:
         """Remove a passkey, which ends all sessions in the console; False if there is none.
 
-        Raises FactorRefused for the last second factor: its owner could not sign in any more.
+        Raises FactorRefused for the last second factor, and for the last passkey of somebody
+        without a password: its owner could not sign in any more.
         """
         enrolled = await self._factors.of(holder.subject_id)
         others = [each for each in enrolled.passkeys if each.id != passkey_id]
-        if not others and not enrolled.totp:
+        if not others and not (enrolled.totp and has_password):
             raise FactorRefused("it is the last second factor")
         return await self._factors.remove_passkey(holder, passkey_id, self._clock())
 

@@ -1,11 +1,13 @@
 """The first owner of the console: a one-time link, and the account that it makes.
 
 A link is shown once, by a command on the machine; only its digest is stored. It ends by its use,
-by the next one, after half an hour, or when there is an owner. Nobody is an owner before a password
-and a code of an authenticator app have been given, and all of it is one commit (R-153).
+by the next one, after half an hour, or when there is an owner. Nobody is an owner before a passkey
+has verified them, or a password and a code of an authenticator app have been given, and all of it
+is one commit (R-153).
 """
 
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -16,10 +18,10 @@ from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import Event
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.secrets import digest, new_id, new_secret
-from worksgate.directory import Account
+from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.account_rules import check_account, check_password
 from worksgate.directory.database import Directory
-from worksgate.directory.factors import TotpSecret
+from worksgate.directory.factors import Passkey, TotpSecret
 from worksgate.directory.transaction import Transaction
 from worksgate.provider.account.one_time_links import TOKEN_PARAMETER
 from worksgate.settings.options import Settings
@@ -33,14 +35,24 @@ LINK_PATH = "/first"
 
 
 @dataclass(frozen=True, slots=True)
-class NewOwner:
-    """What the person behind the link has chosen; ``totp`` was confirmed by a code."""
+class PasswordAndApp:
+    """A password, and an authenticator app that a code has confirmed."""
 
-    username: str
-    name: str
     password: str = field(repr=False)
     totp_secret: bytes = field(repr=False)
     totp_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewOwner:
+    """What the person behind the link has chosen.
+
+    ``way`` is how they sign in: a passkey that was verified belongs to the account that it names.
+    """
+
+    username: str
+    name: str
+    way: PasswordAndApp | Passkey
     recovery_digests: tuple[str, ...] = field(repr=False)
 
 
@@ -54,6 +66,8 @@ class FirstOwner:
         self._directory = directory
         self._hashing = hashing
         self._actor = actor
+        host = urlsplit(settings.console_address).hostname or ""
+        self._factors = directory.factors.in_console(host)
 
     async def issue_link(self, *, recovers: bool = False) -> str:
         """A new link, as a URL; any previous one ends.
@@ -76,6 +90,13 @@ class FirstOwner:
         """Whether a link can be used."""
         return await self._directory.administrators.is_link(digest(secret), self._actor.now())
 
+    async def check_names(self, username: str, name: str) -> None:
+        """Raise Refused or Conflict if an owner cannot have these names."""
+        with refusals():
+            account = check_account(self._account(username, name, new_id()))
+        async with self._directory.changing() as transaction:
+            await _check_free(transaction, account)
+
     async def make(self, secret: str, chosen: NewOwner) -> Account:
         """The owner, with their second factor; the link is used up by that.
 
@@ -83,11 +104,21 @@ class FirstOwner:
         """
         if not await self.is_usable(secret):  # before the hash, which is expensive
             raise Refused("this link has been used, or is too old")
+        return await self._commit(secret, await self._checked(chosen), chosen)
+
+    async def _checked(self, chosen: NewOwner) -> Account:
+        """The account that was chosen; without a password if a passkey is there instead."""
+        way = chosen.way
+        own_id = (
+            way.subject_id.removeprefix(SUBJECT_PREFIX) if isinstance(way, Passkey) else new_id()
+        )
         with refusals():
-            account = check_account(self._account(chosen))
-            check_password(chosen.password, account, self._settings.company_name)
-            hashed = await self._hashing.hash(chosen.password)
-        return await self._commit(secret, replace(account, password_hash=hashed), chosen)
+            account = check_account(self._account(chosen.username, chosen.name, own_id))
+            if isinstance(way, Passkey):
+                return account
+            check_password(way.password, account, self._settings.company_name)
+            hashed = await self._hashing.hash(way.password)
+        return replace(account, password_hash=hashed, password_changed_at=account.created_at)
 
     @retried_on_conflict
     async def _commit(self, secret: str, account: Account, chosen: NewOwner) -> Account:
@@ -97,34 +128,40 @@ class FirstOwner:
                 raise Refused("this link has been used, or is too old")
             await _check_free(transaction, account)
             await transaction.add_accounts([account])
-            await self._directory.factors.add_first(
-                transaction.connection,
-                TotpSecret(
-                    subject_id=account.person.subject_id,
-                    secret=chosen.totp_secret,
-                    last_step=chosen.totp_step,
-                    created_at=now,
-                ),
-                chosen.recovery_digests,
-                now,
+            factor = _factor(account, chosen.way)
+            await self._factors.add_first(
+                transaction.connection, factor, chosen.recovery_digests, now
             )
-            await transaction.record(
-                self._actor.account_event(account, "an owner of the console, by a one-time link")
+            how = (
+                "a passkey"
+                if isinstance(chosen.way, Passkey)
+                else "a password and an authenticator app"
             )
+            detail = f"an owner of the console, by a one-time link, with {how}"
+            await transaction.record(self._actor.account_event(account, detail))
         _log.warning("console.owner_by_link", username=account.username)
         return account
 
-    def _account(self, chosen: NewOwner) -> Account:
-        now = self._actor.now()
+    def _account(self, username: str, name: str, own_id: str) -> Account:
         return Account(
-            id=new_id(),
-            username=chosen.username,
-            name=chosen.name,
+            id=own_id,
+            username=username,
+            name=name,
             administrator=True,
             role=Role.OWNER.value,
-            created_at=now,
-            password_changed_at=now,
+            created_at=self._actor.now(),
         )
+
+
+def _factor(account: Account, way: PasswordAndApp | Passkey) -> TotpSecret | Passkey:
+    if isinstance(way, Passkey):
+        return way
+    return TotpSecret(
+        subject_id=account.person.subject_id,
+        secret=way.totp_secret,
+        last_step=way.totp_step,
+        created_at=account.created_at,
+    )
 
 
 async def _check_free(transaction: Transaction, account: Account) -> None:

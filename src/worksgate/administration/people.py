@@ -159,7 +159,8 @@ class PeopleAdministration:
     async def reset_factors(self, username: str, source: str | None = None) -> bool:
         """Remove all second factors of a person, and revoke what they hold; False without any.
 
-        Raises NotFound, or Refused if several people have this name.
+        Raises NotFound, Refused if several people have this name, or Conflict for the last owner if
+        they have no password.
         """
         person = await self.named(username, source)
         event = self._actor.person_event(person, Event.FACTOR_REMOVED, "all second factors")

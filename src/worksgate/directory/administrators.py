@@ -10,7 +10,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    delete,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
@@ -36,7 +46,8 @@ _LINKS = schema.first_links
 class AdministratorAccount:
     """Somebody of any source, as stored now; without a ``role`` they are no administrator.
 
-    ``password_changed_at`` and ``must_change_password`` are of the built-in directory only.
+    ``password_changed_at`` and ``must_change_password`` are of the built-in directory only, and
+    only there somebody ``has_password`` false: an owner who signs in by a passkey alone.
     """
 
     person: Person
@@ -45,6 +56,7 @@ class AdministratorAccount:
     role: str | None
     must_change_password: bool = False
     password_changed_at: float | None = None
+    has_password: bool = True
 
     @classmethod
     def of(cls, account: Account) -> "AdministratorAccount":
@@ -56,6 +68,7 @@ class AdministratorAccount:
             role=account.role,
             must_change_password=account.must_change_password,
             password_changed_at=account.password_changed_at,
+            has_password=account.password_hash is not None,
         )
 
     @property
@@ -253,10 +266,37 @@ async def has_other_owner(connection: AsyncConnection, account_id: str) -> bool:
     others = (
         columns.role == OWNER,
         columns.enabled,
-        columns.password_hash.is_not(None),  # a notice's "this was not me" voids it
+        # a notice's "this was not me" voids the password
+        or_(columns.password_hash.is_not(None), _has_console_passkey(columns.id)),
         columns.id != account_id,
     )
     return bool(await connection.scalar(select(exists().where(*others))))
+
+
+async def needs_passkey(connection: AsyncConnection, subject_id: str) -> bool:
+    """Whether this is the last owner who can sign in, and does so by a passkey alone."""
+    if not subject_id.startswith(SUBJECT_PREFIX):
+        return False
+    columns, account_id = _ACCOUNTS.c, subject_id.removeprefix(SUBJECT_PREFIX)
+    owner = (columns.id == account_id, columns.role == OWNER, columns.enabled)
+    without = select(exists().where(*owner, columns.password_hash.is_(None)))
+    return bool(await connection.scalar(without)) and not await has_other_owner(
+        connection, account_id
+    )
+
+
+async def has_console_passkey(connection: AsyncConnection, account_id: str) -> bool:
+    """Whether an account of the built-in directory has a passkey for the console."""
+    return bool(await connection.scalar(select(_has_console_passkey(literal(account_id)))))
+
+
+def _has_console_passkey(account_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Made at whatever address the console had: a new one is no reason for another first owner."""
+    columns = schema.passkeys.c
+    return exists().where(
+        columns.subject_id == literal(SUBJECT_PREFIX) + account_id,
+        columns.console_host.is_not(None),
+    )
 
 
 async def end_console_sessions(connection: AsyncConnection, subject_id: str) -> int:

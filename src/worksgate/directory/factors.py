@@ -27,12 +27,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
-from worksgate.database import schema
+from worksgate.database import Conflict, schema
 from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
 from worksgate.database.secrets_at_rest import SecretsAtRest, totp_place
 from worksgate.database.verbs import run_to_completion
-from worksgate.directory.administrators import end_console_sessions
+from worksgate.directory.administrators import end_console_sessions, needs_passkey
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
@@ -180,27 +180,40 @@ class FactorRows:
     @run_to_completion
     async def keep_totp(self, totp: TotpSecret, event: AuditEvent) -> None:
         """Store a secret, replacing any previous one."""
-        values = {column.name: getattr(totp, column.name) for column in _TOTP.c}
         async with self._connections.writing() as connection:
-            values["secret"] = await self._secrets.seal(
-                connection, totp.secret, totp_place(totp.subject_id)
-            )
             await connection.execute(delete(_TOTP).where(_TOTP.c.subject_id == totp.subject_id))
-            await connection.execute(insert(_TOTP).values(values))
+            await self._insert_totp(connection, totp)
             await end_console_sessions(connection, totp.subject_id)
             await write_events(connection, event)
         self._connections.publish(Change.AUTHENTICATOR_ADDED, event)
 
     async def add_first(
-        self, connection: AsyncConnection, totp: TotpSecret, codes: Sequence[str], now: float
+        self,
+        connection: AsyncConnection,
+        factor: TotpSecret | Passkey,
+        codes: Sequence[str],
+        now: float,
     ) -> None:
         """Store the first factors of a new account, within the transaction that adds it."""
+        if isinstance(factor, Passkey):
+            await connection.execute(insert(_PASSKEYS).values(self._passkey_values(factor)))
+        else:
+            await self._insert_totp(connection, factor)
+        whose = {"subject_id": factor.subject_id, "created_at": now}
+        await connection.execute(insert(_CODES), [{"digest": each, **whose} for each in codes])
+
+    async def _insert_totp(self, connection: AsyncConnection, totp: TotpSecret) -> None:
         values = {column.name: getattr(totp, column.name) for column in _TOTP.c}
         place = totp_place(totp.subject_id)
         values["secret"] = await self._secrets.seal(connection, totp.secret, place)
         await connection.execute(insert(_TOTP).values(values))
-        whose = {"subject_id": totp.subject_id, "created_at": now}
-        await connection.execute(insert(_CODES), [{"digest": each, **whose} for each in codes])
+
+    def _passkey_values(self, passkey: Passkey) -> dict[str, Any]:
+        values = {column.name: getattr(passkey, column.name) for column in _PASSKEYS.c}
+        return values | {
+            "transports": list(passkey.transports),
+            "console_host": self._console_host,
+        }
 
     @run_to_completion
     async def use_totp(self, totp: TotpSecret, step: int, now: float, event: AuditEvent) -> bool:
@@ -241,8 +254,7 @@ class FactorRows:
 
         Raises Conflict if its ID exists already, for anybody.
         """
-        values = {column.name: getattr(passkey, column.name) for column in _PASSKEYS.c}
-        values |= {"transports": list(passkey.transports), "console_host": self._console_host}
+        values = self._passkey_values(passkey)
         async with self._connections.writing() as connection:
             owned = and_(_PASSKEYS.c.subject_id == passkey.subject_id, self._is_here)
             if await _count(connection, owned) >= limit:
@@ -322,9 +334,14 @@ class FactorRows:
 
     @run_to_completion
     async def remove_all(self, subject_id: str, event: AuditEvent) -> bool:
-        """Delete all second factors of a person; False, unrecorded, if there were none."""
+        """Delete all second factors of a person; False, unrecorded, if there were none.
+
+        Raises Conflict for the last owner of the console if a passkey is all they sign in with.
+        """
         removed = 0
         async with self._connections.writing() as connection:
+            if await needs_passkey(connection, subject_id):
+                raise Conflict("the last owner signs in by a passkey alone: set a password first")
             for table in (_TOTP, _PASSKEYS, _CODES):
                 owned = delete(table).where(table.c.subject_id == subject_id)
                 removed += (await connection.execute(owned)).rowcount

@@ -12,7 +12,12 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
 from worksgate.database.recording import write_events
 from worksgate.directory import Account, queries
-from worksgate.directory.administrators import end_console_sessions, has_other_owner, use_link
+from worksgate.directory.administrators import (
+    end_console_sessions,
+    has_console_passkey,
+    has_other_owner,
+    use_link,
+)
 from worksgate.directory.branding_versions import remove_versions
 from worksgate.directory.change_log import (
     Author,
@@ -82,6 +87,10 @@ class Transaction:
     async def has_other_owner(self, account_id: str) -> bool:
         """Whether an owner of the console who can sign in has another account than this one."""
         return await has_other_owner(self._connection, account_id)
+
+    async def has_console_passkey(self, account_id: str) -> bool:
+        """Whether an account has a passkey for the console, which signs in without a password."""
+        return await has_console_passkey(self._connection, account_id)
 
     async def taken_names(self, accounts: Iterable[Account]) -> TakenNames:
         """The holders of the names and user keys of these accounts."""

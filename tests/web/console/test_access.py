@@ -282,19 +282,27 @@ async def link_of(console: ConsoleUnderTest, *, recovers: bool = False) -> str:
     return url.removeprefix(ORIGIN)
 
 
+async def name_oneself(browser: AdminBrowser, link: str, username: str) -> dict[str, str]:
+    """The first page of a link; returns what the forms of the second one have in common."""
+    await browser.get(link)
+    names = {"token": browser.hidden("token"), "name": "First", "username": username}
+    if browser.page.status_code == 200:
+        await browser.post("/first", **names)
+    return names
+
+
 async def become(console: ConsoleUnderTest, browser: AdminBrowser, link: str, username: str) -> int:
     import pyotp
 
-    await browser.get(link)
+    names = await name_oneself(browser, link, username)
     found = re.search(r"<code>([A-Z2-7 ]+)</code>", browser.page.text)
     if found is None:
         return browser.page.status_code
     await browser.post(
         "/first",
-        token=browser.hidden("token"),
+        **names,
+        way="app",
         totp=browser.hidden("totp"),
-        name="First",
-        username=username,
         password=PASSWORD,
         again=PASSWORD,
         code=pyotp.TOTP(found[1].replace(" ", "")).at(int(console.clock())),
@@ -349,12 +357,21 @@ async def test_r153_a_link_ends_with_time_with_the_next_one_and_with_an_owner(
 async def test_r153_a_wrong_code_or_password_makes_nobody(console: ConsoleUnderTest) -> None:
     link = await link_of(console)
     browser = await console.browser()
-    await browser.get(link)
-    form = {"totp": browser.hidden("totp"), "name": "F", "username": "f", "code": "000000"}
-    form["token"] = browser.hidden("token")
+    form = await name_oneself(browser, link, "f")
+    form |= {"way": "app", "totp": browser.hidden("totp"), "code": "000000"}
     await browser.post("/first", **form, password=PASSWORD, again=PASSWORD)
     assert browser.page.status_code == 400
     await browser.post("/first", **form, password=PASSWORD, again=PASSWORD + "!")
     assert "differ" in browser.page.text
     assert await console.administration.administrators.all() == []
     assert (await browser.get(link)).status_code == 200
+
+
+async def test_a_name_that_belongs_to_somebody_is_refused_before_anything_is_set_up(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("taken", None)
+    browser = await console.browser()
+    await name_oneself(browser, await link_of(console), "taken")
+    assert browser.page.status_code == 409
+    assert "How will you sign in?" not in browser.page.text

@@ -1,5 +1,6 @@
 """Passkeys of the console: adding one, signing in by it alone, step-up; with one in software."""
 
+import asyncio
 import html
 import json
 import re
@@ -10,9 +11,12 @@ import pytest
 from tests.databases import query
 from tests.factors.authenticator import Authenticator
 from tests.web.console.console import ORIGIN, PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
+from tests.web.console.test_access import become, link_of, name_oneself
 
 from worksgate.administration.console_passkeys import ANSWERED_WITHIN, Purpose
+from worksgate.administration.errors import Refused
 from worksgate.administration.roles import Role
+from worksgate.database import Conflict
 from worksgate.directory.factors import Passkey
 from worksgate.provider.factors import RelyingParty
 
@@ -281,6 +285,106 @@ async def test_r190_the_last_second_factor_is_not_removed(console: ConsoleUnderT
     await again.post("/sign-in", username="owner", password=PASSWORD)
     assert again.page.status_code == 200
     assert "Use a passkey" in again.page.text
+
+
+# The first link
+
+
+async def ask_for_passkey(console: ConsoleUnderTest, link: str, username: str) -> AdminBrowser:
+    """A browser that has been asked to make the passkey of the first owner."""
+    browser = await console.browser()
+    await name_oneself(browser, link, username)
+    return browser
+
+
+async def become_by_passkey(
+    browser: AdminBrowser, key: Authenticator, username: str = "first", **changed: str
+) -> int:
+    form = {name: browser.hidden(name) for name in ("token", "subject", "asked")}
+    form |= {"name": "First", "username": username, "way": "passkey", **changed}
+    await browser.post("/first", **form, passkey=key.create(options_of(browser)))
+    return browser.page.status_code
+
+
+async def test_r153_the_first_owner_needs_nothing_but_a_passkey(
+    console: ConsoleUnderTest,
+) -> None:
+    link, key = await link_of(console), console_key()
+    browser = await ask_for_passkey(console, link, "first")
+    assert "Passkeys need JavaScript" in browser.page.text
+    assert await become_by_passkey(browser, key) == 200
+    assert len(re.findall(r"<li><code>", browser.page.text)) == 10
+    assert "worksgate user reset-link first" in browser.page.text
+    assert await is_in(browser)
+    account = await console.administration.users.get("first")
+    assert (account.role, account.password_hash) == ("owner", None)
+    assert await is_in(await sign_in_by(console, key))
+    assert (await (await console.browser()).get(link)).status_code == 410
+    with pytest.raises(Refused, match="there is an owner already"):
+        await link_of(console)
+
+
+@pytest.mark.parametrize("why", ["unverified", "another browser", "another account", "late"])
+async def test_r153_a_passkey_that_does_not_answer_the_link_makes_nobody(
+    console: ConsoleUnderTest, why: str
+) -> None:
+    link, key, changed = await link_of(console), console_key(), {}
+    browser = await ask_for_passkey(console, link, "first")
+    match why:
+        case "unverified":
+            key.verified = False
+        case "another browser":
+            thief = await ask_for_passkey(console, link, "first")
+            changed = {name: thief.hidden(name) for name in ("asked", "subject")}
+        case "another account":
+            changed = {"subject": "directory:somebody-else"}
+        case _:
+            console.clock.advance(ANSWERED_WITHIN[Purpose.ADD] + 1)
+    assert await become_by_passkey(browser, key, **changed) == 400
+    assert await console.administration.administrators.all() == []
+    assert query(console.database, "SELECT count(*) FROM passkeys") == [(0,)]
+    assert (await browser.get(link)).status_code == 200
+
+
+async def test_r153_of_two_browsers_at_once_one_wins_also_by_passkey(
+    console: ConsoleUnderTest,
+) -> None:
+    link = await link_of(console)
+    by_passkey = await ask_for_passkey(console, link, "first")
+    statuses = await asyncio.gather(
+        become_by_passkey(by_passkey, console_key()),
+        become(console, await console.browser(), link, "second"),
+    )
+    assert sorted(statuses)[0] == 200
+    assert sorted(statuses)[1] in (409, 410)
+    assert len(await console.administration.administrators.all()) == 1
+
+
+async def owner_by_passkey(console: ConsoleUnderTest) -> Authenticator:
+    key = console_key()
+    browser = await ask_for_passkey(console, await link_of(console), "first")
+    assert await become_by_passkey(browser, key) == 200
+    return key
+
+
+async def test_r151_an_owner_without_a_password_counts_and_keeps_the_passkey(
+    console: ConsoleUnderTest,
+) -> None:
+    key = await owner_by_passkey(console)
+    subject = (await console.administration.users.get("first")).person.subject_id
+    ((passkey,),) = query(console.database, "SELECT id FROM passkeys")
+    await console.enrol("first", subject)
+    with pytest.raises(Conflict, match="the last owner signs in by a passkey alone"):
+        await console.administration.people.reset_factors("first")
+    await console.make("second", Role.OWNER)
+    await console.administration.users.disable("second")  # the other one can sign in
+    browser = await sign_in_by(console, key)
+    await browser.get("/me")
+    await browser.post("/me/passkey/remove", id=passkey)
+    assert browser.page.status_code == 409  # an app is no second step without a first one
+    await console.administration.users.enable("second")
+    changed = await console.administration.administrators.set_role("first", Role.ADMIN)
+    assert changed.role == Role.ADMIN
 
 
 async def test_r190_passkeys_of_people_and_of_the_console_are_apart(

@@ -210,19 +210,22 @@ class Factors:
         UntrustedAuthenticator, or for an invalid response.
         """
         with self._refusals(holder, now, "passkey not added", Reason.FACTOR_NOT_ADDED):
-            made = await self._compute(
-                partial(
-                    passkeys.read_registration,
-                    self._party,
-                    response_json,
-                    challenge,
-                    require_user_verification=require_user_verification,
-                )
+            passkey = await self._made(
+                holder, response_json, challenge, name, now, verified=require_user_verification
             )
-            passkey = made.owned_by(holder.subject_id, clean_name(name), now)
             event = holder.event(Event.FACTOR_ADDED, now, _named(passkey))
             await self._keep(passkey, event)
         return passkey
+
+    async def made_passkey(
+        self, holder: Holder, response_json: str, challenge: bytes, name: str, now: float
+    ) -> Passkey:
+        """The passkey that the browser created, verified with its person, and not stored.
+
+        Raises FactorRefused.
+        """
+        with self._refusals(holder, now, "passkey not added", Reason.FACTOR_NOT_ADDED):
+            return await self._made(holder, response_json, challenge, name, now, verified=True)
 
     async def passkey_options(
         self,
@@ -295,6 +298,27 @@ class Factors:
         if removed:
             log_events([event])
         return removed
+
+    async def _made(
+        self,
+        holder: Holder,
+        response_json: str,
+        challenge: bytes,
+        name: str,
+        now: float,
+        *,
+        verified: bool,
+    ) -> Passkey:
+        made = await self._compute(
+            partial(
+                passkeys.read_registration,
+                self._party,
+                response_json,
+                challenge,
+                require_user_verification=verified,
+            )
+        )
+        return made.owned_by(holder.subject_id, clean_name(name), now)
 
     async def _keep(self, passkey: Passkey, event: AuditEvent) -> None:
         try:

@@ -19,7 +19,8 @@ the server and works without JavaScript.
     verifying       the last comparison of the audit log with its seals
     alert_texts     what an alert says
 
-    access          signing in and out, the first link, one's own sessions, step-up
+    access          signing in and out, one's own sessions, step-up
+    first_link      the one-time link with which the first owner begins
     passkeys        signing in with a passkey, and one's own
     providers       signing in by another provider
     today           what needs attention, and the field that finds everything

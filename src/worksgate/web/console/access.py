@@ -1,7 +1,4 @@
-"""Signing in and out of the console, the first link, and one's own sessions."""
-
-import asyncio
-from functools import partial
+"""Signing in and out of the console, and one's own sessions."""
 
 from starlette.responses import Response
 
@@ -12,13 +9,7 @@ from worksgate.administration.console_sign_in import (
     WrongCode,
     WrongPassword,
 )
-from worksgate.administration.errors import Refused
-from worksgate.administration.first_owner import NewOwner
 from worksgate.credentials.password_hashing import HashingBusy
-from worksgate.database import Conflict
-from worksgate.directory.administrators import AdministratorAccount
-from worksgate.provider.account.one_time_links import TOKEN_PARAMETER
-from worksgate.provider.factors import recovery, totp
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console import cookies
 from worksgate.web.console.visit import Visit
@@ -94,7 +85,7 @@ async def sign_in_page(
         question=question,
         providers=await visit.console.sign_in.providers(),
     )
-    return _with_step(visit, page)
+    return with_step(visit, page)
 
 
 async def code_page(
@@ -147,87 +138,7 @@ async def end_session(visit: Visit) -> Response:
     return visit.to("/me", ended=str(ended))
 
 
-# The first link
-
-
-async def show_first(visit: Visit) -> Response:
-    """The form behind the link of ``worksgate admin link``; opening it uses up nothing."""
-    secret = visit.query.get(TOKEN_PARAMETER, "")
-    if not await _is_usable(visit, secret):
-        return visit.page("notice.html", 410, what="link_over", detail="")
-    return await _first_page(visit, secret, totp_secret=None)
-
-
-async def make_first(visit: Visit) -> Response:
-    """The first owner, who is signed in by that and sees their recovery codes once."""
-    form = visit.form
-    secret = form.get(TOKEN_PARAMETER, "")
-    sealed = form.get("totp", "")
-    totp_secret = visit.console.factors.pending_secrets.unseal(sealed, _whose(visit))
-    if not await _is_usable(visit, secret):
-        return visit.page("notice.html", 410, what="link_over", detail="")
-    if totp_secret is None:
-        return await _first_page(visit, secret, totp_secret=None, problem="again", status=400)
-    again = partial(_first_page, visit, secret, totp_secret=totp_secret)
-    if form.get("password") != form.get("again"):
-        return await again(problem="different", status=400)
-    decoded = totp.decode_secret(totp_secret)
-    step = totp.matching_step(decoded, form.get("code", ""), visit.now)
-    if step is None:
-        return await again(problem="wrong", status=400)
-    codes = recovery.new_recovery_codes()
-    digests = await asyncio.to_thread(recovery.digests_of, codes)
-    chosen = NewOwner(
-        username=form.get("username", "").strip(),
-        name=form.get("name", "").strip(),
-        password=form.get("password", ""),
-        totp_secret=decoded,
-        totp_step=step,
-        recovery_digests=digests,
-    )
-    try:
-        owner = await visit.console.first_owner.make(secret, chosen)
-    except (Refused, Conflict) as refusal:
-        return await again(problem=str(refusal), status=409)
-    except HashingBusy:
-        return await again(problem="busy", status=503)
-    session = await visit.console.sign_in.begin(
-        AdministratorAccount.of(owner), visit.browser, "first link"
-    )
-    return await opened(visit, session, visit.page("codes.html", codes=codes))
-
-
-async def _first_page(
-    visit: Visit, secret: str, *, totp_secret: str | None, problem: str = "", status: int = 200
-) -> Response:
-    new = await visit.console.factors.begin_totp(
-        visit.form.get("username", "") or "console", totp_secret
-    )
-    sealed = visit.console.factors.pending_secrets.seal(new.secret, _whose(visit))
-    page = visit.page(
-        "first.html",
-        status,
-        token=secret,
-        username=visit.form.get("username", ""),
-        name=visit.form.get("name", ""),
-        totp=new,
-        sealed=sealed,
-        problem=problem,
-    )
-    return _with_step(visit, page)
-
-
-async def _is_usable(visit: Visit, secret: str) -> bool:
-    """Whether a link can be used; nobody guesses its 256 bits, so guesses are not counted."""
-    return await visit.console.first_owner.is_usable(secret)
-
-
-def _whose(visit: Visit) -> str:
-    """Binds the app's secret in the form to this browser."""
-    return f"first link {visit.browser.secret}"
-
-
-def _with_step(visit: Visit, response: Response) -> Response:
+def with_step(visit: Visit, response: Response) -> Response:
     """A browser without it gets the secret that binds both steps to it."""
     if not visit.has_step:
         cookies.set_secret(response, cookies.STEP, visit.browser.secret)

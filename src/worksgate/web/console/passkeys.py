@@ -69,7 +69,9 @@ async def remove(visit: Visit) -> Response:
     passkeys, who = visit.console.sign_in.passkeys, visit.administrator
     try:
         holder = holder_of(who.account, visit.browser)
-        removed = await passkeys.remove(holder, visit.form.get("id", ""))
+        removed = await passkeys.remove(
+            holder, visit.form.get("id", ""), has_password=who.account.has_password
+        )
     except FactorRefused:
         return await access.me_page(visit, 409, problem="last_factor")
     return visit.to("/sign-in" if removed else "/me")
