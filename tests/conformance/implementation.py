@@ -19,6 +19,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_plus, urlencode
+from uuid import uuid4
 
 import uvicorn
 from starlette.requests import Request
@@ -27,17 +28,22 @@ from starlette.types import Receive, Scope, Send
 
 from worksgate.conformance.line_works import Credentials
 
-CLIENT = Credentials("acme", "the-secret-of-acme-that-nobody-may-see")
+CLIENT = Credentials("acme", "the-Secret-of-acme-that-nobody-may-see")
 DISABLED = Credentials("left", "the-secret-of-left-that-nobody-may-see")
+BARRED = Credentials("barred", "the-secret-of-barred-that-nobody-may-see")
 OTHER = Credentials("other", "the-secret-of-other-that-nobody-may-see")
-CLIENTS = {each.client_id: each for each in (CLIENT, DISABLED, OTHER)}
+CLIENTS = {each.client_id: each for each in (CLIENT, DISABLED, BARRED, OTHER)}
 REDIRECT_URI = "https://auth.worksmobile.com/cb"
 USERNAME, PASSWORD, KEY = "hana@acme.example", "canary ?>?>?> meadow lantern", "E-1001"
+ACCOUNT = "hana.sato@acme.example"
 """The password has a + in Base64."""
 
 FAULTS: Final = {
     "login.page": "The page is an error.",
+    "login.missing": "Without client_id the page is a crash.",
+    "login.missing/anything": "Without any parameter it is.",
     "login.comes_back": "A person who has signed in sees a page, and stays there.",
+    "login.wrong_password": "The password is not looked at.",
     "login.code": "The code is added twice.",
     "login.state": "The query of redirect_uri is dropped.",
     "login.byte_for_byte": "redirect_uri is decoded and encoded again.",
@@ -47,6 +53,7 @@ FAULTS: Final = {
     "login.fragment": "The code is added at the very end.",
     "login.code_is_random": "Codes are six digits.",
     "login.code_is_random/repeated": "All codes of a client are the same.",
+    "login.response_type": "response_type=token brings an access token.",
     "login.app": "A sign-in of an app is an error.",
     "login.works_id": "worksId is an error.",
     "login.escaped": "worksId is written into the page as it is.",
@@ -62,6 +69,7 @@ FAULTS: Final = {
     "login.foreign_redirect/backslash": "The host is what stands after the last @.",
     "login.foreign_redirect/scheme": "What begins with / counts as a path.",
     "login.foreign_redirect/second": "The first redirect_uri is checked, and the last one is used.",
+    "login.foreign_redirect/plain": "Plain http to the right host will do.",
     "login.unknown_client": "Any client will do at the sign-in page.",
     "token.exchange": "The code is refused without redirect_uri.",
     "token.token_type": "There is no token_type.",
@@ -77,6 +85,8 @@ FAULTS: Final = {
     "token.race": "A code is looked up first, and marked as used a moment later.",
     "token.expired": "Codes are valid for ever.",
     "token.other_client": "A code is not bound to its client.",
+    "token.exact_code": "Upper and lower case are one in a code.",
+    "token.exact_code/longer": "Only as much of a code is compared as it should have.",
     "token.missing": "A missing parameter counts as one that is wrong.",
     "token.missing/secret": "A missing client secret counts as a wrong one.",
     "token.missing/nothing": "An empty body is a crash.",
@@ -88,12 +98,18 @@ FAULTS: Final = {
     "token.query": "Parameters are taken from the address too.",
     "token.query/get": "GET does as well.",
     "token.long_code": "A long code is a crash.",
+    "token.malformed": "What is no UTF-8 is a crash.",
+    "token.malformed/nul": "A NUL is a crash.",
     "token.extra_parameter": "A parameter that is not known is an error.",
     "token.grant_type": "grant_type is not looked at.",
+    "token.grant_type/credentials": "client_credentials counts as authorization_code.",
     "token.unknown_client": "An unknown client counts as a wrong code.",
     "token.wrong_secret": "The secret is not looked at.",
+    "token.wrong_secret/case": "Upper and lower case are one in the secret.",
+    "token.wrong_secret/longer": "Whatever begins with the secret will do.",
     "token.says_not_which": "The description says whether the client exists.",
     "token.disabled_client": "A disabled client is served.",
+    "token.barred_client": "A client may call from anywhere.",
     "token.unknown_code": "An unknown code is invalid_grant, as in RFC 6749.",
     "token.unknown_code/granted": "An unknown code is error 302, with a token beside it.",
     "token.unknown_code/status": "An unknown code is error 302 with HTTP 500.",
@@ -104,6 +120,7 @@ FAULTS: Final = {
     "userinfo.user_id": "user_id is a number.",
     "userinfo.user_id/sub": "The person is called sub, as in OpenID Connect.",
     "userinfo.key_form": "The user key has a /.",
+    "userinfo.account_form": "The account is in capital letters.",
     "userinfo.expected_key": "The user key is the username.",
     "userinfo.same_person": "The user key of a sign-in in the app is another one.",
     "userinfo.json": "The user key comes as text/html.",
@@ -115,16 +132,32 @@ FAULTS: Final = {
     "userinfo.empty/secret": "An empty client secret counts as a wrong one.",
     "userinfo.duplicate": "Of two values the last one is used.",
     "userinfo.duplicate/client": "Of two client IDs the last one is used.",
+    "userinfo.json_body": "A body in JSON is taken too.",
     "userinfo.query": "Parameters are taken from the address too.",
     "userinfo.query/get": "GET does as well.",
+    "userinfo.long_token": "A long token is a crash.",
+    "userinfo.malformed": "What is no UTF-8 is a crash.",
+    "userinfo.extra_parameter": "A parameter that is not known is an error.",
+    "userinfo.error_form": "There is no error_description.",
+    "userinfo.error_form/number": "error is a number.",
     "userinfo.error_headers": "Errors may be kept by caches.",
     "userinfo.unknown_token": "An unknown token is error 302.",
+    "userinfo.exact_token": "Upper and lower case are one in a token.",
+    "userinfo.code": "A code will do as well.",
+    "userinfo.expired": "Access tokens are valid for ever.",
     "userinfo.unknown_client": "Any client will do.",
     "userinfo.wrong_secret": "The secret is not looked at.",
+    "userinfo.wrong_secret/longer": "Whatever begins with the secret will do.",
+    "userinfo.says_not_which": "The description says whether the client exists.",
     "userinfo.disabled_client": "A disabled client is served.",
+    "userinfo.barred_client": "A client may call from anywhere.",
     "userinfo.other_client": "A token is not bound to its client.",
     "refresh.works": "Refresh tokens are issued, and refused.",
+    "refresh.unknown_token": "An unknown refresh token counts as a missing one.",
+    "refresh.other_client": "A refresh token is not bound to its client.",
+    "refresh.no_access_token": "A refresh token is taken for an access token.",
     "refresh.reuse": "A refresh token works again after it was replaced.",
+    "refresh.reuse_revokes": "The new refresh token survives a second use of the old one.",
     "refresh.off": "grant_type=refresh_token counts as a wrong code.",
     "framing.split": "The body is read once.",
     "framing.split/userinfo": "The body is read once by the User info return API.",
@@ -147,8 +180,12 @@ FAULTS: Final = {
     "imap.same_person": "The mail client leads to another user key.",
     "imap.missing": "A missing password is a crash.",
     "imap.bad_base64": "What is no Base64 is a crash.",
+    "imap.utf8": "What is not ASCII is a crash.",
+    "imap.unknown_client": "The client in the address is not looked at.",
+    "imap.error_form": "There is no error_description.",
     "imap.json": "The code comes as text/html.",
     "imap.no_store": "The code may be kept by caches.",
+    "imap.no_lockout": "Three wrong passwords of a mail client lock the person out.",
     "logout.without_session": "Logout needs a session.",
     "logout.redirect_uri": "Logout with a redirect_uri is an error.",
     "logout.foreign_redirect": "Logout leads anywhere.",
@@ -157,6 +194,7 @@ FAULTS: Final = {
     "logout.foreign_redirect/hop": "Logout leads anywhere, by an address of its own.",
     "logout.foreign_redirect/meta": "The page after logout leads anywhere.",
     "logout.ends_session": "The session survives.",
+    "logout.ends_session/redirect": "The session survives where there is a redirect_uri.",
     "time.answer": "The answer takes two seconds.",
 }
 """What is broken, by the check that must notice; a check with several faults has them after a /."""
@@ -184,6 +222,9 @@ class Way:
     takes_fragments: bool = True
     content_type: str = "application/json"
     code_lifetime: float = 60.0
+    token_lifetime: float = 86_400.0
+    codes: str = "random"  # random, or uuid: in letters of any case
+    user_key: str = "external"  # external, account
     logout_page: bool = False
     adds_issuer: bool = False
     asks_about_session_keys: bool = False
@@ -207,7 +248,9 @@ WAYS = {
     "no-sessions": Way(has_sessions=False),
     "two-pages": Way(pages="two", redirect="meta"),
     "consent": Way(pages="consent"),
-    "short-lived": Way(code_lifetime=1.0),
+    "short-lived": Way(code_lifetime=1.0, token_lifetime=1.0),
+    "uuids": Way(codes="uuid"),
+    "accounts": Way(user_key="account"),
     "session-keys": Way(asks_about_session_keys=True),
 }
 
@@ -238,6 +281,7 @@ class Issued:
     key: str
     at: float
     token: str | None = None
+    token_at: float = 0.0
 
 
 @dataclass
@@ -249,6 +293,7 @@ class Implementation:
     codes: dict[str, Issued] = field(default_factory=dict)
     tokens: dict[str, Issued] = field(default_factory=dict)
     refresh: dict[str, Issued] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
     sessions: set[str] = field(default_factory=set)
     posts_to: str = ""
     passwords: int = 0
@@ -275,7 +320,10 @@ class Implementation:
     async def login(self, request: Request) -> Response:
         query = parse_qsl(request.url.query, keep_blank_values=True)
         first, last = dict(reversed(query)), dict(query)
-        if self.has("login.page"):
+        is_crash = (self.has("login.missing") and "client_id" not in last) or (
+            self.has("login.missing/anything") and not last
+        )
+        if self.has("login.page") or is_crash:
             return HTMLResponse("<p>Something broke.</p>", 500)
         if self._refuses(first, last, [name for name, _ in query]):
             return HTMLResponse(f"<p>This is not right: {self._repeated(last)}</p>", 400)
@@ -326,6 +374,8 @@ class Implementation:
             return True
         if self.has("login.foreign_redirect/scheme") and redirect_uri.startswith("/"):
             return True
+        if self.has("login.foreign_redirect/plain"):
+            redirect_uri = redirect_uri.replace("http://", "https://")
         before, question_mark, _ = redirect_uri.partition("?")
         if "#" in redirect_uri and not self.way.takes_fragments:
             return False
@@ -344,7 +394,9 @@ class Implementation:
             return self._send_back(request, query)
         if request.method == "POST" and "password" in form:
             self.passwords += 1
-            if (form.get("username"), form["password"]) != (USERNAME, PASSWORD):
+            is_locked = self.has("imap.no_lockout") and self.wrong_mail_passwords > 3
+            is_wrong = (form.get("username"), form["password"]) != (USERNAME, PASSWORD)
+            if is_locked or (is_wrong and not self.has("login.wrong_password")):
                 return self._page(request, "one", "<p>Wrong name or password.</p>")
             if self.has("login.comes_back"):
                 return HTMLResponse("<p>Welcome!</p>")
@@ -389,9 +441,11 @@ class Implementation:
 
     def _send_back(self, request: Request, query: dict[str, str]) -> Response:
         is_app = query.get("userAgent") == "LineWorks"
-        key = "E-2002" if is_app and self.has("userinfo.same_person") else KEY
+        key = "E-2002" if is_app and self.has("userinfo.same_person") else self._key
         code = self.issue_code(query["client_id"], key)
         url = self._with_code(query["redirect_uri"], code)
+        if self.has("login.response_type") and query.get("response_type") == "token":
+            url = f"{query['redirect_uri']}#access_token={code}&token_type=Bearer"
         session = secrets.token_urlsafe(16)
         self.sessions.add(session)
         if self.way.redirect == "meta":
@@ -421,8 +475,12 @@ class Implementation:
         issuer = "&iss=https%3A%2F%2Fsso.example.com" if self.way.adds_issuer else ""
         return f"{before}{separator}code={code}{more}{issuer}{hash_sign}{fragment}"
 
+    @property
+    def _key(self) -> str:
+        return ACCOUNT if self.way.user_key == "account" else KEY
+
     def issue_code(self, client_id: str, key: str) -> str:
-        code = secrets.token_urlsafe(24)
+        code = str(uuid4()) if self.way.codes == "uuid" else secrets.token_urlsafe(24)
         if self.has("login.code_is_random"):
             code = f"{secrets.randbelow(900_000) + 100_000}"
         if self.has("login.code_is_random/repeated"):
@@ -457,13 +515,18 @@ class Implementation:
             return parse_qsl(request.url.query)
         if request.method != "POST" or self._refuses_charset(charset.strip().lower()):
             raise Refused("201")
-        if self.has("token.json_body") and form_type == "application/json":
+        if self.has(f"{family}.json_body") and form_type == "application/json":
             return list(json.loads(body).items())
         if form_type != "application/x-www-form-urlencoded":
             raise Refused("201")
         if self._refuses_parts(body.decode()):
             raise Refused("201")
         form = parse_qsl(body.decode(), keep_blank_values=True)
+        sent = "".join(value for _, value in form)
+        if ("\ufffd" in sent and self.has(f"{family}.malformed")) or (
+            "\0" in sent and self.has(f"{family}.malformed/nul")
+        ):
+            raise Refused("500")
         if not form and self.has(f"{family}.missing/nothing"):
             raise Refused("500")
         if self.has(f"{family}.query"):
@@ -519,7 +582,7 @@ class Implementation:
             len(values) != len(form)
             or (is_missing and not self._overlooks(family, values))
             or is_empty
-            or (self.has("token.extra_parameter") and not set(values) <= known)
+            or (self.has(f"{family}.extra_parameter") and not set(values) <= known)
             or (self.has("token.exchange") and family == "token" and "redirect_uri" not in values)
         ):
             raise Refused("201")
@@ -538,27 +601,38 @@ class Implementation:
         grants = ["authorization_code"]
         if self.way.refresh_tokens != "none" or self.has("refresh.off"):
             grants.append("refresh_token")
+        if self.has("token.grant_type/credentials"):
+            grants.append("client_credentials")
         if family == "token" and grant not in grants and not self.has("token.grant_type"):
             raise Refused("203")
         client = CLIENTS.get(values.get("client_id", ""))
         if client is None:
             if self.has(f"{family}.unknown_client"):
                 return CLIENT
-            described = "There is no such client" if self.has("token.says_not_which") else None
-            raise Refused("301", described)
-        is_right = values.get("client_secret") == client.client_secret
+            tells = self.has(f"{family}.says_not_which")
+            raise Refused("301", "There is no such client" if tells else None)
+        is_right = self._is_secret(family, values.get("client_secret", ""), client.client_secret)
         if not is_right and not self.has(f"{family}.wrong_secret"):
             raise Refused("301")
         if client is DISABLED and not self.has(f"{family}.disabled_client"):
             raise Refused("101")
+        if client is BARRED and not self.has(f"{family}.barred_client"):
+            raise Refused("101")
         return client
+
+    def _is_secret(self, family: str, sent: str, secret: str) -> bool:
+        if self.has(f"{family}.wrong_secret/longer"):
+            return sent.startswith(secret)
+        if self.has(f"{family}.wrong_secret/case"):
+            return sent.lower() == secret.lower()
+        return sent == secret
 
     async def _token(self, values: dict[str, str], client: Credentials) -> dict[str, Any]:
         if self.has("token.long_code") and len(values.get("code", "")) > 16_000:
             raise Refused("500")
         if values.get("grant_type") == "refresh_token":
             return self._refreshed(values.get("refresh_token", ""), client)
-        issued = self.codes.get(values.get("code", ""))
+        issued = self._found(self.codes, values.get("code", ""))
         if issued is None or self._is_too_old(issued) or self._is_anothers(issued, client, "token"):
             raise Refused("invalid_grant" if self.has("token.unknown_code") else "302")
         if issued.token is not None and not self.has("token.one_time"):
@@ -568,6 +642,14 @@ class Implementation:
         if self.has("token.race"):
             await asyncio.sleep(0.2)
         return self._granted(issued)
+
+    def _found(self, known: dict[str, Issued], sent: str) -> Issued | None:
+        """A code, or a token; by the fault with too little of it, or in another case."""
+        if self.has("token.exact_code/longer"):
+            sent = sent[:32]
+        if self.has("token.exact_code") or self.has("userinfo.exact_token"):
+            return next((v for k, v in known.items() if k.lower() == sent.lower()), None)
+        return known.get(sent.lower() if self.way.codes == "uuid" and len(sent) == 36 else sent)
 
     def _is_too_old(self, issued: Issued) -> bool:
         age = time.monotonic() - issued.at
@@ -581,6 +663,7 @@ class Implementation:
         issued.token = secrets.token_urlsafe(lengths.get(self.fault, 32))
         if self.has("token.is_random/repeated"):
             issued.token = f"the-token-of-{issued.key}"
+        issued.token_at = time.monotonic()
         self.tokens[issued.token] = issued
         found: dict[str, Any] = {"access_token": issued.token, "token_type": "Bearer"}
         if self.way.expires_in:
@@ -603,16 +686,32 @@ class Implementation:
     def _refreshed(self, refresh_token: str, client: Credentials) -> dict[str, Any]:
         issued = self.refresh.get(refresh_token)
         if issued is None or self.has("refresh.works"):
+            raise Refused("201" if self.has("refresh.unknown_token") else "302")
+        if issued.client_id != client.client_id and not self.has("refresh.other_client"):
+            raise Refused("302")
+        if refresh_token in self.replaced and not self.has("refresh.reuse"):
+            if not self.has("refresh.reuse_revokes"):
+                self.refresh = {k: v for k, v in self.refresh.items() if v is not issued}
             raise Refused("302")
         found = self._granted(issued)
         if self.way.refresh_tokens == "lasting":
             del self.refresh[found.pop("refresh_token")]
-        elif not self.has("refresh.reuse"):
-            del self.refresh[refresh_token]
+        else:
+            self.replaced.add(refresh_token)
         return found
 
     def _user(self, values: dict[str, str], client: Credentials) -> dict[str, Any]:
-        issued = self.tokens.get(values.get("access_token", ""))
+        token = values.get("access_token", "")
+        if self.has("userinfo.long_token") and len(token) > 16_000:
+            raise Refused("500")
+        issued = self._found(self.tokens, token)
+        if self.has("userinfo.code"):
+            issued = issued or self.codes.get(token)
+        if self.has("refresh.no_access_token"):
+            issued = issued or self.refresh.get(token)
+        if issued is not None and issued.token_at:
+            is_old = time.monotonic() - issued.token_at > self.way.token_lifetime
+            issued = None if is_old and not self.has("userinfo.expired") else issued
         if issued is None or self._is_anothers(issued, client, "userinfo"):
             raise Refused("302" if self.has("userinfo.unknown_token") else "303")
         key: dict[str, Any] = {"user_id": issued.key}
@@ -622,6 +721,8 @@ class Implementation:
             key = {"sub": issued.key}
         if self.has("userinfo.key_form"):
             key = {"user_id": "10/01"}
+        if self.has("userinfo.account_form"):
+            key = {"user_id": ACCOUNT.upper()}
         if self.has("userinfo.expected_key"):
             key = {"user_id": USERNAME}
         return {**key, "name": "Hana", "groups": []} if self.way.extra_members else key
@@ -643,10 +744,11 @@ class Implementation:
         word, description = _WORDS.get(number, (number, "As in RFC 6749"))
         description = refused.description or description
         error: object = number if self.way.style == "code" else word
-        if self.has("token.error_form"):
+        if self.has("token.error_form") or self.has("userinfo.error_form/number"):
             error = int(number)
         found = {"error": error, "error_description": f"{word}: {description}"}
-        if self.has("token.error_form/alone"):
+        is_alone = self.fault in ("token.error_form/alone", "userinfo.error_form")
+        if is_alone or self.has("imap.error_form"):
             del found["error_description"]
         if self.way.extra_members:
             found |= {"code": number, "trace": {"id": secrets.token_hex(4)}}
@@ -678,13 +780,16 @@ class Implementation:
             return self._bad_mail("imap.missing")
         except ValueError:
             return self._bad_mail("imap.bad_base64")
-        if client_id != CLIENT.client_id or (email, password) != (USERNAME, PASSWORD):
-            self.wrong_mail_passwords += 1
+        if self.has("imap.utf8") and not (email + password).isascii():
+            return self._error(Refused("500"), "imap")
+        is_client = client_id == CLIENT.client_id or self.has("imap.unknown_client")
+        if not is_client or (email, password) != (USERNAME, PASSWORD):
+            self.wrong_mail_passwords += email == USERNAME and password != PASSWORD
             if not self.has("imap.wrong_password/code"):
                 return self._wrong_mail_password()
         if self.has("imap.code") and self.wrong_mail_passwords:
             return self._wrong_mail_password()
-        key = "E-3003" if self.has("imap.same_person") else KEY
+        key = "E-3003" if self.has("imap.same_person") else self._key
         code = self.issue_code(client_id, key)
         if self.has("imap.redeem"):
             del self.codes[code]
@@ -707,7 +812,8 @@ class Implementation:
         redirect_uri = request.query_params.get("redirect_uri")
         if self.has("logout.without_session") and session not in self.sessions:
             return HTMLResponse("<p>Sign in first.</p>", 401)
-        if not self.has("logout.ends_session"):
+        is_kept = redirect_uri is not None and self.has("logout.ends_session/redirect")
+        if not (self.has("logout.ends_session") or is_kept):
             self.sessions.discard(session or "")
         if redirect_uri is None or self.way.logout_page:
             return HTMLResponse("<p>You are signed out.</p>")
@@ -741,8 +847,8 @@ class Implementations:
             way = WAYS.get(name, WAYS["plain"])
             if name.startswith("refresh.") and name != "refresh.off":
                 way = WAYS["refresh"]
-            if name == "token.expired":
-                way = replace(way, code_lifetime=1.0)
+            if name in ("token.expired", "userinfo.expired"):
+                way = replace(way, code_lifetime=1.0, token_lifetime=1.0)
             self.all[name] = Implementation(way, "" if name in WAYS else name)
         return self.all[name]
 

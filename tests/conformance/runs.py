@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.conformance.implementation import (
+    ACCOUNT,
+    BARRED,
     CLIENT,
     DISABLED,
     KEY,
@@ -18,7 +20,7 @@ from tests.conformance.implementation import (
     url_of,
 )
 
-from worksgate.conformance.checks.examination import Result, chosen, examine
+from worksgate.conformance.checks.examination import CHECKS, Result, chosen, examine
 from worksgate.conformance.checks.meter import Meter
 from worksgate.conformance.checks.recording import Redactor
 from worksgate.conformance.checks.sign_in import FormSignIn
@@ -30,6 +32,13 @@ PATIENT = TimeLimits(connect=20.0, answer=60.0)
 """On a busy machine nothing is wrong with an answer that comes late."""
 AT_ONCE = 24
 """Runs at the same time: most of one is waiting."""
+
+
+NEEDS_MORE = {
+    *("token.expired", "userinfo.expired", "userinfo.account_form"),
+    *(each for each in CHECKS if each.startswith("refresh.") and each != "refresh.off"),
+}
+"""What is tested only of an implementation with other settings than those of ``target_at``."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +68,12 @@ def target_at(origin: str, name: str, **changes: Any) -> Target:
         credentials=CLIENT,
         redirect_uri=REDIRECT_URI,
         person=Person(USERNAME, PASSWORD),
-        user_key=KEY,
+        user_key=ACCOUNT if way.user_key == "account" else KEY,
+        key_is_account=way.user_key == "account",
         mailbox=Mailbox(USERNAME, PASSWORD),
         disabled=DISABLED,
+        barred=BARRED,
+        wrong_mail_passwords=4,
         other=OTHER,
         limits=PATIENT,
     )

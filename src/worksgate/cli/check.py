@@ -80,6 +80,9 @@ Way = Literal["form", "browser", "hand", "none"]
     help="A file whose first line is the person's password; prompted for by default.",
 )
 @click.option("--user-key", metavar="KEY", help="The user key that LINE WORKS must be told.")
+@click.option(
+    "--key-is-account", is_flag=True, help="The user key is the LINE WORKS account: test its form."
+)
 @click.option("--browser", is_flag=True, help="Sign in with a real browser (Playwright).")
 @click.option("--code", "by_hand", is_flag=True, help="Sign in by hand: open URLs, paste back.")
 @click.option("--imap", is_flag=True, help="Test the IMAP/CalDAV Login API too.")
@@ -89,6 +92,12 @@ Way = Literal["form", "browser", "hand", "none"]
     metavar="FILE",
     type=_FILE,
     help="A file with the person's password there, such as an app password.",
+)
+@click.option(
+    "--imap-wrong-passwords",
+    metavar="NUMBER",
+    type=click.IntRange(1, 20),
+    help="So many wrong ones there must not lock the person out of the sign-in page.",
 )
 @click.option("--login", metavar="PATH", help="The Web Login URL.  [default: login]")
 @click.option(
@@ -102,6 +111,12 @@ Way = Literal["form", "browser", "hand", "none"]
 @click.option(
     "--disabled-client-secret-file", metavar="FILE", type=_FILE, help="A file with its secret."
 )
+@click.option(
+    "--barred-client-id", metavar="ID", help="One that may not call from here, for error 101."
+)
+@click.option(
+    "--barred-client-secret-file", metavar="FILE", type=_FILE, help="A file with its secret."
+)
 @click.option("--other-client-id", metavar="ID", help="Another client, which must be refused.")
 @click.option(
     "--other-client-secret-file", metavar="FILE", type=_FILE, help="A file with its secret."
@@ -110,6 +125,11 @@ Way = Literal["form", "browser", "hand", "none"]
     "--code-lifetime",
     type=Duration(),
     help="How long codes are valid; waits until one must have expired.",
+)
+@click.option(
+    "--token-lifetime",
+    type=Duration(),
+    help="How long access tokens are valid; waits until one must have expired.",
 )
 @click.option(
     "--connect-to",
@@ -246,8 +266,12 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
         user_key=options["user_key"],
         mailbox=mailbox,
         disabled=_client(options, "disabled", secret_of),
+        barred=_client(options, "barred", secret_of),
         other=_client(options, "other", secret_of),
+        key_is_account=options["key_is_account"],
+        wrong_mail_passwords=options["imap_wrong_passwords"] or 0,
         code_lifetime=options["code_lifetime"],
+        token_lifetime=options["token_lifetime"],
         connect_to=options["connect_to"],
         ca_file=options["ca_file"],
         allows_plain_http=options["send_secrets_over_plain_http"],
@@ -344,7 +368,7 @@ def _run(target: "Target", checks: Any, way: Way, show: _Printer) -> "Report":
     from worksgate.conformance.checks.recording import Redactor
     from worksgate.conformance.report.summary import Report
 
-    meter = Meter(Redactor(target.secrets), seconds=MOST_SECONDS + (target.code_lifetime or 0))
+    meter = Meter(Redactor(target.secrets), seconds=MOST_SECONDS + target.waits)
 
     async def running() -> "list[Result]":
         found = []

@@ -224,10 +224,12 @@ class LineWorks:
         form = [grant, *self._client(credentials), ("code", code)]
         return await self.post(self.endpoints.access_token, form)
 
-    async def refresh(self, refresh_token: str) -> Exchange:
+    async def refresh(
+        self, refresh_token: str, *, credentials: Credentials | None = None
+    ) -> Exchange:
         """Request a new token from the Access Token Return API."""
         grant = ("grant_type", "refresh_token")
-        form = [grant, *self._client(), ("refresh_token", refresh_token)]
+        form = [grant, *self._client(credentials), ("refresh_token", refresh_token)]
         return await self.post(self.endpoints.access_token, form)
 
     async def user_info(

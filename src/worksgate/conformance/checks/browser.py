@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from worksgate.conformance.checks.meter import Meter
-from worksgate.conformance.checks.sign_in import MOST_PASSWORDS, Arrival, Stops, Stuck
+from worksgate.conformance.checks.sign_in import MOST_PASSWORDS, Arrival, SignIn, Stops, Stuck
 from worksgate.conformance.checks.target import Person, Target, is_local
 from worksgate.conformance.checks.verdicts import Untested
 
@@ -61,6 +61,9 @@ class BrowserSignIn:
                 return await _Visit(page, stops).run(url, self._fill if fills else None)
             finally:
                 await page.close()
+
+    def as_other(self, person: Person) -> SignIn:
+        return BrowserSignIn(self._target, person, self._meter)
 
     async def _fill(self, page: "Page", visit: "_Visit") -> Stuck | None:
         """Fill in the form that is shown, if any; return why not."""

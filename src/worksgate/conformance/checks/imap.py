@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from worksgate.conformance.checks.calls import UNKNOWN_CLIENT
 from worksgate.conformance.checks.expectations import (
     expect_json_type,
     expect_no_store,
     expect_refusal,
     expect_success,
+    expect_text,
 )
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run, made_up
@@ -105,6 +107,48 @@ async def bad_base64(run: Run) -> None:
 
 
 @IMAP.check(
+    "utf8",
+    "A name and a password in other letters than ASCII are no crash",
+    "Both are UTF-8, in Base64. This check sends those of a person who does not exist.",
+)
+async def utf8(run: Run) -> None:
+    run.mailbox()
+    expect_refusal(await run.imap_login("検査-검사@worksgate-check.invalid", "パスワード-비밀번호"))
+
+
+@IMAP.check(
+    "unknown_client",
+    "Where the client ID is in the address, one that does not exist gets no code",
+    "The address is all that says for whom LINE WORKS asks.",
+)
+async def unknown_client(run: Run) -> None:
+    mailbox = run.mailbox()
+    await _granted(run)  # a password that is wrong is sent no third time
+    before, client_id, after = (run.target.endpoints.imap_login or "").partition(
+        run.target.credentials.client_id
+    )
+    if not client_id:
+        raise Untested("no_client_in_address")
+    url = f"{before}{UNKNOWN_CLIENT}{after}"
+    encoded = [("email", in_base64(mailbox.email)), ("password", in_base64(mailbox.password))]
+    expect_refusal(await run.send("GET", with_parameters(url, encoded)))
+
+
+@IMAP.check(
+    "error_form",
+    "An error has error and error_description, both texts",
+    "The documentation has both members.",
+)
+async def error_form(run: Run) -> None:
+    mailbox = run.mailbox()
+    url = run.target.endpoints.imap_login or ""
+    answer = await run.send("GET", with_parameters(url, [("email", in_base64(mailbox.email))]))
+    expect_refusal(answer)
+    for member in ("error", "error_description"):
+        expect_text(answer, member)
+
+
+@IMAP.check(
     "json",
     "The answer is declared as JSON",
     "HTTP libraries parse an answer by its Content-Type.",
@@ -120,6 +164,26 @@ async def as_json(run: Run) -> None:
 )
 async def no_store(run: Run) -> None:
     expect_no_store(await _granted(run))
+
+
+@IMAP.check(
+    "no_lockout",
+    "Wrong passwords here do not lock the person out of the sign-in page",
+    "A mail client goes on with an old password every few minutes. LINE WORKS asks not to lock the "
+    "account for that.",
+)
+async def no_lockout(run: Run) -> None:
+    mailbox = run.mailbox()
+    count = run.target.wrong_mail_passwords
+    if not count:
+        raise Untested("no_wrong_passwords")
+    run.automatic()
+    run.signed_in(await run.journey())
+    for _ in range(count):
+        await run.imap_login(mailbox.email, made_up())
+    arrival = await run.authorize(run.redirect_uri(), session="after_mail")
+    if not arrival.code:
+        raise Finding("locked_out", exchange=arrival.exchange, count=count)
 
 
 async def _granted(run: Run) -> Exchange:

@@ -3,11 +3,13 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from worksgate.conformance.checks.calls import UNKNOWN_CLIENT
 from worksgate.conformance.checks.forms import joined
 from worksgate.conformance.checks.markup import tags_of
 from worksgate.conformance.checks.registry import Family
-from worksgate.conformance.checks.run import Journey, Run
-from worksgate.conformance.checks.sign_in import Arrival, FormSignIn, Stuck
+from worksgate.conformance.checks.run import Journey, Run, made_up
+from worksgate.conformance.checks.sign_in import Arrival, FormSignIn, Stops, Stuck
+from worksgate.conformance.checks.target import Person
 from worksgate.conformance.checks.verdicts import Finding, Untested
 from worksgate.conformance.exchange import Exchange, decode_parameters, query_of
 from worksgate.conformance.line_works import authorization_url, with_parameters
@@ -37,12 +39,50 @@ async def page(run: Run) -> None:
 
 
 @LOGIN.check(
+    "missing",
+    "Without client_id, redirect_uri or any parameter the answer is no crash, and leads nowhere",
+    "All three parameters are required. What anybody can open must not be an error of the server, "
+    "and nobody is signed in for a client that was not named.",
+)
+async def missing(run: Run) -> None:
+    pairs = decode_parameters(query_of(_page_url(run)))
+    for name in ("client_id", "redirect_uri", "response_type", None):
+        rest = [pair for pair in pairs if pair[0] != name] if name else []
+        url = with_parameters(run.target.endpoints.web_login, rest)
+        exchange = await run.send_as_browser(url)
+        expect_no_crash(exchange)
+        location = _location(exchange)
+        if location is not None and "code" in dict(_parameters(location)):
+            raise Finding("redirected", exchange=exchange)
+
+
+@LOGIN.check(
     "comes_back",
     "A person who signs in is sent back to redirect_uri",
     "Browsers and apps wait for this redirect; without it nobody gets in, and apps hang.",
 )
 async def comes_back(run: Run) -> None:
     expect_arrival((await run.journey()).arrival)
+
+
+@LOGIN.check(
+    "wrong_password",
+    "A wrong password leads to no code",
+    "Nobody gets in who is not the person. This check types one wrong password.",
+)
+async def wrong_password(run: Run) -> None:
+    run.automatic()
+    run.signed_in(await run.journey())
+    assert run.sign_in is not None  # noqa: S101  # there is a journey
+    if run.target.person is None:
+        raise Untested("no_person")
+    stranger = run.sign_in.as_other(Person(run.target.person.username, made_up()))
+    try:
+        arrival = await run.authorize(run.redirect_uri(), sign_in=stranger)
+    finally:
+        await stranger.aclose()
+    if arrival.code:
+        raise Finding("any_password", exchange=arrival.exchange)
 
 
 @LOGIN.check(
@@ -148,8 +188,23 @@ async def code_is_random(run: Run) -> None:
     first = run.signed_in(await run.journey()).arrival.code or ""
     if len(first) < SHORTEST_CODE:
         raise Finding("code_too_short", length=len(first), shortest=SHORTEST_CODE)
-    if await run.code() == first:
+    if await run.spare_code() == first:
         raise Finding("code_repeated")
+
+
+@LOGIN.check(
+    "response_type",
+    "response_type=token brings no access token to the browser",
+    "LINE WORKS sends code, always. A token in an address is in histories and logs (RFC 9700 "
+    "§2.1.2); refusing the request is what RFC 6749 §3.1.1 asks for.",
+)
+async def response_type(run: Run) -> None:
+    run.automatic()
+    run.signed_in(await run.journey())
+    arrival = await run.authorize(run.redirect_uri(), response_type="token")
+    after = (arrival.callback or "").partition("#")
+    if "access_token" in dict(decode_parameters(f"{query_of(after[0])}&{after[2]}")):
+        raise Finding("token_in_redirect", exchange=arrival.exchange)
 
 
 @LOGIN.check(
@@ -223,14 +278,14 @@ async def extra_parameter(run: Run) -> None:
     "Nobody is ever sent to a redirect_uri of somebody else",
     "An attacker would send people a link to your sign-in page and collect their codes. Tried: "
     "another host, a host that begins with the right one, a name before @, a backslash, no scheme, "
-    "and two redirect_uri at once.",
+    "two redirect_uri at once, and the right host over plain http.",
     page=_REDIRECT_URI,
 )
 async def foreign_redirect(run: Run) -> None:
     are_refused = True
     for redirect_uri, second in foreign_redirect_uris(run.target.redirect_uri):
         arrival = await _open_foreign(run, redirect_uri, second)
-        if arrival.callback is not None and is_foreign(arrival.callback):
+        if arrival.callback is not None and _leads_astray(run, arrival.callback):
             raise Finding("foreign_redirect", exchange=arrival.exchange)
         are_refused &= arrival.stuck is Stuck.ERROR_PAGE
     if not are_refused and not _signs_in(run):
@@ -244,12 +299,12 @@ async def foreign_redirect(run: Run) -> None:
 )
 async def unknown_client(run: Run) -> None:
     if not _signs_in(run):
-        exchange = await open_page(run, client_id="worksgate-check-unknown")
+        exchange = await open_page(run, client_id=UNKNOWN_CLIENT)
         location = _location(exchange)
         is_sent = location is not None and run.is_callback(location)
     else:
         run.signed_in(await run.journey())
-        arrival = await run.authorize(run.redirect_uri(), client_id="worksgate-check-unknown")
+        arrival = await run.authorize(run.redirect_uri(), client_id=UNKNOWN_CLIENT)
         exchange, is_sent = arrival.exchange or await open_page(run), arrival.callback is not None
     if is_sent:
         raise Finding("redirected", exchange=exchange)
@@ -265,15 +320,20 @@ async def open_page(run: Run, *extra: tuple[str, str], client_id: str | None = N
     return await run.send_as_browser(with_parameters(url, more))
 
 
-async def visit(run: Run, url: str) -> Arrival:
-    """Open a URL as a browser that was never here, and follow it within the implementation."""
+def leaving(run: Run, url: str) -> Stops:
+    """Return whether a redirect from this URL on leads out of the implementation."""
 
     def leaves(location: str) -> bool:
         return is_foreign(location) or _host_at(location, url) not in run.target.hosts
 
+    return leaves
+
+
+async def visit(run: Run, url: str) -> Arrival:
+    """Open a URL as a browser that was never here, and follow it within the implementation."""
     browser = FormSignIn(run.target, None, run.meter)
     try:
-        return await browser.arrive(url, leaves, fills=False)
+        return await browser.arrive(url, leaving(run, url), fills=False)
     finally:
         await browser.aclose()
 
@@ -299,6 +359,14 @@ def _has_our_tag(page: Exchange) -> bool:
         return False
     tags = tags_of(page.answer.body.decode("utf-8", "replace"))
     return any(tag.name == _TAG or _TAG in tag.attributes for tag in tags)
+
+
+def expect_no_crash(exchange: Exchange) -> None:
+    """Expect an answer that is no error of the server."""
+    if exchange.answer is None:
+        raise Finding("no_answer", exchange=exchange, got=f"value.{exchange.failure}")
+    if exchange.answer.status >= 500:
+        raise Finding("error_page", exchange=exchange, status=exchange.answer.status)
 
 
 def expect_page(exchange: Exchange) -> None:
@@ -341,7 +409,7 @@ def _parameters(url: str) -> list[tuple[str, str]]:
 
 def foreign_redirect_uris(registered: str) -> list[tuple[str, str | None]]:
     """Return foreign redirect_uri, and what is sent as a second one."""
-    host = urlsplit(registered).netloc
+    scheme, host, path = urlsplit(registered)[:3]
     foreign = f"https://{FOREIGN}/?state=a"
     return [
         (foreign, None),
@@ -351,6 +419,7 @@ def foreign_redirect_uris(registered: str) -> list[tuple[str, str | None]]:
         (f"//{FOREIGN}/?state=a", None),
         (f"{registered}?state=a", foreign),
         (foreign, f"{registered}?state=a"),
+        *([(f"http://{host}{path}?state=a", None)] if scheme == "https" else []),
     ]
 
 
@@ -359,7 +428,9 @@ async def _open_foreign(run: Run, redirect_uri: str, second: str | None) -> Arri
     if _signs_in(run):
         run.signed_in(await run.journey())
         return await run.authorize(
-            redirect_uri, extra=extra, stops=lambda url: is_foreign(url) or run.is_callback(url)
+            redirect_uri,
+            extra=extra,
+            stops=lambda url: _leads_astray(run, url) or run.is_callback(url),
         )
     url = authorization_url(
         run.target.endpoints.web_login,
@@ -384,6 +455,13 @@ def _host_at(location: str, page: str) -> str:
     """Return the host that a browser would go to: it reads a backslash as a slash."""
     read = joined(page, location.strip().replace("\\", "/"))
     return (urlsplit(read).hostname if read else None) or ""
+
+
+def _leads_astray(run: Run, location: str) -> bool:
+    """Whether a code sent there is anybody's: at a foreign host, or on the way in plain text."""
+    scheme, host = urlsplit(run.target.redirect_uri)[:2]
+    is_plain = scheme == "https" and location.lower().startswith(f"http://{host}/")
+    return is_plain or is_foreign(location)
 
 
 def is_foreign(location: str) -> bool:

@@ -6,6 +6,7 @@ from worksgate.conformance.checks.login import (
     expect_page,
     foreign_redirect_uris,
     is_foreign,
+    leaving,
     visit,
 )
 from worksgate.conformance.checks.registry import Family
@@ -53,13 +54,20 @@ async def foreign_redirect(run: Run) -> None:
 @LOGOUT.check(
     "ends_session",
     "After logout the next sign-in asks for the password again",
-    "At a shared computer the next person would be signed in as the one before.",
+    "At a shared computer the next person would be signed in as the one before. Tried: without and "
+    "with redirect_uri.",
 )
 async def ends_session(run: Run) -> None:
     run.automatic()
     run.signed_in(await run.journey())
+    await _expect_an_end(run, run.line_works.logout_url())
+    await run.code()  # signs in again
+    await _expect_an_end(run, run.line_works.logout_url(run.target.redirect_uri))
+
+
+async def _expect_an_end(run: Run, logout_url: str) -> None:
     assert run.sign_in is not None  # noqa: S101  # there is a journey
-    await run.sign_in.arrive(run.line_works.logout_url(), lambda _: False, fills=False)
+    await run.sign_in.arrive(logout_url, leaving(run, logout_url), fills=False)
     arrival = await run.authorize(run.redirect_uri(), fills=False)
     if arrival.code:
         raise Finding("session_survives", exchange=arrival.exchange)

@@ -99,9 +99,12 @@ class Run:
             )
             return keep(await call)
 
-    async def refresh(self, refresh_token: str) -> Exchange:
+    async def refresh(
+        self, refresh_token: str, *, credentials: Credentials | None = None
+    ) -> Exchange:
         async with self.meter.request() as keep:
-            return keep(await self.line_works.refresh(refresh_token))
+            call = self.line_works.refresh(refresh_token, credentials=credentials)
+            return keep(await call)
 
     async def user_info(
         self, access_token: str, *, credentials: Credentials | None = None
@@ -177,11 +180,14 @@ class Run:
         fills: bool = True,
         client_id: str | None = None,
         works_id: str | None = None,
+        response_type: str = "code",
         extra: Parameters = (),
         stops: Callable[[str], bool] | None = None,
+        sign_in: SignIn | None = None,
     ) -> Arrival:
         """Open the sign-in page as LINE WORKS does it. Raises Untested if nobody can sign in."""
-        if self.sign_in is None:
+        sign_in = sign_in or self.sign_in
+        if sign_in is None:
             raise Untested("no_person")
         ends = self.target.endpoints
         url = authorization_url(
@@ -192,7 +198,8 @@ class Run:
             app=app,
             session_key=secrets.token_urlsafe(24) if app and has_session_key else None,
         )
-        return await self.sign_in.arrive(
+        url = url.replace("response_type=code", f"response_type={response_type}", 1)
+        return await sign_in.arrive(
             with_parameters(url, extra),
             stops or self.is_callback,
             session=session or ("app" if app else "web"),
@@ -285,6 +292,10 @@ class Run:
         if not arrival.code:
             raise Untested("no_further_code")
         return arrival.code
+
+    async def spare_code(self) -> str:
+        """Return a code that no check redeems; the same one each time. Raises Untested."""
+        return await self.once("spare_code", Run.code)
 
     def automatic(self) -> None:
         """Raise Untested where a person would have to open every URL."""

@@ -83,6 +83,10 @@ class SignIn(Protocol):
         """Open a URL as the browser of that session; sign in on the way, unless not `fills`."""
         ...
 
+    def as_other(self, person: Person) -> "SignIn":
+        """Return the same way for another name or password, with sessions of its own."""
+        ...
+
     async def aclose(self) -> None: ...
 
 
@@ -105,6 +109,10 @@ class HandSignIn:
         if "://" not in said:
             return Arrival(typed_code=said)
         return Arrival(callback=said) if stops(said) else Arrival(stuck=Stuck.PAGE)
+
+    def as_other(self, person: Person) -> SignIn:
+        """Whoever is at the keyboard types what they like."""
+        return self
 
     async def aclose(self) -> None:
         """There is nothing to close."""
@@ -144,6 +152,9 @@ class FormSignIn:
                 return Arrival(stuck=stuck, exchange=page)
             arrival = await self._submit(way, form, self._person)
         return Arrival(stuck=Stuck.TOO_MANY_STEPS, exchange=arrival.exchange)
+
+    def as_other(self, person: Person) -> SignIn:
+        return FormSignIn(self._target, person, self._meter)
 
     def _objection(self, form: Form, url: str, way: "_Way") -> Stuck | None:
         """Return why the form must not be filled in, if so."""

@@ -37,11 +37,14 @@ class Mailbox:
 class Target:
     """An implementation, and what is known of it.
 
-    `user_key` is what LINE WORKS must be told about the person, if that is known. `disabled` is a
-    client that must be refused with 101, `other` a second client in good standing. `code_lifetime`
-    is in seconds: after that time a code must have expired. `connect_to` is a host and a port to
-    connect to in place of those in the URLs, as before a change of DNS. `allows_plain_http` lets
-    secrets be sent unencrypted to other machines than this one.
+    `user_key` is what LINE WORKS must be told about the person, if that is known; whether it is
+    their LINE WORKS account says `key_is_account`. `disabled` and `barred` are clients that must be
+    refused with 101, `other` is a second client in good standing. `wrong_mail_passwords` may be
+    sent for the mailbox without consequences for the sign-in page. `code_lifetime` and
+    `token_lifetime` are in seconds: after that time a code, or an access token, must have expired.
+    `connect_to` is a host and a port to connect to in place of those in the URLs, as before a
+    change of DNS. `allows_plain_http` lets secrets be sent unencrypted to other machines than this
+    one.
     """
 
     endpoints: Endpoints
@@ -51,8 +54,12 @@ class Target:
     user_key: str | None = None
     mailbox: Mailbox | None = None
     disabled: Credentials | None = None
+    barred: Credentials | None = None
     other: Credentials | None = None
+    key_is_account: bool = False
+    wrong_mail_passwords: int = 0
     code_lifetime: float | None = None
+    token_lifetime: float | None = None
     limits: TimeLimits = field(default_factory=TimeLimits)
     connect_to: tuple[str, int] | None = None
     ca_file: Path | None = None
@@ -78,8 +85,13 @@ class Target:
         return tuple(dict.fromkeys(url for _, url in self.named_urls))
 
     @property
+    def waits(self) -> float:
+        """Seconds that checks wait until something must have expired."""
+        return (self.code_lifetime or 0) + (self.token_lifetime or 0)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
-        clients = (self.credentials, self.disabled, self.other)
+        clients = (self.credentials, self.disabled, self.barred, self.other)
         accounts = (self.person, self.mailbox)
         return (
             *(client.client_secret for client in clients if client),

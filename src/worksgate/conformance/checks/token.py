@@ -1,17 +1,22 @@
 """The Access Token Return API: a code becomes a token, once; and each of its errors."""
 
 import asyncio
-import json
 from typing import Final
 
 from worksgate.conformance.checks.calls import (
+    barred_client_of,
     disabled_client_of,
     expect_all_required,
+    expect_no_crash,
+    expect_no_json,
     expect_no_query,
     expect_none_empty,
     expect_none_repeated,
+    expect_one_answer,
+    nearly,
     other_client_of,
     stranger,
+    wrong_clients_of,
     wrong_secret_of,
 )
 from worksgate.conformance.checks.expectations import (
@@ -38,6 +43,7 @@ SHORTEST_TOKEN: Final = 16
 RACERS: Final = 8
 """How many callers redeem the same code at once."""
 _LONG: Final = 20_000
+_OTHER_GRANTS: Final = ("password", "client_credentials", "worksgate_check")
 
 
 # A code becomes a token
@@ -182,6 +188,17 @@ async def other_client(run: Run) -> None:
     expect_error(await run.exchange_code(await run.code(), credentials=other), "302")
 
 
+@TOKEN.check(
+    "exact_code",
+    "A code is compared whole, and letter by letter",
+    "All values are case-sensitive (RFC 6749 §1.5). A database that ignores case, or a comparison "
+    "of beginnings, makes codes easier to guess.",
+)
+async def exact_code(run: Run) -> None:
+    for each in nearly(await run.spare_code()):
+        expect_error(await run.exchange_code(each), "201", "302")
+
+
 # Errors
 
 
@@ -222,9 +239,7 @@ async def duplicate(run: Run) -> None:
     page=_ERRORS,
 )
 async def json_body(run: Run) -> None:
-    body = json.dumps(dict(run.token_form())).encode()
-    url = run.target.endpoints.access_token
-    expect_error(await run.send("POST", url, body=body, content_type="application/json"), "201")
+    await expect_no_json(run, run.target.endpoints.access_token, run.token_form())
 
 
 @TOKEN.check(
@@ -248,6 +263,17 @@ async def long_code(run: Run) -> None:
 
 
 @TOKEN.check(
+    "malformed",
+    "A code that is no text is refused with 201 or 302",
+    "Tried: a broken escape, bytes that are no UTF-8, and a NUL. What anybody can send must not be "
+    "an error of the server.",
+    page=_ERRORS,
+)
+async def malformed(run: Run) -> None:
+    await expect_no_crash(run, run.target.endpoints.access_token, run.token_form(), "302")
+
+
+@TOKEN.check(
     "extra_parameter",
     "A parameter that nobody knows, or a redirect_uri, is ignored",
     "RFC 6749 §3.2 asks for it, and LINE WORKS may send a new one tomorrow.",
@@ -260,11 +286,13 @@ async def extra_parameter(run: Run) -> None:
 @TOKEN.check(
     "grant_type",
     "Another grant_type is error 203",
-    "The password grant in particular must not be answered by a server for codes.",
+    "The password grant in particular must not be answered by a server for codes. Tried: password, "
+    "client_credentials, and one that nobody knows.",
     page=_ERRORS,
 )
 async def grant_type(run: Run) -> None:
-    expect_error(await run.exchange_code(made_up(), grant_type="password"), "203")
+    for each in _OTHER_GRANTS:
+        expect_error(await run.exchange_code(made_up(), grant_type=each), "203")
 
 
 @TOKEN.check(
@@ -280,11 +308,13 @@ async def unknown_client(run: Run) -> None:
 @TOKEN.check(
     "wrong_secret",
     "A wrong client secret is error 301",
-    "The secret is what keeps everybody else from redeeming codes.",
+    "The secret is what keeps everybody else from redeeming codes. Tried: one that is made up, and "
+    "the right one with a character more, one less, and upper and lower case exchanged.",
     page=_ERRORS,
 )
 async def wrong_secret(run: Run) -> None:
-    expect_error(await run.exchange_code(made_up(), credentials=wrong_secret_of(run)), "301")
+    for each in wrong_clients_of(run):
+        expect_error(await run.exchange_code(made_up(), credentials=each), "301")
 
 
 @TOKEN.check(
@@ -296,8 +326,7 @@ async def wrong_secret(run: Run) -> None:
 async def says_not_which(run: Run) -> None:
     unknown = await run.exchange_code(made_up(), credentials=stranger(run))
     wrong = await run.exchange_code(made_up(), credentials=wrong_secret_of(run))
-    if _told(unknown) != _told(wrong):
-        raise Finding("tells_clients_apart")
+    expect_one_answer(unknown, wrong)
 
 
 @TOKEN.check(
@@ -309,6 +338,18 @@ async def says_not_which(run: Run) -> None:
 async def disabled_client(run: Run) -> None:
     disabled = disabled_client_of(run)
     expect_error(await run.exchange_code(made_up(), credentials=disabled), "101")
+
+
+@TOKEN.check(
+    "barred_client",
+    "A client that may not call from this address is error 101",
+    "Where the addresses of callers are restricted, a stolen client secret is worth nothing "
+    "elsewhere.",
+    page=_ERRORS,
+)
+async def barred_client(run: Run) -> None:
+    barred = barred_client_of(run)
+    expect_error(await run.exchange_code(made_up(), credentials=barred), "101")
 
 
 @TOKEN.check(
@@ -370,11 +411,3 @@ async def _replay(run: Run) -> tuple[Exchange, Exchange, Exchange]:
         raise Untested("no_token")
     second = await run.exchange_code(code)
     return first, second, await run.user_info(access_token)
-
-
-def _told(answer: Exchange) -> tuple[int | None, object, str]:
-    """Return what an error says, without words with digits: a number of the request, or a time."""
-    document = answer.json or {}
-    words = str(document.get("error_description")).split()
-    lasting = " ".join(word for word in words if not any(map(str.isdigit, word)))
-    return answer.status, document.get("error"), lasting

@@ -21,7 +21,7 @@ def plan(target: Target, checks: Collection[Check], way: str, texts: Texts) -> I
 
     `way` is ``form``, ``hand``, ``browser`` or ``none``.
     """
-    minutes = round((MOST_SECONDS + (target.code_lifetime or 0)) / 60)
+    minutes = round((MOST_SECONDS + target.waits) / 60)
     yield texts("plan.scope", count=len(checks), requests=MOST_REQUESTS, minutes=minutes)
     for url in target.urls:
         yield f"  {url}"
@@ -34,6 +34,9 @@ def plan(target: Target, checks: Collection[Check], way: str, texts: Texts) -> I
         yield texts("plan.none")
     if target.mailbox is not None:
         yield texts("plan.imap", name=target.mailbox.email)
+        if target.wrong_mail_passwords:
+            count = target.wrong_mail_passwords
+            yield texts("plan.wrong_mail_passwords", name=target.mailbox.email, count=count)
     yield texts("plan.harmless")
 
 
