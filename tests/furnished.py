@@ -260,6 +260,7 @@ _ROWS: dict[str, dict[str, object]] = {
         "seen_at": NOW + 1 / 7,
         "mailed_at": None,
         "posted_at": NOW,
+        "messaged_at": None,
         "tries": 1,
     },
 }

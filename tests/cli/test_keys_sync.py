@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.administration.external_keys.line_works import LineWorks, registered, served
+from tests.administration.external_keys.line_works import LineWorks, member, registered, served
 from tests.cli.terminal import WORKSGATE, Terminal
 from tests.databases import query
 
@@ -19,7 +19,7 @@ from worksgate.administration.external_keys.findings import SyncFinding, SyncFou
 from worksgate.administration.external_keys.plan import KeyPlan
 from worksgate.administration.external_keys.sync import Outcome
 from worksgate.cli.keys_sync import _Result
-from worksgate.conformance.directory_api import Operation
+from worksgate.conformance.directory_api import Bot, DirectoryApiSimulator, Operation
 from worksgate.credentials.master_key import MasterKey
 from worksgate.oauth.model import Client
 
@@ -101,12 +101,33 @@ def test_a_test_ends_with_the_step_that_does_not_work(
     assert result.code == 1
     assert [each["works"] for each in result.json] == [True, False]
     assert "invalid_scope" in result.json[-1]["text"]
-    set_app(office, scope="bot.message")
+    set_app(office, scope="user.read")
     result = office.run("line-works-api", "test")
     assert result.code == 1
-    assert "the free plan has neither" in result.out
+    assert "the free plan has no directory" in result.out
     office.environ["WORKSGATE_LINE_WORKS_AUTH_URLS"] = "workbox=https://auth.example"
     assert "line_works_auth_urls" in office.refused("line-works-api", "test")
+
+
+def test_a_test_message_is_sent_if_it_is_wished(office: Terminal, line_works: LineWorks) -> None:
+    line_works.simulator = DirectoryApiSimulator(
+        [member("aoi", None)], registered=registered(), bots=[Bot("7")]
+    )
+    set_app(office, scope="bot.message")
+    office.environ["WORKSGATE_ALERT_BOT"] = "7"
+    office.environ["WORKSGATE_ALERT_BOT_USERS"] = "aoi@example.com"
+    assert [each["step"] for each in office.json("line-works-api", "test")] == [
+        "key",
+        "token",
+        "scope",
+    ]
+    assert not line_works.simulator.state().messages
+    told = office.ok("line-works-api", "test", "--message").out
+    assert "LINE WORKS took 1 of 1 messages" in told
+    assert len(line_works.simulator.state().messages) == 1
+    office.environ["WORKSGATE_ALERT_BOT"] = "8"
+    result = office.run("line-works-api", "test", "--message")
+    assert (result.code, "took 0 of 1 messages: " in result.out) == (1, True)
 
 
 @pytest.mark.parametrize("content", ["", "no key", "\u00e9"])

@@ -4,16 +4,16 @@ Its secrets are set, replaced and removed, and never shown.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import NotFound, Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.database import Directory
-from worksgate.line_works_api.app import READ, WRITE, ApiApp
+from worksgate.line_works_api.app import AUDIT, BOT_SCOPES, READ, WRITE, ApiApp
 from worksgate.line_works_api.errors import AccessRefused, ApiError
 from worksgate.line_works_api.hosts import Hosts, NoHosts
 from worksgate.line_works_api.pacing import Sleep
@@ -24,6 +24,8 @@ from worksgate.settings.options import Settings
 if TYPE_CHECKING:
     from worksgate.line_works_api.directory_api import DirectoryApi
 
+Send = Callable[["DirectoryApi"], Awaitable["Tested"]]
+"""Has a bot send a message, and says whether LINE WORKS took it."""
 Opener = Callable[[ApiApp, Hosts], "DirectoryApi"]
 """Opens the API as an app; tests have one that does not pace."""
 
@@ -56,6 +58,9 @@ class Step(StrEnum):
     TOKEN = auto()
     SCOPE = auto()
     LISTING = auto()
+    """Only with a scope for the directory."""
+    MESSAGE = auto()
+    """Only if it was wished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +163,13 @@ class LineWorksApiAdministration:
             hosts = Hosts.of(self._settings, client.profile)
         return Access(client, kept.app, hosts, self._opener)
 
-    async def test(self, client_name: str | None = None) -> AsyncIterator[Tested]:
+    async def test(
+        self, client_name: str | None = None, message: Send | None = None
+    ) -> AsyncIterator[Tested]:
         """What works, step by step; it ends after the first step that does not.
 
-        Nothing is changed at LINE WORKS. Raises NotFound, Refused or MasterKeyMissing.
+        ``message`` is what has the bot send a message, in the last step; otherwise nothing is
+        changed at LINE WORKS. Raises NotFound, Refused or MasterKeyMissing.
         """
         access = await self.access(client_name)
         yield Tested(
@@ -176,8 +184,15 @@ class LineWorksApiAdministration:
             yield Tested(Step.TOKEN, works=True, text=f"{access.hosts.auth} gives an access token")
             scope = _tested_scope(scopes)
             yield scope
-            if scope.works:
-                yield await _tested_listing(api)
+            if not scope.works:
+                return
+            if not scopes.isdisjoint((READ, WRITE)):
+                listing = await _tested_listing(api)
+                yield listing
+                if not listing.works:
+                    return
+            if message is not None:
+                yield await message(api)
 
     async def _client(self, name: str | None) -> Client:
         if name is not None:
@@ -202,14 +217,22 @@ class LineWorksApiAdministration:
         return self._actor.event(Event.CLIENT_CHANGED, detail, client_id=client.client_id)
 
 
+_ALLOWED: Final = {
+    WRITE: "it may read and write external keys",
+    READ: f"it may read; {WRITE} is needed to write external keys and sign people out",
+    AUDIT: "it may download the audit log",
+    **dict.fromkeys(BOT_SCOPES, "its bots may send messages"),
+}
+
+
 def _tested_scope(scopes: frozenset[str]) -> Tested:
-    if WRITE in scopes:
-        return Tested(Step.SCOPE, works=True, text=f"{WRITE}: it may read and write external keys")
-    if READ in scopes:
-        text = f"{READ}: it may read; {WRITE} is needed to write external keys and sign people out"
+    """What the granted scopes allow."""
+    known = [each for each in _ALLOWED if each in scopes and not (each == READ and WRITE in scopes)]
+    if known:
+        text = "; ".join(f"{each}: {_ALLOWED[each]}" for each in known)
         return Tested(Step.SCOPE, works=True, text=text)
     granted = " ".join(sorted(scopes)) or "none"
-    text = f"neither {READ} nor {WRITE} was granted ({granted}); the free plan has neither"
+    text = f"none of {', '.join(_ALLOWED)} was granted ({granted}); the free plan has no directory"
     return Tested(Step.SCOPE, works=False, text=text)
 
 

@@ -5,10 +5,13 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
+from worksgate.administration.actor import Actor
+from worksgate.administration.alerts.bot import AlertBot, BotSender
 from worksgate.administration.alerts.certificate import certificate_ends_at
 from worksgate.administration.alerts.rounds import alert_forever
 from worksgate.administration.alerts.telling import Teller, Webhook
 from worksgate.administration.alerts.watching import Watch
+from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.bootstrap.notices import open_mail
 from worksgate.bootstrap.stores import Clock
 from worksgate.directory.database import Directory
@@ -26,19 +29,32 @@ def open_alerts(
         partial(certificate_ends_at, settings.public_url) if settings.is_https else None,
         [each.name for each in settings.all_sources],
     )
-    return alert_forever(directory, watch, teller_of(settings, stack), clock)
+    teller = teller_of(settings, stack, _bot(settings, directory, clock))
+    return alert_forever(directory, watch, teller, clock)
 
 
-def teller_of(settings: Settings, stack: AsyncExitStack) -> Teller:
+def teller_of(settings: Settings, stack: AsyncExitStack, bot: BotSender | None = None) -> Teller:
     """Tells in the ways of the settings, in the language of notices."""
     mailer, _ = open_mail(settings, stack) if settings.alert_mail else (None, None)
     webhook = None
     if settings.alert_webhook:
-        webhook = Webhook(url=settings.alert_webhook, secret=settings.alert_webhook_secret)
+        webhook = Webhook(
+            url=settings.alert_webhook,
+            secret=settings.alert_webhook_secret,
+            is_line_works=settings.alert_webhook_form == "incoming_webhook",
+        )
     return Teller(
         partial(say, language=settings.mail_language),
         mailer=mailer,
         addresses=settings.alert_mail,
         webhook=webhook,
+        bot=bot,
         console=settings.console_address if settings.console_port else "",
     )
+
+
+def _bot(settings: Settings, directory: Directory, clock: Clock) -> BotSender | None:
+    bot = AlertBot.of(settings)
+    if bot is None:
+        return None
+    return BotSender(bot, LineWorksApiAdministration(settings, directory, Actor("alert", clock)))

@@ -391,7 +391,7 @@ def _start_leaving(base: _Base, stack: AsyncExitStack) -> None:
 def _start_alerts(base: _Base, stack: AsyncExitStack) -> None:
     """Tell administrators what happens, if the settings say whom; otherwise nothing is imported."""
     settings = base.settings
-    if not (settings.alert_mail or settings.alert_webhook):
+    if not settings.has_alerts:
         return
     from worksgate.bootstrap.alerts import open_alerts
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from worksgate.administration.line_works_api import Tested
 
 
+TEST_MESSAGE = "Worksgate: this is a test message. Alerts will arrive here."
+
+
 @click.group("line-works-api", cls=CommandGroup)
 def app() -> None:
     """The app with which the LINE WORKS API is called.
@@ -134,18 +137,29 @@ def show(*, client: str, config: Path | None, as_json: bool) -> None:
 
 @app.command("test")
 @click.argument("client", required=False)
+@click.option(
+    "--message", is_flag=True, help="Also have the bot of alert_bot send a test message, for all."
+)
 @config_option
 @json_option
-def test(*, client: str | None, config: Path | None, as_json: bool) -> None:
+def test(*, client: str | None, message: bool, config: Path | None, as_json: bool) -> None:
     """Say in steps what works: key, access token, scope, listing.
 
-    Nothing is changed at LINE WORKS. The exit code is 1 if a step does not work.
+    Without --message nothing is changed at LINE WORKS. The exit code is 1 if a step does not work.
     """
+    from worksgate.administration.alerts.bot import AlertBot, test_of
+
+    settings = read_installation(config)
+    bot = AlertBot.of(settings) if message else None
+    if message and bot is None:
+        raise Refusal("no bot sends alerts: set alert_bot, and to whom it sends")
 
     async def work(administration: "Administration") -> "list[Tested]":
-        return [each async for each in administration.line_works_api.test(client)]
+        send = None if bot is None else test_of(bot, TEST_MESSAGE)
+        name = client or (bot.client if bot else "") or None
+        return [each async for each in administration.line_works_api.test(name, send)]
 
-    steps = administer(read_installation(config), work)
+    steps = administer(settings, work)
     if as_json:
         print_json([as_document(each) for each in steps])
     else:

@@ -403,9 +403,10 @@ alerts = Table(
     Column("seen_at", Double, nullable=False),
     Column("mailed_at", Double),
     Column("posted_at", Double),
+    Column("messaged_at", Double),
     Column("tries", Integer, nullable=False, server_default="0"),
 )
-"""What administrators are told of by mail or webhook; once for each time that it occurs."""
+"""What administrators are told of by mail, webhook or bot; once for each time that it occurs."""
 
 compatibility = Table(
     "compatibility",

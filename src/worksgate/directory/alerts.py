@@ -30,6 +30,7 @@ class Channel(StrEnum):
 
     MAIL = "mailed_at"
     WEBHOOK = "posted_at"
+    BOT = "messaged_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ class Occurrence:
     seen_at: float
     mailed_at: float | None
     posted_at: float | None
+    messaged_at: float | None
     tries: int
 
 

@@ -1,6 +1,7 @@
-"""The LINE WORKS API 2.0, as far as Worksgate calls it: people, and their external keys.
+"""The LINE WORKS API 2.0, as far as Worksgate calls it: people, their external keys, messages.
 
     directory_api  ``DirectoryApi``: lists people and keys, writes keys, suspends, signs out
+    bot_messages   texts that a bot sends to a person or a channel
     people         what LINE WORKS says of a person, and of a person's key
     app            what Worksgate signs in with there: the app of the Developer Console
     hosts          where the API of a tenant is, and what may be called
@@ -15,7 +16,7 @@ A call goes through ``directory_api`` (what), ``calling`` (how often, and in wha
 (as whom) and ``limits.outgoing`` (where to, and how much). Who is meant is always named by the
 permanent ID; an account or a key may belong to somebody else by the time of the call.
 
-Nothing here deletes anybody: the operations are those of ``directory_api``, and no others (R-219).
+Nothing here deletes anybody: the operations are those of these modules, and no others (R-219).
 Sign-ins do not need this room, and no call of LINE WORKS waits for it.
 
 https://developers.worksmobile.com/en/docs/api

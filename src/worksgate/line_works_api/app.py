@@ -14,6 +14,12 @@ READ: Final = "directory.read"
 """Lists people and their keys."""
 WRITE: Final = "directory"
 """Reads, and writes keys; suspends and signs people out."""
+AUDIT: Final = "audit.read"
+"""Downloads the audit log."""
+BOT_SCOPES: Final = ("bot.message", "bot")
+"""Any one of them lets a bot send messages; the first is the smaller one."""
+LONGEST_TEXT: Final = 2_000
+"""Characters of a message of a bot."""
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,200}")
 _ACCOUNT = re.compile(r"[\x21-\x3f\x41-\x7e]{1,100}@[\x21-\x3f\x41-\x7e]{1,100}")

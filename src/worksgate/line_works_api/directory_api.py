@@ -9,6 +9,7 @@ from typing import Any, Final, Self, TypeVar
 import httpx2
 
 from worksgate.line_works_api.app import ApiApp
+from worksgate.line_works_api.bot_messages import BotMessages
 from worksgate.line_works_api.calling import Caller, Operation, Timing, person_path
 from worksgate.line_works_api.errors import ApiUnavailable
 from worksgate.line_works_api.hosts import Hosts
@@ -61,6 +62,11 @@ class DirectoryApi:
 
     async def __aexit__(self, *_error: object) -> None:
         await self._caller.close()
+
+    @property
+    def bot_messages(self) -> BotMessages:
+        """Messages of this tenant's bots, as the same app."""
+        return BotMessages(self._caller)
 
     async def authenticate(self) -> frozenset[str]:
         """Get an access token; the scopes that it has."""

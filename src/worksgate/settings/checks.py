@@ -270,6 +270,21 @@ def webhook_secret(value: str) -> str:
     return value
 
 
+def line_works_id(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", value):
+        raise ValueError("must be an ID of LINE WORKS: letters, digits, - and _")
+    return value
+
+
+def line_works_accounts(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(value) > 20:
+        raise ValueError("must be 20 at most")
+    for each in value:
+        if not re.fullmatch(r"[\x21-\x3f\x41-\x7e]{1,100}@[\x21-\x3f\x41-\x7e]{1,100}", each):
+            raise ValueError("must be LINE WORKS accounts, of the form id@domain or id@group")
+    return value
+
+
 PROFILES = ("line_works", "naver_works", "naver_works_public", "workbox")
 """As in ``oauth.model``, which this room does not import; a test compares them."""
 

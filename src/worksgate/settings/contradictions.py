@@ -33,8 +33,14 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "mail_from", "requires smtp_url"
     if settings.alert_mail and not settings.smtp_url:
         yield "alert_mail", "requires smtp_url"
-    if settings.alert_webhook and not settings.alert_webhook_secret:
+    is_signed = settings.alert_webhook_form == "worksgate"
+    if settings.alert_webhook and is_signed and not settings.alert_webhook_secret:
         yield "alert_webhook", "requires alert_webhook_secret"
+    has_recipients = bool(settings.alert_bot_users or settings.alert_bot_channel)
+    if settings.alert_bot and not has_recipients:
+        yield "alert_bot", "requires alert_bot_users or alert_bot_channel"
+    if has_recipients and not settings.alert_bot:
+        yield "alert_bot", "is required by alert_bot_users and alert_bot_channel"
     if not settings.all_sources:
         yield (
             "built_in_directory",

@@ -328,12 +328,44 @@ class Settings:
         group="Alerts",
         check=checks.webhook_url,
     )
+    alert_webhook_form: str = option(
+        "worksgate",
+        "What the webhook receives: worksgate, or incoming_webhook if the URL is one of the "
+        "Incoming Webhook app of LINE WORKS, which needs no signature.",
+        group="Alerts",
+        check=checks.one_of("worksgate", "incoming_webhook"),
+    )
     alert_webhook_secret: str = option(
         "",
         "The secret of the webhook's signature (HMAC-SHA256), at least 32 characters.",
         secret=True,
         group="Alerts",
         check=checks.webhook_secret,
+    )
+    alert_bot: str = option(
+        "",
+        "The ID of a LINE WORKS bot that sends alerts, through the app of the LINE WORKS API.",
+        group="Alerts",
+        check=checks.line_works_id,
+    )
+    alert_bot_client: str = option(
+        "",
+        "The name or ID of the client whose app of the LINE WORKS API the bot uses; empty if only "
+        "one client has an app.",
+        group="Alerts",
+        check=checks.line_of_text,
+    )
+    alert_bot_users: tuple[str, ...] = option(
+        (),
+        "LINE WORKS accounts of administrators to whom the bot sends alerts, 20 at most.",
+        group="Alerts",
+        check=checks.line_works_accounts,
+    )
+    alert_bot_channel: str = option(
+        "",
+        "The ID of a channel to which the bot sends alerts; the bot must be a member.",
+        group="Alerts",
+        check=checks.line_works_id,
     )
     line_works_api_urls: tuple[str, ...] = option(
         (
@@ -485,6 +517,11 @@ class Settings:
     def account_url(self) -> str:
         """The address of the page on which people manage their own account."""
         return self.public_url.rstrip("/") + self.account_path
+
+    @property
+    def has_alerts(self) -> bool:
+        """Whether anybody is told of anything."""
+        return bool(self.alert_mail or self.alert_webhook or self.alert_bot)
 
     @property
     def console_address(self) -> str:

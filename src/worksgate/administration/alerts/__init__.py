@@ -1,8 +1,9 @@
-"""What administrators are told of by mail or webhook, without having to look.
+"""What administrators are told of by mail, webhook or bot, without having to look.
 
     watching     what there is to tell now: from the audit log and the certificate
     certificate  when the certificate of the public address ends
-    telling      mail and webhook
+    telling      mail, webhook and bot
+    bot          a bot of LINE WORKS, and to whom it sends
     rounds       all of it once a minute, in one process of all nodes
 
 Nothing here is in the way of a sign-in: it reads a bounded number of records, and is told in the

@@ -1,4 +1,4 @@
-"""Tells administrators of an occurrence: by mail, and by a signed request to a webhook.
+"""Tells administrators of an occurrence: by mail, by a signed request to a webhook, by a bot.
 
 What could not be told is tried again in the next rounds. The log has no address and no text.
 """
@@ -15,7 +15,12 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from worksgate.administration.alerts.bot import BotSender
+from worksgate.administration.errors import NotFound, Refused
 from worksgate.directory.alerts import Channel, Occurrence
+from worksgate.limits.outages import Unavailable
+from worksgate.line_works_api.app import LONGEST_TEXT
+from worksgate.line_works_api.errors import ApiRefused
 from worksgate.mail import Mailer, MailMessage, MailUnavailable
 
 TIMEOUT: Final = 5.0
@@ -31,10 +36,14 @@ _log = structlog.get_logger("worksgate.alerts")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """Where requests go, and the secret of their signature."""
+    """Where requests go, and the secret of their signature.
+
+    ``is_line_works``: it is an Incoming Webhook of LINE WORKS, which takes a form of its own.
+    """
 
     url: str = field(repr=False)
     secret: str = field(repr=False)
+    is_line_works: bool = False
 
     def signature(self, body: bytes, at: int) -> str:
         """The value of ``SIGNATURE``: an HMAC over the time and the body (SHA-256)."""
@@ -44,7 +53,7 @@ class Webhook:
 
 
 class Teller:
-    """Tells of occurrences by mail and webhook, as far as each is configured.
+    """Tells of occurrences by mail, webhook and bot, as far as each is configured.
 
     ``console`` is the address of the console, or empty.
     """
@@ -56,12 +65,14 @@ class Teller:
         mailer: Mailer | None = None,
         addresses: Sequence[str] = (),
         webhook: Webhook | None = None,
+        bot: BotSender | None = None,
         console: str = "",
     ) -> None:
         self._say = say
         self._mailer = mailer
         self._addresses = tuple(addresses)
         self._webhook = webhook
+        self._bot = bot
         self._console = console
 
     @property
@@ -71,6 +82,7 @@ class Teller:
         return (
             *((Channel.MAIL,) if has_mail else ()),
             *((Channel.WEBHOOK,) if self._webhook is not None else ()),
+            *((Channel.BOT,) if self._bot is not None else ()),
         )
 
     async def tell(self, occurrence: Occurrence, now: float) -> list[Channel]:
@@ -88,6 +100,12 @@ class Teller:
             and await self._post(occurrence, int(now))
         ):
             told.append(Channel.WEBHOOK)
+        if (
+            Channel.BOT in self.channels
+            and occurrence.messaged_at is None
+            and await self._message(occurrence)
+        ):
+            told.append(Channel.BOT)
         return told
 
     async def _mail(self, occurrence: Occurrence) -> bool:
@@ -115,11 +133,11 @@ class Teller:
         webhook = self._webhook
         if webhook is None:
             return False
-        body = msgspec.json.encode(self._document(occurrence))
-        headers = {
-            "Content-Type": "application/json",
-            SIGNATURE: webhook.signature(body, at),
-        }
+        document = self._short if webhook.is_line_works else self._document
+        body = msgspec.json.encode(document(occurrence))
+        headers = {"Content-Type": "application/json"}
+        if webhook.secret:
+            headers[SIGNATURE] = webhook.signature(body, at)
         try:
             # The answer's body is not read: it could be endless.
             async with (
@@ -136,6 +154,33 @@ class Teller:
             reason = f"status {status}"
             _log.warning("alert.not_sent", by="webhook", alert=occurrence.kind, reason=reason)
         return bool(is_taken)
+
+    async def _message(self, occurrence: Occurrence) -> bool:
+        """Whether LINE WORKS took it for at least one of those to whom the bot sends."""
+        if self._bot is None:
+            return False
+        heading, text = self._say(occurrence.kind, occurrence.details)
+        paragraphs = (heading, text, self._console)
+        reasons: Sequence[Exception] = ()
+        taken = 0
+        try:
+            sent = await self._bot.send("\n\n".join(filter(None, paragraphs))[:LONGEST_TEXT])
+            taken, reasons = sent.taken, sent.problems
+        except (NotFound, Refused, Unavailable) as problem:
+            reasons = (problem,)
+        for each in reasons:
+            # Its text may name whom LINE WORKS does not know.
+            reason = (
+                f"status {each.status}" if isinstance(each, ApiRefused) else type(each).__name__
+            )
+            _log.warning("alert.not_sent", by="bot", alert=occurrence.kind, reason=reason)
+        return taken > 0
+
+    def _short(self, occurrence: Occurrence) -> dict[str, Any]:
+        """As an Incoming Webhook of LINE WORKS takes it."""
+        heading, text = self._say(occurrence.kind, occurrence.details)
+        paragraphs = (text, self._console)
+        return {"title": heading, "body": {"text": "\n\n".join(filter(None, paragraphs))}}
 
     def _document(self, occurrence: Occurrence) -> dict[str, Any]:
         heading, text = self._say(occurrence.kind, occurrence.details)

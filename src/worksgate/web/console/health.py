@@ -36,7 +36,7 @@ async def show(visit: Visit) -> Response:
         verification=visit.console.verification,
         last_seal=await visit.administration.audit_log.last_seal(),
         alerts=[(each, *say(each.kind, each.details, language)) for each in alerts],
-        has_alerts=bool(visit.console.settings.alert_mail or visit.console.settings.alert_webhook),
+        has_alerts=visit.console.settings.has_alerts,
     )
 
 

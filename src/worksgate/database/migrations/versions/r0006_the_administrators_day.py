@@ -166,6 +166,7 @@ def _alerts() -> None:
         sa.Column("seen_at", sa.Double, nullable=False),
         sa.Column("mailed_at", sa.Double),
         sa.Column("posted_at", sa.Double),
+        sa.Column("messaged_at", sa.Double),
         sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("key", name="pk_alerts"),
     )
