@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import console_report
 import signin_report
 from lines import Line, at_least, median, ratio, table
 
@@ -80,6 +81,8 @@ def as_markdown(results: dict[str, Any], chart: str | None) -> str:
         parts += ["## More than can be served", "", *_overloads(results["overload"]), ""]
     if "figures" in results:
         parts += ["## What each request costs", "", *_costs(results["figures"]), ""]
+    if "console" in results:
+        parts += ["## Pages of the console", "", *console_report.section(results["console"])]
     parts += ["## Measured on", "", *_facts(results["machine"] | results["versions"]), ""]
     if "apart" in results:
         parts += ["Measured apart from the rest:", "", *_facts(results["apart"]), ""]

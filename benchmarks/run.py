@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import console_pages
 import figures
 import machine
 import measures
@@ -35,7 +36,7 @@ from tests.postgres_server import postgres_program
 HERE = Path(__file__).parent
 MEASURES = (
     *("token", "userinfo", "start", "storm", "postgres", "valkey", "clients", "overload"),
-    *("figures", "signin"),
+    *("figures", "signin", "console"),
 )
 LONG = ("long", "long_postgres")
 CAPACITY = "capacity"
@@ -142,6 +143,7 @@ def others(plan: measures.Plan, options: argparse.Namespace) -> dict[str, Callab
         "signin": lambda: signin.signin(
             plan, peers=not options.without_peers, profile=options.profile
         ),
+        "console": lambda: console_pages.console(say),
         "long": lambda: measures.crowded(plan, options.tokens),
         "long_postgres": lambda: measures.crowded_on_postgres(plan, options.tokens),
     }

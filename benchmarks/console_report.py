@@ -1,0 +1,111 @@
+"""The part of the report about the console's pages: what each takes and weighs."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lines import Line, table
+
+MOST_MS = 300.0
+MOST_BYTES = 60_000
+STORES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A page, each number that of the language in which it is worst; times in milliseconds.
+
+    The machine has other work, so ``best`` is what the page takes, and the others what it took.
+    ``processor`` is the median of this process' time, without that of PostgreSQL.
+    """
+
+    page: str
+    best: float
+    median: float
+    p95: float
+    processor: float
+    size: int
+    language: str
+
+    @property
+    def is_within(self) -> bool:
+        return self.best <= MOST_MS and self.size <= MOST_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredFile:
+    """A file: milliseconds until its first byte and until its last one, and its size."""
+
+    page: str
+    first: float
+    last: float
+    size: int
+
+
+def section(found: dict[str, Any]) -> list[str]:
+    """All of it, in Markdown."""
+    most = max(int(count) for of_store in found["stores"].values() for count in of_store)
+    return [
+        "Every page that the router has, opened by an owner in each of the console's languages, "
+        f"{found['rounds']} times in each, in the process that measures; what is shown is the "
+        "language in which it is worst. The machine had other work, so the best time is judged; "
+        "*p95* is what it took meanwhile.",
+        "",
+        *table(
+            ("what", "found", "budget", "met"),
+            ((line.what, line.found, line.budget, line.met) for line in lines(found)),
+        ),
+        "",
+        f"With {most:,} people, in milliseconds (best / median / p95):",
+        "",
+        *table(
+            ("page", *(STORES[store] for store in found["stores"]), "kB"),
+            _pages(found["stores"], str(most)),
+        ),
+        "",
+        f"Files, with {most:,} people: until the first byte / in all.",
+        "",
+        *table(
+            ("file", *(STORES[store] for store in found["stores"]), "kB"),
+            _files(found["stores"], str(most)),
+        ),
+        "",
+    ]
+
+
+def lines(found: dict[str, Any]) -> Iterator[Line]:
+    """Of each store and number of people: the slowest page and the heaviest."""
+    for store, of_store in found["stores"].items():
+        for count, there in of_store.items():
+            pages = [Measured(**page) for page in there["pages"]]
+            slowest = max(pages, key=lambda page: page.best)
+            heaviest = max(pages, key=lambda page: page.size)
+            where = f"{int(count):,} people, {STORES[store]}"
+            yield Line(
+                f"slowest page, {where}",
+                f"{slowest.best:.0f} ms ({slowest.page})",
+                f"≤ {MOST_MS:.0f} ms",
+                slowest.best <= MOST_MS,
+            )
+            yield Line(
+                f"heaviest page, {where}",
+                f"{heaviest.size / 1_000:.1f} kB ({heaviest.page})",
+                f"≤ {MOST_BYTES / 1_000:.0f} kB",
+                heaviest.size <= MOST_BYTES,
+            )
+
+
+def _pages(stores: dict[str, Any], count: str) -> Iterator[tuple[str, ...]]:
+    for same in zip(*(of_store[count]["pages"] for of_store in stores.values()), strict=True):
+        times = (f"{one['best']:.0f} / {one['median']:.0f} / {one['p95']:.0f}" for one in same)
+        yield same[0]["page"], *times, _kilobytes(same)
+
+
+def _files(stores: dict[str, Any], count: str) -> Iterator[tuple[str, ...]]:
+    for same in zip(*(of_store[count]["files"] for of_store in stores.values()), strict=True):
+        times = (f"{one['first']:.0f} ms / {one['last'] / 1_000:.1f} s" for one in same)
+        yield same[0]["page"], *times, _kilobytes(same)
+
+
+def _kilobytes(same: Iterable[dict[str, Any]]) -> str:
+    return f"{max(one['size'] for one in same) / 1_000:,.1f}"
