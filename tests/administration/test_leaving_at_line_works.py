@@ -11,8 +11,9 @@ from tests.administration.line_works_tenant import TENANT, Tenant, tenant_in
 from tests.databases import NOW, query
 from tests.directory.test_leases import ended
 
-from worksgate.administration import line_works_members
+from worksgate.administration import line_works_api, line_works_members
 from worksgate.administration.leaving import StepOutcome, leave_forever
+from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.conformance.directory_api import Fault, Operation, Rank, SettableClock
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.departures import Step
@@ -268,3 +269,23 @@ async def over(tenant: Tenant) -> None:
     async with asyncio.timeout(20):
         while await tenant.directory.departures.all():  # noqa: ASYNC110  # another task changes it
             await asyncio.sleep(0.02)
+
+
+async def test_of_many_clients_only_those_with_an_app_are_looked_up(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administration = tenant.administration
+    for number in range(3):
+        await administration.clients.add(f"no app {number}")
+    looked_up = []
+    access = LineWorksApiAdministration.access
+
+    async def noted(
+        api: LineWorksApiAdministration, client_name: str | None = None
+    ) -> "line_works_api.Access":
+        looked_up.append(client_name)
+        return await access(api, client_name)
+
+    monkeypatch.setattr(LineWorksApiAdministration, "access", noted)
+    accesses = await administration.line_works_members.accesses()
+    assert [each.client.client_id for each in accesses] == looked_up

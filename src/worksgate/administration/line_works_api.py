@@ -150,6 +150,10 @@ class LineWorksApiAdministration:
             raise NotFound(f"{client.name} {_NO_APP}")
         return client
 
+    async def client_ids(self) -> frozenset[str]:
+        """The clients that have an app."""
+        return await self._apps.client_ids()
+
     async def access(self, client_name: str | None = None) -> Access:
         """What is needed to call the API of a client; without a name, of the only one with an app.
 

@@ -67,8 +67,10 @@ class LineWorksMembers:
         Raises Refused for a client whose API cannot be called, MasterKeyMissing or
         DatabaseUnavailable.
         """
-        clients = await self._directory.clients()
-        taking = [each for each in clients if source is None or _takes(each, source)]
+        ids = await self._api.client_ids()  # of hundreds of clients, few have one
+        clients = await self._directory.clients() if ids else ()
+        having = [each for each in clients if each.client_id in ids]
+        taking = [each for each in having if source is None or _takes(each, source)]
         found = [await self.access(each) for each in taking]
         return [each for each in found if each is not None]
 
