@@ -39,6 +39,16 @@ def test_bars_stand_on_each_other_and_the_smallest_is_seen() -> None:
     assert [len(each.segments) for each in (second, third)] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("count", "wide", "narrow"), [(1, 1, 1), (24, 24, 8), (31, 31, 8), (94, 24, 8)]
+)
+def test_no_more_labels_are_shown_than_fit(count: int, wide: int, narrow: int) -> None:
+    columns = tuple(Column(label="x", values=(1.0,), title="x") for _ in range(count))
+    chart = Chart(id="x", title="", description="", head="", series=("in",), columns=columns)
+    assert len(chart.labels) == wide
+    assert sum(not each.is_wide for each in chart.labels) == narrow
+
+
 def test_a_line_is_broken_where_nothing_is_known() -> None:
     columns = [
         Column(label="x", values=(each,), title="x") for each in (1.0, 2.0, None, 3.0, 0.004)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import pytest
 from tests.web.console.console import ConsoleUnderTest
 
 from worksgate.administration.roles import Role
@@ -10,6 +11,7 @@ from worksgate.administration.sign_in_trace.undated import LEADS, reason_in_word
 from worksgate.administration.sign_in_trace.wording import SAYINGS
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.secrets import new_ordered_id
+from worksgate.web.console import sign_ins
 from worksgate.web.console.periods import DAY, HOUR, midnight
 
 ADDRESS = "203.0.113.24"
@@ -137,3 +139,44 @@ def test_a_reason_is_said_without_a_time_in_every_language() -> None:
     assert reason_in_words(Event.LOGIN_FAILED, None, "en") == ""
     assert reason_in_words(Event.LOGIN_FAILED, Reason.COUNTED, "ja") == ""
     assert reason_in_words(Event.IMAP_SUCCEEDED, None, "en") == "A mail program signed in."
+
+
+async def test_the_time_that_line_works_waited_is_a_chart_in_place_of_the_other(
+    console: ConsoleUnderTest,
+) -> None:
+    await with_records(console)
+    browser = await console.signed_in("owner")
+    page = (await browser.get("/sign-ins?kind=out")).text
+    other = re.search(r'href="([^"]+)#c">How long LINE WORKS waited for an answer', page)
+    assert other
+    assert 'id="a-t"' not in page
+    page = (await browser.get(other[1].replace("&amp;", "&"))).text
+    assert "1840 ms slowest tenth</title>" in page
+    assert 'id="n-t"' not in page
+    assert page.count('<td class="id">') == 3, "the filter stays"
+    assert 'name="chart" value="answers"' in page
+    page = (
+        await browser.get("/sign-ins?chart=answers&from=2001-01-01T00:00&to=2001-01-02T00:00")
+    ).text
+    assert "No call of LINE WORKS in this time." in page
+
+
+async def test_among_many_clients_one_is_named(
+    console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_ins, "MOST_CHOICES", 2)
+    await with_records(console)
+    clients = console.administration.clients
+    made = [(await clients.add(f"tenant {number}")).client for number in range(3)]
+    directory = console.administration.audit_log._directory
+    at = console.clock() - 1
+    refused = AuditEvent(at=at, event=Event.CLIENT_REFUSED, client_id=made[1].client_id)
+    await directory.record([refused])
+    browser = await console.signed_in("owner")
+    for asked in (made[1].client_id, "tenant 1", "TENANT 1"):
+        page = (await browser.get(f"/sign-ins?client={asked}")).text
+        assert page.count('<td class="id">') == 1, asked
+    assert "<option value" not in page.partition('name="client"')[2].partition(">")[0]
+    page = (await browser.get(f"/sign-ins?client={made[1].client_id}")).text
+    assert 'name="client" value="tenant 1"' in page
+    assert (await browser.get("/sign-ins?client=nobody")).text.count('<td class="id">') == 0

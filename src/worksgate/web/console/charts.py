@@ -12,8 +12,10 @@ TOP: Final = 26.0
 BASE: Final = 172.0
 """Where the largest value and zero are, in pixels from the top."""
 TONES: Final = ("a", "b", "c")
-_LABELS: Final = 8
-"""As many labels fit on a narrow page."""
+_LABELS: Final = 31
+"""As many labels fit on a wide page."""
+_NARROW_LABELS: Final = 8
+"""As many labels fit on a narrow one."""
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -77,10 +79,13 @@ class Chart:
     @property
     def labels(self) -> list["Label"]:
         """What stands below the columns; not all of it fits on a narrow page."""
-        width, every = 100 / max(1, len(self.columns)), -(-len(self.columns) // _LABELS)
+        count = len(self.columns)
+        width, every = 100 / max(1, count), max(1, -(-count // _LABELS))
+        rarely = every * max(1, -(-count // (every * _NARROW_LABELS)))
         return [
-            Label(x=width * (index + 0.5), column=column, is_wide=index % every != 0)
+            Label(x=width * (index + 0.5), column=column, is_wide=index % rarely != 0)
             for index, column in enumerate(self.columns)
+            if index % every == 0
         ]
 
 
@@ -112,7 +117,6 @@ class Segment:
     tone: str
     y: float
     height: float
-    is_hatched: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +138,7 @@ class Stack:
                 # A single one among thousands must be seen as well.
                 height = max(1.0, bottom - top)
                 tone = TONES[index % len(TONES)]
-                segments.append(
-                    Segment(tone=tone, y=bottom - height, height=height, is_hatched=tone == "b")
-                )
+                segments.append(Segment(tone=tone, y=bottom - height, height=height))
                 total += value
         return cls(
             x=left + width * 0.24,

@@ -2,12 +2,14 @@
 
 import itertools
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.responses import Response
 
+from worksgate.administration.errors import NotFound
 from worksgate.administration.sign_in_trace.undated import reason_in_words
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.directory.audit.sign_in_counts import (
@@ -33,6 +35,8 @@ from worksgate.web.pages.wording import text
 LONGEST: Final = 200
 AT_ONCE: Final = 500
 """Records that are read at once for a file."""
+MOST_CHOICES: Final = 50
+"""Clients of which one is chosen from a list; among more it is named."""
 CAUSES: Final = 12
 """Causes that are shown; the rest is added up."""
 
@@ -66,7 +70,8 @@ class Wanted:
     """What is asked for in the address; empty texts match all.
 
     ``kind`` is "in", "out" or the name of an event, ``reason`` that of a reason. ``address`` is
-    empty for those who do not see addresses: they could find one by asking for it.
+    empty for those who do not see addresses: they could find one by asking for it. ``client`` is
+    an ID or a name. ``is_of_answers`` is whether the chart is about the answers to LINE WORKS.
     """
 
     period: Period
@@ -76,6 +81,7 @@ class Wanted:
     user: str
     source: str
     address: str
+    is_of_answers: bool
 
     @classmethod
     def of(cls, values: Mapping[str, str], visit: Visit) -> "Wanted":
@@ -93,6 +99,7 @@ class Wanted:
             address=values.get("address", "").strip()[:LONGEST]
             if sees_addresses(visit.role)
             else "",
+            is_of_answers=values.get("chart") == "answers",
         )
 
     @property
@@ -121,6 +128,7 @@ class Wanted:
             "user": self.user,
             "source": self.source,
             "address": self.address,
+            "chart": "answers" if self.is_of_answers else "",
         }
 
     @property
@@ -144,12 +152,18 @@ class Wanted:
             until=self.period.until,
             events=self.events,
             reason=Reason(self.reason) if self.reason else None,
-            client_id=self.client or None,
+            client_id=await self._client_id(visit),
             subject_id=None if person is None else person.subject_id,
             username=(self.user or None) if person is None else person.username,
             source=self.source or None,
             address=self.address or None,
         )
+
+    async def _client_id(self, visit: Visit) -> str | None:
+        """The ID of the client; what is none's, as it was typed."""
+        with suppress(NotFound):
+            return (await visit.administration.clients.get(self.client)).client_id
+        return self.client or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +198,6 @@ async def show(visit: Visit) -> Response:
     clients = await _clients(visit)
     page = await sign_ins.page(asked, _position(visit.query.get("after", "")))
     counted = await sign_ins.counted(asked, wanted.period.edges)
-    answers = await sign_ins.answers(wanted.period.since, wanted.period.until)
     return visit.page(
         "sign_ins.html",
         wanted=wanted,
@@ -194,10 +207,11 @@ async def show(visit: Visit) -> Response:
         is_first="after" not in visit.query,
         counted=counted,
         chart=chart_of(counted, wanted.period, visit.words, visit.now),
-        answers=_chart_of_answers(answers, wanted.period, visit.words, visit.now),
+        answers=await _chart_of_answers(visit, wanted.period) if wanted.is_of_answers else None,
         causes=_causes(counted, visit.words),
         others=sum(each.count for each in counted.causes[CAUSES:]),
         clients=clients,
+        most_choices=MOST_CHOICES,
         sources=[each.name for each in visit.console.settings.all_sources],
         spans=list(Span),
         span_names=SPAN_NAMES,
@@ -259,13 +273,12 @@ def chart_of(counted: CountedSignIns, period: Period, words: Words, now: float) 
     )
 
 
-def _chart_of_answers(
-    answers: Iterable[tuple[float, float]], period: Period, words: Words, now: float
-) -> Chart | None:
+async def _chart_of_answers(visit: Visit, period: Period) -> Chart | None:
     """How long the slowest tenth of LINE WORKS's calls took; None if none is known."""
-    known = list(answers)
+    known = await visit.administration.sign_ins.answers(period.since, period.until)
     if not known:
         return None
+    words, now = visit.words, visit.now
     names = (words.said(text("slowest tenth")),)
     columns = []
     edges = period.edges
