@@ -121,6 +121,25 @@ def test_by_hand_the_address_is_pasted(terminal_without_database: Terminal, orig
     assert "Not everything could be tested that was asked for" in result.err
 
 
+def test_commands_for_the_other_end_are_announced_and_run(
+    terminal_without_database: Terminal, origin: str
+) -> None:
+    done = terminal_without_database.folder / "done"
+    result = check(
+        terminal_without_database,
+        url_of(origin, "plain"),
+        *("--username", USERNAME, "--only", "operation", "--json"),
+        *("--outage-command", f"echo outage; echo a >> {done}"),
+        *("--recovery-command", f"echo b >> {done}"),
+    )
+    assert "It has the store put out of reach for a moment" in result.err
+    (told,) = [
+        each for each in json.loads(result.out)["checks"] if each["id"] == "operation.outage"
+    ]
+    assert told["outcome"] == "not_tested"  # nothing was put out of reach
+    assert (result.code, done.read_text("utf-8")) == (2, "a\nb\n")
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
@@ -128,6 +147,8 @@ def test_by_hand_the_address_is_pasted(terminal_without_database: Terminal, orig
         (("--browser",), "--browser needs --username"),
         (("--browser", "--code"), "--browser and --code exclude each other"),
         (("--imap",), "--imap needs --imap-email or --username"),
+        (("--outage-command", "true"), "need each other"),
+        (("--assisted",), "--assisted needs a terminal to ask on"),
         (("--connect-to", "here"), "is not a host and a port"),
         (("--html", "/nowhere/report.html"), "/nowhere is no folder that can be written to"),
         (("--browser", "--username", "a", "--ca-file", "ca.pem"), "exclude each other"),

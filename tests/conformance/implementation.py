@@ -35,6 +35,8 @@ OTHER = Credentials("other", "the-secret-of-other-that-nobody-may-see")
 CLIENTS = {each.client_id: each for each in (CLIENT, DISABLED, BARRED, OTHER)}
 REDIRECT_URI = "https://auth.worksmobile.com/cb"
 USERNAME, PASSWORD, KEY = "hana@acme.example", "canary ?>?>?> meadow lantern", "E-1001"
+LATE = 1.0
+"""Seconds after which a sign-in is late, for an implementation that is to notice."""
 ACCOUNT = "hana.sato@acme.example"
 """The password has a + in Base64."""
 
@@ -196,6 +198,14 @@ FAULTS: Final = {
     "logout.ends_session": "The session survives.",
     "logout.ends_session/redirect": "The session survives where there is a redirect_uri.",
     "time.answer": "The answer takes two seconds.",
+    "operation.late_sign_in": "The page can be sent in as late as one likes.",
+    "operation.outage": "Without its store no code and no token is known.",
+    "operation.outage/client": "Without its store no client is known.",
+    "operation.outage/status": "Without its store all is forbidden, with HTTP 403.",
+    "operation.disabled_person": "Nobody asks again whose token it is.",
+    "operation.disabled_sign_in": "A session outlives its person.",
+    "operation.disabled_client": "A client stays in memory when it is disabled.",
+    "operation.disabled_client/call": "It does at the User info return API.",
 }
 """What is broken, by the check that must notice; a check with several faults has them after a /."""
 
@@ -225,6 +235,8 @@ class Way:
     token_lifetime: float = 86_400.0
     codes: str = "random"  # random, or uuid: in letters of any case
     user_key: str = "external"  # external, account
+    outage: str = "json"  # json, page (of a proxy), unnoticed
+    page_lifetime: float = 1_800.0
     logout_page: bool = False
     adds_issuer: bool = False
     asks_about_session_keys: bool = False
@@ -297,6 +309,9 @@ class Implementation:
     sessions: set[str] = field(default_factory=set)
     posts_to: str = ""
     passwords: int = 0
+    is_out: bool = False
+    has_left: bool = False
+    is_disabled: bool = False
     wrong_mail_passwords: int = 0
 
     def has(self, fault: str) -> bool:
@@ -382,6 +397,8 @@ class Implementation:
         return before == REDIRECT_URI and bool(question_mark or not self.way.needs_state)
 
     def _has_session(self, request: Request) -> bool:
+        if self.has_left and not self.has("operation.disabled_sign_in"):
+            return False
         return self.way.has_sessions and request.cookies.get("session") in self.sessions
 
     def _is_other(self, query: dict[str, str]) -> bool:
@@ -396,7 +413,9 @@ class Implementation:
             self.passwords += 1
             is_locked = self.has("imap.no_lockout") and self.wrong_mail_passwords > 3
             is_wrong = (form.get("username"), form["password"]) != (USERNAME, PASSWORD)
-            if is_locked or (is_wrong and not self.has("login.wrong_password")):
+            is_late = time.monotonic() - float(form.get("at", 0)) > self.way.page_lifetime
+            is_locked |= is_late and not self.has("operation.late_sign_in")
+            if is_locked or self.has_left or (is_wrong and not self.has("login.wrong_password")):
                 return self._page(request, "one", "<p>Wrong name or password.</p>")
             if self.has("login.comes_back"):
                 return HTMLResponse("<p>Welcome!</p>")
@@ -432,6 +451,7 @@ class Implementation:
         html = (
             f"<form action='/search'><input type='search' name='q'></form>{text}"
             f"<form method='post' action='{action}'><input type='hidden' name='csrf' value='x'>"
+            f"<input type='hidden' name='at' value='{time.monotonic()}'>"
             f"<input type='hidden' name='next' value='{next_page}'>"
             f"{kinds[kind]}<button>Next</button></form>"
         )
@@ -494,6 +514,8 @@ class Implementation:
         family = "token" if path == self.way.access_token else "userinfo"
         if self.has("time.answer"):
             await asyncio.sleep(2)
+        if self.is_out and (said := self._outage(family)) is not None:
+            return said
         try:
             form = await self._read_form(family, request)
             self._check_form(family, form)
@@ -506,6 +528,22 @@ class Implementation:
         except Refused as refused:
             return self._error(refused, family)
         return self._json(family, found)
+
+    def _outage(self, family: str) -> Response | None:
+        """What is said while the store is out of reach; None if nothing has noticed."""
+        if self.way.outage == "unnoticed":
+            return None
+        if self.has("operation.outage/client"):
+            return self._error(Refused("301"), family)
+        if self.has("operation.outage"):
+            return self._error(Refused("302" if family == "token" else "303"), family)
+        if self.has("operation.outage/status"):
+            return HTMLResponse("<p>Forbidden.</p>", 403)
+        if self.way.outage == "page":
+            return HTMLResponse("<p>Bad Gateway</p>", 502)
+        response = self._json("error", {"error": "server_error", "error_description": "Later"})
+        response.status_code = 200 if self.way.always_200 else 503
+        return response
 
     async def _read_form(self, family: str, request: Request) -> list[tuple[str, str]]:
         body = await self._body(family, request)
@@ -616,6 +654,11 @@ class Implementation:
             raise Refused("301")
         if client is DISABLED and not self.has(f"{family}.disabled_client"):
             raise Refused("101")
+        is_kept = self.fault == "operation.disabled_client" or (
+            self.has("operation.disabled_client/call") and family == "userinfo"
+        )
+        if self.is_disabled and not is_kept:
+            raise Refused("101")
         if client is BARRED and not self.has(f"{family}.barred_client"):
             raise Refused("101")
         return client
@@ -712,6 +755,8 @@ class Implementation:
         if issued is not None and issued.token_at:
             is_old = time.monotonic() - issued.token_at > self.way.token_lifetime
             issued = None if is_old and not self.has("userinfo.expired") else issued
+        if self.has_left and not self.has("operation.disabled_person"):
+            raise Refused("303")
         if issued is None or self._is_anothers(issued, client, "userinfo"):
             raise Refused("302" if self.has("userinfo.unknown_token") else "303")
         key: dict[str, Any] = {"user_id": issued.key}
@@ -849,6 +894,8 @@ class Implementations:
                 way = WAYS["refresh"]
             if name in ("token.expired", "userinfo.expired"):
                 way = replace(way, code_lifetime=1.0, token_lifetime=1.0)
+            if name.startswith("operation."):
+                way = replace(way, page_lifetime=LATE / 2)
             self.all[name] = Implementation(way, "" if name in WAYS else name)
         return self.all[name]
 

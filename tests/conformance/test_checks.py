@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conformance.implementation import FAULTS, WAYS, Implementations, serving
+from tests.conformance.implementation import FAULTS, LATE, WAYS, Implementations, serving
 from tests.conformance.raw_servers import smuggling, switching
 from tests.conformance.runs import NEEDS_MORE, Done, run_all, run_checks, target_at
 from tools.links import heading_names
@@ -42,7 +42,7 @@ def origin(implementations: Implementations) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def done(origin: str) -> dict[str, Done]:
+def done(origin: str, implementations: Implementations) -> dict[str, Done]:
     """What is said of each broken implementation, and of each that is right in its own way.
 
     Of a broken one only the check is run that it is broken for.
@@ -53,7 +53,7 @@ def done(origin: str) -> dict[str, Done]:
         lifetime = 1.0 if is_short else None
         target = target_at(origin, way, code_lifetime=lifetime, token_lifetime=lifetime)
         runs[way] = target, (["token.expired", "userinfo.expired"] if is_short else [])
-    return asyncio.run(run_all(runs))
+    return asyncio.run(run_all(runs, implementations))
 
 
 def run_of_fault(origin: str, fault: str) -> tuple[Target, list[str]]:
@@ -63,6 +63,8 @@ def run_of_fault(origin: str, fault: str) -> tuple[Target, list[str]]:
         target = target_at(origin, fault, code_lifetime=1.0, token_lifetime=1.0)
     if check == "userinfo.account_form":
         target = target_at(origin, fault, key_is_account=True)
+    if check == "operation.late_sign_in":
+        target = target_at(origin, fault, late_after=LATE)
     if check == "time.answer":
         target = target_at(origin, fault, limits=TimeLimits(1.0, 0.5))
     if check == "imap.code":

@@ -26,6 +26,7 @@ from tests.conformance.runs import Done, run_checks, target_at
 
 import worksgate.conformance
 from worksgate.conformance.checks.examination import CHECKS, FAMILIES
+from worksgate.conformance.checks.operator import Deed
 from worksgate.conformance.checks.recording import Redactor
 from worksgate.conformance.checks.sign_in import Stuck
 from worksgate.conformance.checks.verdicts import Outcome
@@ -197,6 +198,8 @@ def test_every_text_that_code_names_is_there_and_none_is_left_over() -> None:
         for key in re.findall(r"(?:Finding|Untested|Message)\(\s*\"(\w+)\"", source)
     }
     named |= {"finding.not_signed_in", "finding.typed_code"}  # chosen between
+    named |= {f"finding.needs_{each}" for each in Deed if each is not Deed.RECOVERY}
+    named |= {f"ask.{each}" for each in Deed}
     named |= {f"finding.stuck_{each}" for each in Stuck}
     named |= {f"value.{each}" for each in Failure} | set(re.findall(r"\"(value\.[a-z_]+)", source))
     named |= {f"family.{family.name}" for family in FAMILIES}

@@ -14,6 +14,7 @@ from tests.unhurried import answer_deadline
 
 from worksgate.administration import NewClient
 from worksgate.bootstrap.administration import open_administration
+from worksgate.conformance.checks.operator import Act, Deed
 from worksgate.conformance.checks.target import Mailbox, Person, Target
 from worksgate.conformance.checks.verdicts import Outcome
 from worksgate.conformance.line_works import Credentials, Endpoints
@@ -73,10 +74,27 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Done]]:
             yield {
                 "whole": asyncio.run(run_checks(target)),
                 "refresh": asyncio.run(run_checks(renewing, ["token", "refresh"])),
+                "operated": asyncio.run(
+                    run_checks(target, ["operation"], acts=acts_on(settings, target))
+                ),
             }
 
 
-@pytest.mark.parametrize("run", ["whole", "refresh"])
+def acts_on(settings: Settings, target: Target) -> dict[Deed, Act]:
+    """What an administrator can be asked for."""
+
+    async def disable_person() -> None:
+        async with open_administration(settings, actor="test") as administration:
+            await administration.users.disable(USERNAME)
+
+    async def disable_client() -> None:
+        async with open_administration(settings, actor="test") as administration:
+            await administration.clients.disable(target.credentials.client_id)
+
+    return {Deed.DISABLE_PERSON: disable_person, Deed.DISABLE_CLIENT: disable_client}
+
+
+@pytest.mark.parametrize("run", ["whole", "refresh", "operated"])
 def test_r203_worksgate_passes_its_own_check(run: str, done: dict[str, Done]) -> None:
     failed = {
         name: (result.message, result.sent)
@@ -93,3 +111,6 @@ def test_r203_nearly_nothing_of_worksgate_is_left_untested(done: dict[str, Done]
     }
     renewals = {each for each in NEEDS_MORE if each.startswith("refresh.")}
     assert renewals <= done["refresh"].ids(Outcome.PASS)
+    assert done["operated"].ids(Outcome.PASS) == {
+        *("operation.disabled_person", "operation.disabled_sign_in", "operation.disabled_client")
+    }

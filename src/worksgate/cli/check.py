@@ -20,6 +20,7 @@ from worksgate.cli.printing import note, print_json, print_line
 if TYPE_CHECKING:
     from worksgate.conformance.checks.examination import Result
     from worksgate.conformance.checks.meter import Meter
+    from worksgate.conformance.checks.operator import Act, Deed
     from worksgate.conformance.checks.sign_in import SignIn
     from worksgate.conformance.checks.target import Target
     from worksgate.conformance.line_works import Credentials
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _PATHS = ("login", "app_login", "access_token", "user_info", "logout", "imap_login")
 COULD_NOT_RUN = 2
 _LONGEST_SECRET = 4_096
+_MARGIN = 5
+"""Seconds after the 30 minutes at which a sign-in is late beyond doubt."""
 _FILE = click.Path(path_type=Path)
 _OUTPUT = click.Path(path_type=Path, dir_okay=False)
 
@@ -132,6 +135,18 @@ Way = Literal["form", "browser", "hand", "none"]
     help="How long access tokens are valid; waits until one must have expired.",
 )
 @click.option(
+    "--late-sign-in", is_flag=True, help="Test one of half an hour: it must lead to no code."
+)
+@click.option(
+    "--outage-command", metavar="CMD", help="Takes the store out of reach, or overloads it."
+)
+@click.option("--recovery-command", metavar="CMD", help="Ends that.")
+@click.option("--disable-user-command", metavar="CMD", help="Disables the test person.")
+@click.option("--disable-client-command", metavar="CMD", help="Disables the test client.")
+@click.option(
+    "--assisted", is_flag=True, help="Ask you to do what there is no command for, then go on."
+)
+@click.option(
     "--connect-to",
     type=HostAndPort(),
     help="Connect there instead of to the host of URL, as before a change of DNS.",
@@ -177,11 +192,12 @@ def check(*, url: str, language: str, plan: bool, as_json: bool, **options: Any)
     except ValueError as unknown:
         raise click.UsageError(f"there is no check and no family {unknown}") from None
     target = _target(url, options, asks=not plan)
-    for line in plain_text.plan(target, checks, way, texts):
+    acts = _acts(options, texts)
+    for line in plain_text.plan(target, checks, way, texts, acts):
         note(line)
     if plan:
         return
-    report = _run(target, checks, way, _Printer(texts, silent=as_json))
+    report = _run(target, checks, way, acts, _Printer(texts, silent=as_json))
     _write(report, texts, options)
     if as_json:
         from worksgate.conformance.report.json_document import document
@@ -230,9 +246,39 @@ def _way(options: dict[str, Any]) -> Way:
     return "form" if options["username"] else "none"
 
 
+def _acts(options: dict[str, Any], texts: "Texts") -> "dict[Deed, Act]":
+    """Return what can be done at the other end during the run, and how."""
+    from worksgate.conformance.checks.operator import Deed, command
+
+    if bool(options["outage_command"]) != bool(options["recovery_command"]):
+        raise click.UsageError("--outage-command and --recovery-command need each other")
+    lines = {
+        Deed.OUTAGE: options["outage_command"],
+        Deed.RECOVERY: options["recovery_command"],
+        Deed.DISABLE_PERSON: options["disable_user_command"],
+        Deed.DISABLE_CLIENT: options["disable_client_command"],
+    }
+    acts = {deed: command(line) for deed, line in lines.items() if line}
+    if options["assisted"]:
+        if not is_person_there():
+            raise click.UsageError("--assisted needs a terminal to ask on")
+        acts = {deed: acts.get(deed) or _asking(texts(f"ask.{deed}")) for deed in Deed}
+    return acts
+
+
+def _asking(sentence: str) -> "Act":
+    """Return an act that is done by whoever sits at the terminal."""
+
+    async def ask() -> None:
+        note(f"\n{sentence}")
+        await asyncio.to_thread(sys.stdin.readline)
+
+    return ask
+
+
 def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
     from worksgate.conformance.checks.target import Mailbox, Person, Target, endpoints_of
-    from worksgate.conformance.line_works import Credentials
+    from worksgate.conformance.line_works import LOGIN_LIFETIME, Credentials
 
     _check_address("URL", url)
     _check_address("--redirect-uri", options["redirect_uri"])
@@ -272,6 +318,7 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
         wrong_mail_passwords=options["imap_wrong_passwords"] or 0,
         code_lifetime=options["code_lifetime"],
         token_lifetime=options["token_lifetime"],
+        late_after=LOGIN_LIFETIME + _MARGIN if options["late_sign_in"] else None,
         connect_to=options["connect_to"],
         ca_file=options["ca_file"],
         allows_plain_http=options["send_secrets_over_plain_http"],
@@ -361,10 +408,13 @@ class _Printer:
         sys.stdout.flush()
 
 
-def _run(target: "Target", checks: Any, way: Way, show: _Printer) -> "Report":
+def _run(
+    target: "Target", checks: Any, way: Way, acts: "dict[Deed, Act]", show: _Printer
+) -> "Report":
     from worksgate import __version__
     from worksgate.conformance.checks.examination import CouldNotRunError, examine, host_of
     from worksgate.conformance.checks.meter import MOST_SECONDS, Meter
+    from worksgate.conformance.checks.operator import Operator
     from worksgate.conformance.checks.recording import Redactor
     from worksgate.conformance.report.summary import Report
 
@@ -372,7 +422,8 @@ def _run(target: "Target", checks: Any, way: Way, show: _Printer) -> "Report":
 
     async def running() -> "list[Result]":
         found = []
-        async for result in examine(target, checks, _sign_in(target, way, meter), meter):
+        operator = Operator(acts, meter)
+        async for result in examine(target, checks, _sign_in(target, way, meter), meter, operator):
             found.append(result)
             show(result)
         return found

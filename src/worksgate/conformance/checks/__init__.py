@@ -14,7 +14,8 @@ family, returns if the rule is kept, and raises `Finding` or `Untested`.
     registry, verdicts, expectations   a check, what it says, what an answer must be
     calls         what holds for both calls of LINE WORKS' servers
     examination   all families in their order, and how they are run
-    reach, login, token, user_info, refresh, framing, imap, logout   the families
+    operator      what somebody with access does on request: disables people, causes an outage
+    reach, login, token, user_info, refresh, framing, imap, logout, operation   the families
 
 To add a check: write the function in its family, break `tests/conformance/implementation.py` with
 one more fault for it, and translate title and reason in `report/locale`.

@@ -51,14 +51,20 @@ class BrowserSignIn:
         self._passwords = 0
 
     async def arrive(
-        self, url: str, stops: Stops, *, session: str = "web", fills: bool = True
+        self,
+        url: str,
+        stops: Stops,
+        *,
+        session: str = "web",
+        fills: bool = True,
+        waits: float = 0.0,
     ) -> Arrival:
         """Open the URL in the window of the session. Raises Untested without a browser."""
         window = await self._window(session)
         async with self._meter.request():
             page = await window.new_page()
             try:
-                return await _Visit(page, stops).run(url, self._fill if fills else None)
+                return await _Visit(page, stops, waits).run(url, self._fill if fills else None)
             finally:
                 await page.close()
 
@@ -81,6 +87,9 @@ class BrowserSignIn:
                 return Stuck.SKIPPED
             if urlsplit(page.url)[:2] != urlsplit(self._target.endpoints.web_login)[:2]:
                 return Stuck.OTHER_SITE
+            if visit.waits:
+                with self._meter.waiting_for_a_person():
+                    await asyncio.sleep(visit.waits)
             if await name.count():
                 await name.fill(self._person.username)
             await password.fill(self._person.password)
@@ -141,8 +150,9 @@ class BrowserSignIn:
 class _Visit:
     """One sign-in in one tab."""
 
-    def __init__(self, page: "Page", stops: Stops) -> None:
+    def __init__(self, page: "Page", stops: Stops, waits: float) -> None:
         self._page = page
+        self.waits = waits
         self._stops = stops
         self._outside: Any = None
         self.has_sent_password = False
@@ -157,7 +167,7 @@ class _Visit:
         from playwright.async_api import Error
 
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_PATIENCE + self.waits):
                 return await self._follow(url, fill)
         except TimeoutError:
             shown = Stuck.PAGE if self.has_sent_password else Stuck.NO_FORM

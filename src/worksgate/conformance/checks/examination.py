@@ -12,6 +12,8 @@ from worksgate.conformance.checks.imap import IMAP
 from worksgate.conformance.checks.login import LOGIN
 from worksgate.conformance.checks.logout import LOGOUT
 from worksgate.conformance.checks.meter import Meter
+from worksgate.conformance.checks.operation import OPERATION
+from worksgate.conformance.checks.operator import Operator
 from worksgate.conformance.checks.reach import REACH, TIME
 from worksgate.conformance.checks.recording import Sent
 from worksgate.conformance.checks.refresh import REFRESH
@@ -33,6 +35,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     IMAP,
     LOGOUT,
     TIME,
+    OPERATION,
 )
 CHECKS: Final = {check.id: check for family in FAMILIES for check in family.checks}
 
@@ -75,11 +78,15 @@ def chosen(only: Collection[str], without: Collection[str]) -> list[Check]:
 
 
 async def examine(
-    target: Target, checks: Collection[Check], sign_in: SignIn | None, meter: Meter
+    target: Target,
+    checks: Collection[Check],
+    sign_in: SignIn | None,
+    meter: Meter,
+    operator: Operator | None = None,
 ) -> AsyncIterator[Result]:
     """Run the checks and yield each result at once. Raises CouldNotRunError before the first."""
     await _look_for(target)
-    run = Run(target, sign_in, meter)
+    run = Run(target, sign_in, meter, operator)
     try:
         is_trusted = await _is_trusted(run)
         for check in checks:

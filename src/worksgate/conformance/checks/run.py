@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from worksgate.conformance.checks.forms import joined
 from worksgate.conformance.checks.meter import Meter
+from worksgate.conformance.checks.operator import Operator
 from worksgate.conformance.checks.sign_in import BROWSER_HEADERS, Arrival, SignIn, Stuck
 from worksgate.conformance.checks.target import Mailbox, Target
 from worksgate.conformance.checks.verdicts import Untested
@@ -62,10 +63,17 @@ class MailJourney:
 class Run:
     """What a check works with. Close it with `aclose`."""
 
-    def __init__(self, target: Target, sign_in: SignIn | None, meter: Meter) -> None:
+    def __init__(
+        self,
+        target: Target,
+        sign_in: SignIn | None,
+        meter: Meter,
+        operator: Operator | None = None,
+    ) -> None:
         self.target = target
         self.sign_in = sign_in
         self.meter = meter
+        self.operator = operator or Operator({}, meter)
         self.line_works = LineWorks(
             target.endpoints,
             target.credentials,
@@ -178,6 +186,7 @@ class Run:
         has_session_key: bool = True,
         session: str | None = None,
         fills: bool = True,
+        waits: float = 0.0,
         client_id: str | None = None,
         works_id: str | None = None,
         response_type: str = "code",
@@ -204,6 +213,7 @@ class Run:
             stops or self.is_callback,
             session=session or ("app" if app else "web"),
             fills=fills,
+            waits=waits,
         )
 
     def is_callback(self, location: str) -> bool:

@@ -4,6 +4,7 @@
 URL. `browser.BrowserSignIn` drives a real browser.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -78,9 +79,18 @@ class SignIn(Protocol):
     is_automatic: bool
 
     async def arrive(
-        self, url: str, stops: Stops, *, session: str = "web", fills: bool = True
+        self,
+        url: str,
+        stops: Stops,
+        *,
+        session: str = "web",
+        fills: bool = True,
+        waits: float = 0.0,
     ) -> Arrival:
-        """Open a URL as the browser of that session; sign in on the way, unless not `fills`."""
+        """Open a URL as the browser of that session; sign in on the way, unless not `fills`.
+
+        `waits` is how many seconds the page with the password stands there before it is typed.
+        """
         ...
 
     def as_other(self, person: Person) -> "SignIn":
@@ -100,7 +110,13 @@ class HandSignIn:
         self._meter = meter
 
     async def arrive(
-        self, url: str, stops: Stops, *, session: str = "web", fills: bool = True
+        self,
+        url: str,
+        stops: Stops,
+        *,
+        session: str = "web",
+        fills: bool = True,
+        waits: float = 0.0,
     ) -> Arrival:
         with self._meter.waiting_for_a_person():
             said = (await self._ask(url)).strip()
@@ -137,7 +153,13 @@ class FormSignIn:
         self._passwords = 0
 
     async def arrive(
-        self, url: str, stops: Stops, *, session: str = "web", fills: bool = True
+        self,
+        url: str,
+        stops: Stops,
+        *,
+        session: str = "web",
+        fills: bool = True,
+        waits: float = 0.0,
     ) -> Arrival:
         way = _Way(self._browser(session), self._meter, stops)
         arrival = await way.follow(url)
@@ -150,6 +172,9 @@ class FormSignIn:
                 return Arrival(stuck=_end_at(page, way), exchange=page)
             if (stuck := self._objection(form, url, way)) is not None:
                 return Arrival(stuck=stuck, exchange=page)
+            if waits and form.step is Step.PASSWORD:
+                with self._meter.waiting_for_a_person():
+                    await asyncio.sleep(waits)
             arrival = await self._submit(way, form, self._person)
         return Arrival(stuck=Stuck.TOO_MANY_STEPS, exchange=arrival.exchange)
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from worksgate.conformance.checks.examination import Result
 from worksgate.conformance.checks.meter import MOST_REQUESTS, MOST_SECONDS
+from worksgate.conformance.checks.operator import Deed
 from worksgate.conformance.checks.recording import Sent
 from worksgate.conformance.checks.registry import Check
 from worksgate.conformance.checks.sign_in import MOST_PASSWORDS
@@ -16,10 +17,16 @@ MOST_SHOWN = 4
 """Requests of one finding that are shown, the last ones."""
 
 
-def plan(target: Target, checks: Collection[Check], way: str, texts: Texts) -> Iterator[str]:
+def plan(
+    target: Target,
+    checks: Collection[Check],
+    way: str,
+    texts: Texts,
+    deeds: Collection[Deed] = (),
+) -> Iterator[str]:
     """Say what a run will do at most, before it does it; `meter` and `sign_in` keep the bounds.
 
-    `way` is ``form``, ``hand``, ``browser`` or ``none``.
+    `way` is ``form``, ``hand``, ``browser`` or ``none``; `deeds` are what the operator does.
     """
     minutes = round((MOST_SECONDS + target.waits) / 60)
     yield texts("plan.scope", count=len(checks), requests=MOST_REQUESTS, minutes=minutes)
@@ -37,6 +44,10 @@ def plan(target: Target, checks: Collection[Check], way: str, texts: Texts) -> I
         if target.wrong_mail_passwords:
             count = target.wrong_mail_passwords
             yield texts("plan.wrong_mail_passwords", name=target.mailbox.email, count=count)
+    if target.late_after is not None:
+        yield texts("plan.late", minutes=round(target.late_after / 60))
+    for deed in deeds:
+        yield texts(f"plan.{deed}")
     yield texts("plan.harmless")
 
 
