@@ -5,7 +5,6 @@ application.
 """
 
 import gc
-import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +31,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.getoption("quick") and not may_be_quick(collection_path) else None
 
 
+def pytest_pycollect_makemodule(module_path: Path) -> None:
+    """The profile of Hypothesis is there before a property is: it takes the one of that moment."""
+    if "from hypothesis import" in module_path.read_text("utf-8"):
+        import_module("tests.properties")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("quick"):
         chosen = [item for item in items if is_quick(item)]
@@ -41,8 +46,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """What has been imported by now stays: no search for garbage goes through it again."""
-    if "hypothesis" in sys.modules:
-        import_module("tests.properties")
     gc.collect()
     gc.freeze()
 

@@ -1,7 +1,7 @@
 """What ``pytest --quick`` omits, and what it makes cheaper."""
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tests.light_hashing import light_hashing
 from tests.properties import examples
 from tests.quick import OF_PROGRAMS, TESTS, may_be_quick
@@ -36,6 +36,14 @@ def test_a_quarter_of_the_examples_is_tried(profile: str, tried: int) -> None:
         assert examples(400).deadline is None
     finally:
         settings.load_profile(before)
+
+
+def test_no_property_of_this_run_fails_because_the_machine_is_busy(
+    request: pytest.FixtureRequest,
+) -> None:
+    tests = (getattr(item, "obj", None) for item in request.session.items)
+    used = [getattr(test, "_hypothesis_internal_use_settings", None) for test in tests]
+    assert all(HealthCheck.too_slow in each.suppress_health_check for each in used if each)
 
 
 @pytest.mark.hashing
