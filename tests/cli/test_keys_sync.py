@@ -67,7 +67,7 @@ def set_app(office: Terminal, scope: str = "directory") -> str:
     arguments = ("--app-id", app.client_id, "--service-account", app.service_account)
     return office.ok(
         *("line-works-api", "set", "Acme", *arguments, "--scope", scope),
-        *("--private-key-file", "private.key", "--secret-stdin"),
+        *("--private-key-file", "private.key", "--secret-stdin", "--domain-id", "1"),
         stdin=app.client_secret.encode() + b"\n",
     ).out
 
@@ -77,7 +77,8 @@ def test_r216_an_app_is_set_shown_without_secrets_tested_and_removed(office: Ter
     told = set_app(office)
     told += office.ok("line-works-api", "show", "Acme").out
     shown = office.json("line-works-api", "show", "Acme")
-    assert shown["scopes"] == ["directory"]
+    assert (shown["scopes"], shown["domains"]) == (["directory"], [1])
+    assert shown["scim"] == "https://www.worksapis.com/scim/v2"
     steps = office.json("line-works-api", "test", "Acme")
     assert [(each["step"], each["works"]) for each in steps] == [
         ("key", True),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -40,11 +41,16 @@ class InProcess(httpx2.AsyncBaseTransport):
 
 @asynccontextmanager
 async def opened(
-    line_works: DirectoryApiSimulator, watch: Watch, *scopes: str, hosts: Hosts = HOSTS
+    line_works: DirectoryApiSimulator,
+    watch: Watch,
+    *scopes: str,
+    hosts: Hosts = HOSTS,
+    domains: tuple[int, ...] = (),
 ) -> AsyncIterator[DirectoryApi]:
     """As an app with these scopes; nobody waits."""
     timing = Timing(now=watch.now, clock=watch.clock, sleep=watch.sleep, timeout=5.0)
+    app = replace(api_app(*scopes), domains=domains)
     transport = InProcess(line_works)
-    api = DirectoryApi.opened(api_app(*scopes), hosts, timing=timing, transport=transport)
+    api = DirectoryApi.opened(app, hosts, timing=timing, transport=transport)
     async with api:
         yield api

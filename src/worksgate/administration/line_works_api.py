@@ -44,8 +44,11 @@ class ShownApp:
     service_account: str
     scopes: tuple[str, ...]
     key: str
+    domains: tuple[int, ...]
     api: str | None
     auth: str | None
+    downloads: str | None
+    scim: str | None
     problem: str | None
     set_at: float
     actor: str | None
@@ -135,8 +138,11 @@ class LineWorksApiAdministration:
             service_account=kept.app.service_account,
             scopes=kept.app.scopes,
             key=fingerprint(kept.app.private_key),
+            domains=kept.app.domains,
             api=None if hosts is None else hosts.api,
             auth=None if hosts is None else hosts.auth,
+            downloads=None if hosts is None else hosts.downloads or None,
+            scim=None if hosts is None else hosts.scim or None,
             problem=problem,
             set_at=kept.set_at,
             actor=kept.actor,

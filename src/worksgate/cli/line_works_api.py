@@ -59,6 +59,14 @@ def app() -> None:
     help="A scope that is ticked for it; can be repeated.  [default: directory]",
 )
 @click.option(
+    "--domain-id",
+    "domains",
+    multiple=True,
+    type=click.IntRange(1),
+    metavar="ID",
+    help="A LINE WORKS domain whose people are read; can be repeated.  [default: that of the app]",
+)
+@click.option(
     "--secret-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -73,6 +81,7 @@ def set_app(
     service_account: str,
     private_key_file: Path,
     scopes: tuple[str, ...],
+    domains: tuple[int, ...],
     secret_file: Path | None,
     secret_stdin: bool,
     config: Path | None,
@@ -95,6 +104,7 @@ def set_app(
             service_account=service_account,
             private_key=private_key,
             scopes=scopes or (WRITE,),
+            domains=domains,
         )
     except ValueError as problem:
         raise Refusal(str(problem)) from None
@@ -126,8 +136,11 @@ def show(*, client: str, config: Path | None, as_json: bool) -> None:
             "Service account": shown.service_account,
             "Private key": f"set; never shown (public key: SHA-256 {shown.key})",
             "Scopes": " ".join(shown.scopes),
+            "Domains": " ".join(map(str, shown.domains)) or "its own",
             "API": shown.api or "-",
             "Authorization server": shown.auth or "-",
+            "Downloads": shown.downloads or "-",
+            "SCIM (not used)": shown.scim or "-",
             "Set": f"{local_time(shown.set_at)} by {shown.actor or '-'}",
         }
     )

@@ -1,6 +1,7 @@
-"""The LINE WORKS API 2.0, as far as Worksgate calls it: people, their external keys, messages.
+"""The LINE WORKS API 2.0, as far as Worksgate calls it: people, keys, messages, logs.
 
     directory_api  ``DirectoryApi``: lists people and keys, writes keys, suspends, signs out
+    audit_logs     downloads a log of LINE WORKS, and reads its columns
     bot_messages   texts that a bot sends to a person or a channel
     people         what LINE WORKS says of a person, and of a person's key
     app            what Worksgate signs in with there: the app of the Developer Console

@@ -28,13 +28,18 @@ _SCOPE = re.compile(r"[a-z][a-z0-9._-]{0,99}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiApp:
-    """An app: its IDs, what it may do, and its two secrets. ``private_key`` is PKCS#8 PEM."""
+    """An app: its IDs, what it may do, and its two secrets. ``private_key`` is PKCS#8 PEM.
+
+    ``domains`` are the IDs of the LINE WORKS domains whose people are read; none: the one in which
+    the app is registered, whatever its ID.
+    """
 
     client_id: str
     service_account: str
     scopes: tuple[str, ...]
     client_secret: str = field(repr=False)
     private_key: str = field(repr=False)
+    domains: tuple[int, ...] = ()
 
     @classmethod
     def checked(
@@ -45,6 +50,7 @@ class ApiApp:
         service_account: str,
         private_key: str,
         scopes: Sequence[str],
+        domains: Sequence[int] = (),
     ) -> Self:
         """An app as typed or pasted. Raises ValueError with a sentence that repeats no secret."""
         if not _VISIBLE.fullmatch(client_id):
@@ -59,12 +65,15 @@ class ApiApp:
         wanted = tuple(dict.fromkeys(scopes))
         if not wanted or not all(map(_SCOPE.fullmatch, wanted)):
             raise ValueError(f"scopes are words such as {READ} and {WRITE}, at least one")
+        if not all(0 < each < 2**63 for each in domains):
+            raise ValueError("the ID of a domain is a whole number")
         return cls(
             client_id=client_id,
             service_account=service_account,
             scopes=wanted,
             client_secret=client_secret,
             private_key=checked_key(private_key),
+            domains=tuple(dict.fromkeys(domains)),
         )
 
     def has_any(self, *scopes: str) -> bool:

@@ -1,7 +1,8 @@
 """Calls of the API: one at a time, paced, retried where that is safe, and bounded.
 
 A call that may be repeated is repeated after no answer, a broken one or a 5xx; any call after 429
-and 503, which say that nothing was done. One redirect of a GET is followed, to the API's own host.
+and 503, which say that nothing was done. One redirect of a GET is followed, to the API's own host,
+or that of downloads.
 https://developers.worksmobile.com/en/docs/api-call
 https://developers.worksmobile.com/en/docs/error-codes
 """
@@ -9,9 +10,10 @@ https://developers.worksmobile.com/en/docs/error-codes
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import quote, urlencode
 
 import httpx2
@@ -20,6 +22,7 @@ from worksgate.limits.outgoing import GuardedTransport, Unusable
 from worksgate.line_works_api.app import ApiApp
 from worksgate.line_works_api.errors import (
     AccessRefused,
+    ApiError,
     ApiRefused,
     ApiUnavailable,
 )
@@ -32,9 +35,13 @@ TIMEOUT: Final = 30.0
 """Seconds for one attempt, with the whole answer."""
 MAX_ANSWER: Final = 4 * 1024 * 1024
 """Bytes: a page of 100 people with all of their fields is a tenth of that."""
+MAX_DOWNLOAD: Final = 2 * 1024**3
+DOWNLOAD_TIMEOUT: Final = 900.0
+"""Seconds for one file."""
 ATTEMPTS: Final = 5
 """Of one call; between them it waits 2, 4, 8 and 16 s."""
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+_NO_FILES: Final = frozenset(("text/html", "application/json"))
 _TOKEN: Final = "token"  # the name of an operation
 
 
@@ -44,6 +51,7 @@ class Operation:
 
     ``does`` ends the sentence "LINE WORKS refused to". ``is_repeatable``: a second call does no
     harm if the first one has taken place after all. ``answers``: whether JSON is expected.
+    ``per_minute`` is the limit of one that has its own.
     """
 
     name: str
@@ -51,6 +59,7 @@ class Operation:
     does: str
     is_repeatable: bool = True
     answers: bool = False
+    per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +106,32 @@ class Caller:
         self._pace = pace or Pace(self._timing.clock, self._timing.sleep)
         self.tokens = AccessTokens(app, self._post_form, self._timing.now, self._timing.clock)
         self._one_at_a_time = asyncio.Lock()
-        self._http = httpx2.AsyncClient(
+        outside = transport or httpx2.AsyncHTTPTransport()
+        self._http = self._client(outside, hosts.is_allowed, MAX_ANSWER)
+        self._downloads = self._client(outside, hosts.may_download, MAX_DOWNLOAD)
+
+    def _client(
+        self,
+        outside: httpx2.AsyncBaseTransport,
+        is_allowed: Callable[[str, str, int | None], bool],
+        max_answer: int,
+    ) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
             transport=GuardedTransport(
-                transport or httpx2.AsyncHTTPTransport(),
-                lambda url: hosts.is_allowed(url.scheme, url.host, url.port),
-                max_answer=MAX_ANSWER,
+                outside,
+                lambda url: is_allowed(url.scheme, url.host, url.port),
+                max_answer=max_answer,
                 returns_redirects=True,
             ),
             timeout=httpx2.Timeout(self._timing.timeout, connect=CONNECT_TIMEOUT),
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            headers={"Accept-Encoding": "identity"},
             follow_redirects=False,
             trust_env=False,
         )
 
     async def close(self) -> None:
         await self._http.aclose()
+        await self._downloads.aclose()
 
     async def authenticate(self) -> frozenset[str]:
         """Fetch an access token if there is none; the scopes that it has.
@@ -134,19 +154,35 @@ class Caller:
 
         ``path`` is below the base URL, and encoded. Raises ApiError.
         """
-        url = self._hosts.api + path
-        if query:
-            url += "?" + urlencode(query, quote_via=quote, safe="")
+        url = self._url(path, query)
         content = None if body is None else json.dumps(body).encode()
         async with self._one_at_a_time:
-            return await self._repeated(operation, url, content)
+            return await self._repeated(
+                operation, lambda: self._authorized(operation, url, content)
+            )
 
-    async def _repeated(self, operation: Operation, url: str, content: bytes | None) -> Any:
+    async def download(
+        self, operation: Operation, path: str, file: BinaryIO, *, query: Mapping[str, str]
+    ) -> None:
+        """Write what an operation redirects to into an empty file, whole.
+
+        The address lapses, so after any problem all is asked again. Raises ApiError; there may be
+        a part of it in the file then.
+        """
+        url = self._url(path, query)
+        async with self._one_at_a_time:
+            await self._repeated(operation, lambda: self._downloaded(operation, url, file))
+
+    def _url(self, path: str, query: Mapping[str, str] | None) -> str:
+        url = self._hosts.api + path
+        return f"{url}?{urlencode(query, quote_via=quote, safe='')}" if query else url
+
+    async def _repeated(self, operation: Operation, send: Callable[[], Awaitable[_Answer]]) -> Any:
         has_new_token = False
         for attempt in range(1, ATTEMPTS + 1):
-            await self._pace.turn(operation.name)
+            await self._pace.turn(operation.name, operation.per_minute)
             try:
-                answer = await self._authorized(operation, url, content)
+                answer = await send()
                 self._pace.heed(operation.name, answer.headers)
                 if answer.status == 401 and not has_new_token:
                     has_new_token = True
@@ -181,33 +217,62 @@ class Caller:
         raise kind(operation.does, answer.status, code, description)
 
     async def _authorized(self, operation: Operation, url: str, content: bytes | None) -> _Answer:
-        headers = {"Authorization": f"Bearer {await self.tokens.get()}"}
+        headers = {"Accept": "application/json"} | await self._authorization()
         if content is not None:
             headers["Content-Type"] = "application/json"
         answer = await self._sent(operation.method, url, headers, content)
         if answer.status not in _REDIRECTS:
             return answer
-        target = self._redirected(operation, url, answer)
-        answer = await self._sent("GET", target, headers, None)
+        if operation.method != "GET":
+            raise Unusable("the response is a redirect")
+        target = _redirected(url, answer)
+        if not self._hosts.is_api(target.scheme, target.host, target.port):
+            raise Unusable("the response is a redirect to another host")
+        answer = await self._sent("GET", str(target), headers, None)
         if answer.status in _REDIRECTS:
             raise Unusable("the response is a second redirect")
         return answer
 
-    def _redirected(self, operation: Operation, url: str, answer: _Answer) -> str:
-        """Where a redirect leads. Raises Unusable if it may not be followed."""
-        if operation.method != "GET":
-            raise Unusable("the response is a redirect")
-        try:
-            target = httpx2.URL(url).join(answer.headers.get("location", ""))
-        except (httpx2.InvalidURL, ValueError):
-            raise Unusable("the response is a redirect to nowhere") from None
-        if not self._hosts.is_api(target.scheme, target.host, target.port):
-            raise Unusable("the response is a redirect to another host")
-        return str(target)
+    async def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {await self.tokens.get()}"}
+
+    async def _downloaded(self, operation: Operation, url: str, file: BinaryIO) -> _Answer:
+        """The answer to a download; 204 if the file has all of it."""
+        headers = await self._authorization()
+        answer = await self._sent(operation.method, url, headers, None)
+        if 200 <= answer.status < 300:
+            raise Unusable("the response is no redirect to a file")
+        if answer.status not in _REDIRECTS:
+            return answer
+        target = _redirected(url, answer)
+        if not self._hosts.may_download(target.scheme, target.host, target.port):
+            raise NotAllowedThere(
+                f"LINE WORKS has the file at {target.scheme}://{target.netloc.decode('ascii')}, "
+                "which is no allowed host: if it is one of LINE WORKS, add it to "
+                "line_works_download_urls"
+            )
+        file.seek(0)
+        file.truncate()
+        with _as_unusable():
+            async with (
+                asyncio.timeout(DOWNLOAD_TIMEOUT),
+                self._downloads.stream("GET", str(target), headers=headers) as response,
+            ):
+                if response.status_code != 200:
+                    return _of_no_file(response)
+                kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                if kind in _NO_FILES:
+                    raise Unusable(f"the response is no file, but {kind}")
+                async for chunk in response.aiter_bytes():
+                    file.write(chunk)
+        return _Answer(204, response.headers, b"")
 
     async def _post_form(self, form: bytes) -> TokenAnswer:
         """One request of the token endpoint, repeated like any other."""
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
         problem = ""
         for attempt in range(1, ATTEMPTS + 1):
             await self._pace.turn(_TOKEN)
@@ -229,19 +294,20 @@ class Caller:
     ) -> _Answer:
         """One request. Raises Unusable for whatever is no whole answer."""
         try:
-            async with asyncio.timeout(self._timing.timeout):
-                response = await self._http.request(
-                    method, url, headers=dict(headers), content=content
-                )
-        except Unusable:
-            raise
-        except (TimeoutError, httpx2.TimeoutException):
-            raise Unusable("it took too long") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            with _as_unusable():
+                async with asyncio.timeout(self._timing.timeout):
+                    response = await self._http.request(
+                        method, url, headers=dict(headers), content=content
+                    )
+        except OSError as error:
             raise Unusable(type(error).__name__) from None
         finally:
             self._http.cookies.clear()  # a call is authorized by its token alone
         return _Answer(response.status_code, response.headers, response.content)
+
+
+class NotAllowedThere(ApiError):
+    """LINE WORKS redirects to a host that is not in the settings."""
 
 
 class NotAPerson(ValueError):
@@ -253,6 +319,36 @@ def person_path(id_: str) -> str:
     if id_ in ("", ".", "..", "me", "external-keys"):
         raise NotAPerson("this is not the ID of a person")
     return "/users/" + quote(id_, safe="")
+
+
+@contextmanager
+def _as_unusable() -> Iterator[None]:
+    """Whatever is no whole answer is Unusable."""
+    try:
+        yield
+    except Unusable:
+        raise
+    except (TimeoutError, httpx2.TimeoutException):
+        raise Unusable("it took too long") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+        raise Unusable(type(error).__name__) from None
+
+
+def _redirected(url: str, answer: _Answer) -> httpx2.URL:
+    """Where a redirect leads. Raises Unusable."""
+    try:
+        return httpx2.URL(url).join(answer.headers.get("location", ""))
+    except (httpx2.InvalidURL, ValueError):
+        raise Unusable("the response is a redirect to nowhere") from None
+
+
+def _of_no_file(response: httpx2.Response) -> _Answer:
+    """The answer of a host without the file. Raises Unusable if all is to be asked again."""
+    if response.status_code in _REDIRECTS:
+        raise Unusable("the response is a second redirect")
+    if response.status_code in (404, 410):
+        raise Unusable("the address of the file has lapsed")
+    return _Answer(response.status_code, response.headers, b"")
 
 
 def _object(answer: _Answer) -> Mapping[str, Any] | None:

@@ -3,12 +3,13 @@
 https://developers.worksmobile.com/en/docs/directory
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final, Self, TypeVar
 
 import httpx2
 
 from worksgate.line_works_api.app import ApiApp
+from worksgate.line_works_api.audit_logs import AuditLogs
 from worksgate.line_works_api.bot_messages import BotMessages
 from worksgate.line_works_api.calling import Caller, Operation, Timing, person_path
 from worksgate.line_works_api.errors import ApiUnavailable
@@ -41,8 +42,9 @@ class DirectoryApi:
     Use it as an asynchronous context manager: it keeps a connection.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, domains: Sequence[int] = ()) -> None:
         self._caller = caller
+        self._domains = domains
 
     @classmethod
     def opened(
@@ -55,7 +57,8 @@ class DirectoryApi:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> Self:
         """As this app; nothing is called yet."""
-        return cls(Caller(app, hosts, timing=timing, pace=pace, transport=transport))
+        caller = Caller(app, hosts, timing=timing, pace=pace, transport=transport)
+        return cls(caller, app.domains)
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,8 +75,13 @@ class DirectoryApi:
         """Get an access token; the scopes that it has."""
         return await self._caller.authenticate()
 
+    @property
+    def audit_logs(self) -> AuditLogs:
+        """What LINE WORKS has recorded, as the same app."""
+        return AuditLogs(self._caller)
+
     def people(self) -> AsyncIterator[ApiPerson]:
-        """Everybody, each once, in the order in which they were created."""
+        """Everybody, each once; of a domain in the order in which they were created."""
         return self._listed(_LIST_PEOPLE, "/users", {}, ApiPerson.read)
 
     def key_holders(self, *, has_key: bool) -> AsyncIterator[MemberKey]:
@@ -120,13 +128,22 @@ class DirectoryApi:
         await self._caller.call(_FORCE_LOGOUT, f"{person_path(id_)}/force-logout")
 
     async def _listed(
-        self, operation: Operation, path: str, query: Mapping[str, str], read: Callable[[Any], T]
+        self, operation: Operation, path: str, query: dict[str, str], read: Callable[[Any], T]
     ) -> AsyncIterator[T]:
-        """A list, page by page; who comes twice, since others came or went meanwhile, counts once.
-
-        It ends where there is no next cursor, also if a page is empty.
-        """
+        """A list of all domains; who comes twice, since others came or went, counts once."""
         seen: set[str] = set()
+        for domain in self._domains or (None,):
+            of_domain = {} if domain is None else {"domainId": str(domain)}
+            async for row in self._rows(operation, path, query | of_domain):
+                entry = _read(read, row)
+                if entry.id not in seen:
+                    seen.add(entry.id)
+                    yield entry
+
+    async def _rows(
+        self, operation: Operation, path: str, query: Mapping[str, str]
+    ) -> AsyncIterator[Any]:
+        """A list, page by page; it ends where there is no next cursor, also if a page is empty."""
         cursors: set[str] = set()
         cursor: str | None = None
         while True:
@@ -134,10 +151,7 @@ class DirectoryApi:
             document = await self._caller.call(operation, path, query=asked)
             rows, following = _page(document)
             for row in rows:
-                entry = _read(read, row)
-                if entry.id not in seen:
-                    seen.add(entry.id)
-                    yield entry
+                yield row
             if not following:
                 return
             if following in cursors:

@@ -23,14 +23,18 @@ class NoHosts(ValueError):
 class Hosts:
     """The base URLs of the API and of its authorization server, without a slash at the end.
 
-    Raises ValueError unless they are https, or on this machine.
+    ``downloads`` is where files are fetched, and ``scim`` where people could be provisioned, which
+    nothing here does; both are empty if they are unknown. Raises ValueError unless they are https,
+    or on this machine.
     """
 
     api: str
     auth: str
+    downloads: str = ""
+    scim: str = ""
 
     def __post_init__(self) -> None:
-        for url in (self.api, self.auth):
+        for url in (self.api, self.auth, *filter(None, (self.downloads, self.scim))):
             if not is_protected(url, loopback_too=True):
                 raise ValueError("the addresses of the LINE WORKS API must begin with https://")
 
@@ -40,6 +44,8 @@ class Hosts:
         return cls(
             api=_address(settings.line_works_api_urls, "line_works_api_urls", profile),
             auth=_address(settings.line_works_auth_urls, "line_works_auth_urls", profile),
+            downloads=_listed(settings.line_works_download_urls).get(profile.value, ""),
+            scim=_listed(settings.line_works_scim_urls).get(profile.value, ""),
         )
 
     @property
@@ -57,15 +63,28 @@ class Hosts:
         """Whether this is the host of the API, which alone may get an access token."""
         return (scheme, host, port or _PORTS.get(scheme)) == _origin(self.api)
 
+    def may_download(self, scheme: str, host: str, port: int | None) -> bool:
+        """Whether a file may be fetched there, with an access token."""
+        return self.is_api(scheme, host, port) or (
+            bool(self.downloads)
+            and (scheme, host, port or _PORTS.get(scheme)) == _origin(self.downloads)
+        )
+
 
 def _address(listed: tuple[str, ...], setting: str, profile: Profile) -> str:
-    addresses = dict(entry.split("=", 1) for entry in listed)
+    addresses = _listed(listed)
     if profile.value not in addresses:
         raise NoHosts(
             f"the address of the LINE WORKS API is unknown for the profile {profile.value}: add "
             f"{profile.value}=https://… to {setting}"
         )
-    return addresses[profile.value].rstrip("/")
+    return addresses[profile.value]
+
+
+def _listed(entries: tuple[str, ...]) -> dict[str, str]:
+    """URLs by profile."""
+    pairs = (entry.split("=", 1) for entry in entries)
+    return {profile: url.rstrip("/") for profile, url in pairs}
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -54,9 +54,14 @@ class Pace:
         self._per_minute_of_long_runs = per_minute_of_long_runs
         self._lanes: dict[str, _Lane] = {}
 
-    async def turn(self, operation: str) -> None:
-        """Return when this operation may be called, and count the call."""
+    async def turn(self, operation: str, most: int | None = None) -> None:
+        """Return when this operation may be called, and count the call.
+
+        ``most`` is how often in a minute, for one with a limit of its own.
+        """
         lane = self._lane(operation)
+        if most is not None:
+            lane.announced = most
         while (seconds := self._seconds_until_free(lane)) > 0:
             await self._sleep(seconds)
         lane.last_at = self._clock()

@@ -389,6 +389,26 @@ class Settings:
         group="The LINE WORKS API",
         check=checks.profile_urls,
     )
+    line_works_download_urls: tuple[str, ...] = option(
+        (
+            "line_works=https://apis-storage.worksmobile.com",
+            "naver_works=https://apis-storage.worksmobile.com",
+        ),
+        "Where the API's downloads are for each profile, as profile=URL: the only other host to "
+        "which a redirect is followed, with the access token.",
+        group="The LINE WORKS API",
+        check=checks.profile_urls,
+    )
+    line_works_scim_urls: tuple[str, ...] = option(
+        (
+            "line_works=https://www.worksapis.com/scim/v2",
+            "naver_works=https://www.worksapis.com/scim/v2",
+        ),
+        "The base URL of LINE WORKS's SCIM server for each profile, as profile=URL. Worksgate only "
+        "shows it: it provisions nobody.",
+        group="The LINE WORKS API",
+        check=checks.profile_urls,
+    )
     worker_timeout: float = option(
         30.0,
         "Seconds after which a worker with an unresponsive event loop is killed and replaced "

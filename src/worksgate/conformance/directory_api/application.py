@@ -53,6 +53,7 @@ class Addresses:
     storage_path: str
     auth_host: str | None
     api_host: str | None
+    storage_host: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class Application:
         for path, own_host, endpoints in (
             (addresses.auth_path, addresses.auth_host, (operations.TOKEN,)),
             (addresses.api_path, addresses.api_host, operations.ENDPOINTS),
-            (addresses.storage_path, None, (operations.AUDIT_FILE,)),
+            (addresses.storage_path, addresses.storage_host, (operations.AUDIT_FILE,)),
         ):
             below = raw_path(request).removeprefix(f"{path}/")
             if below != raw_path(request) and own_host in (None, host):

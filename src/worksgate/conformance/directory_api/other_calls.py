@@ -26,7 +26,6 @@ FILE_LIFE: Final = 60
 """Seconds in which a download can be fetched."""
 BROKEN_OFF: Final = "downloadLogs error : the log could not be read to its end"
 SERVICES: Final = ("auth", "admin", "developer", "delegated-api")
-COLUMNS: Final = ("Date", "User", "Result", "Client", "IP Address")
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 _BODY: Final = frozenset({"content"})
@@ -123,7 +122,9 @@ class AuditCalls:
         rules: Callable[[], Rules],
         clock: Callable[[], float],
         storage_path: str,
+        storage_host: str | None,
     ) -> None:
+        self._storage_host = storage_host
         self._sign_ins = sign_ins
         self._rules = rules
         self._clock = clock
@@ -138,14 +139,19 @@ class AuditCalls:
         name = secrets.token_urlsafe(16)
         content = self._content(service, start, end)
         self._files[name] = _File(content, self._clock() + FILE_LIFE)
-        return RedirectResponse(f"{asked.origin}{self._storage_path}/{name}", 302)
+        origin = asked.origin
+        if self._storage_host is not None:
+            origin = f"{origin.partition('://')[0]}://{self._storage_host}"
+        return RedirectResponse(f"{origin}{self._storage_path}/{name}", 302)
 
     async def file(self, asked: Asked) -> Response:
         """The file, as long as it has not lapsed."""
         file = self._files.get(asked.path[0])
         if file is None or file.lapses_at <= self._clock():
             raise NotFound("The download has lapsed")
-        return Response(file.content.encode(), media_type="text/csv")
+        return Response(
+            file.content.encode(self._rules().audit_log_encoding), media_type="text/csv"
+        )
 
     def _content(self, service: str, start: datetime, end: datetime) -> str:
         first, last = start.timestamp(), end.timestamp()
@@ -154,7 +160,7 @@ class AuditCalls:
         breaks_off = self._rules().audit_log_breaks_off
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerow(COLUMNS)
+        writer.writerow(self._rules().audit_log_columns)
         writer.writerows(rows[: len(rows) // 2] if breaks_off else rows)
         return text.getvalue() + (f"{BROKEN_OFF}\r\n" if breaks_off else "")
 

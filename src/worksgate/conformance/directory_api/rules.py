@@ -112,3 +112,7 @@ class Rules:
     # Audit log
     audit_log_breaks_off: bool = False
     """Whether a download ends half-way, with the line that says so."""
+    audit_log_columns: tuple[str, ...] = ("Date", "User", "Result", "Client", "IP Address")
+    """What the columns of the log `auth` are called."""
+    audit_log_encoding: str = "utf-8"
+    """As Python calls it; `utf-8-sig` and `utf-16` begin with a byte order mark."""

@@ -99,6 +99,7 @@ class DirectoryApiSimulator:
     `registered` is its client app with the private key: given, or made for the occasion. `rules`
     and `faults` may be changed at any time. `app` serves the authorization server below
     `auth_path` and the API below `api_path`; with the hosts given, nothing else is answered there.
+    With `storage_host` the files of the audit log are there.
     `clock` gives seconds since the epoch. Raises a `Refused` if two of the people cannot both be.
     """
 
@@ -115,6 +116,7 @@ class DirectoryApiSimulator:
         api_path: str = API_PATH,
         auth_host: str | None = None,
         api_host: str | None = None,
+        storage_host: str | None = None,
     ) -> None:
         self.rules = rules
         self.faults = Faults()
@@ -124,7 +126,7 @@ class DirectoryApiSimulator:
         app = self.registered.app
         self.tokens = TokenEndpoint({app.client_id: app}, self._rules, clock)
         self._bots = BotCalls(bots, self._tenant, self._rules)
-        audit = AuditCalls(sign_ins, self._rules, clock, STORAGE_PATH)
+        audit = AuditCalls(sign_ins, self._rules, clock, STORAGE_PATH, storage_host)
         parts = Parts(
             rules=self._rules,
             clock=clock,
@@ -134,6 +136,7 @@ class DirectoryApiSimulator:
                 storage_path=STORAGE_PATH,
                 auth_host=auth_host,
                 api_host=api_host,
+                storage_host=storage_host,
             ),
             tokens=self.tokens,
             limits=RateLimits(self._rules, clock),
