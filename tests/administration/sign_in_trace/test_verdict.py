@@ -168,7 +168,7 @@ def test_a_time_of_another_day_has_its_date_and_is_local() -> None:
     facts = after(record(Event.LOGIN_FAILED, Reason.WRONG_PASSWORD))
     later = Speaker("en", timezone(timedelta(hours=9)), NOW + 86_400)
     sentence = later.say(verdict(facts).sentence)
-    assert sentence == "At 2027-01-15 16:50 the password was wrong."
+    assert sentence == "At Jan 15, 16:50 the password was wrong."
 
 
 # Without a sign-in
@@ -330,7 +330,7 @@ DISABLED_BY = AuditEvent(event=Event.USER_CHANGED, at=AT, actor="cli:kobayashi")
             GateState.UNKNOWN,
             "knows people only when they sign in",
         ),
-        ({}, GateName.KNOWN, GateState.OPEN, "since 2026-10-17 08:00"),
+        ({}, GateName.KNOWN, GateState.OPEN, "since Oct 17, 2026, 08:00"),
         ({"person": None}, GateName.KNOWN, GateState.SHUT, "nobody here has this name"),
         ({}, GateName.ENABLED, GateState.OPEN, "not disabled here"),
         (

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from tests.web.console.console import ConsoleUnderTest
@@ -180,3 +181,19 @@ async def test_among_many_clients_one_is_named(
     page = (await browser.get(f"/sign-ins?client={made[1].client_id}")).text
     assert 'name="client" value="tenant 1"' in page
     assert (await browser.get("/sign-ins?client=nobody")).text.count('<td class="id">') == 0
+
+
+async def test_times_are_in_the_zone_of_the_browser_and_in_utc_on_request(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    browser.http.cookies.set("wg_console_zone", "Asia/Tokyo", "console.example.com")
+    audit = (await browser.get("/audit")).text
+    found = re.search(r'<time datetime="([^"]+)" title="([^"]+) UTC">[^<]*(\d\d:\d\d)<', audit)
+    assert found is not None
+    at = datetime.fromisoformat(found[1])
+    assert found[2] == f"{at:%Y-%m-%d %H:%M}"
+    assert found[3] == f"{at + timedelta(hours=9):%H:%M}"
+    browser.http.cookies.set("wg_console_zone", "../../etc/passwd", "console.example.com")
+    assert (await browser.get("/audit")).status_code == 200

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from ipaddress import ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from worksgate.catalogues import Translations, catalogue_path, read_catalogue
+from worksgate.moments import in_zone, moment
 
 LANGUAGES: Final = ("en", "ja", "ko")
 """The languages of a trace, which is for administrators."""
@@ -55,8 +56,8 @@ class Speaker:
 
     def moment(self, seconds: float) -> str:
         """A time, with its date if that is not today's."""
-        when, now = (datetime.fromtimestamp(each, self.zone) for each in (seconds, self.now))
-        return when.strftime("%H:%M" if when.date() == now.date() else "%Y-%m-%d %H:%M")
+        when, now = in_zone(seconds, self.zone), in_zone(self.now, self.zone)
+        return moment(when, now, self.language if self.language in LANGUAGES else "en")
 
     def _said(self, value: Value) -> str:
         match value:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Self
 
 from worksgate.administration.sign_in_trace import wording
@@ -11,6 +10,7 @@ from worksgate.administration.sign_in_trace.gates import Gate, GateState
 from worksgate.administration.sign_in_trace.say import Speaker, Text
 from worksgate.administration.sign_in_trace.tries import Passage, Step, Try
 from worksgate.administration.sign_in_trace.verdict import Verdict
+from worksgate.moments import in_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class SpokenStep:
     def of(cls, step: Step, speaker: Speaker) -> Self:
         times, notes = [], []
         if step.at is not None:
-            times.append(datetime.fromtimestamp(step.at, speaker.zone).strftime("%H:%M:%S"))
+            times.append(f"{in_zone(step.at, speaker.zone):%H:%M:%S}")
         if step.elapsed_ms is not None:
             times.append(f"{step.elapsed_ms:.0f} ms")
         # Where a sign-in stopped, one failure goes without saying.

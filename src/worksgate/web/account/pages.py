@@ -6,12 +6,13 @@ The overview looks like a page of a site; the tasks look like the steps of a sig
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from worksgate.moments import day, in_zone, machine
 from worksgate.provider.account.values import Overview
 from worksgate.provider.factors import NewTotp
 from worksgate.web.account.wording import (
@@ -232,7 +233,7 @@ class AccountPages(Pages):
             secret=secret,
             username=username,
             change=catalogue.gettext(change) % {"product": self._shown["product"]},
-            moment=_when(at),
+            moment=_when(at, setting.language),
         )
 
     def message(self, setting: Setting, message: Message, url: str | None, **values: str) -> Page:
@@ -292,14 +293,15 @@ class Moment:
     distance: str = ""
 
 
-def _when(seconds: float) -> Moment:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return Moment(f"{moment:%Y-%m-%dT%H:%M:%SZ}", f"{moment:%Y-%m-%d %H:%M} UTC")
+def _when(seconds: float, language: str) -> Moment:
+    shown = in_zone(seconds, UTC)
+    reader = f"{day(shown, locale_name(language))} {shown:%H:%M} UTC"
+    return Moment(machine(seconds), reader)
 
 
 def _seen_from(now: float, language: str, seconds: float) -> Moment:
     """A moment, with the time since or until then if that says more than a date."""
-    moment, distance = _when(seconds), seconds - now
+    moment, distance = _when(seconds, language), seconds - now
     if abs(distance) > _LONGEST_DISTANCE:
         return moment
     from babel.dates import format_timedelta  # here: most processes never need it

@@ -249,7 +249,7 @@ def _visit(console: Console, request: Request) -> Visit:
             secret=step or new_secret(),
             device=cookies.device(scope),
         ),
-        words=Words(language if language in LANGUAGES else "en"),
+        words=Words(language if language in LANGUAGES else "en", cookies.zone(request)),
         has_step=step is not None,
     )
 

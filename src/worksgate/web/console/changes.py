@@ -10,10 +10,11 @@ from starlette.responses import Response
 from worksgate.administration.changes import COLUMNS, ShownChange, Wanted
 from worksgate.clients.validation import LINE_WORKS_ORIGIN
 from worksgate.directory.change_log import EXISTS, ChangeKind, FieldChange, Value
+from worksgate.moments import machine
 from worksgate.oauth.model import Client
 from worksgate.web.console.client_fields import FIELDS, ClientField, FieldKind
 from worksgate.web.console.exports import Export, Layout
-from worksgate.web.console.pages import ROLE_NAMES, iso
+from worksgate.web.console.pages import ROLE_NAMES
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
@@ -55,8 +56,8 @@ _BOTH: Final[Mapping[str, ClientField]] = {
 }
 _LAYOUT: Final[Layout[ShownChange]] = Layout(
     columns=COLUMNS,
-    rows=lambda change: change.rows(iso),
-    document=lambda change: change.document(iso),
+    rows=lambda change: change.rows(machine),
+    document=lambda change: change.document(machine),
 )
 _USUAL: Final = Client(client_id="", name="", redirect_uris=(LINE_WORKS_ORIGIN,))
 _PATHS: Final[Mapping[ChangeKind, str]] = {

@@ -4,11 +4,17 @@ session   identifies a session; until the browser is closed
 step      binds the two steps of a sign-in to one browser
 device    the ID of an earlier sign-in, signed for one account, as at people's sign-ins (R-79)
 provider  what is kept, encrypted, until somebody comes back from another provider
+
+A script adds one that is no secret: the time zone of the browser, in which pages say their times.
 """
 
+from datetime import tzinfo
+
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from worksgate.moments import zone_named
 from worksgate.web import cookies
 from worksgate.web.cookies import DEVICE_LIFETIME, device_in, named_secrets
 
@@ -16,6 +22,7 @@ SESSION = "__Host-wg_console"
 STEP = "__Host-wg_console_step"
 DEVICE = "__Host-wg_console_device"
 PROVIDER = "__Host-wg_console_provider"
+ZONE = "wg_console_zone"
 
 
 def read(scope: Scope) -> tuple[str | None, str | None]:
@@ -27,6 +34,11 @@ def read(scope: Scope) -> tuple[str | None, str | None]:
 def device(scope: Scope) -> tuple[str, str] | None:
     """The ID of this browser and its signature, not verified yet."""
     return device_in(scope, DEVICE)
+
+
+def zone(request: Request) -> tzinfo | None:
+    """The time zone of the browser, if it has told one that is known here."""
+    return zone_named(request.cookies.get(ZONE, ""))
 
 
 def set_device(response: Response, device: tuple[str, str]) -> None:

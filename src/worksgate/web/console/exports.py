@@ -16,8 +16,8 @@ from starlette.responses import Response, StreamingResponse
 
 from worksgate.audit import AuditEvent
 from worksgate.limits.outages import Unavailable
+from worksgate.moments import machine
 from worksgate.web.console.csv_files import csv_lines
-from worksgate.web.console.pages import iso
 from worksgate.web.console.visit import Visit
 
 MOST: Final = 100_000
@@ -65,7 +65,10 @@ def layout_of_records(say: Say | None = None) -> Layout[AuditEvent]:
     """That of audit records; ``say`` adds a column in words."""
 
     def document(record: AuditEvent) -> dict[str, object]:
-        values = {"at": iso(record.at), **{name: getattr(record, name) for name in _COLUMNS[1:]}}
+        values = {
+            "at": machine(record.at),
+            **{name: getattr(record, name) for name in _COLUMNS[1:]},
+        }
         return {**values, "said": say(record)} if say else values
 
     return Layout(

@@ -1,13 +1,14 @@
 """A person who leaves: what will happen, at once or on a date; then, what has, with its records."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum, auto
 
 from starlette.responses import Response
 
 from worksgate.administration.roles import Verb, may_act_on
 from worksgate.directory.departures import Departure, Proof, Step
+from worksgate.moments import since_epoch
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.web.console.people import Shown, find_person
 from worksgate.web.console.visit import Visit
@@ -74,7 +75,7 @@ async def leave(visit: Visit) -> Response:
     if form.get("when") != "date":
         await departures.leave(name, source, suspends=suspends)
         return visit.to("/person/leave", id=shown.person.subject_id, done="left")
-    due_at = _moment(form.get("day", ""), form.get("time", ""))
+    due_at = _moment(form.get("day", ""), form.get("time", ""), visit.words.zone)
     if due_at is None or due_at <= visit.now:
         return await _page(visit, shown, problem="time")
     await departures.plan(name, due_at, source, suspends=suspends)
@@ -103,10 +104,10 @@ def _named(shown: Shown) -> tuple[str, str | None]:
     return shown.person.subject_id, shown.source
 
 
-def _moment(day: str, time: str) -> float | None:
-    """Seconds since the epoch, of a day and a time in the zone of this machine on that day."""
+def _moment(day: str, time: str, zone: tzinfo | None) -> float | None:
+    """Seconds since the epoch, of a day and a time in a zone on that day."""
     try:
-        return datetime.fromisoformat(f"{day}T{time or '18:00'}").timestamp()
+        return since_epoch(datetime.fromisoformat(f"{day}T{time or '18:00'}"), zone)
     except (ValueError, OverflowError):
         return None
 

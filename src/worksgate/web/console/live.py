@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from starlette.responses import Response
@@ -10,7 +9,7 @@ from starlette.responses import Response
 from worksgate.administration.errors import Refused
 from worksgate.administration.going_live.live_view import BARS, LiveView, Outside
 from worksgate.administration.sign_in_trace import Speaker
-from worksgate.web.console.trace import local_zone
+from worksgate.web.console.trace import zone_of
 from worksgate.web.console.visit import Visit
 
 EVERY: Final = 10
@@ -95,7 +94,7 @@ def _moment(visit: Visit) -> float | None:
     typed = visit.form.get("at", "").strip()
     if not typed:
         return None
-    today = datetime.fromtimestamp(visit.now, local_zone())
+    today = visit.words.local(visit.now)
     try:
         hour, minute = map(int, typed.split(":")[:2])
         return today.replace(hour=hour, minute=minute, second=0, microsecond=0).timestamp()
@@ -123,7 +122,7 @@ async def _page(visit: Visit, template: str, every: int) -> Response:
 
 
 def _shown(visit: Visit, outside: Sequence[Outside]) -> list[ShownOutside]:
-    speaker = Speaker(visit.words.language, local_zone(), visit.now)
+    speaker = Speaker(visit.words.language, zone_of(visit), visit.now)
     return [ShownOutside(each, speaker.say(each.text), _help(visit, each)) for each in outside]
 
 
@@ -131,5 +130,4 @@ def _help(visit: Visit, each: Outside) -> str:
     """The person's page, or the trace of that sign-in or moment."""
     if each.subject_id is not None:
         return visit.link("/person", id=each.subject_id)
-    moment = datetime.fromtimestamp(each.at, local_zone()).strftime("%H:%M")
-    return visit.link("/trace", q=each.login_id or each.name or moment)
+    return visit.link("/trace", q=each.login_id or each.name or visit.words.minute(each.at))

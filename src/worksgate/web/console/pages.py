@@ -4,7 +4,7 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup, escape
 from starlette.responses import Response
 
+from worksgate import moments
 from worksgate.administration.roles import Role, Verb
 from worksgate.catalogues import in_language
 from worksgate.settings.options import Settings
@@ -66,39 +67,48 @@ _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Texts, times and numbers in one language; times are in the zone of this machine."""
+    """Texts, times and numbers in one language; times are in ``zone``, or else in this machine's.
+
+    ``zone`` is that of the browser, which a cookie tells (``web.console.cookies``).
+    """
 
     language: str
+    zone: tzinfo | None = None
+
+    def local(self, at: float) -> datetime:
+        """A moment by the clock of whoever reads the page."""
+        return moments.in_zone(at, self.zone)
 
     def time(self, at: float | None) -> str:
         """A time to the minute; with its day if that is not today."""
-        from babel.dates import format_date, format_skeleton
-
         if at is None:
             return "–"
-        then, now = _local(at), datetime.now(UTC).astimezone()
-        minute = f"{then:%H:%M}"
-        if then.date() == now.date():
-            return minute
-        if then.year == now.year:
-            return f"{format_skeleton('MMMd', then, locale=self.language)} {minute}"
-        return f"{format_date(then, 'medium', locale=self.language)} {minute}"
+        return moments.moment(self.local(at), self._now(), self.language)
+
+    def when(self, at: float | None, *, is_day_known: bool = False) -> Markup:
+        """The same as an element, which says it in UTC to the pointer and on paper."""
+        if at is None:
+            return Markup('<span class="muted">–</span>')
+        shown = self.minute(at) if is_day_known else self.time(at)
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(
+            moments.machine(at), moments.utc(at), shown
+        )
 
     def minute(self, at: float) -> str:
         """A time of a day that is known."""
-        return f"{_local(at):%H:%M}"
+        return f"{self.local(at):%H:%M}"
 
     def day(self, at: float) -> str:
         """A day with its day of the week."""
         from babel.dates import format_date
 
-        return format_date(_local(at), "full", locale=self.language)
+        return format_date(self.local(at), "full", locale=self.language)
 
     def now(self, at: float) -> str:
         """A time to the minute, with its day of the week and its date."""
         from babel.dates import format_date
 
-        then = _local(at)
+        then = self.local(at)
         return f"{format_date(then, 'full', locale=self.language)} {then:%H:%M}"
 
     def duration(self, seconds: int) -> str:
@@ -125,29 +135,25 @@ class Words:
 
     def date(self, at: float) -> str:
         """A day without its year."""
-        from babel.dates import format_skeleton
-
-        return format_skeleton("MMMd", _local(at), locale=self.language)
+        return moments.day_of_year(self.local(at), self.language)
 
     def weekday(self, at: float) -> str:
         """A day of the week, as short as it can be."""
         from babel.dates import format_datetime
 
-        return format_datetime(_local(at), "EEEEE", locale=self.language)
+        return format_datetime(self.local(at), "EEEEE", locale=self.language)
 
     def said(self, message: str, **values: object) -> str:
         """A text that ``text`` has marked, with its values."""
         said = texts_of(self.language).gettext(message)
         return said % values if values else said
 
-    def zone(self) -> str:
+    def zone_name(self) -> str:
         """The name of the zone of all times on a page."""
-        return datetime.now(UTC).astimezone().tzname() or "UTC"
+        return self._now().tzname() or "UTC"
 
-
-def iso(at: float) -> str:
-    """A time for ``datetime`` attributes."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def _now(self) -> datetime:
+        return datetime.now(UTC).astimezone(self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +246,6 @@ class ConsolePages:
         return response
 
 
-def _local(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC).astimezone()
-
-
 @cache
 def texts_of(language: str) -> Translations:
     """The console's texts in one of ``LANGUAGES``."""
@@ -271,7 +273,7 @@ def _marked_in(language: str, sentence: str, field: str = "") -> Markup:
 def _environment(language: str) -> jinja2.Environment:
     environment = environment_of(_HERE / "templates", texts_of(language))
     globals_: dict[str, Any] = {
-        "iso": iso,
+        "utc": moments.utc,
         "ROLE_NAMES": ROLE_NAMES,
         "Verb": Verb,
         "said": partial(said_in, language),

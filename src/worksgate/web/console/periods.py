@@ -1,15 +1,16 @@
 """Periods of time as an administrator chooses them, and the parts into which a chart divides them.
 
-All are in the zone of this machine. A day is from midnight to midnight there, whatever its length.
+A day is from midnight to midnight in the zone of whoever asks, whatever its length.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum, auto
 from itertools import takewhile
 from typing import Final, Self
+
+from worksgate.moments import in_zone, since_epoch
 
 MINUTE: Final = 60.0
 HOUR: Final = 3_600.0
@@ -41,7 +42,8 @@ class Period:
     """From ``since`` until ``until``, in seconds since the epoch.
 
     ``edges`` are the times between which its sign-ins are counted, in ascending order; they may end
-    after ``until``, in the future. ``span`` is None if somebody typed the times.
+    after ``until``, in the future. ``span`` is None if somebody typed the times. Days and hours are
+    those of ``zone``.
     """
 
     since: float
@@ -49,67 +51,73 @@ class Period:
     span: Span | None
     step: Step
     edges: tuple[float, ...]
+    zone: tzinfo | None = None
 
     @classmethod
-    def chosen(cls, values: Mapping[str, str], now: float) -> Self:
+    def chosen(cls, values: Mapping[str, str], now: float, zone: tzinfo | None = None) -> Self:
         """The period of a page's address: two times that were typed, or a span; else today."""
-        since, until = _typed(values.get("from", "")), _typed(values.get("to", ""))
+        since, until = _typed(values.get("from", ""), zone), _typed(values.get("to", ""), zone)
         if since is not None:
             until = min(now, until or now)
             if since < until:
-                return cls._between(max(since, until - MOST_DAYS * DAY), until)
+                return cls._between(max(since, until - MOST_DAYS * DAY), until, zone)
         name = values.get("range", "")
-        return cls.of(Span(name) if name in list(Span) else Span.TODAY, now)
+        return cls.of(Span(name) if name in list(Span) else Span.TODAY, now, zone)
 
     @classmethod
-    def of(cls, span: Span, now: float) -> Self:
+    def of(cls, span: Span, now: float, zone: tzinfo | None = None) -> Self:
         """A period that ends now, or with the part of it that is in progress."""
         until = now + 1.0
         if span is Span.HOUR:
             last = now - now % (5 * MINUTE) + 5 * MINUTE
             edges = tuple(last - 5 * MINUTE * index for index in range(12, -1, -1))
-            return cls(since=edges[0], until=until, span=span, step=Step.MINUTES, edges=edges)
+            return cls(
+                since=edges[0], until=until, span=span, step=Step.MINUTES, edges=edges, zone=zone
+            )
         if span is Span.TODAY:
-            edges = _hours(midnight(now), midnight(now, 1))
-            return cls(since=edges[0], until=until, span=span, step=Step.HOUR, edges=edges)
+            edges = _hours(midnight(now, 0, zone), midnight(now, 1, zone))
+            return cls(
+                since=edges[0], until=until, span=span, step=Step.HOUR, edges=edges, zone=zone
+            )
         days = 7 if span is Span.WEEK else 31
-        edges = tuple(midnight(now, offset) for offset in range(1 - days, 2))
-        return cls(since=edges[0], until=until, span=span, step=Step.DAY, edges=edges)
+        edges = tuple(midnight(now, offset, zone) for offset in range(1 - days, 2))
+        return cls(since=edges[0], until=until, span=span, step=Step.DAY, edges=edges, zone=zone)
 
     @classmethod
-    def _between(cls, since: float, until: float) -> Self:
+    def _between(cls, since: float, until: float, zone: tzinfo | None) -> Self:
         length = until - since
         if length <= 2 * HOUR:
             first = since - since % (5 * MINUTE)
             edges = _steps(first, until, 5 * MINUTE)
-            return cls(since=since, until=until, span=None, step=Step.MINUTES, edges=edges)
+            return cls(
+                since=since, until=until, span=None, step=Step.MINUTES, edges=edges, zone=zone
+            )
         if length <= 2 * DAY:
             edges = _hours(since - since % HOUR, until)
-            return cls(since=since, until=until, span=None, step=Step.HOUR, edges=edges)
-        ends = takewhile(lambda edge: edge < until, _midnights(since))
-        edges = (midnight(since), *ends, until)
-        return cls(since=since, until=until, span=None, step=Step.DAY, edges=edges)
+            return cls(since=since, until=until, span=None, step=Step.HOUR, edges=edges, zone=zone)
+        ends = takewhile(lambda edge: edge < until, _midnights(since, zone))
+        edges = (midnight(since, 0, zone), *ends, until)
+        return cls(since=since, until=until, span=None, step=Step.DAY, edges=edges, zone=zone)
 
     @property
     def typed(self) -> tuple[str, str]:
         """Both times as a form has them."""
-        return as_typed(self.since), as_typed(self.until)
+        return as_typed(self.since, self.zone), as_typed(self.until, self.zone)
 
 
-def midnight(at: float, days: int = 0) -> float:
-    """When the day of a time began here, or a day so many days later."""
-    local = datetime.fromtimestamp(at, UTC).astimezone()
-    day = local.date() + timedelta(days=days)
-    return time.mktime((day.year, day.month, day.day, 0, 0, 0, 0, 0, -1))
+def midnight(at: float, days: int = 0, zone: tzinfo | None = None) -> float:
+    """When the day of a time began in a zone, or a day so many days later."""
+    day = in_zone(at, zone).date() + timedelta(days=days)
+    return since_epoch(datetime(day.year, day.month, day.day), zone)
 
 
-def as_typed(at: float) -> str:
+def as_typed(at: float, zone: tzinfo | None = None) -> str:
     """A time as a field for times has it."""
-    return f"{datetime.fromtimestamp(at, UTC).astimezone():{_TYPED}}"
+    return f"{in_zone(at, zone):{_TYPED}}"
 
 
-def _midnights(since: float) -> "list[float]":
-    return [midnight(since, days) for days in range(1, MOST_DAYS + 2)]
+def _midnights(since: float, zone: tzinfo | None) -> list[float]:
+    return [midnight(since, days, zone) for days in range(1, MOST_DAYS + 2)]
 
 
 def _hours(since: float, until: float) -> tuple[float, ...]:
@@ -121,9 +129,9 @@ def _steps(since: float, until: float, step: float) -> tuple[float, ...]:
     return tuple(since + step * index for index in range(count + 1))
 
 
-def _typed(text: str) -> float | None:
+def _typed(text: str, zone: tzinfo | None) -> float | None:
     """A local time, as a browser sends it; None if it is none."""
     try:
-        return time.mktime(time.strptime(text[:16], _TYPED))
+        return since_epoch(datetime.strptime(text[:16], _TYPED), zone)
     except (ValueError, OverflowError):
         return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from starlette.responses import Response
@@ -15,7 +14,6 @@ from worksgate.administration.going_live.announcement import (
 )
 from worksgate.administration.going_live.plan import LONGEST, Hour, Plan, Planned, SuperAdmin
 from worksgate.web.console.rehearsal import FINDINGS
-from worksgate.web.console.trace import local_zone
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
 
@@ -60,7 +58,7 @@ async def show(visit: Visit) -> Response:
         stops=[each for each in STOPS if last and last.count(each)],
         mail_users=last.count(Finding.NO_APP_PASSWORD) if last else 0,
         texts=FINDINGS,
-        tested=[_is_of_today(each, visit.now) for each in plan.super_admins],
+        tested=[_is_of_today(each, visit) for each in plan.super_admins],
         mails=announcements(facts),
         language_names=LANGUAGE_NAMES,
         longest=LONGEST,
@@ -102,9 +100,9 @@ def _typed(visit: Visit, before: Plan) -> Plan:
     )
 
 
-def _is_of_today(admin: SuperAdmin, now: float) -> bool:
-    """Whether the password was tested on this day, in the zone of this machine."""
+def _is_of_today(admin: SuperAdmin, visit: Visit) -> bool:
+    """Whether the password was tested on this day, as the page says it."""
     if admin.tested_at is None:
         return False
-    days = {datetime.fromtimestamp(at, local_zone()).date() for at in (admin.tested_at, now)}
+    days = {visit.words.local(at).date() for at in (admin.tested_at, visit.now)}
     return len(days) == 1

@@ -90,7 +90,7 @@ class Wanted:
         sources = {each.name for each in visit.console.settings.all_sources}
         source = values.get("source", "")
         return cls(
-            period=Period.chosen(values, visit.now),
+            period=Period.chosen(values, visit.now, visit.words.zone),
             kind=kind if kind in known_kinds else "",
             reason=reason if reason in list(Reason) else "",
             client=values.get("client", "").strip()[:LONGEST],
@@ -315,7 +315,7 @@ def _column(
         for name, value in zip(names, values, strict=True)
     ]
     return Column(
-        label=_short(bucket, period),
+        label=_short(bucket, period, words),
         below=words.weekday(bucket.since) if is_day else "",
         values=values,
         title=f"{label}: {', '.join(shown)}",
@@ -323,10 +323,8 @@ def _column(
     )
 
 
-def _short(bucket: Bucket, period: Period) -> str:
-    from datetime import UTC, datetime
-
-    local = datetime.fromtimestamp(bucket.since, UTC).astimezone()
+def _short(bucket: Bucket, period: Period, words: Words) -> str:
+    local = words.local(bucket.since)
     match period.step:
         case Step.DAY:
             return str(local.day)

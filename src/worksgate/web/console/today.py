@@ -16,7 +16,7 @@ from worksgate.web.console.charts import Chart
 from worksgate.web.console.examination import Examined
 from worksgate.web.console.periods import DAY, Period, Span
 from worksgate.web.console.sign_ins import chart_of
-from worksgate.web.console.trace import local_zone
+from worksgate.web.console.trace import zone_of
 from worksgate.web.console.visit import Visit
 
 CHANGES: Final = 10
@@ -66,7 +66,7 @@ class Speed:
 
 async def show(visit: Visit) -> Response:
     """The first page: how it is, what there is to do, and the last changes."""
-    administration, today = visit.administration, Period.of(Span.TODAY, visit.now)
+    administration, today = visit.administration, Period.of(Span.TODAY, visit.now, visit.words.zone)
     people = await administration.people_list.counts(PeopleFilter())
     counts = {state.value: people.of(state) for state in _NEEDS}
     came = await administration.sign_ins.people(today.since, today.until)
@@ -99,7 +99,7 @@ async def find(visit: Visit) -> Response:
     text = visit.query.get("q", "").strip()[:LONGEST]
     if not text:
         return visit.to("/people")
-    if read_question(text, visit.now, local_zone()).kind is not Kind.PERSON:
+    if read_question(text, visit.now, zone_of(visit)).kind is not Kind.PERSON:
         return visit.to("/trace", q=text)
     found = await visit.administration.sign_in_trace.find(text)
     if len(found) == 1:

@@ -1,7 +1,7 @@
 """“Why can’t she get in?”: the trace of a person, a reference, an address or a time, as a page."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 
 from starlette.responses import Response
 
@@ -58,7 +58,7 @@ async def show(visit: Visit) -> Response:
         return visit.page("trace.html", asked="", trace=None)
     try:
         trace = await visit.administration.sign_in_trace.of(
-            asked, zone=local_zone(), asks_line_works=False
+            asked, zone=zone_of(visit), asks_line_works=False
         )
     except Ambiguous:
         return visit.to("/people", q=asked)
@@ -75,12 +75,12 @@ async def of_person(visit: Visit, person: Person) -> ShownTrace:
     )
 
 
-def local_zone() -> tzinfo:
-    """The zone of this machine, in which the console says all times."""
-    return datetime.now(UTC).astimezone().tzinfo or UTC
+def zone_of(visit: Visit) -> tzinfo:
+    """The zone in which a page says its times."""
+    return visit.words.local(visit.now).tzinfo or UTC
 
 
 def _shown(visit: Visit, trace: Trace) -> ShownTrace:
-    speaker = Speaker(visit.words.language, local_zone(), visit.now)
+    speaker = Speaker(visit.words.language, zone_of(visit), visit.now)
     waits = trace.facts.may_wait(visit.console.settings.login_longest_delay)
     return ShownTrace(trace.spoken(speaker), visit.role, waits, trace.facts.there.state)

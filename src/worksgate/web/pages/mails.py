@@ -9,7 +9,6 @@ in the requested e-mail, or revokes things, in a notice; no link signs anybody i
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -18,10 +17,11 @@ import jinja2
 
 from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.mail import MailMessage
+from worksgate.moments import in_zone, with_offset
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
 from worksgate.web.pages.browser_names import ON
-from worksgate.web.pages.catalogues import LANGUAGES, Translations, translations
+from worksgate.web.pages.catalogues import LANGUAGES, Translations, locale_name, translations
 from worksgate.web.pages.wording import text
 
 _TEMPLATES: Final = Path(__file__).parent / "templates" / "mail"
@@ -216,7 +216,7 @@ class Mails:
         body = _Body(
             wording,
             catalogue.gettext(to_do or NOTHING_TO_DO) % {"product": self._product},
-            facts=_facts(change, catalogue),
+            facts=_facts(change, catalogue, language),
             link=link,
             button=NOT_ME,
             danger=True,
@@ -258,24 +258,19 @@ class Mails:
         return _rendered(person.email, shown)
 
 
-def _facts(change: CredentialChange, catalogue: Translations) -> Sequence[tuple[str, str]]:
+def _facts(
+    change: CredentialChange, catalogue: Translations, language: str
+) -> Sequence[tuple[str, str]]:
     """When and from where, or by whom."""
     event, origin = change.event, change.origin
-    facts = [(catalogue.gettext(WHEN), _moment(event.at))]
+    when = with_offset(in_zone(event.at), locale_name(language))  # by the clock of this server
+    facts = [(catalogue.gettext(WHEN), when)]
     if event.actor is not None:
         return [*facts, (catalogue.gettext(BY), catalogue.gettext(ADMINISTRATOR))]
     places = [_browser(origin.browser, catalogue), origin.address or event.address or ""]
     if place := " · ".join(filter(None, places)):
         facts.append((catalogue.gettext(WHERE), place))
     return facts
-
-
-def _moment(at: float) -> str:
-    """The time by this server's clock, with its offset from UTC."""
-    moment = datetime.fromtimestamp(at).astimezone()
-    offset = f"{moment:%z}"
-    zone = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:]}"
-    return f"{moment:%Y-%m-%d %H:%M} ({zone})"
 
 
 def _browser(name: str, catalogue: Translations) -> str:

@@ -1,10 +1,16 @@
 // Comfort for the console: keyboard shortcuts and copy buttons. Every page works without it; what
-// needs it is shown by the style sheet once this has run.
+// needs it is shown by the style sheet once this has run. The server is told the time zone of the
+// browser, and says all times in it from the next page on.
 (() => {
   "use strict";
   const root = document.documentElement;
   root.dataset.scripted = "";
   if (navigator.clipboard) root.dataset.copies = "";
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) {
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `wg_console_zone=${zone}; Path=/; SameSite=Strict${secure}`;
+  }
 
   // Copying. It is said in one place, so that it is also said a second time.
   const said = document.getElementById("said");

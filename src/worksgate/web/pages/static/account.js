@@ -9,7 +9,7 @@
   for (const time of document.querySelectorAll("time[datetime]")) {
     const exact = clock.format(new Date(time.dateTime));
     if ("distance" in time.dataset) {
-      time.title = exact;
+      time.title = `${exact} (${time.title})`;
     } else {
       time.title = time.textContent;
       time.textContent = exact;
