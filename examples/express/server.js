@@ -1,18 +1,18 @@
 // The customer's side of LINE WORKS single sign-on, on Express, without Worksgate.
 //
-// README.md in this folder says how to run it, and what it does not do.
+// employees.js stands for the company's directory, grants.js keeps codes and tokens. README.md says
+// how to run it, and what it does not do.
 
-import { createHash, randomBytes, scrypt as scryptWithCallback, timingSafeEqual } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import cookies from 'cookie-parser';
 import express from 'express';
+import { employees, signedIn } from './employees.js';
+import { TOKEN_LIFETIME, newCode, newSecret, now, redeemed, userKeyOf } from './grants.js';
 
 const { SSO_CLIENT_ID, SSO_CLIENT_SECRET, SSO_SECRET_KEY, PORT = '8080' } = process.env;
 if (!SSO_CLIENT_ID || !SSO_CLIENT_SECRET || !SSO_SECRET_KEY) {
   throw new Error('SSO_CLIENT_ID, SSO_CLIENT_SECRET and SSO_SECRET_KEY must be set');
 }
-const CODE_LIFETIME = 60;
-const TOKEN_LIFETIME = 24 * 3600;
 const SESSION_LIFETIME = 12 * 3600;
 const COOKIE = { httpOnly: true, path: '/', sameSite: 'lax', secure: true, signed: true };
 const FORM = 'application/x-www-form-urlencoded';
@@ -29,57 +29,6 @@ const ERRORS = {
   302: [400, 'invalid_authorization: Invalid authorization code'],
   303: [401, 'invalid_access: Access token verification failed'],
 };
-
-// Stands for the company's directory.
-const scrypt = promisify(scryptWithCallback);
-
-async function employee(userKey, worksAccount, password) {
-  const salt = randomBytes(16);
-  return { userKey, worksAccount, salt, hash: await scrypt(password, salt, 32) };
-}
-
-const alice = await employee('E-1001', 'alice@example', 'paper lantern by the river');
-const nobody = await employee('', '', randomBytes(32).toString('hex'));
-const employees = new Map([['alice', alice], [alice.worksAccount, alice]]);
-
-async function signedIn(username, password) {
-  const found = employees.get(username.trim().toLowerCase()) ?? nobody;
-  // Hashing for unknown names as well: an answer must not tell by its time who works here.
-  const isRight = timingSafeEqual(await scrypt(password, found.salt, 32), found.hash);
-  return isRight && found !== nobody ? found : undefined;
-}
-
-// What codes and tokens stand for. Nothing awaits while these change, so each change is atomic in
-// this process, and in no other.
-const codes = new Map();
-const tokens = new Map();
-const now = () => Date.now() / 1000;
-const newSecret = () => randomBytes(32).toString('base64url');
-
-function newCode(userKey) {
-  for (const kept of [codes, tokens]) {
-    for (const [key, grant] of kept) {
-      if (grant.expiresAt < now()) kept.delete(key);
-    }
-  }
-  const code = newSecret();
-  codes.set(code, { code, userKey, expiresAt: now() + CODE_LIFETIME });
-  return code;
-}
-
-function redeemed(code) {
-  const grant = codes.get(code);
-  if (!codes.delete(code)) {
-    // A second use revokes what the first one got (RFC 6749 §4.1.2).
-    for (const [key, other] of tokens) {
-      if (other.code === code) tokens.delete(key);
-    }
-  }
-  if (!grant || grant.expiresAt < now()) throw new Refused(302);
-  const token = newSecret();
-  tokens.set(token, { ...grant, expiresAt: now() + TOKEN_LIFETIME });
-  return token;
-}
 
 class Refused extends Error {
   constructor(number) {
@@ -113,7 +62,8 @@ function checkClient({ client_id: id, client_secret: secret }) {
 function page(response, title, { message = '', status = 200, csrf = '' } = {}) {
   const form = csrf && `<form method="post"><input type="hidden" name="csrf" value="${csrf}">
 <p><label>User name <input name="username" autocomplete="username" required></label></p>
-<p><label>Password <input name="password" type="password" autocomplete="current-password" required></label></p>
+<p><label>Password
+<input name="password" type="password" autocomplete="current-password" required></label></p>
 <p><button>Sign in</button></p></form>`;
   response.status(status).send(`<!doctype html><html lang="en">
 <meta name="viewport" content="width=device-width"><title>${title}</title><h1>${title}</h1>
@@ -180,15 +130,16 @@ app.post('/accessToken', (request, response) => {
   const form = formOf(request, 'grant_type', 'client_id', 'client_secret', 'code');
   checkClient(form);
   const token = redeemed(form.code);
+  if (!token) throw new Refused(302);
   response.json({ access_token: token, token_type: 'Bearer', expires_in: TOKEN_LIFETIME });
 });
 
 app.post('/userInfo', (request, response) => {
   const form = formOf(request, 'client_id', 'client_secret', 'access_token');
   checkClient(form);
-  const grant = tokens.get(form.access_token);
-  if (!grant || grant.expiresAt < now()) throw new Refused(303);
-  response.json({ user_id: grant.userKey });
+  const userKey = userKeyOf(form.access_token);
+  if (!userKey) throw new Refused(303);
+  response.json({ user_id: userKey });
 });
 
 app.get('/apiLogin/:clientId', async (request, response) => {

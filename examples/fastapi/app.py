@@ -1,6 +1,7 @@
 """The customer's side of LINE WORKS single sign-on, on FastAPI alone, without Worksgate.
 
-README.md in this folder says how to run it, and what it does not do.
+`employees` stands for the company's directory, `grants` keeps codes and tokens. README.md says how
+to run it, and what it does not do.
 """
 
 import base64
@@ -8,23 +9,20 @@ import hmac
 import os
 import re
 import secrets
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qsl
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from employees import EMPLOYEES, signed_in
 from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
+from grants import TOKEN_LIFETIME, new_code, redeemed, user_key_of
 from starlette.middleware.sessions import SessionMiddleware
 
 CLIENT_ID, CLIENT_SECRET = os.environ["SSO_CLIENT_ID"], os.environ["SSO_CLIENT_SECRET"]
-CODE_LIFETIME, TOKEN_LIFETIME, SESSION_LIFETIME = 60, 24 * 3600, 12 * 3600
 ORIGIN = re.escape(os.environ.get("SSO_REDIRECT_ORIGIN", "https://auth.worksmobile.com"))
 REDIRECT_URI = re.compile(
     rf"{ORIGIN}(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?(\?[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
@@ -41,66 +39,6 @@ ERRORS = {
 
 class Refused(Exception):
     """A call of LINE WORKS is answered with one of its numbers."""
-
-
-@dataclass(frozen=True)
-class Employee:
-    """Stands for a row of the company's directory."""
-
-    user_key: str
-    works_account: str
-    password_hash: str
-
-
-HASHER = PasswordHasher()
-ALICE = Employee("E-1001", "alice@example", HASHER.hash("paper lantern by the river"))
-NOBODY = Employee("", "", HASHER.hash(secrets.token_urlsafe()))
-EMPLOYEES = {"alice": ALICE, ALICE.works_account: ALICE}
-
-
-def signed_in(username: str, password: str) -> Employee | None:
-    found = EMPLOYEES.get(username.strip().casefold(), NOBODY)
-    # Hashing for unknown names as well: an answer must not tell by its time who works here.
-    try:
-        HASHER.verify(found.password_hash, password)
-    except VerificationError:
-        return None
-    return None if found is NOBODY else found
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What a code and its token stand for; ``expires_at`` is in seconds since the epoch."""
-
-    code: str
-    user_key: str
-    expires_at: float
-
-
-codes: dict[str, Grant] = {}
-tokens: dict[str, Grant] = {}
-# One event loop and no await within: what follows is atomic in this process, and in no other.
-
-
-def new_code(user_key: str) -> str:
-    now, code = time.time(), secrets.token_urlsafe(32)
-    for kept in (codes, tokens):
-        for key in [key for key, grant in kept.items() if grant.expires_at < now]:
-            del kept[key]
-    codes[code] = Grant(code, user_key, now + CODE_LIFETIME)
-    return code
-
-
-def redeemed(code: str) -> str:
-    grant, now = codes.pop(code, None), time.time()
-    if grant is None:  # a second use revokes what the first one got (RFC 6749 §4.1.2)
-        for key in [key for key, other in tokens.items() if other.code == code]:
-            del tokens[key]
-    if grant is None or grant.expires_at < now:
-        raise Refused("302")
-    token = secrets.token_urlsafe(32)
-    tokens[token] = Grant(code, grant.user_key, now + TOKEN_LIFETIME)
-    return token
 
 
 def same(one: str, other: str) -> bool:
@@ -129,7 +67,10 @@ async def call_form(request: Request) -> dict[str, str]:
 CallForm = Annotated[dict[str, str], Depends(call_form)]
 
 
-def check_client(form: dict[str, str]) -> None:
+def check(form: dict[str, str], *names: str) -> None:
+    """Refuse a call without one of these names, or from anybody but LINE WORKS."""
+    if not {"client_id", "client_secret", *names} <= form.keys():
+        raise Refused("201")
     given = f"{form['client_id']}\n{form['client_secret']}"
     if not same(given, f"{CLIENT_ID}\n{CLIENT_SECRET}"):
         raise Refused("301")
@@ -152,7 +93,7 @@ app.add_middleware(
     SessionMiddleware,
     secret_key=os.environ["SSO_SECRET_KEY"],
     session_cookie="__Host-sso",
-    max_age=SESSION_LIFETIME,
+    max_age=12 * 3600,
     https_only=True,
 )
 pages = Jinja2Templates(Path(__file__).parent)
@@ -203,22 +144,20 @@ async def login(
 async def access_token(form: CallForm) -> dict[str, str | int]:
     if form.get("grant_type", "authorization_code") != "authorization_code":
         raise Refused("203")
-    if not {"grant_type", "client_id", "client_secret", "code"} <= form.keys():
-        raise Refused("201")
-    check_client(form)
+    check(form, "grant_type", "code")
     token = redeemed(form["code"])
+    if token is None:
+        raise Refused("302")
     return {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_LIFETIME}
 
 
 @app.post("/userInfo")
 async def user_info(form: CallForm) -> dict[str, str]:
-    if not {"client_id", "client_secret", "access_token"} <= form.keys():
-        raise Refused("201")
-    check_client(form)
-    grant = tokens.get(form["access_token"])
-    if grant is None or grant.expires_at < time.time():
+    check(form, "access_token")
+    user_key = user_key_of(form["access_token"])
+    if user_key is None:
         raise Refused("303")
-    return {"user_id": grant.user_key}
+    return {"user_id": user_key}
 
 
 @app.get("/apiLogin/{client_id}")
