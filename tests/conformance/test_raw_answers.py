@@ -6,7 +6,8 @@ from contextlib import suppress
 import pytest
 from tests.conformance.runs import target_at
 
-from worksgate.conformance.checks.wire import Framing, converse, read_answer
+from worksgate.conformance.checks.wire import Framing, converse
+from worksgate.conformance.http_answer import NoHttpError, read_answer
 from worksgate.conformance.line_works import ANSWER_SIZE_LIMIT
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -25,7 +26,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 def test_an_answer_is_read_as_it_is_framed(rest: bytes, body: bytes | None) -> None:
     found = read_answer(HEAD + rest, is_closed=True)
     assert found is not None
-    assert found[0].body == (b"abc0123456789" if body is None else body)
+    assert found.body == (b"abc0123456789" if body is None else body)
 
 
 @pytest.mark.parametrize(
@@ -33,13 +34,38 @@ def test_an_answer_is_read_as_it_is_framed(rest: bytes, body: bytes | None) -> N
 )
 def test_r201_a_chunk_of_no_size_ends_the_reading(size: bytes) -> None:
     rest = b"Transfer-Encoding: chunked\r\n\r\n" + size + b"\r\nabc\r\n0\r\n\r\n"
-    assert read_answer(HEAD + rest, is_closed=True) is None
+    with pytest.raises(NoHttpError):
+        read_answer(HEAD + rest, is_closed=True)
 
 
 def test_r201_a_length_of_thousands_of_digits_is_none() -> None:
     found = read_answer(HEAD + b"Content-Length: " + b"1" * 5_000 + b"\r\n\r\nabc", is_closed=True)
     assert found is not None
-    assert found[0].body == b"abc"
+    assert found.body == b"abc"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nDigest: x\r\n\r\n",
+        HEAD + b"CONTENT-LENGTH:2\r\n\r\n{}",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+    ],
+)
+def test_an_answer_is_whole_with_its_last_byte(answer: bytes) -> None:
+    for end in range(len(answer)):
+        assert read_answer(answer[:end], is_closed=True) is None
+    found = read_answer(answer + b"HTTP/1.1 200", is_closed=False)
+    assert found is not None
+    assert (found.size, found.is_delimited) == (len(answer), True)
+    assert found.body == (b"" if found.head.status == 204 else b"{}")
+
+
+@pytest.mark.parametrize("said", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/2 200 OK\r\n\r\n"])
+def test_what_is_no_http_is_none(said: bytes) -> None:
+    with pytest.raises(NoHttpError):
+        read_answer(said, is_closed=False)
 
 
 async def test_r201_a_server_that_never_ends_does_not_fill_the_memory() -> None:

@@ -10,6 +10,7 @@ implemented twice to go unnoticed.
 
     line_works      the links and calls of LINE WORKS
     exchange        a request, its response and its times
+    http_answer     an answer of HTTP/1, read byte by byte
     checks          every rule of the protocol as a check of any implementation
     report          the results of a check, as text, JSON, JUnit and HTML
     simulator       a small site that plays LINE WORKS for a browser

@@ -5,7 +5,6 @@ made servers do not expect; here each way is written out.
 """
 
 import asyncio
-import re
 import ssl
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from worksgate.conformance.exchange import (
     Timings,
     json_object,
 )
+from worksgate.conformance.http_answer import NoHttpError, RawAnswer, read_answer
 from worksgate.conformance.line_works import ANSWER_SIZE_LIMIT
 
 PAUSE: Final = 0.3
@@ -184,12 +184,14 @@ class _Speaker:
     async def _answer(self) -> Answer | None:
         while True:
             self._arrived.clear()
-            found = read_answer(bytes(self._received), is_closed=self.is_closed)
+            try:
+                found = read_answer(bytes(self._received), is_closed=self.is_closed)
+            except NoHttpError:
+                return None
             if found is not None:
-                answer, used = found
-                self.rest = bytes(self._received[used:])
-                self._used = used
-                return answer
+                self.rest = bytes(self._received[found.size :])
+                self._used = found.size
+                return _answer_of(found)
             if self.is_closed or len(self._received) > ANSWER_SIZE_LIMIT:
                 return None
             await self._arrived.wait()
@@ -230,59 +232,7 @@ class _Speaker:
             self._writer.transport.abort()
 
 
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r?\n")
-_LENGTH = re.compile(r"[0-9]{1,12}")
-_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,12})[ \t]*")
-"""A size has no sign: with a negative one a server would be read in a circle."""
-
-
-def read_answer(received: bytes, *, is_closed: bool) -> tuple[Answer, int] | None:
-    """Return the first final answer in the bytes, and how many it takes; None if it is not whole.
-
-    Interim answers (100 Continue) are skipped.
-    """
-    start = 0
-    while (status := _STATUS.match(received, start)) is not None:
-        end = received.find(b"\r\n\r\n", start)
-        if end < 0:
-            return None
-        headers = tuple(_headers(received[status.end() : end]))
-        number = int(status[1])
-        start = end + 4
-        if 100 <= number < 200 and number != 101:
-            continue
-        body = _body(received[start:], dict(headers), number, is_closed=is_closed)
-        return None if body is None else (Answer(number, headers, body[0]), start + body[1])
-    return None
-
-
-def _headers(block: bytes) -> list[tuple[str, str]]:
-    lines = (line.partition(":") for line in block.decode("latin-1").split("\r\n") if line)
-    return [(name.strip().lower(), value.strip()) for name, _, value in lines]
-
-
-def _body(
-    data: bytes, headers: dict[str, str], status: int, *, is_closed: bool
-) -> tuple[bytes, int] | None:
-    if status in (101, 204, 304):
-        return b"", 0
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        return _chunked(data)
-    length = headers.get("content-length", "")
-    if _LENGTH.fullmatch(length):
-        return (data[: int(length)], int(length)) if len(data) >= int(length) else None
-    return (data, len(data)) if is_closed else None
-
-
-def _chunked(data: bytes) -> tuple[bytes, int] | None:
-    body, at = b"", 0
-    while (line := data.find(b"\r\n", at)) >= 0:
-        found = _CHUNK.fullmatch(data[at:line].partition(b";")[0])
-        if found is None:
-            return None
-        size, at = int(found[1], 16), line + 2
-        if size == 0:
-            end = data.find(b"\r\n", at)  # without trailers, which no JSON answer has
-            return None if end < 0 else (body, end + 2)
-        body, at = body + data[at : at + size], at + size + 2
-    return None
+def _answer_of(found: RawAnswer) -> Answer:
+    pairs = found.head.headers
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
+    return Answer(found.head.status, headers, found.body)

@@ -1,16 +1,19 @@
 """Sends a request byte by byte, as it was framed when it was recorded.
 
 An HTTP library repairs what it sends; a replay must not. So this writes HTTP/1 itself, and reads
-the answers of servers: their length, chunks, or the end of the connection.
+the answers with `http_answer`.
 """
 
 import asyncio
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
+
+from worksgate.conformance.http_answer import NoHttpError, RawAnswer, read_answer, read_head
 
 ANSWER_LIMIT: Final = 1024 * 1024
 CONNECT_TIMEOUT: Final = 5.0
@@ -18,6 +21,7 @@ ANSWER_TIMEOUT: Final = 10.0
 """Seconds: longer than the 3 of LINE WORKS, so that a late answer can be told from none."""
 _CONTINUE_TIMEOUT: Final = 1.0
 _IDLE_CONNECTIONS: Final = 50
+_READ_SIZE: Final = 65_536
 
 Headers = Sequence[tuple[str, str]]
 
@@ -87,7 +91,7 @@ class Wire:
         except (OSError, asyncio.IncompleteReadError, _StaleError) as error:
             is_ours = isinstance(error, _StaleError | asyncio.IncompleteReadError)
             raise NoAnswer("hung up" if is_ours else type(error).__name__) from None
-        except (ValueError, asyncio.LimitOverrunError):
+        except NoHttpError:
             raise NoAnswer("no HTTP") from None
 
     def close(self) -> None:
@@ -98,7 +102,7 @@ class Wire:
     async def _connect(self) -> "_Connection":
         async with asyncio.timeout(CONNECT_TIMEOUT):
             reader, writer = await asyncio.open_connection(
-                self._host, self._port, ssl=self._context, limit=ANSWER_LIMIT
+                self._host, self._port, ssl=self._context
             )
         return _Connection(reader, writer)
 
@@ -123,6 +127,8 @@ class _Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._received = bytearray()
+        self._is_closed = False
 
     def close(self) -> None:
         self._writer.close()
@@ -131,81 +137,51 @@ class _Connection:
         """The answer, and whether the connection can be used again."""
         began = time.perf_counter()
         head, body = _written(request, host)
-        line = None
         if request.expects_continue and body:
             self._writer.write(head)
-            line = await self._first_answer()
-            if line is None or line[1] == 100:
+            if await self._may_go_on():
                 self._writer.write(body)
-                line = None
         else:
             self._writer.write(head + body)
-        if line is None:
-            line = await self._status_line()
-        version, status, headers = line
-        by_name = dict(headers)
-        content, is_delimited = await self._body(request.method, status, by_name)
-        said = by_name.get(b"connection", b"").lower()
-        is_kept = is_delimited and version == b"HTTP/1.1" and said != b"close"
+        answer = await self._answer(has_body=request.method != "HEAD")
+        found = answer.head
+        is_kept = answer.is_delimited and found.version == b"1.1" and not self._received
+        is_kept = is_kept and found.header(b"connection").lower() != b"close"
         is_kept = is_kept and request.http == "1.1" and not _says_close(request)
-        return Reply(status, headers, content, time.perf_counter() - began), is_kept
+        seconds = time.perf_counter() - began
+        return Reply(found.status, found.headers, answer.body, seconds), is_kept
 
-    async def _first_answer(self) -> "_Line | None":
-        """What is answered to a head alone; None if nothing is, for a moment."""
-        try:
+    async def _may_go_on(self) -> bool:
+        """Whether the body is wanted: the server says so, or says nothing for a moment."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(_CONTINUE_TIMEOUT):
-                return await self._line()
-        except TimeoutError:
-            return None
+                while (head := read_head(bytes(self._received))) is None:
+                    await self._read()
+                return head.is_interim
+        return True
 
-    async def _status_line(self) -> "_Line":
-        """The head of the final answer."""
-        while (line := await self._line())[1] < 200:
-            pass
-        return line
+    async def _answer(self, *, has_body: bool) -> RawAnswer:
+        while True:
+            received = bytes(self._received)
+            found = read_answer(received, is_closed=self._is_closed, has_body=has_body)
+            if found is not None:
+                del self._received[: found.size]
+                return found
+            await self._read()
 
-    async def _line(self) -> "_Line":
+    async def _read(self) -> None:
+        """Wait for more. Raises _StaleError, IncompleteReadError or NoHttpError if none is due."""
+        if self._is_closed:
+            partial = bytes(self._received)
+            raise asyncio.IncompleteReadError(partial, None) if partial else _StaleError
+        if len(self._received) > ANSWER_LIMIT:
+            raise NoHttpError("too long")
         try:
-            head = await self._reader.readuntil(b"\r\n\r\n")
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
-            partial = getattr(error, "partial", b"")
-            if partial:
-                raise
-            raise _StaleError from None
-        first, *rest = head[:-4].split(b"\r\n")
-        version, _, status = first.partition(b" ")
-        pairs = (line.partition(b":") for line in rest)
-        headers = [(name.lower(), value.strip()) for name, _, value in pairs]
-        return version, int(status[:3]), headers
-
-    async def _body(
-        self, method: str, status: int, headers: dict[bytes, bytes]
-    ) -> tuple[bytes, bool]:
-        if method == "HEAD" or status in (204, 304):
-            return b"", True
-        if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
-            return await self._chunks(), True
-        if b"content-length" in headers:
-            length = int(headers[b"content-length"])
-            if not 0 <= length <= ANSWER_LIMIT:
-                raise ValueError("too long")
-            return await self._reader.readexactly(length), True
-        return await self._reader.read(ANSWER_LIMIT), False
-
-    async def _chunks(self) -> bytes:
-        content = bytearray()
-        while size := int((await self._reader.readuntil(b"\r\n")).partition(b";")[0], 16):
-            if size < 0 or len(content) + size > ANSWER_LIMIT:
-                raise ValueError("too long")
-            content += await self._reader.readexactly(size)
-            await self._reader.readexactly(2)
-        while await self._reader.readuntil(b"\r\n") != b"\r\n":
-            pass
-        return bytes(content)
-
-
-_Line = tuple[bytes, int, list[tuple[bytes, bytes]]]
-"""The HTTP version, the status, and the headers of an answer."""
+            data = await self._reader.read(_READ_SIZE)
+        except ConnectionError:
+            data = b""
+        self._received += data
+        self._is_closed = not data
 
 
 def _says_close(request: Request) -> bool:
