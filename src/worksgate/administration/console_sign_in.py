@@ -4,13 +4,13 @@ A password and a second factor, always both, or a passkey, which counts as both.
 at people's own sign-ins, by the same counters, and a refusal takes as long as there. A sign-in of
 LINE WORKS never opens the console, and the other way round. A session ends after half an hour
 without use, after eight hours, and with the role, the password, the second factor or the account
-(R-152, R-156). Passwords of people of other sources are checked by these, which also vouch for them
-while a session is used (R-191).
+(R-152, R-156); a page that loads itself again is no use (R-225). Passwords of people of other
+sources are checked by these, which also vouch for them while a session is used (R-191).
 """
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final
 
@@ -274,6 +274,7 @@ class ConsoleSignIn:
             assurance=how,
             address=browser.address or None,
             browser=browser.name or None,
+            asked_at=now,
         )
         event = self._event(Event.CONSOLE_SIGNED_IN, browser, account.username, how)
         for idle in (await self._rows.of(session.subject_id, now))[SESSIONS - 1 :]:
@@ -283,8 +284,8 @@ class ConsoleSignIn:
         log_events([event])
         return Opened(secret, self._device_of(account.username, browser))
 
-    async def find(self, secret: str | None) -> SignedIn | None:
-        """The administrator of a session, as they are now; its use is noted."""
+    async def find(self, secret: str | None, *, is_used: bool = True) -> SignedIn | None:
+        """The administrator of a session, as they are now; its use is noted, if it is one."""
         if secret is None:
             return None
         now = self._clock()
@@ -295,9 +296,11 @@ class ConsoleSignIn:
         role = role_named(account.role)
         if role is None or now >= session.created_at + ABSOLUTE:
             return None
-        if now - session.used_at >= TOUCHED and not await self._use(session, account, now):
-            return None
-        return SignedIn(session, account, role)
+        later = _used(session, now) if is_used else replace(session, asked_at=now)
+        if not _is_to_be_noted(session, later):
+            return SignedIn(session, account, role)
+        kept = await self._still(session, later, account)
+        return None if kept is None else SignedIn(kept, account, role)
 
     async def prove(self, signed_in: SignedIn, code: str, browser: ConsoleBrowser) -> None:
         """A second factor for what needs a fresh one. Raises WrongCode."""
@@ -330,10 +333,10 @@ class ConsoleSignIn:
         event = self._ended(signed_in.account, browser)
         return await self._rows.end(signed_in.session.subject_id, key, event)
 
-    async def _use(
-        self, session: ConsoleSession, account: AdministratorAccount, now: float
-    ) -> bool:
-        """Note the use of a session, which ends if its source no longer knows the administrator.
+    async def _still(
+        self, session: ConsoleSession, later: ConsoleSession, account: AdministratorAccount
+    ) -> ConsoleSession | None:
+        """The session from now on; it ends if its source no longer knows the administrator.
 
         While their source is down it is not extended: it ends half an hour after the source last
         vouched for them (R-191).
@@ -341,16 +344,15 @@ class ConsoleSignIn:
         try:
             is_known = await self._is_known(account)
         except SourceUnavailable:
-            return True
+            return session
         if is_known:
-            until = min(now + IDLE, session.created_at + ABSOLUTE)
-            await self._rows.use(session.key, now, until)
-        else:
-            nobody = ConsoleBrowser(session.address or "", "", "")
-            detail = f"{account.source} no longer knows them"
-            event = self._event(Event.CONSOLE_SIGNED_OUT, nobody, account.username, detail)
-            await self._rows.end(account.subject_id, None, event)
-        return is_known
+            await self._rows.use(later)
+            return later
+        nobody = ConsoleBrowser(session.address or "", "", "")
+        detail = f"{account.source} no longer knows them"
+        event = self._event(Event.CONSOLE_SIGNED_OUT, nobody, account.username, detail)
+        await self._rows.end(account.subject_id, None, event)
+        return None
 
     async def _is_known(self, account: AdministratorAccount) -> bool:
         """Whether somebody's source still knows them; one that cannot say is trusted for a while.
@@ -511,6 +513,17 @@ class ConsoleSignIn:
 
     def _ended(self, account: AdministratorAccount, browser: ConsoleBrowser) -> AuditEvent:
         return self._event(Event.CONSOLE_SIGNED_OUT, browser, account.username, "signed out")
+
+
+def _used(session: ConsoleSession, now: float) -> ConsoleSession:
+    until = min(now + IDLE, session.created_at + ABSOLUTE)
+    return replace(session, used_at=now, expires_at=until, asked_at=now)
+
+
+def _is_to_be_noted(session: ConsoleSession, later: ConsoleSession) -> bool:
+    """Whether the source is to be asked, or the use to be noted: once a minute is enough."""
+    asked, now = session.asked_at or session.used_at, later.asked_at or later.used_at
+    return now - asked >= TOUCHED or later.used_at - session.used_at >= TOUCHED
 
 
 def holder_of(account: AdministratorAccount, browser: ConsoleBrowser) -> Holder:

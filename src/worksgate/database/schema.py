@@ -247,8 +247,10 @@ console_sessions = Table(
     Column("assurance", Text, nullable=False, server_default=""),
     Column("address", Text),
     Column("browser", Text),
+    Column("asked_at", Double),
 )
-"""Sessions of administrators; ``proved_at`` is when they last used a second factor."""
+"""Sessions of administrators; ``proved_at`` is when they last used a second factor, ``asked_at``
+when their source last vouched for them."""
 
 first_links = Table(
     "first_links",

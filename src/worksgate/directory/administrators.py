@@ -93,6 +93,7 @@ class ConsoleSession:
     """A session of the console; times are seconds since the epoch.
 
     ``proved_at`` is when a second factor was last used in it, ``assurance`` which factors were.
+    ``asked_at`` is when the administrator's source last vouched for them.
     """
 
     key: str
@@ -104,6 +105,7 @@ class ConsoleSession:
     assurance: str = ""
     address: str | None = None
     browser: str | None = None
+    asked_at: float | None = None
 
 
 class AdministratorRows:
@@ -184,11 +186,16 @@ class AdministratorRows:
             return [_session(row) for row in (await connection.execute(query)).mappings()]
 
     @run_to_completion
-    async def use(self, key: str, now: float, expires_at: float) -> None:
-        """Note the use of a session, which ends later now."""
-        statement = update(_SESSIONS).where(_SESSIONS.c.key == key)
+    async def use(self, session: ConsoleSession) -> None:
+        """Keep when a session was used, when its source was asked, and when it ends now."""
+        statement = update(_SESSIONS).where(_SESSIONS.c.key == session.key)
+        values = {
+            "used_at": session.used_at,
+            "expires_at": session.expires_at,
+            "asked_at": session.asked_at,
+        }
         async with self._connections.writing() as connection:
-            await connection.execute(statement.values(used_at=now, expires_at=expires_at))
+            await connection.execute(statement.values(values))
 
     @run_to_completion
     async def prove(self, key: str, now: float) -> None:

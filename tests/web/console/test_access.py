@@ -375,3 +375,53 @@ async def test_a_name_that_belongs_to_somebody_is_refused_before_anything_is_set
     await name_oneself(browser, await link_of(console), "taken")
     assert browser.page.status_code == 409
     assert "How will you sign in?" not in browser.page.text
+
+
+# Pages that load themselves again
+
+
+async def on_the_wall(console: ConsoleUnderTest) -> AdminBrowser:
+    await console.make("owner", Role.OWNER)
+    await console.administration.going_live.start(None)
+    browser = await console.signed_in("owner")
+    assert (await browser.get("/go-live/wall")).status_code == 200
+    return browser
+
+
+@pytest.mark.parametrize("page", ["/go-live/wall", "/go-live/live", "/job?id=none"])
+async def test_r225_a_page_that_loads_itself_again_keeps_no_session_alive(
+    console: ConsoleUnderTest, page: str
+) -> None:
+    browser = await on_the_wall(console)
+    again = page + ("&" if "?" in page else "?") + "auto=1"
+    for _ in range(3):
+        console.clock.advance(IDLE / 4)
+        assert (await browser.get(again)).status_code != 303
+    console.clock.advance(IDLE / 4 + 1)
+    await browser.get(again)
+    assert browser.page.headers["location"] == "/sign-in?ended=1"
+    assert "The session has ended" in (await browser.get("/sign-in?ended=1")).text
+
+
+async def test_r225_htmx_leaves_the_numbers_of_a_session_that_has_ended(
+    console: ConsoleUnderTest,
+) -> None:
+    browser = await on_the_wall(console)
+    assert 'url=/go-live/wall?auto=1"></noscript>' in browser.page.text
+    assert 'hx-get="/go-live/wall?auto=1"' in browser.page.text
+    console.clock.advance(IDLE - 300)
+    assert "Nobody has used this screen" in (await browser.get("/go-live/wall?auto=1")).text
+    console.clock.advance(301)
+    asked = await browser.http.get("/go-live/wall?auto=1", headers={"HX-Request": "true"})
+    assert asked.headers["hx-redirect"] == "/sign-in?ended=1"
+
+
+async def test_r225_whoever_opens_the_page_uses_the_session(console: ConsoleUnderTest) -> None:
+    browser = await on_the_wall(console)
+    for _ in range(3):
+        console.clock.advance(IDLE - 5)
+        assert (await browser.get("/go-live/wall")).status_code == 200
+    console.clock.advance(IDLE - 5)
+    assert (await browser.get("/people?auto=1")).status_code == 200  # it does not come again
+    console.clock.advance(IDLE - 5)
+    assert await is_in(browser)

@@ -144,6 +144,17 @@ async def test_r191_while_the_source_is_down_a_session_is_not_extended(
     assert again.page.status_code == 503
 
 
+async def test_r225_the_source_is_asked_also_for_pages_that_load_themselves_again(
+    console: ConsoleUnderTest,
+) -> None:
+    await remembered(console, "aoi", Role.ADMIN)
+    browser = await signed_in(console, "aoi")
+    del own_people.PEOPLE["aoi"]
+    console.clock.advance(TOUCHED + 1)
+    assert (await browser.get("/go-live/live?auto=1")).status_code == 303
+    assert not await is_in(browser)
+
+
 async def test_r191_a_source_that_is_down_keeps_no_owner_out(console: ConsoleUnderTest) -> None:
     await remembered(console, "aoi", Role.ADMIN)
     own_people.PEOPLE[own_people.OUTAGE] = ""

@@ -147,7 +147,7 @@ async def test_r178_the_day_from_apply_to_the_end(
     await prove(console, owner, "owner", "/go-live/start")
     page = (await owner.get("/go-live/live")).text
     assert "Waiting for the first person" in page
-    assert '<meta http-equiv="refresh" content="10">' in page
+    assert '<meta http-equiv="refresh" content="10; url=/go-live/live?auto=1">' in page
     assert "refresh" not in (await owner.get("/go-live/live?pause=1")).text
     console.clock.advance(300)
     page = (await owner.get("/go-live/wall")).text

@@ -22,7 +22,7 @@ async def show(visit: Visit) -> Response:
     """The form for name and password."""
     if visit.signed_in is not None:
         return visit.to("/")
-    return await sign_in_page(visit)
+    return await sign_in_page(visit, problem="ended" if "ended" in visit.query else "")
 
 
 async def check_password(visit: Visit) -> Response:

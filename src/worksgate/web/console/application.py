@@ -32,7 +32,7 @@ from worksgate.web.body import Disconnected, read_form
 from worksgate.web.calls.endpoints import peer_of
 from worksgate.web.console import cookies
 from worksgate.web.console.pages import LANGUAGES, StaticFile, Words
-from worksgate.web.console.routes import BY_PATH, Route
+from worksgate.web.console.routes import AGAIN, BY_PATH, Route
 from worksgate.web.console.uploads import has_file, read_form_with_file
 from worksgate.web.console.visit import Console, Visit, readable
 from worksgate.web.crashes import report
@@ -140,18 +140,19 @@ class ConsoleApplication:
         request = visit.request
         path: str = request.scope["path"]
         methods = BY_PATH.get(path)
+        route = (methods or {}).get("GET" if request.method == "HEAD" else request.method)
         session, _ = cookies.read(request.scope)
-        visit.signed_in = await visit.console.sign_in.find(session)
+        comes_again = route is not None and route.comes_again and AGAIN in visit.query
+        visit.signed_in = await visit.console.sign_in.find(session, is_used=not comes_again)
         if methods is None:
             return _sign_in(visit) if visit.signed_in is None else _notice(visit, "not_found", 404)
-        route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             response = _notice(visit, "method", 405)
             response.headers["Allow"] = ", ".join(methods)
             return response
         if route.verb is not None:
             if visit.signed_in is None:
-                return _sign_in(visit)
+                return visit.to("/sign-in", ended="1") if comes_again else _sign_in(visit)
             if not visit.may(route.verb):
                 _log.warning("console.forbidden", path=path, role=visit.signed_in.role.value)
                 return _notice(visit, "forbidden", 403)

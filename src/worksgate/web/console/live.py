@@ -117,6 +117,7 @@ async def _page(visit: Visit, template: str, every: int) -> Response:
         got_in=_shown(visit, view.got_in),
         login_url=visit.administration.clients.urls("")["web_login"],
         every=0 if is_still else every,
+        until=visit.administrator.session.expires_at,
         is_still=is_still,
     )
 

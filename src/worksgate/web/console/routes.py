@@ -46,6 +46,9 @@ from worksgate.web.console.visit import Visit
 
 Handler = Callable[[Visit], Awaitable[Response]]
 
+AGAIN: Final = "auto"
+"""In the query of a page that has loaded itself again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -53,7 +56,8 @@ class Route:
 
     ``is_proved``, for forms, asks for the second factor again unless it was used a moment ago; it
     may depend on what the form says, and on what was done before. ``file_bytes`` is how large a
-    file a form may have, for those that take one.
+    file a form may have, for those that take one. A page that ``comes_again`` loads itself, with
+    ``AGAIN`` in its query: that is no use of the session.
     """
 
     method: str
@@ -62,6 +66,7 @@ class Route:
     handler: Handler
     is_proved: bool | Callable[[Visit], Awaitable[bool]] = False
     file_bytes: int = 0
+    comes_again: bool = False
 
     async def needs_proof(self, visit: Visit) -> bool:
         """Whether what the form of a visit asks for needs the second factor again."""
@@ -153,7 +158,7 @@ ROUTES: Final = (
     Route("POST", "/people/bulk", Verb.DISABLE, bulk.confirm),
     Route("GET", "/jobs", Verb.SEE, bulk.show_all),
     Route("POST", "/jobs/start", Verb.DISABLE, bulk.start, is_proved=bulk.needs_proof),
-    Route("GET", "/job", Verb.SEE, bulk.show),
+    Route("GET", "/job", Verb.SEE, bulk.show, comes_again=True),
     Route("POST", "/job/stop", Verb.DISABLE, bulk.stop),
     Route("POST", "/job/undo", Verb.CHANGE_PEOPLE, bulk.undo, is_proved=True),
     Route("POST", "/job/result", Verb.EXPORT, bulk.export, is_proved=True),
@@ -188,8 +193,8 @@ ROUTES: Final = (
     Route("POST", "/go-live/members/ask", Verb.GO_LIVE, rehearsal.ask_members),
     Route("GET", "/go-live/plan", Verb.REHEARSE, plan.show),
     Route("POST", "/go-live/plan", Verb.GO_LIVE, plan.keep),
-    Route("GET", "/go-live/live", Verb.WATCH, live.show),
-    Route("GET", "/go-live/wall", Verb.WATCH, live.show_on_wall),
+    Route("GET", "/go-live/live", Verb.WATCH, live.show, comes_again=True),
+    Route("GET", "/go-live/wall", Verb.WATCH, live.show_on_wall, comes_again=True),
     Route("POST", "/go-live/start", Verb.GO_LIVE, live.start, is_proved=True),
     Route("POST", "/go-live/end", Verb.GO_LIVE, live.end),
     Route("POST", "/go-live/members/remove", Verb.GO_LIVE, rehearsal.remove_members),

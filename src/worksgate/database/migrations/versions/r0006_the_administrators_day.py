@@ -179,7 +179,8 @@ def _console_passkeys() -> None:
 
 
 def _administrators_of_sources() -> None:
-    """The role that a person of another source has in the console."""
+    """The role that a person of another source has in the console, and until when it counts."""
+    op.add_column("console_sessions", sa.Column("asked_at", sa.Double))
     op.add_column("people", sa.Column("role", sa.String(32)))
     some = sa.text("role IS NOT NULL")
     op.create_index("ix_people_role", "people", ["role"], sqlite_where=some, postgresql_where=some)
