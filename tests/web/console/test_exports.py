@@ -13,6 +13,7 @@ from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.web.console.audit import RECORDS
 from worksgate.web.console.csv_files import csv_lines
+from worksgate.web.console.periods import as_typed
 
 MANY = 2_600
 """More than are read at once, of either page."""
@@ -110,6 +111,15 @@ async def test_r195_changes_are_filtered_and_exported_with_a_record(
     assert "example.com" in page
     assert "=Mika" not in page
     assert "No change matches" in (await browser.get("/audit/changes?by=owner")).text
+    early, late = (as_typed(console.clock() + seconds) for seconds in (-120, 120))
+    for path, nothing in (("/audit/changes", "No change matches"), ("/audit", "No record matches")):
+        assert nothing not in (await browser.get(f"{path}?from={early}&to={late}")).text, path
+        assert f'name="to" value="{late}"' in browser.page.text, path
+        assert nothing in (await browser.get(f"{path}?from={late}")).text, path
+        assert nothing in (await browser.get(f"{path}?to={early}")).text, path
+    await browser.get("/audit/changes")
+    none = await browser.post("/audit/changes/export", to=early, **{"as": "jsonl"})
+    assert none.text == ""
     await browser.get("/audit/changes")
     table = await browser.post("/audit/changes/export", about="mika", **{"as": "csv"})
     rows = list(csv.DictReader(io.StringIO(table.text)))

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from starlette.responses import Response
 
 from worksgate.audit import Event
 from worksgate.web.console.exports import Export, layout_of_records
+from worksgate.web.console.periods import Between
 from worksgate.web.console.visit import Visit, number_of
 
 RECORDS = 100
@@ -15,7 +17,7 @@ LONGEST = 200
 
 async def show(visit: Visit) -> Response:
     """The newest records that match, a page at a time; the filter is in the address."""
-    wanted = _Wanted.of(visit.query)
+    wanted = _Wanted.of(visit.query, visit.words.zone)
     before = number_of(visit.query.get("before", ""))
     found = await visit.administration.audit_log.page(
         before=before if before > 0 else None,
@@ -23,6 +25,8 @@ async def show(visit: Visit) -> Response:
         username=wanted.username,
         event=wanted.event,
         login_id=wanted.login_id,
+        since=wanted.between.since,
+        until=wanted.between.until,
     )
     return visit.page(
         "audit.html",
@@ -36,9 +40,13 @@ async def show(visit: Visit) -> Response:
 
 async def export(visit: Visit) -> Response:
     """The same as a file, the newest first."""
-    wanted = _Wanted.of(visit.form)
+    wanted = _Wanted.of(visit.form, visit.words.zone)
     pages = visit.administration.audit_log.pages(
-        username=wanted.username, event=wanted.event, login_id=wanted.login_id
+        username=wanted.username,
+        event=wanted.event,
+        login_id=wanted.login_id,
+        since=wanted.between.since,
+        until=wanted.between.until,
     )
     return await Export(
         name="audit records", chosen=wanted.chosen, pages=pages, layout=layout_of_records()
@@ -52,14 +60,16 @@ class _Wanted:
     username: str | None
     event: str | None
     login_id: str | None
+    between: Between
 
     @classmethod
-    def of(cls, values: Mapping[str, str]) -> "_Wanted":
+    def of(cls, values: Mapping[str, str], zone: tzinfo | None) -> "_Wanted":
         event = values.get("event", "")
         return cls(
             username=values.get("user", "").strip()[:LONGEST] or None,
             event=event if event in list(Event) else None,
             login_id=values.get("login_id", "").strip()[:LONGEST] or None,
+            between=Between.chosen(values, zone),
         )
 
     @property
@@ -69,4 +79,9 @@ class _Wanted:
             "user": self.username or "",
             "event": self.event or "",
             "login_id": self.login_id or "",
+            **self.between.parameters,
         }
+
+    @property
+    def is_narrowed(self) -> bool:
+        return any(self.chosen.values())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from itertools import groupby
 from typing import Final
 
@@ -15,6 +16,7 @@ from worksgate.oauth.model import Client
 from worksgate.web.console.client_fields import FIELDS, ClientField, FieldKind
 from worksgate.web.console.exports import Export, Layout
 from worksgate.web.console.pages import ROLE_NAMES
+from worksgate.web.console.periods import Between
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
@@ -143,31 +145,47 @@ class _Wanted:
     kind: ChangeKind | None
     about: str | None
     by: str | None
+    between: Between
 
     @classmethod
-    def of(cls, values: Mapping[str, str]) -> "_Wanted":
+    def of(cls, values: Mapping[str, str], zone: tzinfo | None) -> "_Wanted":
         kind = values.get("kind", "")
         return cls(
             kind=ChangeKind(kind) if kind in list(ChangeKind) else None,
             about=values.get("about", "").strip()[:LONGEST] or None,
             by=values.get("by", "").strip()[:LONGEST] or None,
+            between=Between.chosen(values, zone),
         )
 
     @property
     def chosen(self) -> dict[str, str]:
         """The filter, as a form or an address has it."""
-        return {"kind": self.kind or "", "about": self.about or "", "by": self.by or ""}
+        return {
+            "kind": self.kind or "",
+            "about": self.about or "",
+            "by": self.by or "",
+            **self.between.parameters,
+        }
+
+    @property
+    def is_narrowed(self) -> bool:
+        return any(self.chosen.values())
+
+    def with_(self, **changes: str) -> dict[str, str]:
+        """The parameters of a link that changes some of it, from the first page."""
+        return {**self.chosen, **changes}
 
     @property
     def asked(self) -> Wanted:
         """The same, as the administration takes it."""
         kinds = None if self.kind is None else [self.kind]
-        return Wanted(kinds=kinds, about=self.about, by=self.by)
+        since, until = self.between.since, self.between.until
+        return Wanted(kinds=kinds, about=self.about, by=self.by, since=since, until=until)
 
 
 async def show(visit: Visit) -> Response:
     """The newest changes that match, a page at a time; the filter is in the address."""
-    wanted = _Wanted.of(visit.query)
+    wanted = _Wanted.of(visit.query, visit.words.zone)
     before = number_of(visit.query.get("before", ""))
     found = await visit.administration.changes.page(
         before=before if before > 0 else None, limit=PAGE + 1, **wanted.asked
@@ -190,7 +208,7 @@ async def show(visit: Visit) -> Response:
 
 async def export(visit: Visit) -> Response:
     """The same as a file, the newest first: a row for each field, before and after."""
-    wanted = _Wanted.of(visit.form)
+    wanted = _Wanted.of(visit.form, visit.words.zone)
     return await Export(
         name="changes",
         chosen=wanted.chosen,

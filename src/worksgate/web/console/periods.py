@@ -105,6 +105,31 @@ class Period:
         return as_typed(self.since, self.zone), as_typed(self.until, self.zone)
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The times between which something was recorded, where a list needs neither; until is out."""
+
+    since: float | None = None
+    until: float | None = None
+    zone: tzinfo | None = None
+
+    @classmethod
+    def chosen(cls, values: Mapping[str, str], zone: tzinfo | None) -> Self:
+        """The times of a page's address; what is no time is none."""
+        since, until = _typed(values.get("from", ""), zone), _typed(values.get("to", ""), zone)
+        return cls(since, until, zone)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Both times as an address and a form have them."""
+        times = {"from": self.since, "to": self.until}
+        return {name: "" if at is None else as_typed(at, self.zone) for name, at in times.items()}
+
+    @property
+    def is_asked(self) -> bool:
+        return (self.since, self.until) != (None, None)
+
+
 def midnight(at: float, days: int = 0, zone: tzinfo | None = None) -> float:
     """When the day of a time began in a zone, or a day so many days later."""
     day = in_zone(at, zone).date() + timedelta(days=days)
