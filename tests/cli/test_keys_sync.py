@@ -19,7 +19,7 @@ from worksgate.administration.external_keys.findings import SyncFinding, SyncFou
 from worksgate.administration.external_keys.plan import KeyPlan
 from worksgate.administration.external_keys.sync import Outcome
 from worksgate.cli.keys_sync import _Result
-from worksgate.conformance.directory_api import Bot, DirectoryApiSimulator, Operation
+from worksgate.conformance.directory_api import Bot, DirectoryApiSimulator, Operation, SignIn
 from worksgate.credentials.master_key import MasterKey
 from worksgate.oauth.model import Client
 
@@ -129,6 +129,32 @@ def test_a_test_message_is_sent_if_it_is_wished(office: Terminal, line_works: Li
     office.environ["WORKSGATE_ALERT_BOT"] = "8"
     result = office.run("line-works-api", "test", "--message")
     assert (result.code, "took 0 of 1 messages: " in result.out) == (1, True)
+
+
+def test_a_log_of_sign_ins_is_saved_and_compared(office: Terminal, line_works: LineWorks) -> None:
+    line_works.simulator = DirectoryApiSimulator(
+        sign_ins=[SignIn(time.time() - 900, "aoi@example.com", "Success")], registered=registered()
+    )
+    set_app(office, scope="audit.read")
+    command = ("line-works-api", "audit-log", "auth.csv", "--since")
+    assert "Saved auth.csv: 101 bytes." in office.ok(*command, "1h").out
+    assert "aoi@example.com" in (office.folder / "auth.csv").read_text()
+    assert "--force" in office.refused(*command, "1h")
+    office.ok("user", "add", "ren", "--external-key", "R", "--works-account", "ren@example.com")
+    with closing(sqlite3.connect(office.folder / "worksgate.db")) as database, database:
+        (client,) = database.execute("SELECT client_id FROM clients").fetchone()
+        (ren,) = database.execute("SELECT 'directory:' || id FROM accounts").fetchone()
+        database.execute(
+            "INSERT INTO audit (at, event, client_id, subject_id) VALUES (?, 'code.issued', ?, ?)",
+            (time.time() - 600, client, ren),
+        )
+    result = office.run(*command, "1h", "--saved", "--json")
+    assert result.code == 1
+    assert result.json["only_there"] == 1
+    assert [each["username"] for each in result.json["missing"]] == ["ren"]
+    assert "ren@example.com" in office.run(*command, "1h", "--saved").out
+    assert b"ren" in office.run(*command, "1h", "--saved", "--csv").out.encode()
+    assert "log auth can" in office.run(*command, "1h", "--compare", "--service", "admin").err
 
 
 @pytest.mark.parametrize("content", ["", "no key", "\u00e9"])

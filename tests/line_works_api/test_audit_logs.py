@@ -1,8 +1,9 @@
 """The audit log: where it is fetched, that it is whole, and what columns it has."""
 
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from tests.administration.external_keys.line_works import member
@@ -27,6 +28,11 @@ def line_works(watch: Watch, **rules: Any) -> Any:
     return simulator(watch, rules=rules, sign_ins=SIGN_INS)
 
 
+def rows_of(file: BinaryIO) -> list[Sequence[str]]:
+    with read_log(file) as log:
+        return list(log.rows)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 async def test_a_log_is_fetched_whole_and_read_by_all_of_its_columns(encoding: str) -> None:
     watch = Watch()
@@ -35,9 +41,9 @@ async def test_a_log_is_fetched_whole_and_read_by_all_of_its_columns(encoding: s
     async with opened(there, watch, "audit.read") as api:
         file = io.BytesIO()
         await api.audit_logs.download(file, "auth", SPAN, domain=1)
-    log = read_log(file)
-    assert log.header == list(columns)
-    assert [row[1:3] for row in log.rows] == [[each.user, "成功"] for each in SIGN_INS]
+    with read_log(file) as log:
+        assert log.header == list(columns)
+        assert [row[1:3] for row in log.rows] == [[each.user, "成功"] for each in SIGN_INS]
     (call,) = there.calls_of(Operation.AUDIT_LOG)
     assert call.parameters == ("service", "startTime", "endTime", "language", "domainId")
 
@@ -60,8 +66,8 @@ async def test_half_a_log_is_an_error() -> None:
     for text in ("a,b\ndownloadLogs error : x", 'a\n"downloadLogs error"\r\n\r\n'):
         for encoding in ("utf-8", "utf-16"):
             with pytest.raises(ApiUnavailable):
-                read_log(io.BytesIO(text.encode(encoding)))
-    assert list(read_log(io.BytesIO(b"a\ndownloadLogs error\nx\n")).rows)[-1] == ["x"]
+                rows_of(io.BytesIO(text.encode(encoding)))
+    assert rows_of(io.BytesIO(b"a\ndownloadLogs error\nx\n"))[-1] == ["x"]
 
 
 @pytest.mark.parametrize("fault", [Fault.CUT_BODY, Fault.UNAVAILABLE, Fault.WRONG_CONTENT_TYPE])
@@ -72,7 +78,7 @@ async def test_after_a_problem_with_the_file_its_address_is_asked_anew(fault: Fa
     async with opened(there, watch, "audit.read") as api:
         file = io.BytesIO()
         await api.audit_logs.download(file, "auth", SPAN)
-    assert len(list(read_log(file).rows)) == 4
+    assert len(rows_of(file)) == 4
     assert len(there.calls_of(Operation.AUDIT_LOG)) == 2
 
 
@@ -88,7 +94,7 @@ async def test_r215_a_log_is_fetched_from_an_allowed_host_alone_with_the_token()
     hosts = Hosts(api="http://localhost/v1.0", auth=HOSTS.auth, downloads="http://127.0.0.1:8095")
     async with opened(there, watch, "audit.read", hosts=hosts) as api:
         await api.audit_logs.download(file, "auth", SPAN)
-    assert len(list(read_log(file).rows)) == 4
+    assert len(rows_of(file)) == 4
     assert there.calls_of(Operation.AUDIT_FILE)[0].client_id
 
 
@@ -115,7 +121,7 @@ async def test_a_missing_scope_is_told() -> None:
 )
 def test_what_is_no_log_is_told(content: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        list(read_log(io.BytesIO(content)).rows)
+        rows_of(io.BytesIO(content))
 
 
 async def test_people_of_all_domains_of_an_app_are_read_each_once() -> None:

@@ -21,6 +21,7 @@
     sign_in_trace   why somebody cannot get in, in sentences
     set_up          the set-up wizard, up to the first sign-in
     line_works_members  who a person is at LINE WORKS, and what is ordered about them there
+    line_works_logs  the audit log of LINE WORKS, and its sign-ins beside ours
     going_live      who of LINE WORKS' members would get in, the plan, who is in
     upkeep          the encryption of secrets, the start of a purge
     lost_keys       continuing after the loss of a master key
@@ -64,6 +65,7 @@ from worksgate.administration.jobs.imports import ImportJobs
 from worksgate.administration.jobs.verbs import JobAdministration
 from worksgate.administration.leaving import Leaving
 from worksgate.administration.line_works_api import LineWorksApiAdministration
+from worksgate.administration.line_works_logs import LineWorksLogs
 from worksgate.administration.line_works_members import LineWorksMembers
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
@@ -147,6 +149,9 @@ class Administration:
         )
         self.import_jobs = ImportJobs(directory, self.people_import, self.jobs, acting)
         self.audit_log = AuditLogAdministration(directory, acting)
+        self.line_works_logs = LineWorksLogs(
+            directory, self.line_works_api, self.audit_log, self.clients, acting
+        )
         self.sign_in_trace = SignInTrace(
             settings,
             directory,

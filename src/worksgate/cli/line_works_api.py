@@ -1,15 +1,29 @@
 """``worksgate line-works-api``: the app of the Developer Console that calls the LINE WORKS API."""
 
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from worksgate.cli.asking import MAX_INPUT, confirm, present_password
-from worksgate.cli.options import CommandGroup, config_option, json_option, yes_option
+from worksgate.cli.console_file import ENCODINGS, csv_option
+from worksgate.cli.options import (
+    CommandGroup,
+    Moment,
+    check_form,
+    config_option,
+    force_option,
+    json_option,
+    until_option,
+    yes_option,
+)
 from worksgate.cli.printing import (
     as_document,
+    counted,
+    iso,
     local_time,
     print_facts,
     print_json,
@@ -22,8 +36,13 @@ from worksgate.cli.running import administer, read_installation
 if TYPE_CHECKING:
     from worksgate.administration import Administration
     from worksgate.administration.line_works_api import Tested
+    from worksgate.administration.line_works_logs import Compared, Saved
 
 
+_COLUMNS = ("username", "account", "codes", "last_at")
+_SIGN_INS = "auth"
+"""As in ``line_works_api.audit_logs``, without loading that."""
+_LANGUAGES = ("en_US", "ja_JP", "ko_KR", "zh_CN", "zh_TW")
 TEST_MESSAGE = "Worksgate: this is a test message. Alerts will arrive here."
 
 
@@ -180,6 +199,136 @@ def test(*, client: str | None, message: bool, config: Path | None, as_json: boo
         print_table(("Step", "Result", "Details"), rows)
     if not all(each.works for each in steps):
         sys.exit(1)
+
+
+@app.command("audit-log")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--client", metavar="CLIENT", help="Whose log; the only client, if there is one.")
+@click.option(
+    "--service",
+    default=_SIGN_INS,
+    metavar="NAME",
+    help="Which log: auth (sign-ins), admin, developer and others.  [default: auth]",
+)
+@click.option(
+    "--since",
+    type=Moment(),
+    required=True,
+    help="Since a time (2026-01-31T09:00, local if no zone is given) or an age (12h).",
+)
+@until_option
+@click.option(
+    "--language", type=click.Choice(_LANGUAGES), default="en_US", help="Of the names of columns."
+)
+@click.option(
+    "--domain-id", "domain", type=click.IntRange(1), metavar="ID", help="Of which domain."
+)
+@click.option(
+    "--compare", is_flag=True, help="Say who was given a code here and is not in the log (auth)."
+)
+@click.option(
+    "--saved", is_flag=True, help="Do not download: FILE is there, from here or from their pages."
+)
+@click.option("--account-column", metavar="HEADER", help="The column with the account.")
+@click.option(
+    "--encoding", type=click.Choice(ENCODINGS), help="The file's encoding, if it is not Unicode."
+)
+@force_option
+@csv_option
+@config_option
+@json_option
+def audit_log(
+    *,
+    file: Path,
+    client: str | None,
+    service: str,
+    since: float,
+    until: float | None,
+    language: str,
+    domain: int | None,
+    compare: bool,
+    saved: bool,
+    account_column: str | None,
+    encoding: str | None,
+    force: bool,
+    as_csv: bool,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Save an audit log of LINE WORKS, of 31 days at most.
+
+    FILE is written whole or not at all, and readable by its owner only. With --compare the exit
+    code is 1 if somebody was given a code here and is not in the log of sign-ins.
+    """
+    from worksgate.administration.line_works_logs import Wanted
+
+    check_form(as_csv=as_csv, as_json=as_json)
+    compare = compare or saved
+    if compare and service != _SIGN_INS:
+        raise click.UsageError(f"only the log {_SIGN_INS} can be compared")
+    wanted = Wanted(
+        client=client,
+        service=service,
+        since=since,
+        until=time.time() if until is None else until,
+        language=language,
+        domain=domain,
+    )
+
+    async def work(administration: "Administration") -> "tuple[Saved | None, Compared | None]":
+        logs, asked = administration.line_works_logs, wanted
+        done = None if saved else await logs.save(wanted, file, replace=force)
+        if done is not None:
+            asked = replace(wanted, client=done.client_id)
+        if not compare:
+            return done, None
+        return done, await logs.compare(
+            asked, file, account_column=account_column, encoding=encoding
+        )
+
+    done, compared = administer(read_installation(config), work)
+    document = {"file": str(file), "bytes": None if done is None else done.size}
+    if as_json:
+        print_json(document | ({} if compared is None else _compared_document(compared)))
+    elif done is not None and not as_csv:
+        print_line(f"Saved {file}: {done.size} bytes.")
+    if compared is None:
+        return
+    if not as_json:
+        _print_compared(compared, as_csv=as_csv)
+    if compared.missing:
+        sys.exit(1)
+
+
+def _compared_document(compared: "Compared") -> dict[str, Any]:
+    missing = [as_document(each) for each in compared.missing]
+    return {**as_document(compared), "missing": missing}
+
+
+def _print_compared(compared: "Compared", *, as_csv: bool) -> None:
+    if as_csv:
+        from worksgate.cli.people_file import print_csv
+
+        rows = [
+            (each.username, each.account, each.codes, iso(each.last_at))
+            for each in compared.missing
+        ]
+        print_csv(_COLUMNS, rows)
+        return
+    print_line(f"{counted(compared.here, 'person was', 'people were')} given a code here.")
+    print_line(f"Their log has {counted(compared.there, 'account', 'accounts')}.")
+    print_line(f"Of these, {compared.only_there} were given none here.")
+    if not compared.missing:
+        print_line("Everybody who was given a code here is in their log.")
+        return
+    print_line()
+    print_table(
+        ("Not in their log", "Account looked for", "Codes", "Last code"),
+        [
+            (each.username, each.account or "unknown here", each.codes, local_time(each.last_at))
+            for each in compared.missing
+        ],
+    )
 
 
 @app.command("remove")

@@ -8,6 +8,7 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
@@ -16,14 +17,7 @@ from worksgate.line_works_api.calling import Caller, Operation
 from worksgate.line_works_api.errors import ApiUnavailable, shown
 
 SIGN_INS: Final = "auth"
-SERVICES: Final = (
-    *(SIGN_INS, "admin", "developer", "delegated-api", "board", "bot", "drive", "calendar"),
-    *("contact", "task", "form", "share", "note", "received-mail", "sent-mail", "deleted-mail"),
-    *("message", "message-join-exit", "call", "ainote", "template", "mobile-capture"),
-    "file-download",
-)
-LANGUAGES: Final = ("en_US", "ja_JP", "ko_KR", "zh_CN", "zh_TW")
-"""Of the file's columns."""
+"""The service whose log has the sign-ins."""
 LONGEST_SPAN: Final = timedelta(days=31)
 BROKEN_OFF: Final = "downloadLogs error"
 """The beginning of the last line of a log that LINE WORKS could not write to its end."""
@@ -62,7 +56,7 @@ class AuditLogs:
         service: str,
         span: Span,
         *,
-        language: str = LANGUAGES[0],
+        language: str = "en_US",
         domain: int | None = None,
     ) -> None:
         """Write a log into an empty file, as LINE WORKS has it.
@@ -101,7 +95,8 @@ class LogRows:
     rows: Iterator[Sequence[str]]
 
 
-def read_log(file: BinaryIO, encoding: str | None = None) -> LogRows:
+@contextmanager
+def read_log(file: BinaryIO, encoding: str | None = None) -> Iterator[LogRows]:
     """Read a log from its beginning. Raises ValueError, also while its rows are read.
 
     Without an ``encoding`` a byte order mark says it, or it is UTF-8.
@@ -109,12 +104,15 @@ def read_log(file: BinaryIO, encoding: str | None = None) -> LogRows:
     check_whole(file)
     file.seek(0)
     text = io.TextIOWrapper(file, encoding or _encoding_of(file), newline="")
-    csv.field_size_limit(_LARGEST_FIELD)
-    rows = csv.reader(text, strict=True)
-    first = _next(rows)
-    if first is None or not any(each.strip() for each in first):
-        raise ValueError("the log has no header")
-    return LogRows([each.strip() for each in first], _rest(rows))
+    try:
+        csv.field_size_limit(_LARGEST_FIELD)
+        rows = csv.reader(text, strict=True)
+        first = _next(rows)
+        if first is None or not any(each.strip() for each in first):
+            raise ValueError("the log has no header")
+        yield LogRows([each.strip() for each in first], _rest(rows))
+    finally:
+        text.detach()
 
 
 def _rest(rows: Iterator[list[str]]) -> Iterator[list[str]]:
