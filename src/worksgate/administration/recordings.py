@@ -28,9 +28,10 @@ class RecordingAdministration:
         end = datetime.fromtimestamp(int(until), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         await self._write(f"calls of LINE WORKS are recorded until {end}: {reason}")
 
-    async def end(self, calls: int, why: str) -> None:
-        """Record that the recording has ended, with so many calls."""
-        await self._write(f"the recording of LINE WORKS' calls has ended ({why}): {calls} calls")
+    async def end(self, calls: int, dropped: int, why: str) -> None:
+        """Record that the recording has ended, with so many calls, and without so many."""
+        what = f"{calls} calls, {dropped} dropped"
+        await self._write(f"the recording of LINE WORKS' calls has ended ({why}): {what}")
 
     async def _write(self, detail: str) -> None:
         await self._directory.record([self._actor.event(Event.SYSTEM, detail)])

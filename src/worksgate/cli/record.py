@@ -97,8 +97,8 @@ def record(
             try:
                 ended = _collected(collector, writer)
             finally:
-                why, count = _why(writer), writer.calls
-                administer(settings, lambda all_: all_.recordings.end(count, why))
+                why, count, dropped = _why(writer), writer.calls, collector.dropped
+                administer(settings, lambda all_: all_.recordings.end(count, dropped, why))
     except CannotRecord as refused:
         raise Refusal(str(refused)) from None
     _print(file, ended, collector.processes, as_json=as_json)
@@ -121,7 +121,7 @@ def _collected(collector: "Collector", writer: "RecordingWriter") -> "Ended":
         return run(collecting())
     finally:
         if not writer.is_closed:
-            writer.end(Ending.STOPPED, time.time(), 0)
+            writer.end(Ending.STOPPED, time.time(), collector.dropped)
 
 
 def _why(writer: "RecordingWriter") -> str:
@@ -150,6 +150,7 @@ def _print(file: Path, ended: "Ended", processes: int, *, as_json: bool) -> None
         of = counted(processes, "process", "processes")
         print_line(f"Recorded {kept} of {of} in {file}: {_ENDINGS[ended.ending]}.")
     if ended.dropped:
-        note(f"{counted(ended.dropped, 'call was', 'calls were')} dropped: too many at once.")
+        dropped = counted(ended.dropped, "call was", "calls were")
+        note(f"{dropped} dropped: more at once than could be written.")
     if ended.ending == "disk":
         raise Refusal(f"{file}: the disk is full, so the recording ended early")

@@ -1,5 +1,6 @@
 """A process of the server and the command that records: who is trusted, and who never waits."""
 
+import json
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,40 @@ def test_a_call_that_cannot_be_abstracted_is_reported_once_and_the_rest_is_kept(
     assert read.ended is not None
     assert read.ended.dropped == 2
     assert len(process.errors) == 1
+
+
+def test_r222_what_a_command_does_not_take_in_time_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process hangs up then; its next link reports what was lost in between."""
+    monkeypatch.setattr(worker_link, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(worker_link, "_AT_ONCE", 5_000)
+    now, calls = replace(CALL, at=time.time()), 900
+    with listening(tmp_path / "s.sock") as listener:
+        link = Process().link(tmp_path / "s.sock")
+        connection, _ = listener.accept()
+        with connection:
+            hello = {"key": "00" * 32, "began": time.time(), "until": time.time() + 60}
+            connection.sendall(json.dumps(hello).encode() + b"\n")
+            assert b"dropped" in connection.recv(100)
+            for _ in range(calls):
+                link.put(now)
+            wait_until(lambda: link.has_ended)
+            received = b"".join(iter(partial(connection.recv, 65_536), b""))
+    arrived = sum(b"dropped" not in line for line in received.split(b"\n")[:-1])
+    assert 0 < link.lost < calls
+    assert arrived + link.lost == calls
+
+
+def test_a_process_that_connects_again_is_one(tmp_path: Path) -> None:
+    path, process = tmp_path / "s.sock", Process()
+    threading.Timer(0.2, lambda: process.link(path)).start()
+    with recording(path, tmp_path / "file") as recorded:
+        again = process.link(path)
+        wait_until(lambda: again.is_open)
+        again.put(replace(CALL, at=time.time()))
+        wait_until(lambda: recorded.collector.calls == 1)
+        assert recorded.collector.processes == 1
 
 
 def test_r222_another_user_gets_no_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,13 +48,19 @@ class Collector:
         self._clock = clock
         self._key = secrets.token_bytes(KEY_BYTES)
         self._dropped: dict[asyncio.StreamWriter, int] = {}
+        self._processes: set[object] = set()
         self._connected: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._ending: asyncio.Future[Ending] | None = None
 
     @property
     def processes(self) -> int:
-        """How many processes of the server have connected so far."""
-        return len(self._dropped)
+        """How many processes of the server have connected so far, however often each has."""
+        return len(self._processes)
+
+    @property
+    def dropped(self) -> int:
+        """How many calls the processes say they had no room for, or could not send."""
+        return sum(self._dropped.values())
 
     @property
     def calls(self) -> int:
@@ -79,7 +85,7 @@ class Collector:
                 server.close()
                 self._path.unlink(missing_ok=True)
                 await self._hang_up()
-        return self._writer.end(ending, self._clock(), sum(self._dropped.values()))
+        return self._writer.end(ending, self._clock(), self.dropped)
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -90,7 +96,7 @@ class Collector:
             writer.write(json.dumps(hello).encode() + b"\n")
             while line := await reader.readline():
                 self._receive(line, writer)
-        except (ConnectionError, ValueError):
+        except (ConnectionError, ValueError, KeyError, TypeError):
             pass  # the process has ended, or is none of ours
         finally:
             writer.close()
@@ -105,6 +111,7 @@ class Collector:
         document = json.loads(line)
         if "dropped" in document:
             self._dropped[writer] = int(document["dropped"])
+            self._processes.add(document["process"])
         elif not self._writer.is_full:
             try:
                 self._writer.add(line)

@@ -10,11 +10,14 @@ process.
 """
 
 import json
+import os
+import secrets
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -31,6 +34,8 @@ _AT_ONCE: Final = 100
 _HELLO_LIMIT: Final = 4096
 _TIMEOUT: Final = 2.0
 _PAUSE: Final = 0.1
+_COUNT: Final = "dropped"
+"""The member of the lines that are no calls."""
 
 
 class WorkerLink:
@@ -119,12 +124,23 @@ class WorkerLink:
                 self.is_open = False
             lines = [self._line(seen, abstract) for seen in self._waiting()]
             if (dropped := self._dropped) != self._told:
-                lines.append(json.dumps({"dropped": dropped}).encode() + b"\n")
+                count = {_COUNT: dropped, "process": _identity(os.getpid())}
+                lines.append(json.dumps(count).encode() + b"\n")
             if lines:
-                connection.sendall(b"".join(lines))
+                self._send(connection, lines)
                 self._told = dropped
             elif is_over:
                 return
+
+    def _send(self, connection: socket.socket, lines: list[bytes]) -> None:
+        """Send all lines. Raises OSError; the calls that are not sent by then are dropped."""
+        rest = memoryview(b"".join(lines))
+        try:
+            while rest:
+                rest = rest[connection.send(rest) :]
+        except OSError:
+            self._dropped += sum(_is_call(line) for line in _unsent(lines, len(rest)))
+            raise
 
     def _line(self, seen: Observed, abstract: Callable[[Observed], Call]) -> bytes:
         """The line of a call; none of one that cannot be abstracted, which is a bug."""
@@ -147,6 +163,25 @@ class WorkerLink:
         except Empty:
             pass
         return found
+
+
+@cache
+def _identity(_pid: int) -> str:
+    """What this process is called whenever it connects; another one after a fork."""
+    return secrets.token_hex(8)
+
+
+def _unsent(lines: list[bytes], left: int) -> Iterator[bytes]:
+    """The lines of which something is among the last bytes, from the end."""
+    for line in reversed(lines):
+        if left <= 0:
+            return
+        left -= len(line)
+        yield line
+
+
+def _is_call(line: bytes) -> bool:
+    return bool(line) and _COUNT not in json.loads(line)
 
 
 def _hello(connection: socket.socket) -> tuple[float, float, KeyedHash]:
