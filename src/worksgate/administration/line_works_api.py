@@ -7,12 +7,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import NotFound, Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.database import Directory
+from worksgate.limits.egress import Egress
 from worksgate.line_works_api.app import AUDIT, BOT_SCOPES, READ, WRITE, ApiApp
 from worksgate.line_works_api.errors import AccessRefused, ApiError
 from worksgate.line_works_api.hosts import Hosts, NoHosts
@@ -113,7 +115,8 @@ class LineWorksApiAdministration:
         self._directory = directory
         self._apps = directory.line_works_apps
         self._actor = actor
-        self._opener = opener or _opened
+        egress = Egress(settings.outgoing_proxy, settings.outgoing_ca_file)
+        self._opener = opener or partial(_opened, egress)
 
     async def set(self, client_name: str, app: ApiApp) -> Client:
         """Keep the app of a client, in place of an earlier one.
@@ -262,7 +265,7 @@ def _key_of(app: ApiApp) -> str:
     return f"SHA-256 {fingerprint(app.private_key)[:16]}…"
 
 
-def _opened(app: ApiApp, hosts: Hosts) -> "DirectoryApi":
+def _opened(egress: Egress, app: ApiApp, hosts: Hosts) -> "DirectoryApi":
     from worksgate.line_works_api.directory_api import DirectoryApi
 
-    return DirectoryApi.opened(app, hosts)
+    return DirectoryApi.opened(app, hosts, transport=egress.transport())

@@ -15,6 +15,7 @@ from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.bootstrap.notices import open_mail
 from worksgate.bootstrap.stores import Clock
 from worksgate.directory.database import Directory
+from worksgate.limits.egress import Egress
 from worksgate.settings.options import Settings
 from worksgate.web.console.alert_texts import say
 
@@ -42,6 +43,7 @@ def teller_of(settings: Settings, stack: AsyncExitStack, bot: BotSender | None =
             url=settings.alert_webhook,
             secret=settings.alert_webhook_secret,
             is_line_works=settings.alert_webhook_form == "incoming_webhook",
+            egress=Egress(settings.outgoing_proxy, settings.outgoing_ca_file),
         )
     return Teller(
         partial(say, language=settings.mail_language),

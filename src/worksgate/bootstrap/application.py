@@ -45,6 +45,7 @@ from worksgate.directory.audit.own_history import OwnHistory
 from worksgate.directory.audit.writer import AuditWriter
 from worksgate.directory.client_list import ClientList
 from worksgate.directory.database import Directory
+from worksgate.limits.egress import Egress
 from worksgate.observability import log
 from worksgate.observability.figures import Figures
 from worksgate.observability.instruments import (
@@ -300,7 +301,8 @@ async def _open_identity(
 def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> IdentityProvider:
     """Everything that the sign-in page uses."""
     settings, store = base.settings, base.store
-    session_keys = SessionKeys(settings.session_key_check_url, store)
+    egress = Egress(settings.outgoing_proxy, settings.outgoing_ca_file)
+    session_keys = SessionKeys(settings.session_key_check_url, store, egress)
     stack.push_async_callback(session_keys.close)
     return IdentityProvider(
         settings,

@@ -93,6 +93,35 @@ def file_name(value: str) -> str:
     return value
 
 
+def authorities(value: str) -> str:
+    """A file with certificates."""
+    if value:
+        import ssl
+
+        try:
+            is_empty = not ssl.create_default_context(cafile=file_name(value)).get_ca_certs()
+        except ssl.SSLError:
+            is_empty = True
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror or error}") from None
+        if is_empty:
+            raise ValueError("has no certificate of an authority (PEM)")
+    return value
+
+
+def proxy_url(value: str) -> str:
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be the address of a proxy, such as http://proxy.example.com:3128")
+    return value
+
+
 def absolute_folder(value: str) -> str:
     if "\0" in value:
         raise ValueError("must not contain NUL")

@@ -36,7 +36,7 @@ CONFIG_VARIABLE = "WORKSGATE_CONFIG"
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 """Set by systemd for units with ``LoadCredential=``."""
 MASTER_KEYS = ("master_key", "previous_master_key")
-_KEY_FILES = tuple(f"{name}_file" for name in MASTER_KEYS)
+_FILES = (*(f"{name}_file" for name in MASTER_KEYS), "outgoing_ca_file")
 _NO_SECTIONS = "the only section is [[source]]; write the settings at the top level"
 _SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
 _SERVICE_LINKS_HINT = (
@@ -219,7 +219,7 @@ def _from_file(folder: Path, name: str, value: object) -> Any:
     known = typed(FIELDS[name].type, value)
     if name == "database_url":
         return database_url_from(folder, known)
-    return str(folder / known) if name in _KEY_FILES and known else known
+    return str(folder / known) if name in _FILES and known else known
 
 
 def _read_environment(environ: Mapping[str, str], reading: _Reading) -> None:

@@ -409,6 +409,24 @@ class Settings:
         group="The LINE WORKS API",
         check=checks.profile_urls,
     )
+    outgoing_proxy: str = option(
+        "",
+        "The URL of a proxy (http://proxy.example.com:3128) through which other servers are "
+        "called: the LINE WORKS API, webhooks, the check of a sessionKey. Sources have a setting "
+        "of their own; this machine is reached directly; variables such as HTTPS_PROXY are "
+        "ignored.",
+        secret=True,
+        group="Calls to other servers",
+        check=checks.proxy_url,
+    )
+    outgoing_ca_file: str = option(
+        "",
+        "A PEM file of the authorities for the certificates of these servers, instead of those of "
+        "this machine; such as a proxy that inspects TLS has. A relative path is relative to the "
+        "folder of the settings file.",
+        group="Calls to other servers",
+        check=checks.authorities,
+    )
     worker_timeout: float = option(
         30.0,
         "Seconds after which a worker with an unresponsive event loop is killed and replaced "

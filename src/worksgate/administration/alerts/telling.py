@@ -18,6 +18,7 @@ import structlog
 from worksgate.administration.alerts.bot import BotSender
 from worksgate.administration.errors import NotFound, Refused
 from worksgate.directory.alerts import Channel, Occurrence
+from worksgate.limits.egress import Egress
 from worksgate.limits.outages import Unavailable
 from worksgate.line_works_api.app import LONGEST_TEXT
 from worksgate.line_works_api.errors import ApiRefused
@@ -44,6 +45,7 @@ class Webhook:
     url: str = field(repr=False)
     secret: str = field(repr=False)
     is_line_works: bool = False
+    egress: Egress = field(default_factory=Egress)
 
     def signature(self, body: bytes, at: int) -> str:
         """The value of ``SIGNATURE``: an HMAC over the time and the body (SHA-256)."""
@@ -142,7 +144,9 @@ class Teller:
             # The answer's body is not read: it could be endless.
             async with (
                 asyncio.timeout(TIMEOUT),
-                httpx2.AsyncClient(timeout=TIMEOUT, trust_env=False) as client,
+                httpx2.AsyncClient(
+                    transport=webhook.egress.transport(), timeout=TIMEOUT, trust_env=False
+                ) as client,
                 client.stream("POST", webhook.url, content=body, headers=headers) as answer,
             ):
                 status, is_taken = answer.status_code, answer.is_success

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from worksgate.credentials.secrets import digest
+from worksgate.limits.egress import Egress
 from worksgate.limits.networks import network_of
 from worksgate.limits.rate_limit import RateLimit
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
@@ -60,7 +61,8 @@ class SessionKeyRefused(AuthorizationError):
 class SessionKeys:
     """Queries a fixed URL; follows no redirect."""
 
-    def __init__(self, url: str, store: Store) -> None:
+    def __init__(self, url: str, store: Store, egress: Egress | None = None) -> None:
+        self._egress = egress or Egress()
         self._url = url
         self._store = store
         self._http: httpx2.AsyncClient | None = None
@@ -91,7 +93,12 @@ class SessionKeys:
         import httpx2  # few installations use it: the others need not load it
 
         if self._http is None:
-            self._http = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False)
+            self._http = httpx2.AsyncClient(
+                transport=self._egress.transport(),
+                timeout=TIMEOUT,
+                follow_redirects=False,
+                trust_env=False,
+            )
         try:
             async with asyncio.timeout(TIMEOUT):
                 answer = await self._http.post(
