@@ -8,6 +8,7 @@ from sqlalchemy import Select
 from tests.databases import NOW, query
 
 from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.directory import queries
 from worksgate.directory.audit import sign_in_records
 from worksgate.directory.audit.sign_in_records import Period, SignInRecords
 from worksgate.directory.database import Directory
@@ -51,6 +52,7 @@ async def plan(directory: Directory, statement: Select[Any]) -> str:
     [
         (sign_in_records.by_subject("directory:1").limit(300), "ix_audit_subject_id"),
         (sign_in_records.by_name("tanaka").limit(300), "ix_audit_username"),
+        (queries.last_names(["directory:1", "directory:2"]), "ix_audit_subject_id"),
         (sign_in_records.by_beginning("01a2b3c4d5e"), "ix_audit_login_id"),
         (sign_in_records.by_refused_client("c1", TODAY).limit(300), "ix_audit_refused_calls"),
         (sign_in_records.by_address("203.0.113.7", TODAY).limit(300), "ix_audit_at"),
@@ -77,6 +79,21 @@ async def test_a_person_s_records_are_those_about_them_and_those_with_their_name
     )
     found = await SignInRecords(directory).of_person("directory:1", {"tanaka", "Tanaka"}, TODAY)
     assert {each.detail for each in found} == {"about them", "with their name"}
+
+
+async def test_who_was_removed_has_the_last_of_their_names(directory: Directory) -> None:
+    odd = "company:a\n"
+    await directory.record(
+        [
+            record(username="first", subject_id="directory:1"),
+            record(Event.USER_CHANGED, username="last", subject_id="directory:1"),
+            record(username=None, subject_id="directory:1"),
+            record(username="odd", subject_id=odd),
+            record(username="nobody's"),
+        ]
+    )
+    found = await directory.last_usernames({"directory:1", odd, "directory:never"})
+    assert found == {"directory:1": "last", odd: "odd"}
 
 
 async def test_all_records_of_a_sign_in_come_in_the_order_of_writing(directory: Directory) -> None:

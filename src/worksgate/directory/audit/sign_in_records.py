@@ -111,11 +111,11 @@ class SignInRecords:
             return await _events(connection, query)
 
     @run_to_completion
-    async def changes_of(self, subject_id: str) -> list[AuditEvent]:
+    async def changes_of(self, subject_id: str, most: int = 20) -> list[AuditEvent]:
         """What administrators have done to a person, lately."""
         query = by_subject(subject_id).where(_COLUMNS.event == Event.USER_CHANGED.value)
         async with self._connections.reading() as connection:
-            return await _events(connection, query, 20)
+            return await _events(connection, query, most)
 
     @run_to_completion
     async def counted(self, periods: Sequence[Period]) -> list[AuditEvent]:

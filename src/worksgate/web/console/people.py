@@ -13,7 +13,7 @@ from starlette.responses import Response
 from worksgate.administration import Holdings, NotFound, Outdated, Refused
 from worksgate.administration.jobs.kinds import VERBS
 from worksgate.administration.roles import Verb, may_act_on
-from worksgate.audit import AuditEvent, Event
+from worksgate.audit import AuditEvent
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.change_log import RecordedChange
@@ -346,9 +346,7 @@ async def _other_records(
 ) -> list[AuditEvent]:
     """What else was done to a person: a change has its record of the same moment."""
     shown = {each.shown.change.at for each in changes}
-    records = await visit.administration.audit_log.search(
-        username=person.username, event=Event.USER_CHANGED, limit=RECORDS
-    )
+    records = await visit.administration.audit_log.changes_of_person(person.subject_id, RECORDS)
     return [each for each in records if each.at not in shown]
 
 
