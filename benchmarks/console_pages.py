@@ -23,21 +23,28 @@ from typing import Any
 sys.path.append(str(Path(__file__).parent.parent))
 
 import httpx2
+import machine
 import structlog
 from console_crowd import SOURCES, Crowd, fill
-from console_report import Measured, MeasuredFile
+from console_report import MOST_MS, Measured, MeasuredFile
 from starlette.types import Message, Receive, Scope, Send
-from tests.postgres_server import giving_back
+from tests.administration.external_keys.line_works import api_app, served
+from tests.postgres_server import giving_back, shared_postgres
 from tests.web.console.console import ORIGIN, AdminBrowser, ConsoleUnderTest, console_of
 
+from worksgate.credentials.master_key import MasterKey
 from worksgate.web.console.application import ConsoleApplication
 from worksgate.web.console.pages import LANGUAGES
 
 COUNTS = (0, 3, 1_000, 100_000)
 STORES = {"sqlite": "worksgate.db", "postgres": "worksgate.postgres"}
 ROUNDS = 7
+PATIENCE = 5
+"""Times as many rounds for a page that is too slow so far: the machine has other work."""
 PAUSE = 3.0
 """Seconds of the console's clock between two pages: no answer is one that was just given."""
+
+Say = Callable[[str], None]
 
 STEPS = ("where", "address", "people", "keys", "tell", "values", "rehearse", "plan", "apply")
 
@@ -62,6 +69,7 @@ PAGES: Mapping[str, str] = {
     "find, a part of a name": "/find?q=中 愛",
     "find, a reference": "/find?q={login}",
     "a person": "/person?id={person}",
+    "a person, LINE WORKS asked": "/person?id={person}&ask=line-works",
     "a person of another source": "/person?id={partner}",
     "a leaver": "/person/leave?id={person}",
     "changes of many people": "/jobs",
@@ -83,6 +91,8 @@ PAGES: Mapping[str, str] = {
     "sign-ins of a month": "/sign-ins?range=month",
     "refused sign-ins": "/sign-ins?range=month&kind=out",
     "sign-ins that nobody made": "/sign-ins?range=month&kind=imap.failed",
+    "sign-ins of a quarter": "/sign-ins?from=2001-01-01T00:00",
+    "sign-ins, how long LINE WORKS waited": "/sign-ins?range=month&chart=answers",
     "sign-ins of a person": "/sign-ins?range=month&user=user.000123",
     "sign-ins of a client": "/sign-ins?range=month&client={client}",
     "sign-ins from an address": "/sign-ins?range=month&address=198.51.100.7",
@@ -147,29 +157,43 @@ class Times:
 
 
 @contextmanager
-def timed(times: Times) -> Iterator[None]:
-    begun, used = time.perf_counter(), time.process_time()
+def timed(times: Times, database: int | None) -> Iterator[None]:
+    begun, used = time.perf_counter(), processor_ms(database)
     yield
     times.taken.append((time.perf_counter() - begun) * 1_000)
-    times.processor.append((time.process_time() - used) * 1_000)
+    times.processor.append(processor_ms(database) - used)
+
+
+def processor_ms(database: int | None) -> float:
+    """What this process has used, with the processes of a PostgreSQL."""
+    return time.process_time() * 1_000 + sum(
+        machine.first_thread_seconds(pid) * 1_000
+        for pid in (machine.family(database) if database else [])
+    )
 
 
 async def measured(
-    console: ConsoleUnderTest, browser: AdminBrowser, page: str, path: str, rounds: int
+    console: ConsoleUnderTest, browser: AdminBrowser, page: str, path: str, rounds: int, say: Say
 ) -> Measured:
+    """A page, opened so often in each language; while it seems too slow, up to ``PATIENCE``."""
     found = {language: Times() for language in LANGUAGES}
-    for _ in range(rounds):
+    is_postgres = console.settings.database_url.startswith("postgresql")
+    database = shared_postgres().pid if is_postgres else None
+    while True:
         for language, times in found.items():
             browser.http.headers["accept-language"] = language
             console.clock.advance(PAUSE)
-            with timed(times):
+            with timed(times, database):
                 response = await browser.get(path)
                 while response.is_redirect:
                     response = await browser.get(response.headers["location"])
             assert response.status_code == 200, (path, response.status_code, response.text)
             times.size = max(times.size, len(response.content))
+        done = min(len(times.taken) for times in found.values())
+        if done >= PATIENCE * rounds or (done >= rounds and _worst(found, min) <= MOST_MS):
+            break
     heaviest = max(found, key=lambda language: found[language].size)
-    return Measured(
+    each = Measured(
         page=page,
         best=_worst(found, min),
         median=_worst(found, statistics.median),
@@ -178,6 +202,8 @@ async def measured(
         size=found[heaviest].size,
         language=heaviest,
     )
+    say(f"{each.page:38}{each.best:9.1f}{each.processor:9.1f}{each.size:9}")
+    return each
 
 
 def _worst(found: Mapping[str, Times], of: Callable[[Sequence[float]], float]) -> float:
@@ -232,29 +258,43 @@ async def measured_files(console: ConsoleUnderTest, crowd: Crowd) -> list[Measur
 
 
 async def measure(
-    count: int, store: str, rounds: int = ROUNDS
+    count: int, store: str, rounds: int, say: Say
 ) -> tuple[list[Measured], list[MeasuredFile]]:
     """Every page and every file, with so many people in a new database."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    with TemporaryDirectory() as folder, giving_back(Path(folder) / STORES[store]):
-        async with console_of(Path(folder), database=STORES[store], sources=SOURCES) as console:
+    with (
+        TemporaryDirectory() as folder,
+        giving_back(Path(folder) / STORES[store]),
+        served() as line_works,
+    ):
+        line_works.holds({"user.000000": "H-000000"})
+        async with console_of(
+            Path(folder),
+            database=STORES[store],
+            sources=SOURCES,
+            master_key=MasterKey.new().text,
+            line_works_api_urls=(f"line_works={line_works.hosts.api}",),
+            line_works_auth_urls=(f"line_works={line_works.hosts.auth}",),
+        ) as console:
+            await console.administration.people._directory.signing_key()  # the key is in force
             crowd = await fill(console, count)
+            await console.administration.line_works_api.set("tenant", api_app())
             first_owner = (await console.inside()).first_owner
             link = (await first_owner.issue_link(recovers=True)).rpartition("=")[2]
             stranger, owner = await console.browser(), await console.signed_in("owner")
             pages = [
-                await measured(console, stranger, page, path.replace("{link}", link), rounds)
+                await measured(console, stranger, page, path.replace("{link}", link), rounds, say)
                 for page, path in STRANGERS.items()
             ]
             pages += [
-                await measured(console, owner, page, crowd.address(path), rounds)
+                await measured(console, owner, page, crowd.address(path), rounds, say)
                 for page, path in PAGES.items()
             ]
             return pages, await measured_files(console, crowd) if count else []
 
 
 def console(
-    say: Callable[[str], None],
+    say: Say,
     counts: Sequence[int] = COUNTS,
     stores: Sequence[str] = tuple(STORES),
     rounds: int = ROUNDS,
@@ -265,7 +305,7 @@ def console(
         of_store = found["stores"][store] = {}
         for count in counts:
             say(f"console   {count:,} people on {store}")
-            pages, files = asyncio.run(measure(count, store, rounds))
+            pages, files = asyncio.run(measure(count, store, rounds, say))
             of_store[str(count)] = {
                 "pages": [asdict(each) for each in pages],
                 "files": [asdict(each) for each in files],

@@ -16,7 +16,7 @@ class Measured:
     """A page, each number that of the language in which it is worst; times in milliseconds.
 
     The machine has other work, so ``best`` is what the page takes, and the others what it took.
-    ``processor`` is the median of this process' time, without that of PostgreSQL.
+    ``processor`` is the least time of a processor, with that of PostgreSQL.
     """
 
     page: str
@@ -47,16 +47,17 @@ def section(found: dict[str, Any]) -> list[str]:
     most = max(int(count) for of_store in found["stores"].values() for count in of_store)
     return [
         "Every page that the router has, opened by an owner in each of the console's languages, "
-        f"{found['rounds']} times in each, in the process that measures; what is shown is the "
-        "language in which it is worst. The machine had other work, so the best time is judged; "
-        "*p95* is what it took meanwhile.",
+        f"{found['rounds']} times in each or more, in the process that measures; what is shown is "
+        "the language in which it is worst. The machine had other work, so the best time is "
+        "judged; *p95* is what it took meanwhile, and *processor* the least that it used, with "
+        "the database.",
         "",
         *table(
             ("what", "found", "budget", "met"),
             ((line.what, line.found, line.budget, line.met) for line in lines(found)),
         ),
         "",
-        f"With {most:,} people, in milliseconds (best / median / p95):",
+        f"With {most:,} people, in milliseconds: best / median / p95 (processor).",
         "",
         *table(
             ("page", *(STORES[store] for store in found["stores"]), "kB"),
@@ -97,7 +98,10 @@ def lines(found: dict[str, Any]) -> Iterator[Line]:
 
 def _pages(stores: dict[str, Any], count: str) -> Iterator[tuple[str, ...]]:
     for same in zip(*(of_store[count]["pages"] for of_store in stores.values()), strict=True):
-        times = (f"{one['best']:.0f} / {one['median']:.0f} / {one['p95']:.0f}" for one in same)
+        times = (
+            f"{one['best']:.0f} / {one['median']:.0f} / {one['p95']:.0f} ({one['processor']:.0f})"
+            for one in same
+        )
         yield same[0]["page"], *times, _kilobytes(same)
 
 

@@ -26,11 +26,11 @@ class WorksgateOnPostgres(Worksgate):
 
     name = "postgres"
 
-    def __init__(self, folder: Path, server: PostgresServer) -> None:
+    def __init__(self, folder: Path, server: PostgresServer, **settings: str) -> None:
         database = server.lend()
         self.database_url = server.url_of(database)
         self._own_url = server.url_of(database, user="postgres")
-        super().__init__(folder, WORKSGATE_DATABASE_URL=self.database_url)
+        super().__init__(folder, WORKSGATE_DATABASE_URL=self.database_url, **settings)
 
     def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Do something on a connection of the superuser, which is not measured."""
