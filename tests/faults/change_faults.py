@@ -10,7 +10,7 @@ from tests.faults.clock import faked, set_clock
 from tests.faults.exchanges import Exchanges
 from tests.faults.ledger import each, outcome, replayed, settle, user_of
 from tests.faults.node import Node, command
-from tests.faults.signing_in import add_people, sign_in
+from tests.faults.signing_in import add_people, sign_in_at_last
 from tests.faults.trial import (
     HEALED_WITHIN,
     Finding,
@@ -169,7 +169,8 @@ async def clocks_apart(installation: Installation, scale: Scale) -> Finding:
         for _ in range(turns):
             for node, other in zip(nodes, reversed(callers), strict=True):
                 signing_in = (
-                    sign_in(node.port, installation.client.client_id, person) for person in people
+                    sign_in_at_last(node.port, installation.client.client_id, person)
+                    for person in people
                 )
                 for done in await asyncio.gather(*signing_in):
                     if done.code:

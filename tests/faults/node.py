@@ -15,7 +15,7 @@ from pathlib import Path
 from worksgate.bootstrap.administration import open_administration
 from worksgate.settings.options import Settings
 
-READY = 20.0
+READY = 60.0
 """Seconds until a node must be ready."""
 
 

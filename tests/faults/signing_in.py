@@ -17,6 +17,8 @@ from tests.faults.trial import Installation
 from worksgate.credentials.secrets import new_id
 
 _REDIRECT_URI = "https://auth.worksmobile.com/cb?state=a"
+_BUSY = 503
+PATIENCE = 60.0
 _FIELD = re.compile(r'name="(txn|csrf)"[^>]*value="([^"]*)"')
 
 
@@ -80,6 +82,15 @@ async def sign_in(port: int, client_id: str, person: Person, **query: str) -> Si
     codes = parse_qs(urlsplit(response.header("location")).query).get("code")
     code = Code(codes[0], person.user_id) if codes else None
     return SignIn(response.status, seconds, code)
+
+
+async def sign_in_at_last(port: int, client_id: str, person: Person) -> SignIn:
+    """Sign in, again and again for ``PATIENCE`` seconds where the node is too busy to answer."""
+    until = time.monotonic() + PATIENCE
+    while (done := await sign_in(port, client_id, person)).status in (NO_ANSWER, _BUSY):
+        if time.monotonic() > until:
+            break
+    return done
 
 
 async def _page(port: int, client_id: str, query: dict[str, str]) -> Response:

@@ -98,12 +98,15 @@ async def test_the_audit_log_is_compared_with_its_seals(console: ConsoleUnderTes
     await directory.record([AuditEvent(at=console.clock() - 1, event=Event.SYSTEM, detail="a")])
     until = await directory.seals.settled()
     assert await directory.seals.seal_next(until, console.clock()) is not None
+    inside = await console.inside()
     await browser.post("/health/verify")
+    await inside.verification.finished(60)  # the page itself does not wait so long
     page = (await browser.get("/health")).text
     assert "Nothing was altered" in page
     assert "Newest seal: 1" in page
     query(console.database, "UPDATE audit SET detail = 'b' WHERE detail = 'a'")
     await browser.post("/health/verify")
+    await inside.verification.finished(60)
     assert "somebody has changed records" in (await browser.get("/health")).text
 
 
