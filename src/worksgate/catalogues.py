@@ -88,6 +88,12 @@ class Sentence(str):
         return self.folder, self.template, self.values
 
 
+class Quoted(str):
+    """What another program says, such as OpenSSL or a directory: shown as it is, in English."""
+
+    __slots__ = ()
+
+
 Said = Callable[..., Sentence]
 """``said(template, **values)``; Babel looks for this name."""
 
@@ -105,10 +111,7 @@ def in_language(text: str, language: str) -> str:
     """A sentence in one of ``LANGUAGES``; other texts, and what has no translation, as they are."""
     if not isinstance(text, Sentence):
         return text
-    path = catalogue_path(text.folder, language)
-    if language == "en" or not path.exists():
-        return str(text)
-    template = read_catalogue(path, language).gettext(text.template)
+    template = template_in(text, language)
     values = {
         name: in_language(value, language) if isinstance(value, str) else value
         for name, value in text.values.items()
@@ -116,7 +119,15 @@ def in_language(text: str, language: str) -> str:
     return template % values if values else template
 
 
+def template_in(sentence: Sentence, language: str) -> str:
+    """The template of a sentence in one of ``LANGUAGES``, if it is translated."""
+    path = catalogue_path(sentence.folder, language)
+    if language == "en" or not path.exists():
+        return sentence.template
+    return read_catalogue(path, language).gettext(sentence.template)
+
+
 def sentence_of(error: Exception) -> str:
     """What an error says; a sentence that can be said in another language stays one."""
     first = error.args[0] if error.args else None
-    return first if isinstance(first, Sentence) else str(error)
+    return first if isinstance(first, Sentence | Quoted) else str(error)

@@ -32,10 +32,10 @@ async def test_a_reset_link_is_offered_only_where_it_would_work(console: Console
     assert owner.page.status_code == 409
 
 
-async def test_what_is_only_said_in_english_is_marked_as_english(console: ConsoleUnderTest) -> None:
+async def test_a_refusal_is_said_in_the_language_of_the_page(console: ConsoleUnderTest) -> None:
     await console.make("owner", Role.OWNER)
     owner = await console.signed_in("owner")
     page = await owner.get("/client?id=none&lang=ja")
     assert page.status_code == 404
     assert '<html lang="ja">' in page.text
-    assert '<p lang="en">there is no client' in page.text
+    assert "<p>クライアント&#39;none&#39;はありません</p>" in page.text

@@ -14,6 +14,7 @@ the server and works without JavaScript.
     periods         periods of time, and their parts
     charts          charts, from numbers to positions
     addresses       how much of an address a role sees
+    recognized      plain sentences of other rooms, in the language of the page
     single_task     work in the background, once at a time
     examination     the last examination of the installation
     verifying       the last comparison of the audit log with its seals

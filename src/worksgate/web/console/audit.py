@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 
 from starlette.responses import Response
 
-from worksgate.audit import Event
+from worksgate.administration.sign_in_trace.undated import reason_in_words
+from worksgate.audit import AuditEvent, Event
 from worksgate.web.console.exports import Export, layout_of_records
+from worksgate.web.console.pages import Words
 from worksgate.web.console.periods import Between
 from worksgate.web.console.visit import Visit, number_of
 
@@ -35,7 +38,13 @@ async def show(visit: Visit) -> Response:
         is_first=before <= 0,
         events=list(Event),
         wanted=wanted,
+        reasons=partial(_reason, visit.words),
     )
+
+
+def _reason(words: Words, record: AuditEvent) -> str:
+    """Why something was refused, in the words of the trace; nothing of other records."""
+    return reason_in_words(record.event, record.reason, words.language) if record.reason else ""
 
 
 async def export(visit: Visit) -> Response:

@@ -1,11 +1,13 @@
 """The pages of the console: templates, their words, and the policy of each response."""
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import cache, partial
+from html import unescape
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +17,9 @@ from starlette.responses import Response
 
 from worksgate import moments
 from worksgate.administration.roles import Role, Verb
-from worksgate.catalogues import in_language
+from worksgate.catalogues import Quoted, Sentence, template_in
 from worksgate.settings.options import Settings
+from worksgate.web.console.recognized import recognize
 from worksgate.web.pages.catalogues import Translations, read_catalogue
 from worksgate.web.pages.environments import environment_of
 from worksgate.web.pages.wording import text
@@ -29,6 +32,7 @@ _SCRIPTS: Final = (
     _HERE / "static" / "htmx.js",
 )
 """One of people's pages that the console has too, its own, and htmx (``static/htmx.toml``)."""
+_TAG: Final = re.compile("<[^>]*>")
 _MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 
 _DIRECTIVES: Final = (
@@ -256,17 +260,46 @@ def texts_of(language: str) -> Translations:
 
 def said_in(language: str, sentence: str) -> str:
     """A sentence of another room in one of ``LANGUAGES``, if it is translated there or here."""
-    return texts_of(language).gettext(in_language(sentence, language))
+    return unescape(_TAG.sub("", _marked_in(language, sentence)))
 
 
 def _marked_in(language: str, sentence: str, field: str = "") -> Markup:
-    """The same, marked as English if that is all there is, and without the ``field`` it names."""
-    said = said_in(language, sentence)
-    is_english = language != "en" and said == sentence
-    shown = said.removeprefix(f"{field}: ").removeprefix(f"{field} ") if field else said
-    if is_english:
-        return Markup('<span lang="en">{}</span>').format(shown)
-    return escape(shown)
+    """The same, with what remains in English marked so, and without the ``field`` that it names.
+
+    That is what other programs say, and what has no translation.
+    """
+    if language == "en":
+        return escape(_without(field, str(sentence)))
+    if isinstance(sentence, Quoted):
+        return _english(sentence)
+    if isinstance(sentence, Sentence):
+        said, values = template_in(sentence, language), sentence.values
+    elif (found := recognize(sentence)) is not None:
+        said, values = texts_of(language).gettext(found.template), found.values
+    else:
+        said, values = texts_of(language).gettext(sentence), {}
+        if said == sentence:
+            return _english(_without(field, sentence))
+        return escape(_without(field, said))
+    if isinstance(sentence, Sentence) and said == sentence.template:
+        return _english(_without(field, str(sentence)))
+    marked = escape(said) % {name: _value_in(language, value) for name, value in values.items()}
+    return Markup(_without(field, marked))  # noqa: S704  # it is escaped
+
+
+def _value_in(language: str, value: object) -> Markup:
+    """A value of a sentence: a sentence itself, or a name."""
+    if isinstance(value, Sentence | Quoted) or (isinstance(value, str) and recognize(value)):
+        return _marked_in(language, value)
+    return escape(value)
+
+
+def _english(text: str) -> Markup:
+    return Markup('<span lang="en">{}</span>').format(str(text))
+
+
+def _without(field: str, said: str) -> str:
+    return said.removeprefix(f"{field}: ").removeprefix(f"{field} ") if field else said
 
 
 @cache

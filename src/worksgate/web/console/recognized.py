@@ -1,0 +1,286 @@
+"""Sentences that other rooms say in plain English, recognized by their templates.
+
+Refusals, rows of a job and records of the audit log are text, also in the database, where they
+stay as they were written. The console says those that it knows in the language of the page;
+others are shown as they are, marked as English. A test finds refusals that are not known.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
+
+from worksgate.web.pages.wording import text
+
+TEMPLATES: Final = (
+    text("there is no client %(name)s"),
+    text("there is no client %(name)s; a removed one is found by its ID"),
+    text("there is no person %(name)s"),
+    text("there is no person %(name)s; people of other sources are known from their first sign-in"),
+    text(
+        "there is no person %(name)s in the source %(source)s; people of other sources "
+        "are known from their first sign-in"
+    ),
+    text(
+        "there is no person %(name)s in the built-in directory; somebody of this name has "
+        "come by the source %(source)s (--source %(first)s, where the command has it)"
+    ),
+    text("there is no change %(name)s"),
+    text("there is no such job, or it is more than 30 days old"),
+    text("there is no such source in the settings"),
+    text("there is no source %(name)s any more"),
+    text("there are no members of LINE WORKS here"),
+    text("there is no client yet"),
+    text("there is no client that is enabled; add one first"),
+    text("there is a client already: %(name)s"),
+    text("there are several clients; name one of %(names)s"),
+    text("several people have this name; give one of %(names)s"),
+    text("no departure of %(name)s is planned"),
+    text("%(client)s has never shown a version %(number)s"),
+    text("the user key of this person comes from their source"),
+    text("this person was removed"),
+    text("%(name)s is an administrator, whom the role %(role)s cannot change"),
+    text("%(name)s is an administrator of the console, whom an import does not change"),
+    text("nobody can change their own role; ask another owner"),
+    text("nobody drops their own departure"),
+    text("your role cannot do this to many people"),
+    text("your role can only do this to people who are ticked"),
+    text("the role %(role)s cannot do this to many people"),
+    text(
+        "%(name)s is the last owner: give somebody else the role first (worksgate admin set-role)"
+    ),
+    text("%(name)s has no password, and could not sign in"),
+    text("with store_url = memory: the server would not know of it"),
+    text("with store_url = memory: the server would not know the link"),
+    text("%(name)s does not have to wait where they tried last"),
+    text("there is no draft to publish"),
+    text("version %(number)s is what is shown"),
+    text("there is no such role"),
+    text("this change cannot be undone"),
+    text("this time is in the past; without a time, they leave now"),
+    text("this is not a time such as 07:30"),
+    text("this link has been used, or is too old"),
+    text(
+        "the app of %(client)s lacks the scope %(scope)s: tick it in the Developer "
+        "Console, then set the app with it again"
+    ),
+    text("no client has an app of the LINE WORKS API: worksgate line-works-api set"),
+    text("the Directory API is not set up"),
+    text("%(name)s has it; give it up there first, with worksgate user set"),
+    text("a reason is a text of at most %(most)s characters"),
+    text("nobody was chosen"),
+    text("no file was chosen"),
+    text("there is no such change"),
+    text("there is no such finding"),
+    text("more than %(most)s people match; choose fewer"),
+    text("more than %(most)s people are ticked"),
+    text("%(number)s jobs are running or waiting; try again later"),
+    text("the live view begins within the last 24 hours"),
+    text("the live view has not begun"),
+    text("there is no such product, plan or language"),
+    text("there is no such kind of user key"),
+    text("this field is not asked about"),
+    text("a name, mail address, key, reference, address or time is needed"),
+    text("a client has no settings %(name)s"),
+    text("this must be asked in the process of the server"),
+    text("%(name)s has been changed by somebody else meanwhile"),
+    text("somebody else has changed how the pages of %(client)s look"),
+    text("others match by now"),
+    text("the secret has been renewed meanwhile"),
+    text(
+        "the change was made, but the sessions of %(name)s could not be ended; run the "
+        "same command again to end them: %(problem)s"
+    ),
+    text("whoever starts a change of many people is left out"),
+    text("only people of the built-in directory can have this"),
+    text("somebody has changed this person since"),
+    text("this person has left since"),
+    text("e-mail is not set up"),
+    text("there is no mail address"),
+    text("the mail address is not valid"),
+    text("an error of Worksgate: %(kind)s"),
+    text("the mail server refused the recipient (%(codes)s)"),
+    text("the mail server rejected our user name or password (%(code)s)"),
+    text("the mail server refused the message (%(code)s)"),
+    text("the mail server did not respond in time"),
+    text("the connection to the mail server cannot be encrypted: %(problem)s"),
+    text("the mail server cannot be used: %(problem)s"),
+    text("the file has no rows"),
+    text("the file has more than %(most)s rows; on the server: worksgate user import"),
+    text(
+        "passwords and hashes are not imported here; leave the column out, or on the "
+        "server: worksgate user import"
+    ),
+    text("somebody else has checked this file; check it yourself"),
+    text("this import has begun already"),
+    text("you have had another file checked meanwhile"),
+    text("the file: %(problem)s"),
+    text("the first line names the columns, and username must be one"),
+    text("there is no column %(name)s; did you mean %(close)s?"),
+    text("there is no column %(name)s; known are %(known)s"),
+    text("the column %(name)s is there twice"),
+    text("the row has more cells than the file has columns"),
+    text("a row has either a password or a password_hash"),
+    text("%(column)s must be yes or no"),
+    text("the same %(what)s is already on line %(line)s"),
+    text("%(file)s is UTF-16 text; save it as CSV UTF-8"),
+    text("%(file)s is not %(encoding)s text (line %(line)s)"),
+    text("%(file)s has more than %(most)s rows; on the server: worksgate user import"),
+    text(
+        "%(file)s is not a CSV file: line %(line)s: %(problem)s (a quotation mark is never closed)"
+    ),
+    text("%(file)s is not a CSV file: line %(line)s: %(problem)s"),
+    text("there is already a person called %(name)s; --update changes them"),
+    text("there is already a person called %(name)s"),
+    text("there is already a client called %(name)s"),
+    text("a username has 1 to %(most)s characters"),
+    text("a username must not contain control or invisible characters"),
+    text("a username must not begin or end with a space"),
+    text("a name has at most %(most)s characters, without control characters"),
+    text("an e-mail address looks like name@example.com"),
+    text(
+        "a group has 1 to %(most)s characters, without control characters, and no space at its ends"
+    ),
+    text("the name of a group must not contain %(separator)s"),
+    text("a group is listed twice"),
+    text("a person is in at most %(most)s groups"),
+    text("the password is not accepted: %(problem)s"),
+    text("the external key %(key)s belongs to %(name)s"),
+    text("the LINE WORKS account %(key)s belongs to %(name)s"),
+    text("the external key %(key)s is another spelling of %(other)s, which belongs to %(name)s"),
+    text(
+        "the LINE WORKS account %(key)s is another spelling of %(other)s, which belongs to %(name)s"
+    ),
+    text(
+        "the external key %(key)s belonged to another person before and would give their "
+        "LINE WORKS account away; --reuse-retired-keys allows it nevertheless"
+    ),
+    text(
+        "the LINE WORKS account %(key)s belonged to another person before and would give "
+        "their LINE WORKS account away; --reuse-retired-keys allows it nevertheless"
+    ),
+    text("an external key has 1 to %(most)s characters"),
+    text("an external key must not contain %% \\ # / or ?"),
+    text("an external key must not begin or end with a space or contain control characters"),
+    text("a LINE WORKS account has at most %(most)s characters"),
+    text("a LINE WORKS account is in lower case"),
+    text("the part before @ has 2 to 40 letters, digits, full stops, hyphens or underscores"),
+    text("the part after @ is not a domain"),
+    text("the picture has too many details for a logo"),
+    text("the file has more than %(most)s kB"),
+    text("the picture is animated"),
+    text(
+        "the picture is %(width)s × %(height)s pixels; at most %(most)s a side and "
+        "%(millions)s million in all are allowed"
+    ),
+    text("the picture is %(width)s × %(height)s pixels; at least %(least)s are needed"),
+    text("the picture is transparent everywhere"),
+    text("the file is neither a PNG nor a WebP picture, or it is damaged"),
+    text("logos need Pillow: install Worksgate as 'worksgate[logo]'"),
+    text("LINE WORKS refused to %(operation)s: status %(status)s, %(why)s"),
+    text("LINE WORKS refused to %(operation)s: status %(status)s"),
+    text("added"),
+    text("removed"),
+    text("disabled"),
+    text("enabled"),
+    text("added by import"),
+    text("changed by import"),
+    text("signed out"),
+    text("one more attempt allowed"),
+    text("all second factors"),
+    text("%(client)s: added"),
+    text("%(client)s: removed"),
+    text("this console was started without anything that examines the installation"),
+    text(
+        "there is no person %(name)s of %(source)s; people of other sources are known "
+        "from their first sign-in"
+    ),
+    text("username"),
+    text("external key"),
+    text("LINE WORKS account"),
+    text("set %(fields)s"),
+    text("set %(fields)s by import"),
+    text("the app of the LINE WORKS API was set: scopes %(scopes)s"),
+    text("the app of the LINE WORKS API was removed"),
+    text("branding, draft saved"),
+    text("branding, draft discarded"),
+    text("branding, logo set in the draft"),
+    text("branding, logo removed in the draft"),
+    text("branding, version %(number)s published"),
+    text("branding, version %(number)s published, which is version %(before)s again"),
+    text("job %(id)s: %(what)s, %(number)s people"),
+    text("job %(id)s done: %(done)s people, %(failed)s not"),
+    text("job %(id)s stopped after %(done)s of %(total)s"),
+    text("the results of job %(id)s were exported"),
+    text("disable"),
+    text("enable"),
+    text("sign out"),
+    text("reset link"),
+    text("add group"),
+    text("remove group"),
+    text("import"),
+    text("the user keys of %(number)s people were exported"),
+    text("changed at the account page"),
+    text("chosen by a reset link"),
+    text("everywhere: all their sessions"),
+    text("one of their sessions"),
+    text("authenticator app"),
+    text("a second factor"),
+    text("to be sent by e-mail"),
+    text("the kind (%(is)s) is %(values)s"),
+    text("the kind (%(is)s) is not %(values)s"),
+    text("the address (%(is)s) is in %(values)s"),
+    text("the address (%(is)s) is not in %(values)s"),
+    text("the person (groups: %(is)s) is in %(values)s"),
+    text("the person (groups: %(is)s) is not in %(values)s"),
+    text("the source (%(is)s) is %(values)s"),
+    text("the source (%(is)s) is not %(values)s"),
+    text("the day (%(is)s) is in %(values)s"),
+    text("the day (%(is)s) is not in %(values)s"),
+    text("the time (%(is)s) is in %(values)s"),
+    text("the time (%(is)s) is not in %(values)s"),
+    text("the address is unknown, which never grants access"),
+    text("it has no conditions"),
+    text("the file"),
+    text("%(file)s is not UTF-8 text (line %(line)s)"),
+    text("the last owner signs in by a passkey alone: set a password first"),
+    text("nobody is signed in"),
+)
+"""Of what keeps an administrator from something, and of what records say was done."""
+
+_PLACE: Final = re.compile(r"%\((\w+)\)s")
+_SHOWN: Final = 2_000
+"""Characters: no sentence is longer."""
+
+
+class Recognized(NamedTuple):
+    """A sentence: its template, which is the key of its translation, and its values."""
+
+    template: str
+    values: Mapping[str, str]
+
+
+@lru_cache(2_048)
+def recognize(sentence: str) -> Recognized | None:
+    """The template that a sentence was made of, if it is known."""
+    if len(sentence) > _SHOWN:
+        return None
+    for template, pattern in _patterns():
+        if found := pattern.fullmatch(sentence):
+            return Recognized(template, found.groupdict())
+    return None
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """Those with the most words of their own first: a value may be anything."""
+    ordered = sorted(TEMPLATES, key=lambda each: len(_PLACE.sub("", each)), reverse=True)
+    return [(each, re.compile(_pattern_of(each), re.DOTALL)) for each in ordered]
+
+
+def _pattern_of(template: str) -> str:
+    parts = _PLACE.split(template)
+    return "".join(
+        f"(?P<{part}>.+?)" if index % 2 else re.escape(part.replace("%%", "%"))
+        for index, part in enumerate(parts)
+    )
