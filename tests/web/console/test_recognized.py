@@ -27,7 +27,14 @@ ERRORS = frozenset(
 VALUE_ERRORS = ("account_rules.py", "columns.py", "user_info.py")
 """Files whose ValueErrors are refusals of what somebody typed."""
 OF_COMMANDS = frozenset(
-    ("audit_log.py", "lost_keys.py", "older_encodings.py", "recordings.py", "line_works_api.py")
+    (
+        "audit_log.py",
+        "lost_keys.py",
+        "older_encodings.py",
+        "recordings.py",
+        "line_works_api.py",
+        "line_works_logs.py",
+    )
 )
 """Only commands come here, which speak English."""
 UNKNOWN = (
