@@ -8,6 +8,8 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.directory.app_passwords import AppPassword
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
+from worksgate.oauth.model import UserKey
+from worksgate.oauth.user_key import KeyProblem
 from worksgate.sources import Person
 
 
@@ -39,7 +41,8 @@ async def test_whoever_is_refused_a_key_is_let_in_with_the_reason(directory: Dir
     second = await directory.people.remember("corp", _person("second", "E-1"), NOW)
     assert second is not None
     assert second.external_key is None
-    assert second.refused_keys == ("the external key E-1 belongs to first of the source corp",)
+    text = "the external key E-1 belongs to first of the source corp"
+    assert second.refused_keys == (KeyProblem(UserKey.EXTERNAL_KEY, text),)
 
 
 DAY = 86_400.0

@@ -35,6 +35,7 @@ from worksgate.oauth.model import (
     SecondFactor,
     UserKey,
 )
+from worksgate.oauth.user_key import KeyProblem
 from worksgate.provider.calls.imap_login import PURPOSE, ImapLogin, imap_policy
 from worksgate.provider.factors import AppPasswords, Factors
 from worksgate.provider.sources import SourcesInUse
@@ -545,7 +546,7 @@ async def test_r65_a_password_that_was_only_lent_is_refused() -> None:
 async def test_r65_who_has_no_user_key_is_refused() -> None:
     here = office(People(replace(HANA, external_key=None)))
     assert await here.refused() == "no user key: there is no external key"
-    taken = "the external key E1 belongs to kim"
+    taken = KeyProblem(UserKey.EXTERNAL_KEY, "the external key E1 belongs to kim")
     here = office(People(replace(HANA, external_key=None, refused_keys=(taken,))))
     assert await here.refused() == f"no user key: {taken}"
 

@@ -59,7 +59,7 @@ async def test_many_people_come_in_pages() -> None:
 async def test_a_key_that_breaks_the_rules_is_a_problem_of_that_person() -> None:
     (found,) = await listed(lambda: [{"username": "eri", "external_key": "E/3"}])
     assert found.person.external_key is None
-    assert found.problems[0].startswith("the external key E/3 cannot be used: ")
+    assert found.key_problems[0].text.startswith("the external key E/3 cannot be used: ")
 
 
 @pytest.mark.parametrize("wrong", [["aoi"], [{}], [{"username": "a", "age": 3}], 7])

@@ -13,6 +13,8 @@ from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.database import Directory
 from worksgate.directory.key_ownership import ADVICE, KEY_KINDS, KeyOwner, UserKey, keys_of
 from worksgate.oauth.model import Client
+from worksgate.oauth.model import UserKey as KeyKind
+from worksgate.oauth.user_key import IN_WORDS, KeyProblem
 from worksgate.sources import Person
 
 
@@ -67,8 +69,8 @@ class KeyAdministration:
                 await self._revoker.sign_out_subject(owner.subject_id, owner.holder)
         return released
 
-    async def conflicts(self, people: Sequence[Person]) -> list[tuple[str, ...]]:
-        """For each of these people, which of their user keys belong to somebody else, in words."""
+    async def conflicts(self, people: Sequence[Person]) -> list[tuple[KeyProblem, ...]]:
+        """For each of these people, which of their user keys belong to somebody else."""
         keys = [key for person in people for key in keys_of(person)]
         ownership = await self._directory.key_owners(keys)
         found = []
@@ -78,7 +80,8 @@ class KeyAdministration:
                 try:
                     ownership.check(key, person.subject_id)
                 except Conflict as conflict:
-                    refused.append(str(conflict).partition(ADVICE)[0])
+                    text = str(conflict).partition(ADVICE)[0]
+                    refused.append(KeyProblem(KeyKind(key.kind), text))
             found.append(tuple(refused))
         return found
 
@@ -90,31 +93,24 @@ class KeyAdministration:
 
 
 def line_works_keys(
-    person: Person, clients: Sequence[Client], problems: Sequence[str]
+    person: Person, clients: Sequence[Client], problems: Sequence[KeyProblem]
 ) -> tuple[LineWorksKey, ...]:
     """The key that LINE WORKS would receive, for each kind that a client uses.
 
     ``problems`` say what is wrong with the person's keys, as in ``conflicts`` and sources.
     """
-    by_kind: dict[str, list[str]] = {}
+    by_kind: dict[KeyKind, list[str]] = {}
     for client in clients:
-        by_kind.setdefault(client.user_key.value, []).append(client.name)
+        by_kind.setdefault(client.user_key, []).append(client.name)
     return tuple(
         _line_works_key(person, kind, names, problems) for kind, names in sorted(by_kind.items())
     )
 
 
 def _line_works_key(
-    person: Person, kind: str, names: Sequence[str], problems: Sequence[str]
+    person: Person, kind: KeyKind, names: Sequence[str], problems: Sequence[KeyProblem]
 ) -> LineWorksKey:
-    in_words = KEY_KINDS[kind]
-    # If two people share a key, the second one has the conflict; for the first one it is added
-    # here.
-    wrong = [
-        each
-        for each in problems
-        if each.startswith(f"the {in_words} ") and not each.endswith(" too")
-    ]
-    value = None if wrong else getattr(person, kind)
-    why = None if value is not None else "; ".join(wrong) or f"there is no {in_words}"
-    return LineWorksKey(clients=tuple(names), kind=kind, value=value, why_none=why)
+    wrong = [each.text for each in problems if each.kind is kind]
+    value = None if wrong else getattr(person, kind.value)
+    why = None if value is not None else "; ".join(wrong) or f"there is no {IN_WORDS[kind]}"
+    return LineWorksKey(clients=tuple(names), kind=kind.value, value=value, why_none=why)

@@ -226,7 +226,12 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
         (wrong,) = await administration.user_keys.conflicts([person])
         clients = await administration.clients.of_source(remembered.source)
         keys = line_works_keys(person, clients, wrong)
-        return remembered, await administration.people.holdings(person), wrong, keys
+        return (
+            remembered,
+            await administration.people.holdings(person),
+            tuple(map(str, wrong)),
+            keys,
+        )
 
     from worksgate.administration import NotFound
 

@@ -40,6 +40,8 @@ from worksgate.directory.key_ownership import (
     record_owners,
     retire,
 )
+from worksgate.oauth.model import UserKey as KeyKind
+from worksgate.oauth.user_key import KeyProblem
 from worksgate.sources import Person
 
 _MAX_LISTED = 10_000
@@ -327,7 +329,7 @@ _is_unnotified = or_(_TABLE.c.lapse_told_at.is_(None), _TABLE.c.lapse_told_at < 
 
 def _without(person: Person, key: UserKey, reason: str) -> Person:
     without: dict[str, Any] = {key.kind: None}
-    refused = (*person.refused_keys, reason.partition(ADVICE)[0])
+    refused = (*person.refused_keys, KeyProblem(KeyKind(key.kind), reason.partition(ADVICE)[0]))
     return replace(person, **without, refused_keys=refused)
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from worksgate.administration.external_keys.holders import KeyHolder
-from worksgate.directory.key_ownership import KEY_KINDS
 from worksgate.doctor.queried_source import CannotBeQueried, queried
 from worksgate.oauth.model import Client, UserKey
+from worksgate.oauth.user_key import KeyProblem
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SourceSettings
 from worksgate.settings.sources.common import BUILT_IN
@@ -22,9 +22,6 @@ from worksgate.sources import ListedPerson
 if TYPE_CHECKING:
     from worksgate.administration import Administration
     from worksgate.directory.people_list import Listed
-
-_ABOUT_THE_KEY = f"the {KEY_KINDS[UserKey.EXTERNAL_KEY.value]} "
-"""The beginning of each sentence about a key that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +129,12 @@ def _known(each: "Listed") -> KeyHolder:
     )
 
 
-def _listed(each: ListedPerson, conflicts: Sequence[str], disabled: Collection[str]) -> KeyHolder:
+def _listed(
+    each: ListedPerson, conflicts: Sequence[KeyProblem], disabled: Collection[str]
+) -> KeyHolder:
     person = each.person
-    about = [text for text in (*each.problems, *conflicts) if text.startswith(_ABOUT_THE_KEY)]
+    problems = (*each.key_problems, *conflicts)
+    about = [problem.text for problem in problems if problem.kind is UserKey.EXTERNAL_KEY]
     return KeyHolder(
         username=person.username,
         external_key=None if about else person.external_key,

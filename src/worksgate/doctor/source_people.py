@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 class SourcePerson:
     """A person of a source. ``problems`` are sentences; without any, LINE WORKS knows them.
 
-    ``keys`` is the key that each client would receive, ``shared`` are the kinds of keys that
-    somebody else of the source has too.
+    ``keys`` is the key that each client would receive, ``refused`` are the kinds of keys that
+    cannot be used, ``shared`` those that somebody else of the source has too.
     """
 
     person: Person
     problems: tuple[str, ...] = ()
+    refused: frozenset[KeyKind] = frozenset()
     shared: frozenset[str] = frozenset()
     keys: tuple["LineWorksKey", ...] = ()
 
@@ -75,7 +76,7 @@ def count_keys(people: Iterable[SourcePerson], kind: KeyKind) -> "KeyCount":
     """How many of these people have a usable key of a kind, and what is wrong with the others'."""
     from worksgate.administration.set_up import KeyCount
 
-    counts = Counter(_state_of_key(each, kind.value) for each in people)
+    counts = Counter(_state_of_key(each, kind) for each in people)
     return KeyCount(
         people=counts.total(),
         ready=counts["ready"],
@@ -85,13 +86,13 @@ def count_keys(people: Iterable[SourcePerson], kind: KeyKind) -> "KeyCount":
     )
 
 
-def _state_of_key(each: SourcePerson, kind: str) -> str:
+def _state_of_key(each: SourcePerson, kind: KeyKind) -> str:
     """As a field of ``KeyCount``."""
-    if kind in each.shared:
+    if kind.value in each.shared:
         return "twins"
-    if any(text.startswith(f"the {KEY_KINDS[kind]} ") for text in each.problems):
+    if kind in each.refused:
         return "refused"
-    return "none" if getattr(each.person, kind) is None else "ready"
+    return "none" if getattr(each.person, kind.value) is None else "ready"
 
 
 class _View:
@@ -120,21 +121,31 @@ class _View:
         from worksgate.administration import line_works_keys
 
         taken = await self._user_keys.conflicts([each.person for each in page])
-        return [
-            SourcePerson(
-                person=each.person,
-                problems=(*each.problems, *self._missing(each), *conflicts, *self._out(each)),
-                keys=line_works_keys(each.person, self._clients, (*each.problems, *conflicts)),
+        seen = []
+        for each, conflicts in zip(page, taken, strict=True):
+            about_keys = (*each.key_problems, *conflicts)
+            seen.append(
+                SourcePerson(
+                    person=each.person,
+                    problems=(
+                        *each.problems,
+                        *map(str, each.key_problems),
+                        *self._missing(each),
+                        *map(str, conflicts),
+                        *self._out(each),
+                    ),
+                    refused=frozenset(problem.kind for problem in about_keys),
+                    keys=line_works_keys(each.person, self._clients, about_keys),
+                )
             )
-            for each, conflicts in zip(page, taken, strict=True)
-        ]
+        return seen
 
     def _missing(self, listed: ListedPerson) -> Iterable[str]:
         has = {key.kind for key in keys_of(listed.person)}
+        unusable = {problem.kind for problem in listed.key_problems}
         for kind in sorted(self._kinds or ({"external_key"} if not has else set())):
-            name = KEY_KINDS[kind]
-            if kind not in has and not any(f"the {name} " in each for each in listed.problems):
-                yield f"there is no {name}"
+            if kind not in has and kind not in unusable:
+                yield f"there is no {KEY_KINDS[kind]}"
 
     def _out(self, listed: ListedPerson) -> Iterable[str]:
         if listed.person.subject_id in self._disabled:

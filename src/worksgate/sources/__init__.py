@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from worksgate.limits.outages import Unavailable
+from worksgate.oauth.user_key import KeyProblem
 
 
 class SourceUnavailable(Unavailable):
@@ -84,8 +85,8 @@ class Person:
     ``oauth.user_info``. ``revision`` changes with the password, if the source can tell. ``email``
     is only set if the source vouches that it is the person's; nobody is ever identified by it.
     ``groups`` are names, as the source spells them. ``must_change_password`` is true for a
-    temporary password that can be changed here (R-85). ``refused_keys`` are sentences: keys from
-    the source that belong to another person here.
+    temporary password that can be changed here (R-85). ``refused_keys`` are about keys from the
+    source that belong to another person here.
     """
 
     subject_id: str
@@ -97,7 +98,7 @@ class Person:
     email: str | None = None
     groups: tuple[str, ...] = ()
     must_change_password: bool = False
-    refused_keys: tuple[str, ...] = ()
+    refused_keys: tuple[KeyProblem, ...] = ()
 
 
 Answer = Person | Mapping[str, Any] | None
@@ -189,13 +190,14 @@ async def verify(
 class ListedPerson:
     """A person of a source as an administrator sees them; nobody has signed in.
 
-    ``problems`` are sentences, without a full stop: why they could not sign in, and problems of
-    their user keys. ``is_out`` is whether they could not sign in, whatever their password.
+    ``problems`` are sentences, without a full stop: why they could not sign in. ``is_out`` is
+    whether they could not, whatever their password.
     """
 
     person: Person
     problems: tuple[str, ...] = ()
     is_out: bool = False
+    key_problems: tuple[KeyProblem, ...] = ()
 
 
 @runtime_checkable

@@ -27,16 +27,18 @@ from typing import Any
 from worksgate.credentials.password_hashing import normalise_password
 from worksgate.credentials.usernames import username_key
 from worksgate.limits.thread_pool import PoolFull, ThreadPool
+from worksgate.oauth.model import UserKey
 from worksgate.oauth.user_info import check_external_key, check_works_account
+from worksgate.oauth.user_key import IN_WORDS, KeyProblem
 from worksgate.sources import Authenticate, ListedPerson, Person, PersonDisabled, SourceUnavailable
 
 _FIELDS = frozenset(("id", "username", "name", "external_key", "works_account", "email", "groups"))
 
-_KEYS: Mapping[str, tuple[str, Callable[[str], object]]] = {
-    "external_key": ("external key", check_external_key),
-    "works_account": ("LINE WORKS account", check_works_account),
+_KEYS: Mapping[UserKey, Callable[[str], object]] = {
+    UserKey.EXTERNAL_KEY: check_external_key,
+    UserKey.WORKS_ACCOUNT: check_works_account,
 }
-"""The names of user keys for people, and their rules."""
+"""The rules of user keys."""
 
 _PAGE = 200
 LISTING_TIMEOUT = 60.0
@@ -223,16 +225,17 @@ class ListedFunctionSource(FunctionSource):
         try:
             person = answer if isinstance(answer, Person) else _read(answer, self.name)
             problems = []
-            for field, (label, check) in _KEYS.items():
-                value = getattr(person, field)
+            for kind, check in _KEYS.items():
+                value = getattr(person, kind.value)
                 try:
                     if value is not None:
                         check(value)
                 except ValueError as bad:
-                    problems.append(f"the {label} {value} cannot be used: {bad}")
-                    without: dict[str, Any] = {field: None}
+                    text = f"the {IN_WORDS[kind]} {value} cannot be used: {bad}"
+                    problems.append(KeyProblem(kind, text))
+                    without: dict[str, Any] = {kind.value: None}
                     person = replace(person, **without)
-            return ListedPerson(self._checked(person), tuple(problems))
+            return ListedPerson(self._checked(person), key_problems=tuple(problems))
         except (TypeError, ValueError) as error:
             raise SourceUnavailable(f"{self.name} lists something unusable: {error}") from None
 

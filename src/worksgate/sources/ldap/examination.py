@@ -141,10 +141,10 @@ def _values(
 
 def _key(key: MappedKey) -> SourceFinding:
     if key.problem is None:
-        return _attribute(key.kind, key.attribute, key.value)
+        return _attribute(key.label, key.attribute, key.value)
     text = said(
         "%(kind)s (%(attribute)s): %(value)s cannot be used: %(problem)s",
-        kind=key.kind,
+        kind=key.label,
         attribute=key.attribute,
         value=key.raw,
         problem=key.problem,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 
+from worksgate.oauth.user_key import IN_WORDS, KeyProblem
 from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import ListedPerson, PersonDisabled
 from worksgate.sources.ldap.connection import Budget, Entry, LdapConnection
@@ -88,13 +89,15 @@ class Listing:
         is_out = status is AccountStatus.DISABLED or problem is not None or subject is None
         if subject is None:
             problems.append(f"there is no ID ({settings.id_attribute_used})")
-        problems += [
-            f"the {key.kind} {key.raw} cannot be used: {key.problem}"
+        key_problems = [
+            KeyProblem(
+                key.kind, f"the {IN_WORDS[key.kind]} {key.raw} cannot be used: {key.problem}"
+            )
             for key in keys_of(entry, settings)
             if key.problem is not None
         ]
         person = person_of(entry, subject or "", groups, settings, entry.dn)
-        return ListedPerson(person, tuple(problems), is_out)
+        return ListedPerson(person, tuple(problems), is_out, tuple(key_problems))
 
     def _groups(self, connection: LdapConnection, entry: Entry) -> tuple[list[str], str | None]:
         """The groups, if some are required, and why the person may not sign in because of them."""

@@ -14,6 +14,7 @@ from ldap3.core.exceptions import LDAPInvalidDnError  # type: ignore[import-unty
 from ldap3.utils.dn import escape_rdn, parse_dn  # type: ignore[import-untyped]  # ldap3 has no types
 
 from worksgate.credentials.usernames import username_key
+from worksgate.oauth.model import UserKey
 from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.settings.sources.ldap import GroupNames, LdapSettings, filled, name_assertions
 from worksgate.sources import Person
@@ -58,7 +59,10 @@ STATES = {
     AccountStatus.MUST_CHANGE: said("in need of a new password"),
 }
 """Descriptions of accounts that may not be used."""
-_EXTERNAL_KEY, _WORKS_ACCOUNT = said("external key"), said("LINE WORKS account")
+_LABELS = {
+    UserKey.EXTERNAL_KEY: said("external key"),
+    UserKey.WORKS_ACCOUNT: said("LINE WORKS account"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,16 @@ class MappedKey:
     ``problem`` says why LINE WORKS would not accept the attribute's value.
     """
 
-    kind: str
+    kind: UserKey
     attribute: str
     raw: str | None
     value: str | None
     problem: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called, in a sentence that is translated."""
+        return _LABELS[self.kind]
 
 
 _SUB_CODES = {
@@ -200,13 +209,13 @@ def keys_of(entry: Entry, settings: LdapSettings) -> tuple[MappedKey, MappedKey]
     account = _mapped(entry, settings.works_account_attribute)
     return (
         _usable(
-            _EXTERNAL_KEY,
+            UserKey.EXTERNAL_KEY,
             settings.external_key_attribute,
             _mapped(entry, settings.external_key_attribute),
             check_external_key,
         ),
         _usable(
-            _WORKS_ACCOUNT,
+            UserKey.WORKS_ACCOUNT,
             settings.works_account_attribute,
             account and account.lower(),  # LINE WORKS accounts have no upper case, directories do
             check_works_account,
@@ -298,7 +307,9 @@ def _unescaped(value: str) -> str:
     return _ESCAPE.sub(plain, value)
 
 
-def _usable(kind: str, attribute: str, raw: str | None, check: Callable[[str], str]) -> MappedKey:
+def _usable(
+    kind: UserKey, attribute: str, raw: str | None, check: Callable[[str], str]
+) -> MappedKey:
     if raw is None:
         return MappedKey(kind, attribute, None, None)
     try:
