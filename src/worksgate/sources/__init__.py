@@ -16,10 +16,12 @@ not a wrong password.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from worksgate.limits.outages import Unavailable
-from worksgate.oauth.user_key import KeyProblem
+
+if TYPE_CHECKING:
+    from worksgate.oauth.user_key import KeyProblem
 
 
 class SourceUnavailable(Unavailable):
@@ -98,7 +100,7 @@ class Person:
     email: str | None = None
     groups: tuple[str, ...] = ()
     must_change_password: bool = False
-    refused_keys: tuple[KeyProblem, ...] = ()
+    refused_keys: "tuple[KeyProblem, ...]" = ()
 
 
 Answer = Person | Mapping[str, Any] | None
@@ -197,7 +199,7 @@ class ListedPerson:
     person: Person
     problems: tuple[str, ...] = ()
     is_out: bool = False
-    key_problems: tuple[KeyProblem, ...] = ()
+    key_problems: "tuple[KeyProblem, ...]" = ()
 
 
 @runtime_checkable
