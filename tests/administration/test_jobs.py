@@ -472,22 +472,27 @@ class Post:
         self.sent.append(message)
 
     def reset_link(
-        self, person: Person, link: str, lifetime: float, language: str
+        self, person: Person, link: str, lifetime: float, language: str, company: str
     ) -> MailMessage | None:
-        text = f"{language} {lifetime:.0f} {link}"
+        text = f"{company} {language} {lifetime:.0f} {link}"
         return MailMessage(to=person.email or "", subject="Link", text=text, html="")
+
+
+class Aozora:
+    async def of(self, subject_id: str) -> str:
+        return "Aozora"
 
 
 async def test_a_reset_link_is_mailed_and_kept_nowhere(at_work: Office) -> None:
     await _add(at_work, "a", email="a@example.com")
     await _add(at_work, "b")
     post = Post()
-    mails = ResetMails(post, post, "ja", 900.0)  # type: ignore[arg-type]  # as much of it as is used
+    mails = ResetMails(post, post, Aozora(), "ja", 900.0)  # type: ignore[arg-type]  # as is used
     job = await _start(at_work.administration, JobKind.RESET_LINK, EVERYBODY)
     await _run(at_work, _runner(at_work, send_link=mails.send))
     (message,) = post.sent
     assert message.to == "a@example.com"
-    assert message.text.startswith("ja 900 https://sso.example.com/gate/")
+    assert message.text.startswith("Aozora ja 900 https://sso.example.com/gate/")
     secret = message.text.rpartition("=")[2]
     assert len(secret) > 30
     kept = query(at_work.file, "SELECT * FROM jobs"), query(at_work.file, "SELECT * FROM job_rows")

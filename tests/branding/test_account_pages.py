@@ -124,3 +124,24 @@ async def test_r198_the_account_of_people_with_one_client_has_its_look(office: O
     await installation.administration.clients.change(other.client.client_id, sources=[])
     await installation.settle()
     assert_look(await browser.account(), is_clients=False)
+
+
+async def test_r198_a_notice_and_the_page_behind_it_have_the_look_of_the_only_client(
+    office: Office,
+) -> None:
+    installation = office.installation
+    await installation.administration.users.set_password(USERNAME, NEW_PASSWORD)
+    (mail,) = await office.mail.wait_for(1)
+    assert (NAME in mail.text, "Usual & Co" in mail.text) == (True, False)
+    await installation.settle()
+    browser = installation.browser()
+    page = await browser.http.get(mail.link)
+    assert_look(page, is_clients=True)
+    secret = mail.link.rpartition("=")[2]
+    fields = {"csrf": csrf_of(page), "token": secret}
+    assert_look(await browser.http.post("/account/not-me", data=fields), is_clients=True)
+    await installation.administration.clients.add("Beta", sources=[])
+    await installation.settle()
+    await installation.administration.users.set_password(USERNAME, "eight blue rivers run")
+    (*_, last) = await office.mail.wait_for(3)
+    assert (NAME in last.text, "Usual & Co" in last.text) == (False, True)

@@ -30,7 +30,9 @@ class Post(Mailer):
 
 
 class Texts:
-    def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None:
+    def notice(
+        self, person: Person, change: CredentialChange, link: str, company: str = ""
+    ) -> MailMessage | None:
         return MailMessage(to=person.email or "", subject="s", text="t", html="")
 
 

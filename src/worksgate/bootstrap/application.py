@@ -38,6 +38,7 @@ from worksgate.bootstrap.stores import (
     remove_abandoned_copies,
     warn_of_master_key,
 )
+from worksgate.clients.companies import Companies
 from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database.identity import DatabaseIdentity
@@ -415,7 +416,7 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
     settings, audit = base.settings, identity.audit
     mailer, mails = mail = open_mail(settings, stack)
     links = DisavowalLinks(settings, base.store)
-    open_notices(base.directory, mail, links, ignore_outcome, stack)
+    open_notices(base.directory, mail, links, ignore_outcome, stack, Companies(identity.clients))
     revocation = Revocation(base.directory.endings, base.directory, already_open(base.store))
     disavowal = Disavowal(base.directory, base.store, revocation)
     stack.push_async_callback(disavowal.close)

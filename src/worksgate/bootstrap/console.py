@@ -21,7 +21,7 @@ from worksgate.administration.jobs.kinds import Operations, SendLink
 from worksgate.administration.jobs.reset_mails import ResetMails
 from worksgate.administration.jobs.runner import JobRunner, OperationsOf
 from worksgate.bootstrap.identity_sources import open_hashing, throttle_policy
-from worksgate.bootstrap.notices import open_mail, open_notices
+from worksgate.bootstrap.notices import companies_of, open_mail, open_notices
 from worksgate.bootstrap.rounds import run_while_open
 from worksgate.bootstrap.sign_in_parts import SignInPartsOnDemand
 from worksgate.bootstrap.stores import (
@@ -256,7 +256,8 @@ def _operations(base: _Base, administration: Callable[[Actor], Administration]) 
     mailer, mails = base.mail
     if mailer is not None and mails is not None:
         language, lifetime = base.settings.mail_language, base.settings.reset_link_lifetime
-        send_link = ResetMails(mailer, mails, language, lifetime).send
+        companies = companies_of(base.directory)
+        send_link = ResetMails(mailer, mails, companies, language, lifetime).send
 
     def operations(actor: Actor) -> Operations:
         made = administration(actor)

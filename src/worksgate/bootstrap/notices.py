@@ -4,6 +4,9 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from worksgate.clients.companies import Companies
+from worksgate.clients.registry import ClientRegistry
+from worksgate.directory.client_list import ClientList
 from worksgate.directory.credential_changes import CredentialChange
 from worksgate.directory.database import Directory
 from worksgate.provider.account.notices import SILENT, Links, Notices, Outcome, Report
@@ -34,15 +37,25 @@ def open_notices(
     links: Links | None,
     report: Report,
     stack: AsyncExitStack,
+    companies: Companies | None = None,
 ) -> None:
-    """Send notices of changes that the directory announces, or ``report`` that none is sent."""
+    """Send notices of changes that the directory announces, or ``report`` that none is sent.
+
+    ``companies`` are those of the clients that are in memory already, if they are.
+    """
     mailer, mails = mail
     if mailer is None or mails is None:
         directory.announce = partial(_report_no_mail, report)
         return
-    notices = Notices(directory, mailer, mails, links, report)
+    notices = Notices(directory, mailer, mails, links, report, companies or companies_of(directory))
     stack.push_async_callback(notices.close)
     directory.announce = notices.notify
+
+
+def companies_of(directory: Directory) -> Companies:
+    """The names of companies, read from the directory when they are needed."""
+    listed = ClientList(directory)
+    return Companies(ClientRegistry(listed.read, brandings=listed.brandings))
 
 
 def _report_no_mail(report: Report, change: CredentialChange) -> None:

@@ -2,6 +2,7 @@
 
 from worksgate.administration.errors import Refused
 from worksgate.administration.users import UserAdministration
+from worksgate.clients.companies import Companies
 from worksgate.mail import Mailer, MailUnavailable
 from worksgate.provider.account.password_reset import MailTexts
 
@@ -12,9 +13,17 @@ class ResetMails:
     Nobody but the person sees the link: it is neither shown nor kept.
     """
 
-    def __init__(self, mailer: Mailer, texts: MailTexts, language: str, lifetime: float) -> None:
+    def __init__(
+        self,
+        mailer: Mailer,
+        texts: MailTexts,
+        companies: Companies,
+        language: str,
+        lifetime: float,
+    ) -> None:
         self._mailer = mailer
         self._texts = texts
+        self._companies = companies
         self._language = language
         self._lifetime = lifetime
 
@@ -24,7 +33,9 @@ class ResetMails:
         if not account.email:
             raise Refused("there is no mail address")
         link = await users.issue_reset_link(account.username, mailed=True)
-        message = self._texts.reset_link(account.person, link, self._lifetime, self._language)
+        person = account.person
+        company = await self._companies.of(person.subject_id)
+        message = self._texts.reset_link(person, link, self._lifetime, self._language, company)
         if message is None:
             raise Refused("the mail address is not valid")
         try:

@@ -80,9 +80,10 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disavowable:
-    """What a valid link stands for."""
+    """What a valid link stands for; ``source`` is the name of the person's source."""
 
     username: str
+    source: str
     change: Change
     at: float
 
@@ -143,7 +144,12 @@ class Disavowal:
             bound = (await self._found(secret, address, now)).bound
         except LinkNotValid:
             return None
-        return Disavowable(username=bound.username, change=bound.change, at=bound.at)
+        return Disavowable(
+            username=bound.username,
+            source=_source_of(bound),
+            change=bound.change,
+            at=bound.at,
+        )
 
     async def use(self, secret: str, address: str, now: float) -> Disavowed:
         """Revoke everything; of several callers exactly one succeeds.
@@ -189,7 +195,7 @@ class Disavowal:
             closed = await self._shut(holder, now, closes=True)
         return Disavowed(
             username=bound.username,
-            source=bound.subject_id.partition(":")[0],
+            source=_source_of(bound),
             password_is_ours=_is_ours(holder),
             is_closed=closed,
         )
@@ -230,6 +236,10 @@ class Disavowal:
     async def _close_person(self, holder: Holder, now: float) -> bool:
         event = _disavowal_event(holder, now, closes=True, password=False)
         return bool(await self._directory.people.set_enabled(holder.subject_id, False, event))
+
+
+def _source_of(bound: _Bound) -> str:
+    return bound.subject_id.partition(":")[0]
 
 
 def _is_ours(holder: Holder) -> bool:

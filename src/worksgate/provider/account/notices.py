@@ -63,7 +63,15 @@ class People(Protocol):
 class Texts(Protocol):
     """Writes the messages; returns None for a person that cannot get e-mail."""
 
-    def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None: ...
+    def notice(
+        self, person: Person, change: CredentialChange, link: str, company: str = ""
+    ) -> MailMessage | None: ...
+
+
+class CompanyNames(Protocol):
+    """What a person's company is called, if their client's pages have a name of their own."""
+
+    async def of(self, subject_id: str) -> str: ...
 
 
 class Links(Protocol):
@@ -80,7 +88,10 @@ def ignore_outcome(_: Outcome) -> None:
 
 
 class Notices:
-    """Sends notices; ``links`` is None if links would not work, as with a store in memory."""
+    """Sends notices; ``links`` is None if links would not work, as with a store in memory.
+
+    ``companies`` gives each the name of the company that its person knows.
+    """
 
     def __init__(
         self,
@@ -89,12 +100,14 @@ class Notices:
         texts: Texts,
         links: Links | None,
         report: Report = ignore_outcome,
+        companies: CompanyNames | None = None,
     ) -> None:
         self._people = people
         self._mail = mail
         self._texts = texts
         self._links = links
         self._report = report
+        self._companies = companies
         self._backlog = BackgroundQueue("notices", at_once=AT_ONCE, waiting=WAITING)
         self._waiting: Counter[str] = Counter()
 
@@ -127,11 +140,15 @@ class Notices:
         person = await self._people.person(change.event.subject_id or "")
         if person is None or not person.email:
             return Outcome.NO_ADDRESS
-        message = self._texts.notice(person, change, await self._link(change))
+        link = await self._link(change)
+        message = self._texts.notice(person, change, link, await self._company(person))
         if message is None:
             return Outcome.NO_ADDRESS
         await self._mail.send(message)
         return Outcome.SENT
+
+    async def _company(self, person: Person) -> str:
+        return "" if self._companies is None else await self._companies.of(person.subject_id)
 
     async def _link(self, change: CredentialChange) -> str:
         """A link, or an empty text if it cannot be made: the notice matters more."""

@@ -33,6 +33,7 @@ from worksgate.web.account.wording import (
 from worksgate.web.deadline import Deadline
 from worksgate.web.installation import Installation
 from worksgate.web.pages.catalogues import LANGUAGES, translations
+from worksgate.web.pages.looks import Look
 from worksgate.web.pages.mails import NOTICES
 from worksgate.web.pages.wording import Notice
 from worksgate.web.sign_in.refusals import OUTAGES
@@ -85,7 +86,8 @@ class DisavowalHandlers:
             return self._out_of_order(view, outage)
         if found is None:
             return self._show(view, _NOT_VALID)
-        setting = self._forms.setting(view, view.browser.secret)
+        look = await self._forms.looks.of_person(found.source)
+        setting = self._forms.setting(view, view.browser.secret, look)
         change = NOTICES[found.change].subject
         page = self._forms.pages.disavow(setting, secret, found.username, change, found.at)
         return self._forms.answer(view, page, bind_browser=True)
@@ -108,7 +110,8 @@ class DisavowalHandlers:
             return self._show(view, _TOO_OFTEN)
         except OUTAGES as outage:
             return self._out_of_order(view, outage)
-        return self._show(view, self._answer(done), keeper=self._keeper(view, done))
+        look = await self._forms.looks.of_person(done.source)
+        return self._show(view, self._answer(done), look, keeper=self._keeper(view, done))
 
     def _answer(self, done: Disavowed) -> _Answer:
         if not done.password_is_ours:
@@ -123,8 +126,10 @@ class DisavowalHandlers:
         label = self._self_service.provider_of(done.source)
         return label or translations(view.language).gettext(YOUR_COMPANY)
 
-    def _show(self, view: View, answer: _Answer, **values: str) -> Response:
-        setting = self._forms.setting(view, view.browser.secret)
+    def _show(
+        self, view: View, answer: _Answer, look: Look | None = None, **values: str
+    ) -> Response:
+        setting = self._forms.setting(view, view.browser.secret, look)
         url = None if answer.page is None else setting.links(answer.page)
         shown = self._forms.pages.message(setting, answer.message, url, **values)
         return self._forms.answer(view, shown, answer.status)

@@ -199,9 +199,12 @@ class Mails:
         to_do = _how_long(lifetime, translations(language))
         return self._message(person, language, _Body(RESET_LINK, to_do, link=link), company)
 
-    def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None:
+    def notice(
+        self, person: Person, change: CredentialChange, link: str, company: str = ""
+    ) -> MailMessage | None:
         """A notice of a changed credential, with the ``link`` to disavow it, if there is one.
 
+        ``company`` is the name that the pages of the person's client show, if they have their own.
         In the language of the browser that changed it, or else that of the settings.
         """
         preferred = change.origin.language
@@ -221,7 +224,7 @@ class Mails:
             button=NOT_ME,
             danger=True,
         )
-        return self._message(person, language, body)
+        return self._message(person, language, body, company)
 
     def _message(
         self, person: Person, language: str, body: _Body, company: str = ""
