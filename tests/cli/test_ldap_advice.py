@@ -9,6 +9,7 @@ from tests.slapd import BASE, SERVICE, SERVICE_PASSWORD, Authority, Slapd, free_
 
 from worksgate.doctor.ldap_advice import _BY_FAULT, advice_on
 from worksgate.sources import SourceFault, SourceFinding
+from worksgate.sources.ldap.faults import fault_of, sentence_of_fault
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,8 @@ def test_a_certificate_for_another_name_is_reported(
     ],
 )
 def test_a_server_that_says_nothing_may_be_behind_a_firewall(fault: str) -> None:
-    told = advice_on(failure(f"ldaps://ldap.example.com:636: {fault}"))
+    words = f"ldaps://ldap.example.com:636: {fault}"
+    told = advice_on(failure(sentence_of_fault(words, fault_of(words)), fault_of(words)))
     assert told is not None
     assert told.startswith("a firewall may drop the packets")
 

@@ -107,7 +107,9 @@ async def test_r90_a_long_answer_is_not_read_to_its_end(behaviour: Behaviour) ->
         capture_logs() as logs,
     ):
         await outage(source)
-    assert [each["detail"] for each in logs] == ["error receiving data: the response is too long"]
+    assert [each["detail"] for each in logs] == [
+        "it cannot be used: error receiving data: the response is too long"
+    ]
 
 
 async def test_r90_a_server_that_takes_no_connection_is_given_up_before_the_time_is_over() -> None:

@@ -1,10 +1,8 @@
 """What to do about a fault of an LDAP directory.
 
-A fault that the source itself detects has a name. Others are recognized by messages of ldap3,
-OpenSSL and the operating system. Anything else gets the advice that fits every source.
+A fault without a name (``sources.ldap.faults``) gets the advice that fits every source.
 """
 
-import re
 from collections.abc import Mapping
 
 from worksgate.doctor.sentences import said
@@ -22,6 +20,28 @@ _ANOTHER_PROTOCOL = said(
 _BY_FAULT: Mapping[SourceFault, str] = {
     SourceFault.SILENT: _SILENT,
     SourceFault.NO_TLS: _ANOTHER_PROTOCOL,
+    SourceFault.NOT_LISTENING: said(
+        "nothing listens there: check the host and the port in servers (636 for ldaps://, 389 "
+        "for ldap://), and whether the directory runs"
+    ),
+    SourceFault.UNRESOLVED: said(
+        "this machine cannot resolve that host: check its spelling in servers"
+    ),
+    SourceFault.UNREACHABLE: said(
+        "that address is unreachable from here: check servers, and the routes of this machine"
+    ),
+    SourceFault.OTHER_NAME: said(
+        "name the server in servers as its certificate does, or give it a certificate for "
+        "this name; openssl s_client -connect HOST:636 shows it"
+    ),
+    SourceFault.CERTIFICATE_EXPIRED: said(
+        "renew the directory's certificate, and check the clocks of both machines"
+    ),
+    SourceFault.UNTRUSTED: said(
+        "the certificate is not signed by an authority that this machine trusts: put your own "
+        "authority's certificate into a PEM file, and name it in ca_file"
+    ),
+    SourceFault.OTHER_PROTOCOL: _ANOTHER_PROTOCOL,
     SourceFault.SERVICE_NAME_MALFORMED: said(
         "write the whole DN into bind_dn, such as cn=worksgate,ou=services,dc=example,dc=com; "
         "Active Directory also accepts name@domain"
@@ -51,53 +71,7 @@ _BY_FAULT: Mapping[SourceFault, str] = {
     ),
 }
 
-_BY_WORDS = (
-    (
-        "Connection refused",
-        said(
-            "nothing listens there: check the host and the port in servers (636 for ldaps://, 389 "
-            "for ldap://), and whether the directory runs"
-        ),
-    ),
-    (
-        "invalid server address",
-        said("this machine cannot resolve that host: check its spelling in servers"),
-    ),
-    (
-        "Network is unreachable|No route to host",
-        said(
-            "that address is unreachable from here: check servers, and the routes of this machine"
-        ),
-    ),
-    (
-        "certificate is not valid for|Hostname mismatch|IP address mismatch",
-        said(
-            "name the server in servers as its certificate does, or give it a certificate for "
-            "this name; openssl s_client -connect HOST:636 shows it"
-        ),
-    ),
-    (
-        "certificate has expired|certificate is not yet valid",
-        said("renew the directory's certificate, and check the clocks of both machines"),
-    ),
-    (
-        "certificate verify failed",
-        said(
-            "the certificate is not signed by an authority that this machine trusts: put your own "
-            "authority's certificate into a PEM file, and name it in ca_file"
-        ),
-    ),
-    (
-        "EOF occurred in violation of protocol|WRONG_VERSION_NUMBER|wrong version number"
-        "|session terminated by server|startTLS",
-        _ANOTHER_PROTOCOL,
-    ),
-    ("timed out", _SILENT),
-)
-
 
 def advice_on(finding: SourceFinding) -> str | None:
     """What to do about a fault, or None if it is unknown."""
-    if finding.fault is not None:
-        return _BY_FAULT[finding.fault]
-    return next((advice for words, advice in _BY_WORDS if re.search(words, finding.text)), None)
+    return None if finding.fault is None else _BY_FAULT[finding.fault]

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from worksgate.administration.alerts.certificate import certificate_ends_at
+from worksgate.catalogues import Quoted
 from worksgate.doctor import Finding, Severity, fail, ok, warn
 from worksgate.doctor.sentences import said
 from worksgate.settings.options import Settings
@@ -147,7 +148,7 @@ def _certificate_problem(error: BaseException | None) -> str | None:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message
+            return Quoted(error.verify_message)
         seen.add(id(error))
         error = error.__cause__ or error.__context__
     return None

@@ -10,8 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING
 
+from worksgate.catalogues import Quoted, sentence_of
 from worksgate.doctor import Finding, fail, ok, warn
 from worksgate.doctor.ldap_advice import advice_on
 from worksgate.doctor.sentences import said
@@ -252,10 +254,10 @@ async def _of_sign_in(source: Source, username: str, password: str, part: str) -
     except PersonDisabled as refusal:
         text = said("the password is right, but the person may not sign in")
         if why := str(refusal):
-            text = said("the password is right, but %(problem)s", problem=why)
+            text = said("the password is right, but %(problem)s", problem=Quoted(why))
         return fail(part, text, said("check their account there"))
     except SourceUnavailable as error:
-        return fail(part, str(error), ADVICE)
+        return fail(part, sentence_of(error), ADVICE)
     if person is None:
         return fail(
             part,
@@ -267,17 +269,15 @@ async def _of_sign_in(source: Source, username: str, password: str, part: str) -
 
 def _of_person(person: Person, part: str) -> Finding:
     """A person as a sign-in would see them."""
-    facts = {
-        "id": person.subject_id,
-        "name": person.name,
-        "external key": person.external_key,
-        "LINE WORKS account": person.works_account,
-        "e-mail": person.email,
-        "groups": ", ".join(person.groups),
-    }
-    text = (
-        f"{person.username}: {'; '.join(f'{each} {fact}' for each, fact in facts.items() if fact)}"
+    facts = (
+        said("id %(id)s", id=person.subject_id),
+        person.name and said("name %(name)s", name=person.name),
+        person.external_key and said("external key %(key)s", key=person.external_key),
+        person.works_account and said("LINE WORKS account %(key)s", key=person.works_account),
+        person.email and said("e-mail %(address)s", address=person.email),
+        person.groups and said("groups %(groups)s", groups=", ".join(person.groups)),
     )
+    text = said("%(username)s: %(facts)s", username=person.username, facts=_together(facts))
     if person.external_key is None and person.works_account is None:
         return warn(
             part,
@@ -285,6 +285,12 @@ def _of_person(person: Person, part: str) -> Finding:
             said("LINE WORKS cannot identify a person without an external key or an account"),
         )
     return ok(part, text)
+
+
+def _together(facts: Iterable[str | tuple[str, ...] | None]) -> str:
+    """Sentences as one; what is empty is left out."""
+    known = (fact for fact in facts if isinstance(fact, str) and fact)
+    return reduce(lambda one, other: said("%(one)s; %(other)s", one=one, other=other), known)
 
 
 def _findings_of(

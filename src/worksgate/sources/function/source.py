@@ -24,6 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from worksgate.catalogues import Quoted
 from worksgate.credentials.password_hashing import normalise_password
 from worksgate.credentials.usernames import username_key
 from worksgate.limits.thread_pool import PoolFull, ThreadPool
@@ -31,6 +32,7 @@ from worksgate.oauth.model import UserKey
 from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.oauth.user_key import IN_WORDS, KeyProblem
 from worksgate.sources import Authenticate, ListedPerson, Person, PersonDisabled, SourceUnavailable
+from worksgate.sources.sentences import said
 
 _FIELDS = frozenset(("id", "username", "name", "external_key", "works_account", "email", "groups"))
 
@@ -120,11 +122,15 @@ class FunctionSource:
         except (PersonDisabled, SourceUnavailable):
             raise
         except TimeoutError as error:
-            raise SourceUnavailable(f"{self.name} did not respond: {_place(error)}") from None
+            raise SourceUnavailable(
+                said("%(source)s did not respond: %(place)s", source=self.name, place=_place(error))
+            ) from None
         except Exception as error:
             # The message of a foreign exception may quote the password: only its location is
             # logged.
-            raise SourceUnavailable(f"{self.name} failed: {_place(error)}") from None
+            raise SourceUnavailable(
+                said("%(source)s failed: %(place)s", source=self.name, place=_place(error))
+            ) from None
 
     async def _ask(self, function: Callable[..., Any], *values: str) -> Any:
         if _is_async(function):
@@ -137,7 +143,9 @@ class FunctionSource:
         try:
             return await self._pool.run(partial(function, *values))
         except PoolFull:
-            raise SourceUnavailable(f"{self.name} has too many calls waiting") from None
+            raise SourceUnavailable(
+                said("%(source)s has too many calls waiting", source=self.name)
+            ) from None
 
     def _person(self, answer: Any) -> Person | None:
         if answer is None:
@@ -147,7 +155,13 @@ class FunctionSource:
                 return self._checked(answer)
             return self._checked(_read(answer, self.name))
         except (TypeError, ValueError) as error:
-            raise SourceUnavailable(f"{self.name} returned an unusable result: {error}") from None
+            raise SourceUnavailable(
+                said(
+                    "%(source)s returned an unusable result: %(problem)s",
+                    source=self.name,
+                    problem=Quoted(error),
+                )
+            ) from None
 
     def _checked(self, person: Person) -> Person:
         """A person with valid user keys, under this source's name."""

@@ -1,6 +1,7 @@
 """LDAP and Active Directory as an identity source.
 
     source        the contract: verify a password, find a person
+    faults        what keeps us from a server, in a sentence of ours
     servers       which server is used, and the pooled connections
     connection    one connection: TLS, bind, search, each with its timeout
     lookup        from a name to one entry

@@ -19,8 +19,11 @@ from typing import Any, Self
 
 import ldap3  # type: ignore[import-untyped]  # ldap3 has no types
 
+from worksgate.catalogues import Quoted
 from worksgate.settings.sources.ldap import Server
 from worksgate.sources import SourceFault
+from worksgate.sources.ldap.faults import fault_of, sentence_of_fault
+from worksgate.sources.sentences import said
 
 RawSocket = socket.socket
 """A name that the property of the same name does not shadow."""
@@ -45,7 +48,7 @@ _FAULTS = {32: SourceFault.BASE_NOT_FOUND, 50: SourceFault.MAY_NOT_READ}
 class Down(Exception):
     """The server is unusable: unreachable, slow, or its response is invalid. For the log.
 
-    ``fault`` is the kind, if the message is not one of ldap3, OpenSSL or the system.
+    ``fault`` is the kind, if it is known.
     """
 
     def __init__(self, text: str, fault: SourceFault | None = None) -> None:
@@ -86,8 +89,8 @@ class Budget:
         """The budget of one of so many equal parts of the remaining time. Raises Down."""
         try:
             return Budget(self.left() / parts, self._clock)
-        except TimeoutError as error:
-            raise Down(str(error), SourceFault.SILENT) from None
+        except TimeoutError:
+            raise Down(said("no response in time"), SourceFault.SILENT) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,7 @@ class LdapConnection:
             raise TooMany
         if result["result"] != SUCCESS:
             fault = _FAULTS.get(result["result"])
-            raise Down(f"the search failed: {result['description']}", fault)
+            raise Down(_failed_search(result), fault)
         return found
 
     def pages(
@@ -234,12 +237,14 @@ class LdapConnection:
             found = [_entry(each) for each in self._connection.response or () if _is_entry(each)]
             if result["result"] == _SIZE_LIMIT_EXCEEDED:
                 raise Down(
-                    "the server does not list them all: raise its size limit for the service "
-                    "account"
+                    said(
+                        "the server does not list them all: raise its size limit for the service "
+                        "account"
+                    )
                 )
             if result["result"] != SUCCESS:
                 fault = _FAULTS.get(result["result"])
-                raise Down(f"the search failed: {result['description']}", fault)
+                raise Down(_failed_search(result), fault)
             yield found
             cookie = _next_page(result.get("controls") or {})
 
@@ -251,20 +256,21 @@ class LdapConnection:
     def _encrypt(self) -> None:
         self._ask(lambda: self._connection.start_tls(read_server_info=False))
         if not self._connection.tls_started:
-            raise Down("the server does not start TLS", SourceFault.NO_TLS)
+            raise Down(said("the server does not start TLS"), SourceFault.NO_TLS)
 
     def _remaining(self) -> float:
         try:
             return self._budget.left()
-        except TimeoutError as error:
-            raise Down(str(error), SourceFault.SILENT) from None
+        except TimeoutError:
+            raise Down(said("no response in time"), SourceFault.SILENT) from None
 
     def _ask(self, question: Callable[[], object]) -> None:
         try:
             question()
         except Exception as error:  # ldap3 lets exceptions of its decoder through
-            fault = SourceFault.SILENT if self._budget.has_ended else None
-            raise Down(self._reason(error), fault) from None
+            words = self._reason(error)
+            fault = SourceFault.SILENT if self._budget.has_ended else fault_of(words)
+            raise Down(sentence_of_fault(words, fault), fault) from None
 
     def _reason(self, error: Exception) -> str:
         """What went wrong, without the data that the server sent."""
@@ -276,7 +282,7 @@ class LdapConnection:
         """The result of the last operation, if it has one of the expected types."""
         result: Mapping[str, Any] | None = self._connection.result
         if not result or result.get("type") != kind:
-            raise Down("the response belongs to another question")
+            raise Down(said("the response belongs to another question"))
         return result
 
 
@@ -379,12 +385,18 @@ def _bind_answer(result: Mapping[str, Any]) -> BindAnswer:
     code, error = int(result["result"]), _policy_error(result.get("controls") or {})
     if code in _ENCRYPTION_REQUIRED:
         raise Down(
-            "the server accepts passwords only over encrypted connections: use "
-            "ldaps:// or start_tls"
+            said(
+                "the server accepts passwords only over encrypted connections: use ldaps:// or "
+                "start_tls"
+            )
         )
     if code != SUCCESS and code not in _REFUSALS:
-        raise Down(f"the bind failed: {result['description']}")
+        raise Down(said("the bind failed: %(detail)s", detail=Quoted(result["description"])))
     return BindAnswer(code, str(result["message"]), error)
+
+
+def _failed_search(result: Mapping[str, Any]) -> str:
+    return said("the search failed: %(detail)s", detail=Quoted(result["description"]))
 
 
 def _policy_error(controls: Mapping[str, Any]) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from worksgate.catalogues import sentence_of
 from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import PersonDisabled, SourceFault, SourceFinding
 from worksgate.sources.ldap.connection import Budget, Down, Entry, LdapConnection, Terms, TooMany
@@ -47,7 +48,7 @@ class Examination:
             try:
                 yield from self._of_server(server, username, Budget(seconds))
             except Down as error:
-                yield _fails(f"{server}: {error}", error.fault)
+                yield _fails(_of(server, error), error.fault)
 
     def _of_server(
         self, server: Server, username: str | None, budget: Budget
@@ -75,7 +76,7 @@ class Examination:
         try:
             found = service.search(base, "(objectClass=*)", NO_ATTRIBUTES, limit=1, below=False)
         except Down as error:
-            return _fails(f"{base}: {error}", error.fault)
+            return _fails(_of(base, error), error.fault)
         if not found:
             return _fails(
                 said("nothing below %(base)s is visible", base=base), SourceFault.BASE_NOT_FOUND
@@ -150,6 +151,10 @@ def _key(key: MappedKey) -> SourceFinding:
         problem=key.problem,
     )
     return _fails(text, SourceFault.ATTRIBUTE_UNUSABLE)
+
+
+def _of(what: object, error: Exception) -> str:
+    return said("%(what)s: %(problem)s", what=str(what), problem=sentence_of(error))
 
 
 def _works(text: str) -> SourceFinding:

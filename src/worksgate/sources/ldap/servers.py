@@ -11,6 +11,7 @@ from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import PersonDisabled, SourceFault
 from worksgate.sources.ldap.connection import INVALID_DN_SYNTAX, Budget, Down, LdapConnection, Terms
 from worksgate.sources.ldap.people import reason_of_refusal
+from worksgate.sources.sentences import said
 
 R = TypeVar("R")
 
@@ -50,7 +51,7 @@ class Servers:
             else:
                 self._down_until.pop(server, None)
                 return result
-        raise Down("no server has responded")
+        raise Down(said("no server has responded"))
 
     def _in_order(self) -> list[Server]:
         now = time.monotonic()

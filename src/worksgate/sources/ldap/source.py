@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from worksgate.catalogues import sentence_of
 from worksgate.credentials.password_hashing import normalise_password
 from worksgate.credentials.usernames import username_key
 from worksgate.limits.thread_pool import PoolFull, ThreadPool
@@ -175,8 +176,11 @@ class LdapSource:
     def _require_service_account(self) -> None:
         if not self._settings.bind_dn:
             raise SourceUnavailable(
-                f"{self.name} has no service account (bind_dn): people are only visible when "
-                "they sign in"
+                said(
+                    "%(source)s has no service account (bind_dn): people are only visible when "
+                    "they sign in",
+                    source=self.name,
+                )
             )
 
     async def _in_turn(self, question: Callable[[], R]) -> R:
@@ -185,9 +189,13 @@ class LdapSource:
         try:
             return await self._pool.run(question)
         except PoolFull:
-            raise SourceUnavailable(f"{self.name} has too many calls waiting") from None
+            raise SourceUnavailable(
+                said("%(source)s has too many calls waiting", source=self.name)
+            ) from None
         except Down as error:
-            raise SourceUnavailable(f"{self.name}: {error}") from None
+            raise SourceUnavailable(
+                said("%(source)s: %(problem)s", source=self.name, problem=sentence_of(error))
+            ) from None
 
     def close(self) -> None:
         """Take no more calls; a running call is not awaited, and ends by its time limit."""
@@ -199,7 +207,9 @@ class LdapSource:
             with self._circuit.attempt():
                 return await self._in_time(question, budget)
         except PoolFull:
-            raise SourceUnavailable(f"{self.name} has too many calls waiting") from None
+            raise SourceUnavailable(
+                said("%(source)s has too many calls waiting", source=self.name)
+            ) from None
 
     async def _in_time(self, question: Callable[["Budget"], R], budget: "Budget") -> R:
         """Call in a thread. The thread ends in time by itself; if not, the response still does."""
@@ -209,9 +219,13 @@ class LdapSource:
             async with asyncio.timeout(budget.left()):
                 return await self._pool.run(lambda: question(budget))
         except TimeoutError:
-            raise SourceUnavailable(f"{self.name} did not respond in time") from None
+            raise SourceUnavailable(
+                said("%(source)s did not respond in time", source=self.name)
+            ) from None
         except Down as error:
-            raise SourceUnavailable(f"{self.name}: {error}") from None
+            raise SourceUnavailable(
+                said("%(source)s: %(problem)s", source=self.name, problem=sentence_of(error))
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[
 from authlib.oauth2.auth import encode_client_secret_basic  # type: ignore[import-untyped]  # same
 from joserfc.jwk import KeySet
 
+from worksgate.catalogues import Quoted
 from worksgate.limits.outgoing import Unusable
 from worksgate.settings.sources.openid import OidcSettings, is_on_this_machine, is_protected
 from worksgate.sources import RefusedUpstream, SourceUnavailable
@@ -35,6 +36,7 @@ from worksgate.sources.openid.id_token import (
     read_userinfo,
 )
 from worksgate.sources.openid.outgoing import AllowlistTransport, CachedDocument, Clock
+from worksgate.sources.sentences import said
 
 METADATA_LIFETIME = 3_600.0
 KEYS_LIFETIME = 3_600.0
@@ -331,7 +333,13 @@ class OpenIDProvider:
                     yield
             except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
                 text = str(error) if isinstance(error, Unusable) else type(error).__name__
-                raise SourceUnavailable(f"{self._name}: {what}: {text}") from None
+                raise SourceUnavailable(
+                    said(
+                        "%(source)s: %(problem)s",
+                        source=self._name,
+                        problem=Quoted(f"{what}: {text}"),
+                    )
+                ) from None
 
 
 def _is_signed(response: httpx2.Response) -> bool:

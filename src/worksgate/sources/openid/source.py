@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
+from worksgate.catalogues import sentence_of
 from worksgate.credentials.secrets import digest, new_secret
 from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.settings.sources.common import common_problems
@@ -163,7 +164,11 @@ class OidcSource:
                 findings += _findings(self.settings, metadata)
                 keys = await self._provider.keys()
         except SourceUnavailable as error:
-            down = f"{error} ({self._provider.discovery_url})"
+            down = said(
+                "%(problem)s (%(address)s)",
+                problem=sentence_of(error),
+                address=self._provider.discovery_url,
+            )
             return [*findings, SourceFinding(works=False, text=down)]
         there = said(
             "%(count)s signing keys at %(address)s",
@@ -182,7 +187,9 @@ class OidcSource:
             async with asyncio.timeout(self.settings.total_timeout):
                 yield
         except TimeoutError:
-            raise SourceUnavailable(f"{self.name}: it took too long to respond") from None
+            raise SourceUnavailable(
+                said("%(source)s: it took too long to respond", source=self.name)
+            ) from None
 
     def _check_kept(self, kept: str, query: Mapping[str, str]) -> "_Kept":
         """The stored state of the sign-in of this response. Raises RefusedUpstream."""
