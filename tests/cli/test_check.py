@@ -53,7 +53,7 @@ def test_what_passes_ends_with_0_after_the_plan(
         "pass  token.exchange: A code is exchanged for an access token without redirect_uri"
     )
     assert lines[-1].startswith("2 passed, 0 failed, 0 not tested; ")
-    assert result.err.startswith("This makes 2 checks: at most 260 requests in 5 minutes")
+    assert result.err.startswith("This makes 2 checks: at most 300 requests in 5 minutes")
     assert f"It signs in as {USERNAME}" in result.err
 
 

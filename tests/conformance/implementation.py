@@ -51,6 +51,8 @@ FAULTS: Final = {
     "login.byte_for_byte": "redirect_uri is decoded and encoded again.",
     "login.as_get": "The form is sent on to LINE WORKS, with its password.",
     "login.ampersand": "The code is added with ?, always.",
+    "login.long_state": "redirect_uri is kept in 255 characters.",
+    "login.two_tabs": "redirect_uri is kept once for each browser.",
     "login.question_mark": "The code is added with &, always.",
     "login.fragment": "The code is added at the very end.",
     "login.code_is_random": "Codes are six digits.",
@@ -63,6 +65,7 @@ FAULTS: Final = {
     "login.escaped/client": "An error repeats client_id as it is.",
     "login.escaped/address": "An error repeats redirect_uri as it is.",
     "login.escaped/field": "A hidden field has redirect_uri as it is.",
+    "login.escaped/typed": "A name that is wrong is repeated as it is.",
     "login.other_account": "worksId is ignored where there is a session.",
     "login.extra_parameter": "A parameter that is not known is an error.",
     "login.foreign_redirect": "Any redirect_uri will do.",
@@ -169,6 +172,8 @@ FAULTS: Final = {
     "framing.charset": "A content type with a charset is refused.",
     "framing.charset/latin": "Only utf-8 is accepted.",
     "framing.charset/ascii": "us-ascii is refused.",
+    "framing.charset/blank": "A charset must have a blank before it.",
+    "framing.percent": "Nothing is decoded.",
     "framing.stray_ampersand": "An empty part of a form is an error.",
     "framing.stray_ampersand/first": "An & at the beginning is an error.",
     "framing.stray_ampersand/double": "Two & in a row are an error.",
@@ -179,6 +184,8 @@ FAULTS: Final = {
     "imap.code": "One wrong password locks the person out.",
     "imap.base64": "The query is decoded twice.",
     "imap.redeem": "The code of a mail client cannot be redeemed.",
+    "imap.one_time": "The code of a mail client works again.",
+    "imap.other_client": "The code of a mail client is not bound to its client.",
     "imap.same_person": "The mail client leads to another user key.",
     "imap.missing": "A missing password is a crash.",
     "imap.bad_base64": "What is no Base64 is a crash.",
@@ -239,6 +246,7 @@ class Way:
     page_lifetime: float = 1_800.0
     logout_page: bool = False
     adds_issuer: bool = False
+    no_store_comes_second: bool = False
     asks_about_session_keys: bool = False
 
 
@@ -259,7 +267,7 @@ WAYS = {
     "lasting-refresh": Way(refresh_tokens="lasting", redirect="302"),
     "no-sessions": Way(has_sessions=False),
     "two-pages": Way(pages="two", redirect="meta"),
-    "consent": Way(pages="consent"),
+    "consent": Way(pages="consent", no_store_comes_second=True),
     "short-lived": Way(code_lifetime=1.0, token_lifetime=1.0),
     "uuids": Way(codes="uuid"),
     "accounts": Way(user_key="account"),
@@ -274,6 +282,10 @@ _WORDS = {
     "302": ("invalid_authorization", "Invalid authorization code"),
     "303": ("invalid_access", "Access token verification failed"),
 }
+
+
+def _parted(pair: str) -> tuple[str, str, str]:
+    return pair.partition("=")
 
 
 class Refused(Exception):
@@ -294,6 +306,7 @@ class Issued:
     at: float
     token: str | None = None
     token_at: float = 0.0
+    is_of_mail: bool = False
 
 
 @dataclass
@@ -309,6 +322,7 @@ class Implementation:
     sessions: set[str] = field(default_factory=set)
     posts_to: str = ""
     passwords: int = 0
+    last_redirect_uri: str = ""
     is_out: bool = False
     has_left: bool = False
     is_disabled: bool = False
@@ -407,6 +421,8 @@ class Implementation:
 
     async def _form(self, request: Request, query: dict[str, str]) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
+        if request.method == "POST" and form.get("lang") != "en":
+            return HTMLResponse("<p>No browser leaves a field out.</p>", 400)
         if request.method == "POST" and form.get("step") == "agree":
             return self._send_back(request, query)
         if request.method == "POST" and "password" in form:
@@ -416,12 +432,17 @@ class Implementation:
             is_late = time.monotonic() - float(form.get("at", 0)) > self.way.page_lifetime
             is_locked |= is_late and not self.has("operation.late_sign_in")
             if is_locked or self.has_left or (is_wrong and not self.has("login.wrong_password")):
-                return self._page(request, "one", "<p>Wrong name or password.</p>")
+                name = form.get("username", "")
+                name = name if self.has("login.escaped/typed") else escape(name)
+                return self._page(request, "one", f"<p>{name}, or the password, is wrong.</p>")
+            if self.has("login.two_tabs"):
+                query = {**query, "redirect_uri": self.last_redirect_uri}
             if self.has("login.comes_back"):
                 return HTMLResponse("<p>Welcome!</p>")
             if self.way.pages == "consent":
                 return self._page(request, "agree")
             return self._send_back(request, query)
+        self.last_redirect_uri = query["redirect_uri"]
         if self.way.pages == "two":
             return self._page(request, "two" if "username" in form else "name", form=form)
         return self._page(request, "one")
@@ -453,6 +474,7 @@ class Implementation:
             f"<form method='post' action='{action}'><input type='hidden' name='csrf' value='x'>"
             f"<input type='hidden' name='at' value='{time.monotonic()}'>"
             f"<input type='hidden' name='next' value='{next_page}'>"
+            "<select name='lang'><option>ja</option><option selected>en</option></select>"
             f"{kinds[kind]}<button>Next</button></form>"
         )
         if self.has("login.script"):
@@ -478,6 +500,8 @@ class Implementation:
         return response
 
     def _with_code(self, redirect_uri: str, code: str) -> str:
+        if self.has("login.long_state"):
+            redirect_uri = redirect_uri[:255]
         before, hash_sign, fragment = redirect_uri.partition("#")
         separator = "&" if "?" in before else "?"
         if self.has("login.ampersand"):
@@ -548,7 +572,9 @@ class Implementation:
     async def _read_form(self, family: str, request: Request) -> list[tuple[str, str]]:
         body = await self._body(family, request)
         declared = request.headers.get("content-type", "")
-        form_type, _, charset = declared.partition(";")
+        form_type, _, charset = declared.partition(
+            "; " if self.has("framing.charset/blank") else ";"
+        )
         if request.method == "GET" and self.has(f"{family}.query/get"):
             return parse_qsl(request.url.query)
         if request.method != "POST" or self._refuses_charset(charset.strip().lower()):
@@ -560,6 +586,8 @@ class Implementation:
         if self._refuses_parts(body.decode()):
             raise Refused("201")
         form = parse_qsl(body.decode(), keep_blank_values=True)
+        if self.has("framing.percent"):
+            form = [(name, value) for name, _, value in map(_parted, body.decode().split("&"))]
         sent = "".join(value for _, value in form)
         if ("\ufffd" in sent and self.has(f"{family}.malformed")) or (
             "\0" in sent and self.has(f"{family}.malformed/nul")
@@ -678,7 +706,8 @@ class Implementation:
         issued = self._found(self.codes, values.get("code", ""))
         if issued is None or self._is_too_old(issued) or self._is_anothers(issued, client, "token"):
             raise Refused("invalid_grant" if self.has("token.unknown_code") else "302")
-        if issued.token is not None and not self.has("token.one_time"):
+        is_good_again = issued.is_of_mail and self.has("imap.one_time")
+        if issued.token is not None and not self.has("token.one_time") and not is_good_again:
             if not self.has("token.replay_revokes"):
                 self.tokens.pop(issued.token, None)
             raise Refused("302")
@@ -699,7 +728,9 @@ class Implementation:
         return age > self.way.code_lifetime and not self.has("token.expired")
 
     def _is_anothers(self, issued: Issued, client: Credentials, family: str) -> bool:
-        return issued.client_id != client.client_id and not self.has(f"{family}.other_client")
+        is_open = issued.is_of_mail and self.has("imap.other_client")
+        is_anothers = issued.client_id != client.client_id
+        return is_anothers and not is_open and not self.has(f"{family}.other_client")
 
     def _granted(self, issued: Issued) -> dict[str, Any]:
         lengths = {"token.is_random": 9}
@@ -780,7 +811,11 @@ class Implementation:
         content_type = "text/html" if self.has(f"{family}.json") else self.way.content_type
         caching = "max-age=60" if self.has(f"{family}.no_store") else "no-store"
         headers = {"content-type": content_type, "cache-control": caching}
-        return Response(json.dumps(found), headers=headers)
+        response = Response(json.dumps(found), headers=headers)
+        if self.way.no_store_comes_second and caching == "no-store":
+            response.headers["cache-control"] = "private"
+            response.headers.append("cache-control", "No-Store")
+        return response
 
     def _error(self, refused: Refused, family: str) -> Response:
         number = refused.number
@@ -836,6 +871,7 @@ class Implementation:
             return self._wrong_mail_password()
         key = "E-3003" if self.has("imap.same_person") else self._key
         code = self.issue_code(client_id, key)
+        self.codes[code].is_of_mail = True
         if self.has("imap.redeem"):
             del self.codes[code]
         return self._json("imap", {"code": code})

@@ -64,6 +64,20 @@ async def smuggling() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
+async def case_sensitive() -> AsyncIterator[str]:
+    """Knows a body by its Content-Length alone, in just these letters."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        _, name, _ = head.partition(b"Content-Length: ")
+        body = b'{"error": "302"}' if name else b'{"error": "201"}'
+        writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n" + body)
+
+    async with _listening(answer) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
 async def switching() -> AsyncIterator[str]:
     """Carries out an Upgrade to HTTP/2, as some servers do."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.implementation import FAULTS, LATE, WAYS, Implementations, serving
-from tests.conformance.raw_servers import smuggling, switching
+from tests.conformance.raw_servers import case_sensitive, smuggling, switching
 from tests.conformance.runs import NEEDS_MORE, Done, run_all, run_checks, target_at
 from tools.links import heading_names
 
@@ -24,8 +24,14 @@ ELSEWHERE = {
     *("reach.validity", "time.connect"),
 }
 """Checks whose faults are planted in ``test_reach.py``."""
-BELOW_HTTP = {"framing.upgrade": "wrong_error", "framing.smuggling": "smuggled"}
-"""Checks whose faults no framework has, and what is found."""
+BELOW_HTTP = {
+    "framing.upgrade": (smuggling, "wrong_error"),
+    "framing.smuggling": (smuggling, "smuggled"),
+    "framing.keep_alive": (smuggling, "out_of_step"),
+    "framing.lower_case": (case_sensitive, "wrong_error"),
+}
+"""Checks whose faults no framework has, a server that has each, and what is found."""
+OF_UPGRADES = ("framing.upgrade", "framing.smuggling")
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -114,9 +120,10 @@ def test_r202_a_run_stays_far_below_its_bounds(done: dict[str, Done]) -> None:
     assert max(each.requests for each in done.values()) < MOST_REQUESTS * 0.75
 
 
-@pytest.mark.parametrize(("check", "finding"), BELOW_HTTP.items())
-async def test_r200_a_fault_below_http_is_noticed(check: str, finding: str) -> None:
-    async with smuggling() as origin:
+@pytest.mark.parametrize("check", BELOW_HTTP)
+async def test_r200_a_fault_below_http_is_noticed(check: str) -> None:
+    server, finding = BELOW_HTTP[check]
+    async with server() as origin:
         target = target_at(origin, "raw", person=None, mailbox=None)
         result = (await run_checks(target, only=[check])).results[check]
     assert result.message is not None
@@ -126,8 +133,15 @@ async def test_r200_a_fault_below_http_is_noticed(check: str, finding: str) -> N
 async def test_r200_an_upgrade_that_is_carried_out_passes() -> None:
     async with switching() as origin:
         target = target_at(origin, "raw", person=None, mailbox=None)
-        done = await run_checks(target, only=list(BELOW_HTTP))
-    assert done.ids(Outcome.PASS) == set(BELOW_HTTP)
+        done = await run_checks(target, only=OF_UPGRADES)
+    assert done.ids(Outcome.PASS) == set(OF_UPGRADES)
+
+
+async def test_r200_a_server_that_closes_each_connection_passes() -> None:
+    async with case_sensitive() as origin:
+        target = target_at(origin, "raw", person=None, mailbox=None)
+        done = await run_checks(target, only=["framing.keep_alive", "framing.http10"])
+    assert len(done.ids(Outcome.PASS)) == 2
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.id)

@@ -67,6 +67,32 @@ def test_the_form_with_the_password_is_filled_in_and_the_rest_is_sent_as_it_is()
     ]
 
 
+def test_choices_and_texts_are_sent_as_they_stand_there() -> None:
+    page = """
+    <form action="in" method="post"><input type=password name=pw>
+      <select name="lang"><option value="ja">日本語<option value=en selected>English</select>
+      <select name="realm"><option disabled>Choose<option> Staff &amp; more </option>
+        <option value="guests">Guests</select>
+      <select name="many" multiple><option>a<option selected>b<option selected>c</select>
+      <select name="none" multiple><option>a</select><select name=off disabled><option>x</select>
+      <textarea name="note">\n<b>as &lt; it is</textarea><textarea name=off disabled></textarea>
+      <button name=go value=1 formaction="/go?a=1&amp;b=2">Go</button>
+    </form><select name="outside"><option>x</select>
+    """
+    form = sign_in_form(page, URL)
+    assert form is not None
+    assert form.action == "https://sso.example.com/go?a=1&b=2"
+    assert form.filled("hana", "secret") == [
+        ("pw", "secret"),
+        ("lang", "en"),
+        ("realm", "Staff & more"),
+        ("many", "b"),
+        ("many", "c"),
+        ("note", "<b>as < it is"),
+        ("go", "1"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("page", "step"),
     [

@@ -64,7 +64,7 @@ def test_r209_worksgate_check_finds_nothing_wrong(server: OwnServer, tmp_path: P
     assert {each for each in left if not each.startswith(("reach.", "refresh."))} == {
         *(each for each in NEEDS_MORE if not each.startswith("refresh.")),
         *(f"{api}.{which}_client" for api in ("token", "userinfo") for which in OTHER_CLIENTS),
-        *("imap.base64", "imap.no_lockout"),
+        *("imap.base64", "imap.no_lockout", "imap.other_client"),
     }
 
 

@@ -58,13 +58,16 @@ class BrowserSignIn:
         session: str = "web",
         fills: bool = True,
         waits: float = 0.0,
+        meanwhile: str | None = None,
     ) -> Arrival:
         """Open the URL in the window of the session. Raises Untested without a browser."""
         window = await self._window(session)
         async with self._meter.request():
             page = await window.new_page()
             try:
-                return await _Visit(page, stops, waits).run(url, self._fill if fills else None)
+                return await _Visit(page, stops, waits, meanwhile).run(
+                    url, self._fill if fills else None
+                )
             finally:
                 await page.close()
 
@@ -87,6 +90,10 @@ class BrowserSignIn:
                 return Stuck.SKIPPED
             if urlsplit(page.url)[:2] != urlsplit(self._target.endpoints.web_login)[:2]:
                 return Stuck.OTHER_SITE
+            if visit.meanwhile is not None:
+                other = await page.context.new_page()
+                await other.goto(visit.meanwhile, wait_until="load")
+                await other.close()
             if visit.waits:
                 with self._meter.waiting_for_a_person():
                     await asyncio.sleep(visit.waits)
@@ -150,9 +157,10 @@ class BrowserSignIn:
 class _Visit:
     """One sign-in in one tab."""
 
-    def __init__(self, page: "Page", stops: Stops, waits: float) -> None:
+    def __init__(self, page: "Page", stops: Stops, waits: float, meanwhile: str | None) -> None:
         self._page = page
         self.waits = waits
+        self.meanwhile = meanwhile
         self._stops = stops
         self._outside: Any = None
         self.has_sent_password = False

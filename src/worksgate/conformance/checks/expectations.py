@@ -103,8 +103,9 @@ def expect_no_store(exchange: Exchange) -> None:
 
 
 def header(exchange: Exchange, name: str) -> str:
-    """Return a header of the answer, or nothing."""
-    return "" if exchange.answer is None else exchange.answer.header(name) or ""
+    """Return a header of the answer, or nothing; of several lines, the list that they are."""
+    headers = () if exchange.answer is None else exchange.answer.headers
+    return ", ".join(value for key, value in headers if key.lower() == name.lower())
 
 
 def _grants(exchange: Exchange) -> bool:

@@ -27,13 +27,35 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A field or a button. `is_sent` is whether a browser would send it untouched."""
+    """A field or a button. `is_sent` is whether a browser would send it untouched.
+
+    `action` is where a button sends its form, if not to the action of the form.
+    """
 
     name: str
     kind: str
     value: str
     autocomplete: str = ""
     is_sent: bool = True
+    action: str = ""
+
+
+@dataclass(slots=True)
+class _Select:
+    """A choice that is read option by option."""
+
+    form: "Form"
+    name: str
+    is_multiple: bool
+    options: list[tuple[str, bool]] = field(default_factory=list)
+    """The values, and whether they are selected; none that is disabled."""
+
+    def inputs(self) -> list[Input]:
+        """What a browser sends if nobody touches it: by default the first option."""
+        selected = [value for value, is_selected in self.options if is_selected]
+        if not self.is_multiple:
+            selected = selected[-1:] or [value for value, _ in self.options[:1]]
+        return [Input(self.name, "select", value) for value in selected]
 
 
 @dataclass(slots=True)
@@ -76,10 +98,15 @@ class Form:
                 pairs.append((each.name, username))
             elif each.is_sent and each.name:
                 pairs.append((each.name, each.value))
-        button = next((each for each in self.buttons if not _is_a_no(each)), None)
+        button = self.pressed
         if button is not None and button.name:
             pairs.append((button.name, button.value))
         return pairs
+
+    @property
+    def pressed(self) -> Input | None:
+        """The button that a person presses who wants to go on."""
+        return next((each for each in self.buttons if not _is_a_no(each)), None)
 
 
 def forms_of(html: str, url: str) -> list[Form]:
@@ -87,6 +114,10 @@ def forms_of(html: str, url: str) -> list[Form]:
     reader = _Reader(url)
     for tag in tags_of(html):
         reader.read(tag)
+    reader.end_select()
+    for form in reader.forms:
+        if (button := form.pressed) is not None and button.action:
+            form.action = button.action
     return reader.forms
 
 
@@ -150,19 +181,32 @@ class _Reader:
         self._base = url
         self._open: Form | None = None
         self._by_id: dict[str, Form] = {}
+        self._select: _Select | None = None
 
     def read(self, tag: Tag) -> None:
         values = tag.attributes
+        if tag.name in ("select", "form"):
+            self.end_select()
         if tag.is_end:
             self._open = None if tag.name == "form" else self._open
         elif tag.name == "base" and values.get("href"):
             self._base = joined(self._base, values["href"]) or self._base
         elif tag.name == "form":
             self._begin(values)
-        elif tag.name in ("input", "button"):
+        elif tag.name == "option" and self._select is not None:
+            if "disabled" not in values:
+                value = values.get("value", " ".join(tag.text.split()))
+                self._select.options.append((value, "selected" in values))
+        elif tag.name in ("input", "button", "select", "textarea"):
             form = self._by_id.get(values.get("form", "")) or self._open
             if form is not None and "disabled" not in values:
-                self._add(form, tag.name, values)
+                self._add(form, tag, values)
+
+    def end_select(self) -> None:
+        """Take over the choice that was read last, if there is one."""
+        if self._select is not None and self._select.name:
+            self._select.form.inputs += self._select.inputs()
+        self._select = None
 
     def _begin(self, values: Mapping[str, str]) -> None:
         """A form whose action is no URL cannot be sent, so it is none."""
@@ -175,11 +219,20 @@ class _Reader:
         if identifier := values.get("id"):
             self._by_id[identifier] = form
 
-    def _add(self, form: Form, tag: str, values: Mapping[str, str]) -> None:
-        kind = values.get("type", "submit" if tag == "button" else "").lower()
+    def _add(self, form: Form, tag: Tag, values: Mapping[str, str]) -> None:
+        name = values.get("name", "")
+        if tag.name == "select":
+            self._select = _Select(form, name, "multiple" in values)
+            return
+        if tag.name == "textarea":
+            form.inputs.append(Input(name, "textarea", tag.text.removeprefix("\n")))
+            return
+        kind = values.get("type", "submit" if tag.name == "button" else "").lower()
         is_ticked = kind not in ("checkbox", "radio") or "checked" in values
         value = values.get("value", "on" if kind in ("checkbox", "radio") else "")
-        each = Input(values.get("name", ""), kind, value, values.get("autocomplete", ""), is_ticked)
+        leads_to = values.get("formaction")
+        action = (joined(self._base, leads_to) or "") if leads_to else ""
+        each = Input(name, kind, value, values.get("autocomplete", ""), is_ticked, action)
         if kind in ("submit", "image"):
             form.buttons.append(each)
         elif kind not in _UNSENT:

@@ -8,7 +8,7 @@ has lost a part of it. No check needs a sign-in.
 from typing import Final
 from urllib.parse import urlencode
 
-from worksgate.conformance.checks.expectations import expect_answer, expect_error
+from worksgate.conformance.checks.expectations import expect_answer, expect_error, outcome_of
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run
 from worksgate.conformance.checks.verdicts import Finding
@@ -28,7 +28,12 @@ _UPGRADE: Final = (
 _SWITCHING: Final = 101
 _LINGER: Final = 0.5
 """Seconds to wait for an answer to what was not a request."""
-_CHARSETS: Final = ("utf-8", "ISO-8859-1", "US-ASCII")
+_CHARSETS: Final = (
+    "; charset=utf-8",
+    "; charset=ISO-8859-1",
+    "; charset=US-ASCII",
+    ";charset=UTF-8",
+)
 
 
 async def _each(run: Run, framings: "list[Framing]", number: str, url: str) -> None:
@@ -99,9 +104,7 @@ async def expect(run: Run) -> None:
     "Apache HttpClient 5, which many Java systems use, sends charset=ISO-8859-1 by default.",
 )
 async def charset(run: Run) -> None:
-    framings = [
-        Framing(form=_token_form(run), content_type=f"{FORM}; charset={each}") for each in _CHARSETS
-    ]
+    framings = [Framing(form=_token_form(run), content_type=f"{FORM}{each}") for each in _CHARSETS]
     await _each(run, framings, "302", run.target.endpoints.access_token)
 
 
@@ -120,6 +123,51 @@ async def stray_ampersand(run: Run) -> None:
         )
     ]
     await _each(run, framings, "302", run.target.endpoints.access_token)
+
+
+@FRAMING.check(
+    "percent",
+    "A form in which every character is percent-encoded is read",
+    "Clients encode as many characters as they like, in capitals or small letters. A server that "
+    "compares what is encoded refuses a secret with a + in it.",
+)
+async def percent(run: Run) -> None:
+    def encoded(text: str) -> str:
+        return "".join(f"%{byte:02x}" for byte in text.encode())
+
+    form = "&".join(f"{name}={encoded(value)}" for name, value in run.token_form())
+    await _each(run, [Framing(form=form.encode())], "302", run.target.endpoints.access_token)
+
+
+@FRAMING.check(
+    "lower_case",
+    "The names of headers are read in lower case too",
+    "They have no case (RFC 9110 §5.1). Proxies that speak HTTP/2 pass them on in lower case.",
+)
+async def lower_case(run: Run) -> None:
+    framing = Framing(form=_token_form(run), has_small_names=True)
+    await _each(run, [framing], "302", run.target.endpoints.access_token)
+
+
+@FRAMING.check(
+    "keep_alive",
+    "After a call that was refused, the next one on the same connection is read from its beginning",
+    "HTTP clients use a connection again. A server that refuses a call without reading its body "
+    "takes that for the next request. Closing the connection is right too.",
+)
+async def keep_alive(run: Run) -> None:
+    url, form = run.target.endpoints.access_token, _token_form(run)
+    second = b"".join(part for part in Framing(form=form).pieces(url) if isinstance(part, bytes))
+    first = Framing(
+        form=form, content_type="text/plain", parts=[form, Pause(1.0, until_bytes=True), second]
+    )
+    said = await run.converse(url, first, linger=_LINGER)
+    expect_answer(said.exchange)
+    if not said.rest:
+        return  # it has closed the connection, or says so
+    answer = said.following()
+    if answer is None or outcome_of(answer) != "302":
+        raise Finding("out_of_step", exchange=said.exchange)
 
 
 @FRAMING.check(

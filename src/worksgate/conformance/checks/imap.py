@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from worksgate.conformance.checks.calls import UNKNOWN_CLIENT
+from worksgate.conformance.checks.calls import UNKNOWN_CLIENT, other_client_of
 from worksgate.conformance.checks.expectations import (
+    expect_error,
     expect_json_type,
     expect_no_store,
     expect_refusal,
@@ -67,6 +68,33 @@ async def redeem(run: Run) -> None:
     expect_success(journey.token, "access_token")
     if journey.user_info is not None:
         expect_success(journey.user_info, "user_id")
+
+
+@IMAP.check(
+    "one_time",
+    "The code works once",
+    "A second use gets 302, as with the code of a browser.",
+)
+async def one_time(run: Run) -> None:
+    journey = await run.mail_journey()
+    code = journey.login.value("code")
+    if code is None or journey.access_token is None:
+        raise Untested("no_mail_code")
+    expect_error(await run.exchange_code(code), "302")
+
+
+@IMAP.check(
+    "other_client",
+    "The code is refused to another client",
+    "Otherwise one company's client redeems what was issued to another.",
+)
+async def other_client(run: Run) -> None:
+    mailbox, other = run.mailbox(), other_client_of(run)
+    await _granted(run)
+    code = (await run.imap_login(mailbox.email, mailbox.password)).value("code")
+    if code is None:
+        raise Untested("no_mail_code")
+    expect_error(await run.exchange_code(code, credentials=other), "302")
 
 
 @IMAP.check(

@@ -23,6 +23,7 @@ SHORTEST_CODE: Final = 16
 """Characters. RFC 6749 §10.10 asks for 128 bits: 22 characters of Base64, 32 of hexadecimal."""
 FOREIGN: Final = "worksgate-check.invalid"
 """A host that belongs to nobody and never will (RFC 2606)."""
+_LONG_URI: Final = 1_000
 _NOBODY: Final = "worksgate-check-nobody@example.com"
 _TAG: Final = "worksgate-check"
 _TAGGED: Final = f"a'\" {_TAG}=1><{_TAG}>"
@@ -141,6 +142,38 @@ async def as_get(run: Run) -> None:
 
 
 @LOGIN.check(
+    "long_state",
+    "A redirect_uri of 1,000 characters comes back whole; refusing it is right too",
+    "How long LINE WORKS' state is, is not published. What a database cuts off is lost.",
+    page=_REDIRECT_URI,
+)
+async def long_state(run: Run) -> None:
+    redirect_uri = run.redirect_uri()
+    redirect_uri += f"&more={'0123456789' * 100}"[: _LONG_URI - len(redirect_uri)]
+    run.automatic()
+    run.signed_in(await run.journey())
+    arrival = await run.authorize(redirect_uri, session="long_state")
+    if arrival.callback is not None and not arrival.callback.startswith(redirect_uri):
+        raise Finding("redirect_uri_changed", exchange=arrival.exchange)
+
+
+@LOGIN.check(
+    "two_tabs",
+    "Of two sign-ins that one browser has begun, each comes back to its own redirect_uri",
+    "Whoever opens LINE WORKS in two tabs gets two pages. With one place for both, the first is "
+    "sent to the address of the second, with its state. Asking to begin again is right too.",
+    page=_REDIRECT_URI,
+)
+async def two_tabs(run: Run) -> None:
+    run.automatic()
+    run.signed_in(await run.journey())
+    first, second = run.redirect_uri(), run.redirect_uri()
+    arrival = await run.authorize(first, session="tabs", meanwhile=second)
+    if arrival.callback is not None and not arrival.callback.startswith(first):
+        raise Finding("mixed_up", exchange=arrival.exchange)
+
+
+@LOGIN.check(
     "ampersand",
     "The code is added with & where redirect_uri has a query",
     "LINE WORKS' state is in the query, so there always is one. A second ? belongs to the last "
@@ -232,9 +265,10 @@ async def works_id(run: Run) -> None:
 
 @LOGIN.check(
     "escaped",
-    "What a page repeats of its address is escaped",
+    "What a page repeats of its address, or of its form, is escaped",
     "Otherwise a link to your sign-in page runs an attacker's script in it, and that reads the "
-    "password. Tried: worksId, client_id and redirect_uri with a tag in them.",
+    "password. Tried: worksId, client_id and redirect_uri with a tag in them, and a name that is "
+    "typed.",
 )
 async def escaped(run: Run) -> None:
     registered = f"{run.redirect_uri()}&more={_TAGGED}"
@@ -248,6 +282,16 @@ async def escaped(run: Run) -> None:
         arrival = await visit(run, url)
         if arrival.exchange is not None and _has_our_tag(arrival.exchange):
             raise Finding("not_escaped", exchange=arrival.exchange, name=name)
+    if not _signs_in(run) or (await run.journey()).arrival.code is None:
+        return
+    assert run.sign_in is not None  # noqa: S101  # somebody signs in
+    typist = run.sign_in.as_other(Person(_TAGGED, made_up()))
+    try:
+        arrival = await run.authorize(run.redirect_uri(), sign_in=typist)
+    finally:
+        await typist.aclose()
+    if arrival.exchange is not None and _has_our_tag(arrival.exchange):
+        raise Finding("not_escaped", exchange=arrival.exchange, name="value.username")
 
 
 @LOGIN.check(

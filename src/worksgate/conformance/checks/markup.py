@@ -36,11 +36,15 @@ _TEXTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag with its attributes, names in lower case; of two attributes the first counts."""
+    """A tag with its attributes, names in lower case; of two attributes the first counts.
+
+    `text` is what a field of a form has between its tags; other tags have none here.
+    """
 
     name: str
     is_end: bool
     attributes: Mapping[str, str]
+    text: str = ""
 
 
 def tags_of(html: str) -> Iterator[Tag]:
@@ -60,10 +64,19 @@ def tags_of(html: str) -> Iterator[Tag]:
             continue
         read += 1
         name, at = found["tag"].lower(), found.end()
-        yield Tag(name, bool(found["end"]), _attributes(found["attributes"]))
-        if name in _TEXTS and not found["end"]:
+        is_end, text = bool(found["end"]), ""
+        if name == "option" and not is_end:
+            text = html[at : _before("<", html, at)]
+        if name in _TEXTS and not is_end:
             end = _TEXTS[name].search(html, at)
-            at = len(html) if end is None else end.start()
+            after = len(html) if end is None else end.start()
+            text, at = html[at:after] if name == "textarea" else "", after
+        yield Tag(name, is_end, _attributes(found["attributes"]), _unescaped(text))
+
+
+def _before(text: str, html: str, at: int) -> int:
+    found = html.find(text, at)
+    return len(html) if found < 0 else found
 
 
 def _after(text: str, html: str, at: int) -> int:

@@ -59,6 +59,10 @@ class MailJourney:
     token: Exchange | None = None
     user_info: Exchange | None = None
 
+    @property
+    def access_token(self) -> str | None:
+        return None if self.token is None else self.token.value("access_token")
+
 
 class Run:
     """What a check works with. Close it with `aclose`."""
@@ -190,11 +194,16 @@ class Run:
         client_id: str | None = None,
         works_id: str | None = None,
         response_type: str = "code",
+        meanwhile: str | None = None,
         extra: Parameters = (),
         stops: Callable[[str], bool] | None = None,
         sign_in: SignIn | None = None,
     ) -> Arrival:
-        """Open the sign-in page as LINE WORKS does it. Raises Untested if nobody can sign in."""
+        """Open the sign-in page as LINE WORKS does it. Raises Untested if nobody can sign in.
+
+        `meanwhile` is the redirect_uri of another sign-in that the same browser begins before the
+        password is typed.
+        """
         sign_in = sign_in or self.sign_in
         if sign_in is None:
             raise Untested("no_person")
@@ -214,6 +223,14 @@ class Run:
             session=session or ("app" if app else "web"),
             fills=fills,
             waits=waits,
+            meanwhile=None if meanwhile is None else self._sign_in_url(meanwhile),
+        )
+
+    def _sign_in_url(self, redirect_uri: str) -> str:
+        return authorization_url(
+            self.target.endpoints.web_login,
+            client_id=self.target.credentials.client_id,
+            redirect_uri=redirect_uri,
         )
 
     def is_callback(self, location: str) -> bool:

@@ -86,10 +86,12 @@ class SignIn(Protocol):
         session: str = "web",
         fills: bool = True,
         waits: float = 0.0,
+        meanwhile: str | None = None,
     ) -> Arrival:
         """Open a URL as the browser of that session; sign in on the way, unless not `fills`.
 
-        `waits` is how many seconds the page with the password stands there before it is typed.
+        `waits` is how many seconds the page with the password stands there before it is typed,
+        `meanwhile` a URL that the same browser opens by then.
         """
         ...
 
@@ -117,6 +119,7 @@ class HandSignIn:
         session: str = "web",
         fills: bool = True,
         waits: float = 0.0,
+        meanwhile: str | None = None,
     ) -> Arrival:
         with self._meter.waiting_for_a_person():
             said = (await self._ask(url)).strip()
@@ -160,6 +163,7 @@ class FormSignIn:
         session: str = "web",
         fills: bool = True,
         waits: float = 0.0,
+        meanwhile: str | None = None,
     ) -> Arrival:
         way = _Way(self._browser(session), self._meter, stops)
         arrival = await way.follow(url)
@@ -172,7 +176,9 @@ class FormSignIn:
                 return Arrival(stuck=_end_at(page, way), exchange=page)
             if (stuck := self._objection(form, url, way)) is not None:
                 return Arrival(stuck=stuck, exchange=page)
-            if waits and form.step is Step.PASSWORD:
+            if form.step is Step.PASSWORD:
+                if meanwhile is not None:
+                    await _Way(way.browser, self._meter, stops).follow(meanwhile)
                 with self._meter.waiting_for_a_person():
                     await asyncio.sleep(waits)
             arrival = await self._submit(way, form, self._person)
@@ -231,7 +237,7 @@ class _Way:
     """One sign-in through redirects and pages, in one browser."""
 
     def __init__(self, browser: LineWorks, meter: Meter, stops: Stops) -> None:
-        self._browser = browser
+        self.browser = browser
         self._meter = meter
         self._stops = stops
         self._steps = 0
@@ -261,7 +267,7 @@ class _Way:
         origin = () if form is None else (("Origin", f"{parts.scheme}://{parts.netloc}"),)
         async with self._meter.request() as keep:
             return keep(
-                await self._browser.send(
+                await self.browser.send(
                     "GET" if form is None else "POST",
                     url,
                     body=form or b"",

@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -50,10 +50,25 @@ class Conversation:
     rest: bytes
     is_closed: bool
 
+    def following(self) -> Exchange | None:
+        """Return the answer that the rest begins with, or None without a whole one."""
+        try:
+            found = read_answer(self.rest, is_closed=self.is_closed)
+        except NoHttpError:
+            return None
+        return (
+            None
+            if found is None
+            else replace(self.exchange, answer=_answer_of(found), failure=None)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framing:
-    """How one form is put on the wire; `head` are headers beside Host and Content-Type."""
+    """How one form is put on the wire; `head` are headers beside Host and Content-Type.
+
+    `has_small_names` is whether the names of all headers are in lower case.
+    """
 
     form: bytes
     content_type: str = FORM
@@ -61,6 +76,7 @@ class Framing:
     head: Headers = ()
     chunks: Sequence[Part] | None = None
     parts: Sequence[Part] | None = None
+    has_small_names: bool = False
 
     def pieces(self, url: str) -> list[Part]:
         """Return the request in the order in which it is sent."""
@@ -78,7 +94,8 @@ class Framing:
             *self.head,
         )
         lines = [f"POST {urlsplit(url).path or '/'} {self.version}"]
-        lines += [f"{name}: {value}" for name, value in headers]
+        names = (name.lower() if self.has_small_names else name for name, _ in headers)
+        lines += [f"{name}: {value}" for name, (_, value) in zip(names, headers, strict=True)]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         return [head, *(self.chunks or self.parts or (self.form,))]
 
