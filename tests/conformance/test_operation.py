@@ -74,6 +74,7 @@ async def test_r200_after_an_outage_that_was_caused_by_half_all_is_as_before(
     assert not implementation.is_out
 
 
+@pytest.mark.programs
 async def test_a_command_is_run_by_the_shell() -> None:
     operator = Operator({Deed.OUTAGE: command("test 1 = 1 && exit 0")}, Meter(Redactor()))
     assert operator.deeds == (Deed.OUTAGE,)
