@@ -15,6 +15,7 @@
     changes         what was changed, before and after, and its undoing
     first_owner     the one-time link with which the first owner begins
     console_sign_in  administrators' sign-ins to the console, and their sessions
+    console_rights  what gives them their role: it was assigned, or a group of their source
     console_passkeys  their passkeys, which are for the console only
     console_providers  their sign-ins at another provider
     audit_log       the audit log, as an administrator reads it

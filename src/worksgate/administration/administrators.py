@@ -1,9 +1,10 @@
 """Administrators: people with a role in the console, of the built-in directory or another source.
 
 People of other sources are known here from their first sign-in, and can be given a role from then
-on. The last owner who can sign in with the built-in directory alone is neither removed nor
-disabled, and keeps the role: owners of other sources do not count, since their source may be down.
-Nobody changes their own role. Both are checked in the transaction of the change (R-151).
+on; a group of their source may give them one too (``console_rights``). The last owner who can sign
+in with the built-in directory alone is neither removed nor disabled, and keeps the role: owners of
+other sources do not count, since their source may be down, or take the group away. Nobody changes
+their own role. Both are checked in the transaction of the change (R-151).
 """
 
 from dataclasses import replace
@@ -84,6 +85,11 @@ class AdministratorAdministration:
     ) -> AdministratorAccount:
         person = remembered.person
         self._check_not_own(person.subject_id)
+        if role is None and remembered.role is None and remembered.group_role is not None:
+            raise Refused(
+                f"{person.username} has the role {remembered.group_role} by a group of "
+                f"{remembered.source} (console_groups): it is taken there"
+            )
         if role is not None:
             self._check_signs_in_here(remembered)
         author = self._actor.author(undoes=None if undoes is None else undoes.number)
@@ -104,6 +110,7 @@ class AdministratorAdministration:
             source=remembered.source,
             enabled=remembered.enabled,
             role=None if role is None else role.value,
+            group_role=remembered.group_role,
         )
 
     async def _remembered(self, name: str, source: str | None) -> RememberedPerson:

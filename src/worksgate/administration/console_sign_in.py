@@ -5,12 +5,14 @@ at people's own sign-ins, by the same counters, and a refusal takes as long as t
 LINE WORKS never opens the console, and the other way round. A session ends after half an hour
 without use, after eight hours, and with the role, the password, the second factor or the account
 (R-152, R-156); a page that loads itself again is no use (R-225). Passwords of people of other
-sources are checked by these, which also vouch for them while a session is used (R-191).
+sources are checked by these, which also vouch for them while a session is used (R-191), and for a
+role that they have by a group there (R-226).
 """
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
@@ -22,7 +24,8 @@ from worksgate.administration.console_passkeys import (
     StaleChallenge,
 )
 from worksgate.administration.console_providers import ConsoleProviders, NotSentThere, SentThere
-from worksgate.administration.roles import Role, role_named
+from worksgate.administration.console_rights import right_of
+from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.credentials.derived_keys import derived_key
 from worksgate.credentials.password_hashing import BusyRefusal
@@ -115,6 +118,10 @@ class NoAdministrator(Exception):
     """Another provider has signed in nobody with a role here."""
 
 
+class ProviderFirst(Exception):
+    """Their right hangs on a group of their provider, which has vouched for them too long ago."""
+
+
 class NoSecondFactor(Exception):
     """They must first set up a second factor, or a lasting password, at their own account page."""
 
@@ -150,6 +157,8 @@ class ConsoleSignIn:
         clock: Callable[[], float],
     ) -> None:
         self._rows = directory.administrators
+        self._people = directory.people
+        self._groups = directory.console_groups
         self._sources = sources
         self._throttle = throttle
         self._factor_throttle = factor_throttle
@@ -175,14 +184,18 @@ class ConsoleSignIn:
         account = await self._administrator(username, password, browser)
         return await self._first_step(account, username, browser)
 
+    async def _sources_of_administrators(self) -> SourcesInUse:
+        """Those that have one, or may have by a group."""
+        return await self._sources(await self._rows.sources() | self._groups.sources)
+
     async def providers(self) -> list[RedirectSource]:
         """Other providers with which an administrator signs in."""
-        sources = await self._sources(await self._rows.sources())
+        sources = await self._sources_of_administrators()
         return list(sources.redirects.values())
 
     async def begin_at_provider(self, name: str, browser: ConsoleBrowser) -> SentThere:
         """Send a browser to another provider. Raises NoAdministrator or SourceUnavailable."""
-        sources = await self._sources(await self._rows.sources())
+        sources = await self._sources_of_administrators()
         source = sources.redirects.get(name)
         if source is None:
             raise NoAdministrator
@@ -195,7 +208,7 @@ class ConsoleSignIn:
 
         Raises NoAdministrator, NoSecondFactor, SignInOver or SourceUnavailable.
         """
-        sources = await self._sources(await self._rows.sources())
+        sources = await self._sources_of_administrators()
         try:
             person = await self._providers.finish(sources.redirects, kept, query, browser.secret)
         except NotSentThere:
@@ -235,7 +248,7 @@ class ConsoleSignIn:
     async def check_passkey(self, asked: str, answer: str, browser: ConsoleBrowser) -> Opened:
         """A new session by a passkey alone, whose device has verified its person (R-190).
 
-        Raises UnknownPasskey, NoSecondFactor, SignInOver or HashingBusy.
+        Raises UnknownPasskey, NoSecondFactor, ProviderFirst, SignInOver or HashingBusy.
         """
         attempt = Attempt(f"passkey {digest(asked)}", browser.address)
         async with self._throttle.attempt(attempt, self._clock()) as admission:
@@ -249,6 +262,9 @@ class ConsoleSignIn:
                 self._refused(browser, "", "unknown passkey")
                 raise UnknownPasskey
             admission.succeeded()
+        if not self._counts(account, self._clock(), self._clock()):
+            self._record(Event.CONSOLE_REFUSED, browser, account.username, "the provider first")
+            raise ProviderFirst
         if account.must_change_password:
             self._record(
                 Event.CONSOLE_REFUSED, browser, account.username, "the password is temporary"
@@ -276,7 +292,8 @@ class ConsoleSignIn:
             browser=browser.name or None,
             asked_at=now,
         )
-        event = self._event(Event.CONSOLE_SIGNED_IN, browser, account.username, how)
+        detail = how + right_of(account, self._groups).described(account)
+        event = self._event(Event.CONSOLE_SIGNED_IN, browser, account.username, detail)
         for idle in (await self._rows.of(session.subject_id, now))[SESSIONS - 1 :]:
             await self._rows.end(session.subject_id, idle.key, self._ended(account, browser))
         if not await self._rows.begin(session, account, event):
@@ -293,14 +310,18 @@ class ConsoleSignIn:
         if found is None:
             return None
         session, account = found
-        role = role_named(account.role)
+        role = right_of(account, self._groups).role
         if role is None or now >= session.created_at + ABSOLUTE:
             return None
         later = _used(session, now) if is_used else replace(session, asked_at=now)
-        if not _is_to_be_noted(session, later):
-            return SignedIn(session, account, role)
-        kept = await self._still(session, later, account)
-        return None if kept is None else SignedIn(kept, account, role)
+        if _is_to_be_noted(session, later):
+            kept = await self._still(session, later, account)
+            if kept is None:
+                return None
+            session = kept
+        if not self._counts(account, session.asked_at, now):
+            return None
+        return SignedIn(session, account, role)
 
     async def prove(self, signed_in: SignedIn, code: str, browser: ConsoleBrowser) -> None:
         """A second factor for what needs a fresh one. Raises WrongCode."""
@@ -342,27 +363,44 @@ class ConsoleSignIn:
         vouched for them (R-191).
         """
         try:
-            is_known = await self._is_known(account)
+            present = await self._present(account)
         except SourceUnavailable:
             return session
-        if is_known:
+        right = right_of(account, self._groups)
+        if present is not None and right_of(present, self._groups).role == right.role:
+            if present.person.groups != account.person.groups:
+                await self._people.note_groups(account.source, present.person)
             await self._rows.use(later)
             return later
         nobody = ConsoleBrowser(session.address or "", "", "")
-        detail = f"{account.source} no longer knows them"
-        event = self._event(Event.CONSOLE_SIGNED_OUT, nobody, account.username, detail)
-        await self._rows.end(account.subject_id, None, event)
+        event = partial(self._event, Event.CONSOLE_SIGNED_OUT, nobody, account.username)
+        if present is None:
+            detail = f"{account.source} no longer knows them"
+            await self._rows.end(account.subject_id, None, event(detail))
+        else:
+            lost = event(f"no longer in the group {right.group} of {account.source}")
+            await self._people.note_groups(account.source, present.person, lost)
         return None
 
-    async def _is_known(self, account: AdministratorAccount) -> bool:
-        """Whether somebody's source still knows them; one that cannot say is trusted for a while.
+    async def _present(self, account: AdministratorAccount) -> AdministratorAccount | None:
+        """Somebody with the groups that their source names now; None if it does not know them.
 
-        Raises SourceUnavailable.
+        One that cannot say is trusted for a while, with those of the last sign-in there. Raises
+        SourceUnavailable.
         """
         if account.is_built_in:
-            return True
+            return account
         sources = await self._sources(frozenset({account.source}))
-        return await sources.by_subject(account.subject_id) is not None
+        found = await sources.by_subject(account.subject_id)
+        if found is None:
+            return None
+        return replace(account, person=replace(account.person, groups=found[1].groups))
+
+    def _counts(self, account: AdministratorAccount, asked_at: float | None, now: float) -> bool:
+        """Whether somebody's right counts still, without another word of their source (R-226)."""
+        if account.is_built_in or account.role is not None:
+            return True
+        return now < self._groups.counts_until(account.source, asked_at, account.vouched_at)
 
     async def _administrator(
         self, username: str, password: str, browser: ConsoleBrowser
@@ -372,7 +410,7 @@ class ConsoleSignIn:
         Raises WrongPassword, HashingBusy, or SourceUnavailable.
         """
         began, device = time.monotonic(), self._known_device(username, browser)
-        sources = await self._sources(await self._rows.sources())
+        sources = await self._sources_of_administrators()
         sources.check_capacity(_CONSOLE, username, is_known=device is not None)
         attempt = Attempt(username, browser.address, device)
         try:
@@ -410,9 +448,9 @@ class ConsoleSignIn:
     async def _with_role(self, subject_id: str) -> AdministratorAccount | None:
         """Somebody who may sign in here at this moment."""
         account = await self._rows.by_subject(subject_id)
-        if account is None or not account.enabled or role_named(account.role) is None:
+        if account is None or not account.enabled:
             return None
-        return account
+        return None if right_of(account, self._groups).role is None else account
 
     def _known_device(self, username: str, browser: ConsoleBrowser) -> str | None:
         """The ID of this browser, if this administrator has signed in in it before."""
@@ -487,10 +525,17 @@ class ConsoleSignIn:
             raise SignInOver from None
         except FactorRefused:
             return None
-        account = await self._with_role(subject_id)
-        if account is None or not await self._is_known(account):
+        account = await self._rows.by_subject(subject_id)
+        if account is None or not (
+            account.effective_role or account.source in self._groups.sources
+        ):
             return None
-        return account
+        present = await self._present(account) if account.enabled else None
+        if present is None:
+            return None
+        if present.person.groups != account.person.groups:
+            await self._people.note_groups(account.source, present.person)
+        return await self._with_role(subject_id)
 
     def _record(self, event: Event, browser: ConsoleBrowser, username: str, detail: str) -> None:
         self._audit.record(self._event(event, browser, username, detail))

@@ -116,4 +116,4 @@ class DepartureAdministration:
     async def _role_of(self, person: Person) -> str | None:
         """Their role in the console, if any."""
         found = await self._directory.administrators.by_subject(person.subject_id)
-        return None if found is None else found.role
+        return None if found is None else found.effective_role

@@ -243,5 +243,5 @@ class PeopleAdministration:
             if source not in known:
                 problem += f"; there is no source {source!r}; the sources are: {', '.join(known)}"
             raise NotFound(problem)
-        self._actor.check_may_act_on(remembered.person.username, remembered.role)
+        self._actor.check_may_act_on(remembered.person.username, remembered.effective_role)
         return remembered.person

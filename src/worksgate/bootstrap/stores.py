@@ -15,6 +15,7 @@ from worksgate.database.installation_id import identify
 from worksgate.database.migrations import migrate
 from worksgate.database.temporary_files import remove_abandoned
 from worksgate.directory.audit.writer import AuditLines, AuditWriter
+from worksgate.directory.console_groups import ConsoleGroups
 from worksgate.directory.database import Directory
 from worksgate.settings.options import Settings
 from worksgate.store import Recorded, RecordKeeper, Store, ignore_records
@@ -54,6 +55,7 @@ def open_directory(
         guard,
         keyring=Keyring.of(settings.master_key, settings.previous_master_key),
         allow_similar_keys=settings.allow_similar_keys,
+        console_groups=ConsoleGroups.of(settings.all_sources),
     )
     stack.push_async_callback(directory.close)
     return directory

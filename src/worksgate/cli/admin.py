@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NO_ROLE = "none"
 ROLES = ("owner", "admin", "help_desk", "auditor")
 """Those of ``administration.roles``, which would load the database; a test compares them."""
-_COLUMNS = ("Username", "Name", "Source", "Role", "Enabled")
+_COLUMNS = ("Username", "Name", "Source", "Role", "By the group", "Enabled")
 
 
 @click.group("admin", cls=CommandGroup)
@@ -121,7 +121,8 @@ def _document(account: "AdministratorAccount") -> dict[str, object]:
         "username": account.username,
         "name": account.name,
         "source": account.source,
-        "role": account.role,
+        "role": account.effective_role,
+        "group": None if account.role else account.role_group,
         "enabled": account.enabled,
     }
 
@@ -131,6 +132,7 @@ def _row(account: "AdministratorAccount") -> tuple[str, ...]:
         account.username,
         account.name,
         account.source,
-        account.role or "",
+        account.effective_role or "",
+        "" if account.role else account.role_group or "",
         "yes" if account.enabled else "no",
     )

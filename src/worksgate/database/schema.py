@@ -74,9 +74,12 @@ people = Table(
     Column("lapse_told_at", Double),
     Column("version", BigInteger, nullable=False, server_default="0"),
     Column("role", String(32)),
+    Column("group_role", String(32)),
+    Column("role_group", Text),
 )
-"""``role`` is that of an administrator of the console."""
+"""``role`` is that of an administrator of the console, ``group_role`` what ``role_group`` gives."""
 Index("ix_people_role", people.c.role, sqlite_where=people.c.role.is_not(None))
+Index("ix_people_group_role", people.c.group_role, sqlite_where=people.c.group_role.is_not(None))
 
 totp_secrets = Table(
     "totp_secrets",

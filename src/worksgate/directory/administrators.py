@@ -29,6 +29,7 @@ from worksgate.database import schema
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import Connections, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory.console_groups import HAS_ROLE
 from worksgate.directory.rows import account_from
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
@@ -47,7 +48,8 @@ class AdministratorAccount:
     """Somebody of any source, as stored now; without a ``role`` they are no administrator.
 
     ``password_changed_at`` and ``must_change_password`` are of the built-in directory only, and
-    only there somebody ``has_password`` false: an owner who signs in by a passkey alone.
+    only there somebody ``has_password`` false: an owner who signs in by a passkey alone. Of other
+    sources, ``group_role`` is what ``role_group`` gives, and ``vouched_at`` the last sign-in there.
     """
 
     person: Person
@@ -57,6 +59,9 @@ class AdministratorAccount:
     must_change_password: bool = False
     password_changed_at: float | None = None
     has_password: bool = True
+    group_role: str | None = None
+    role_group: str | None = None
+    vouched_at: float | None = None
 
     @classmethod
     def of(cls, account: Account) -> "AdministratorAccount":
@@ -82,6 +87,11 @@ class AdministratorAccount:
     @property
     def name(self) -> str:
         return self.person.name
+
+    @property
+    def effective_role(self) -> str | None:
+        """What others must respect: the role that was assigned, or else that of a group."""
+        return self.role or self.group_role
 
     @property
     def is_built_in(self) -> bool:
@@ -123,7 +133,7 @@ class AdministratorRows:
         """Everybody with a role, by name."""
         async with self._connections.reading() as connection:
             accounts = select(_ACCOUNTS).where(_ACCOUNTS.c.role.is_not(None))
-            people = select(_PEOPLE).where(_PEOPLE.c.role.is_not(None))
+            people = select(_PEOPLE).where(HAS_ROLE)
             found = [_of_account(row) for row in (await connection.execute(accounts)).mappings()]
             found += [_of_person(row) for row in (await connection.execute(people)).mappings()]
         return sorted(found, key=lambda each: (username_key(each.username), each.source))
@@ -137,7 +147,7 @@ class AdministratorRows:
     @run_to_completion
     async def sources(self) -> frozenset[str]:
         """The other sources whose people have a role, and are enabled."""
-        query = select(_PEOPLE.c.source).where(_PEOPLE.c.role.is_not(None), _PEOPLE.c.enabled)
+        query = select(_PEOPLE.c.source).where(HAS_ROLE, _PEOPLE.c.enabled)
         async with self._connections.reading() as connection:
             return frozenset(await connection.scalars(query.distinct()))
 
@@ -164,7 +174,7 @@ class AdministratorRows:
     async def find(
         self, key: str, now: float
     ) -> tuple[ConsoleSession, AdministratorAccount] | None:
-        """A session that is not over, and its account as it is now; None without a role."""
+        """A session that is not over, and its account as it is now, if that is enabled."""
         query = select(_SESSIONS).where(
             _SESSIONS.c.key == key, _SESSIONS.c.expires_at > now, _SESSIONS.c.created_at <= now
         )
@@ -173,7 +183,7 @@ class AdministratorRows:
             if row is None:
                 return None
             account = await _by_subject(connection, row["subject_id"])
-        if account is None or not account.enabled or account.role is None:
+        if account is None or not account.enabled:
             return None
         return _session(row), account
 
@@ -341,12 +351,15 @@ def _of_person(row: RowMapping) -> AdministratorAccount:
         source=row["source"],
         enabled=row["enabled"],
         role=row["role"],
+        group_role=row["group_role"],
+        role_group=row["role_group"],
+        vouched_at=max(row["vouched_at"] or 0.0, row["last_login_at"]),
     )
 
 
-def _rights(account: AdministratorAccount) -> tuple[str | None, float | None]:
+def _rights(account: AdministratorAccount) -> tuple[str | None, str | None, float | None]:
     """What a session of an account depends on, besides that it may sign in."""
-    return account.role, account.password_changed_at
+    return account.role, account.group_role, account.password_changed_at
 
 
 async def _is_link(connection: AsyncConnection, key: str, now: float) -> bool:

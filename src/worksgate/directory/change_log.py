@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.database import schema
 from worksgate.database.verbs import Connections, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory.console_groups import ROLE_OF_PERSON
 from worksgate.oauth.model import Client
 
 Value = str | int | float | bool | list[str] | None
@@ -213,7 +214,7 @@ class ChangeLog:
             for table, key, role, ids, beginning in (
                 (schema.clients, "client_id", null(), of_clients, ""),
                 (schema.accounts, "id", schema.accounts.c.role, accounts, SUBJECT_PREFIX),
-                (schema.people, "subject_id", schema.people.c.role, of_people, ""),
+                (schema.people, "subject_id", ROLE_OF_PERSON, of_people, ""),
             ):
                 query = select(table.c[key], table.c.version, role.label("role"))
                 rows = await connection.execute(query.where(table.c[key].in_(sorted(ids))))

@@ -39,6 +39,7 @@ from worksgate.directory.audit.seals import Seals
 from worksgate.directory.audit.sign_in_counts import SignInCounts
 from worksgate.directory.branding_versions import BrandingVersion, BrandingVersions
 from worksgate.directory.change_log import Author, ChangeLog
+from worksgate.directory.console_groups import NO_GROUPS, ConsoleGroups
 from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
 from worksgate.directory.departures import Departures
 from worksgate.directory.endings import Endings, end_app_passwords
@@ -84,15 +85,19 @@ class Directory:
         *,
         keyring: Keyring = NO_MASTER_KEY,
         allow_similar_keys: bool = False,
+        console_groups: ConsoleGroups = NO_GROUPS,
     ) -> None:
         self.allow_similar_keys = allow_similar_keys
+        self.console_groups = console_groups
         self._engines = engines
         self._guard = guard
         self._reachability = reachability
         self._direct: DirectReads | None = None
         self._inserts: dict[int, str] = {}
         self.unfinished: set[asyncio.Task[Any]] = set()
-        self.people = People(self, allow_similar_keys=allow_similar_keys)
+        self.people = People(
+            self, allow_similar_keys=allow_similar_keys, console_groups=console_groups
+        )
         self.secrets = SecretsAtRest(self, keyring)
         self.factors = FactorRows(self, self.secrets)
         self.app_passwords = AppPasswordRows(self)
@@ -120,6 +125,7 @@ class Directory:
         *,
         keyring: Keyring = NO_MASTER_KEY,
         allow_similar_keys: bool = False,
+        console_groups: ConsoleGroups = NO_GROUPS,
     ) -> Self:
         """A directory that connects on first use.
 
@@ -129,7 +135,12 @@ class Directory:
         engines = open_engines(database_url, reply_timeout=REPLY_TIMEOUT)
         reachability = Reachability() if is_postgres(database_url) else None
         directory = cls(
-            engines, reachability, guard, keyring=keyring, allow_similar_keys=allow_similar_keys
+            engines,
+            reachability,
+            guard,
+            keyring=keyring,
+            allow_similar_keys=allow_similar_keys,
+            console_groups=console_groups,
         )
         if not is_postgres(database_url):
             directory.read_through(SqliteReads(file_of(database_url), guard))

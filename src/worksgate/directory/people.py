@@ -28,6 +28,7 @@ from worksgate.directory.change_log import (
     change_values,
     write_changes,
 )
+from worksgate.directory.console_groups import NO_GROUPS, ROLE_OF_PERSON, ConsoleGroups
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.key_ownership import (
     ADVICE,
@@ -55,7 +56,8 @@ class RememberedPerson:
     """A person whom another source has authenticated; times are seconds since the epoch.
 
     ``vouched_at`` is the latest time. ``last_login_at`` is the last completed sign-in: None if
-    something else has always prevented it. ``role`` is theirs in the console, if any.
+    something else has always prevented it. ``role`` is theirs in the console, if any was assigned;
+    ``group_role`` is by a group of their source, as of its last word.
     """
 
     source: str
@@ -65,16 +67,27 @@ class RememberedPerson:
     last_login_at: float | None
     vouched_at: float
     role: str | None = None
+    group_role: str | None = None
     version: int = 0
+
+    @property
+    def effective_role(self) -> str | None:
+        """What others must respect."""
+        return self.role or self.group_role
 
 
 class People:
     """The remembered people; every method may raise DatabaseUnavailable."""
 
     def __init__(
-        self, connections: AnnouncingConnections, *, allow_similar_keys: bool = False
+        self,
+        connections: AnnouncingConnections,
+        *,
+        allow_similar_keys: bool = False,
+        console_groups: ConsoleGroups = NO_GROUPS,
     ) -> None:
         self._connections = connections
+        self._console_groups = console_groups
         self._allow_similar_keys = allow_similar_keys
 
     @property
@@ -197,7 +210,7 @@ class People:
         role that they have, and may raise to refuse.
         """
         same = _TABLE.c.subject_id == subject_id
-        columns = select(_TABLE.c.enabled, _TABLE.c.version, _TABLE.c.role)
+        columns = select(_TABLE.c.enabled, _TABLE.c.version, ROLE_OF_PERSON.label("role"))
         async with self._connections.writing() as connection:
             found = (await connection.execute(columns.where(same))).first()
             if found is None or expected_version not in (None, found.version):
@@ -255,9 +268,12 @@ class People:
             row = found.mappings().first()
             before = None if row is None else _remembered(row)
             admitted = await self._with_own_keys(connection, person, before, now)
-            values = {**_values(source, admitted), "vouched_at": now}
+            groups = self._of_groups(source, person.groups)
+            values = {**_values(source, admitted), **groups, "vouched_at": now}
             if before is not None:
                 await connection.execute(update(_TABLE).where(same).values(values))
+                if before.role is None and before.group_role != groups["group_role"]:
+                    await end_console_sessions(connection, person.subject_id)
                 return admitted if before.enabled else None
             await connection.execute(
                 insert(_TABLE).values(
@@ -265,6 +281,27 @@ class People:
                 )
             )
             return admitted
+
+    @run_to_completion
+    async def note_groups(
+        self, source: str, person: Person, lost: AuditEvent | None = None
+    ) -> None:
+        """Keep the groups that a source has just named; a right that is ``lost`` ends sessions."""
+        groups = {"groups": list(person.groups), **self._of_groups(source, person.groups)}
+        async with self._connections.writing() as connection:
+            same = _TABLE.c.subject_id == person.subject_id
+            await connection.execute(update(_TABLE).where(same).values(groups))
+            if lost is not None:
+                await end_console_sessions(connection, person.subject_id)
+                await write_events(connection, lost)
+
+    def _of_groups(self, source: str, groups: Sequence[str]) -> dict[str, str | None]:
+        """The role in the console by a group, as a row has it."""
+        grant = self._console_groups.grant(source, groups)
+        return {
+            "group_role": None if grant is None else grant.role,
+            "role_group": None if grant is None else grant.group,
+        }
 
     async def _with_own_keys(
         self,
@@ -372,5 +409,6 @@ def _remembered(row: Row) -> RememberedPerson:
         last_login_at=row["last_login_at"] or None,
         vouched_at=max(row["vouched_at"] or _NEVER, row["last_login_at"]),
         role=row["role"],
+        group_role=row["group_role"],
         version=row["version"],
     )

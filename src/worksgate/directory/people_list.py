@@ -36,6 +36,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.database.verbs import Connections, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.console_groups import HAS_ROLE, ROLE_OF_PERSON
 from worksgate.settings.sources.common import BUILT_IN
 
 PAGE: Final = 50
@@ -310,7 +311,7 @@ def _of_people() -> Select[Any]:
         _PEOPLE.email,
         _PEOPLE.enabled,
         _has_factor(_PEOPLE.subject_id),
-        _PEOPLE.role,
+        ROLE_OF_PERSON.label("role"),
         func.nullif(_PEOPLE.last_login_at, 0.0).label("last_login_at"),
     )
 
@@ -328,7 +329,7 @@ def _conditions(columns: Any) -> Mapping[PeopleState, ColumnElement[bool]]:
         PeopleState.NO_KEY: and_(columns.external_key.is_(None), columns.works_account.is_(None)),
         PeopleState.DISABLED: columns.enabled.is_(False),
         PeopleState.NEVER: _last_of(columns) == 0.0,
-        PeopleState.ADMINISTRATORS: columns.role.is_not(None),
+        PeopleState.ADMINISTRATORS: HAS_ROLE if columns is _PEOPLE else columns.role.is_not(None),
     }
 
 

@@ -3,6 +3,8 @@
 PASSWORD = "a password of their own directory"
 PEOPLE: dict[str, str] = {}
 """Names by ID, as a test wants them."""
+GROUPS: dict[str, list[str]] = {}
+"""Their groups by ID."""
 OUTAGE = "outage"
 """While this ID is among them, the source is down."""
 
@@ -10,13 +12,15 @@ OUTAGE = "outage"
 class Company:
     """People with one password."""
 
-    def authenticate(self, username: str, password: str) -> dict[str, str] | None:
+    def authenticate(self, username: str, password: str) -> dict[str, object] | None:
         """Whoever is there, if the password is right."""
         return self.find(username) if password == PASSWORD else None
 
-    def find(self, id: str) -> dict[str, str] | None:  # noqa: A002  # the name of the field
+    def find(self, id: str) -> dict[str, object] | None:  # noqa: A002  # the name of the field
         """Whoever is there."""
         if OUTAGE in PEOPLE:
             raise ConnectionError("the directory is down")
         name = PEOPLE.get(id)
-        return None if name is None else {"id": id, "username": id, "name": name}
+        if name is None:
+            return None
+        return {"id": id, "username": id, "name": name, "groups": GROUPS.get(id, [])}

@@ -13,11 +13,12 @@ from typing import Any, Final
 import structlog
 
 from worksgate.administration.actor import Actor
+from worksgate.administration.console_rights import right_of
 from worksgate.administration.errors import Unfinished
 from worksgate.administration.jobs.imports import import_rows, without_cells
 from worksgate.administration.jobs.kinds import VERBS, Operations, outcome_for
 from worksgate.administration.jobs.verbs import Selection
-from worksgate.administration.roles import may, role_named
+from worksgate.administration.roles import may
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import Conflict
 from worksgate.database.leases import JOBS, SECONDS, Turn
@@ -191,12 +192,12 @@ class JobRunner:
         if subject_id is None:
             return Actor(name, self._clock)
         account = await self._directory.administrators.by_subject(subject_id)
-        if account is None or not account.enabled or account.role != job.role:
+        if account is None or not account.enabled:
             return None
         if (account.password_changed_at or 0.0) > job.created_at:
             return None
-        role = role_named(account.role)
-        if not may(role, VERBS[job.kind]):
+        role = right_of(account, self._directory.console_groups).role
+        if role != job.role or not may(role, VERBS[job.kind]):
             return None
         return Actor(name, self._clock, subject_id=subject_id, role=role)
 

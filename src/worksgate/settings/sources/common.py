@@ -9,6 +9,8 @@ from worksgate.settings.field import option
 
 BUILT_IN = "directory"
 """The name of the built-in directory."""
+CONSOLE_ROLES = ("owner", "admin", "help_desk", "auditor")
+"""Those of ``administration.roles``; a test compares them."""
 MAX_TIMEOUT = 2.4
 """Seconds: a page is answered within 2.5, and LINE WORKS waits 3."""
 
@@ -38,6 +40,24 @@ class SourceSettings:
         "checked by this source only.",
     )
 
+    console_groups: tuple[str, ...] = option(
+        (),
+        "Groups whose members are administrators of the console, each after its role: "
+        "admin: IT staff. The role is owner, admin, help_desk or auditor; of several groups the "
+        "first counts, named as in rules. A role that was assigned to a person counts instead.",
+    )
+
+    @property
+    def console_grants(self) -> tuple[tuple[str, str], ...]:
+        """Each role of ``console_groups`` with its group."""
+        parts = (each.partition(":") for each in self.console_groups)
+        return tuple((role.strip(), group.strip()) for role, _, group in parts)
+
+    @property
+    def can_look_up(self) -> bool:
+        """Whether the source can certainly be asked for a person at any time."""
+        return False
+
     @property
     def is_built_in(self) -> bool:
         """Whether this is the built-in directory, whose people are in the database."""
@@ -58,3 +78,10 @@ def common_problems(settings: SourceSettings) -> Iterator[str]:
         yield f"name: {BUILT_IN} is reserved for the built-in directory"
     if not all(map(_DOMAIN.fullmatch, settings.domains)):
         yield "domains: must be domains such as example.com, in lower case"
+    if settings.console_groups and settings.is_built_in:
+        yield "console_groups: is for other sources; here worksgate admin set-role gives roles"
+    if not all(role in CONSOLE_ROLES and group for role, group in settings.console_grants):
+        yield (
+            f"console_groups: must be a role and a group, such as admin: IT staff; the roles are "
+            f"{', '.join(CONSOLE_ROLES)}"
+        )

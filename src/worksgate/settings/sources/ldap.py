@@ -214,6 +214,11 @@ class LdapSettings(SourceSettings):
         """Whether all traffic is encrypted."""
         return self.start_tls or all(url.startswith("ldaps://") for url in self.servers)
 
+    @property
+    def can_look_up(self) -> bool:
+        """Whether there is a service account: nobody else may look for people."""
+        return bool(self.bind_dn)
+
     def problems(self) -> Iterator[str]:
         """Return what is wrong with the values."""
         yield from self._problems_of_servers()
@@ -254,6 +259,10 @@ class LdapSettings(SourceSettings):
             yield "group_filter: must be a filter with {dn}, such as (member={dn})"
         if any("=" not in group for group in self.required_groups):
             yield "required_groups: must be DNs, such as cn=staff,ou=groups,dc=example,dc=com"
+        if self.console_groups and self.group_names is not GroupNames.DN:
+            yield "console_groups: requires group_names = dn: another group can have the same cn"
+        elif any("=" not in group for _, group in self.console_grants):
+            yield "console_groups: must name DNs, such as admin: cn=it,ou=groups,dc=example,dc=com"
 
     def _problems_of_numbers(self) -> Iterator[str]:
         if not 0 < self.timeout <= MAX_TIMEOUT:

@@ -162,6 +162,8 @@ class OidcSettings(SourceSettings):
                 yield f"allowed_domains: {domain!r} is not a domain"
         if self.allowed_groups and not self.groups_claim:
             yield "groups_claim: is required for allowed_groups"
+        if self.console_groups and not self.groups_claim:
+            yield "groups_claim: is required for console_groups"
         if self.allowed_domain_claim and not self.allowed_domains:
             yield "allowed_domains: is required with allowed_domain_claim"
 

@@ -1,19 +1,44 @@
 """Who has which role in the console."""
 
+from dataclasses import dataclass
+
 from starlette.responses import Response
 
+from worksgate.administration.console_rights import right_of
 from worksgate.administration.errors import Refused
 from worksgate.administration.roles import MAY, Role, Verb, role_named
+from worksgate.directory.administrators import AdministratorAccount
+from worksgate.directory.console_groups import ConsoleGroups
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.web.console.visit import Visit
 
 
+@dataclass(frozen=True, slots=True)
+class ShownAdministrator:
+    """Somebody with a role, and the group of their source that gives it, if one does.
+
+    Without a role they had one by a group that the settings no longer name.
+    """
+
+    account: AdministratorAccount
+    role: str | None
+    group: str | None
+
+    @classmethod
+    def of(cls, visit: Visit, account: AdministratorAccount) -> "ShownAdministrator":
+        groups = ConsoleGroups.of(visit.console.settings.all_sources)
+        right = right_of(account, groups)
+        return cls(account, account.role or right.role, right.group)
+
+
 async def show(visit: Visit) -> Response:
     """Everybody with a role, and what each role may do."""
+    everybody = await visit.administration.administrators.all()
     return visit.page(
         "administrators.html",
-        everybody=await visit.administration.administrators.all(),
+        everybody=[ShownAdministrator.of(visit, each) for each in everybody],
         sources=[BUILT_IN, *_others(visit)],
+        has_groups=any(each.console_groups for each in visit.console.settings.all_sources),
         roles=list(Role),
         verbs=[verb for verb in Verb if verb is not Verb.ACCOUNT],
         may_of=MAY,

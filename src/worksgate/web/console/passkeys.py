@@ -7,6 +7,7 @@ from starlette.responses import Response
 from worksgate.administration.console_passkeys import StaleChallenge
 from worksgate.administration.console_sign_in import (
     NoSecondFactor,
+    ProviderFirst,
     SignInOver,
     UnknownPasskey,
     holder_of,
@@ -28,6 +29,8 @@ async def sign_in(visit: Visit) -> Response:
         return await refused(401, problem="unknown_passkey")
     except NoSecondFactor:
         return await refused(403, problem="no_factor")
+    except ProviderFirst:
+        return await refused(403, problem="provider_first")
     except SignInOver:
         return await refused(401, problem="over")
     except TooManyAttempts:

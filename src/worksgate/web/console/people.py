@@ -279,7 +279,7 @@ async def find_person(visit: Visit, subject_id: str) -> Shown:
         source=remembered.source,
         enabled=remembered.enabled,
         account=None,
-        role=remembered.role,
+        role=remembered.effective_role,
         last_login_at=remembered.last_login_at,
         holdings=await administration.people.holdings(remembered.person),
     )

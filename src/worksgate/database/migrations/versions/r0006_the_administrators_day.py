@@ -184,6 +184,16 @@ def _administrators_of_sources() -> None:
     op.add_column("people", sa.Column("role", sa.String(32)))
     some = sa.text("role IS NOT NULL")
     op.create_index("ix_people_role", "people", ["role"], sqlite_where=some, postgresql_where=some)
+    op.add_column("people", sa.Column("group_role", sa.String(32)))
+    op.add_column("people", sa.Column("role_group", sa.Text))
+    some = sa.text("group_role IS NOT NULL")
+    op.create_index(
+        "ix_people_group_role",
+        "people",
+        ["group_role"],
+        sqlite_where=some,
+        postgresql_where=some,
+    )
 
 
 def _line_works_apps() -> None:
