@@ -72,6 +72,11 @@ def test_r220_two_processes_are_recorded_until_ctrl_c_and_replayed(
         (each["call"], each["recorded"], each["now"]) for each in found.json["differences"]
     }
     assert ("token", "200", "401") in differences
+    twice = ("replay", *[str(running.folder / "day")] * 2, *replay[2:])
+    found = terminal.run(*twice, "--speed", "max", "--json")
+    assert found.json["calls"] == 20
+    lines = {line for each in found.json["differences"] for line in each["lines"]}
+    assert {line.partition(":")[0] for line in lines} == {"1", "2"}
 
 
 async def audit(running: Running) -> list[str]:

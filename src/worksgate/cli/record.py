@@ -28,6 +28,12 @@ _ENDINGS = {
 """Sentences by ``file.Ending``, without loading it for other commands; a test compares them."""
 
 
+_OF_THIS_MACHINE = (
+    "Only calls that this machine serves are recorded. If others serve the same database, record "
+    "on each of them at the same time, and give all files to worksgate replay."
+)
+
+
 @click.command("record")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--reason", required=True, help="Why, for the audit log.")
@@ -94,6 +100,8 @@ def record(
                 raise
             collector = Collector(writer, socket, limits, time.time)
             note(f"Recording until {local_time(until)}; Ctrl-C ends it.")
+            if settings.database_file is None:
+                note(_OF_THIS_MACHINE)
             try:
                 ended = _collected(collector, writer)
             finally:

@@ -37,7 +37,9 @@ class Speed(click.ParamType[float]):
 
 
 @click.command("replay")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument(
+    "files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE..."
+)
 @click.argument("url")
 @click.option(
     "--stand-ins",
@@ -62,16 +64,25 @@ class Speed(click.ParamType[float]):
 )
 @json_option
 def replay(
-    *, file: Path, url: str, stand_ins: Path, speed: float, patience: float, as_json: bool
+    *,
+    files: tuple[Path, ...],
+    url: str,
+    stand_ins: Path,
+    speed: float,
+    patience: float,
+    as_json: bool,
 ) -> None:
     """Send the calls of a recording to another server.
+
+    Of several machines that were recorded at the same time, give all FILEs: their calls are sent in
+    the order of their times.
 
     URL is the address of a test installation, of a new version or of another implementation. A
     recording has no secrets, so the calls are re-enacted with the clients and people of --stand-ins
     and with codes of new sign-ins, in the recorded order. Compared are status, members, types,
     errors and times. The exit code is 1 if anything is different, or nothing could be replayed.
     """
-    report = _replayed(file, url, stand_ins, speed or None, patience)
+    report = _replayed(files, url, stand_ins, speed or None, patience)
     if as_json:
         print_json(_document(report))
     else:
@@ -81,7 +92,7 @@ def replay(
 
 
 def _replayed(
-    file: Path, url: str, stand_ins: Path, speed: float | None, patience: float
+    files: tuple[Path, ...], url: str, stand_ins: Path, speed: float | None, patience: float
 ) -> "Report":
     from worksgate.conformance.recording.file import BadRecording, Recording
     from worksgate.conformance.recording.replaying import Replay
@@ -89,7 +100,7 @@ def _replayed(
     from worksgate.conformance.recording.wire import NoAnswer
 
     try:
-        recording = Recording.read(file)
+        recording = Recording.merged([Recording.read(file) for file in files])
         actors = StandIns.read(stand_ins)
     except (BadRecording, BadStandIns) as bad:
         raise Refusal(str(bad)) from None
@@ -115,7 +126,7 @@ def _print(report: "Report") -> None:
     if report.differences:
         print_line()
         rows = [
-            (each.kind, each.what, each.recorded, each.now, count, _numbers(report.lines[each]))
+            (each.kind, each.what, each.recorded, each.now, count, ", ".join(report.lines[each]))
             for each, count in report.differences.most_common()
         ]
         print_table(("Call", "What", "Recorded", "Now", "Calls", "Lines"), rows)
@@ -141,13 +152,9 @@ def _print_notes(report: "Report") -> None:
         f"{report.recorded_seconds:.1f} s of recording took {report.seconds:.1f} s."
     )
     if not report.is_whole:
-        note("The recording has no end: its last calls may be missing.")
+        note("A recording has no end: its last calls may be missing.")
     if report.dropped:
         note(f"{counted(report.dropped, 'call is', 'calls are')} missing in the recording.")
-
-
-def _numbers(lines: list[int]) -> str:
-    return ", ".join(map(str, lines))
 
 
 def _milliseconds(times: dict[str, Any]) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from worksgate.conformance.recording.calls import Answer, Call, Parameter
+from worksgate.conformance.recording.file import Ended, Ending, Recording
 from worksgate.conformance.recording.observed import Kind
 from worksgate.conformance.recording.plans import NotReplayed, Plan, Planner, Reason, Source
 from worksgate.conformance.recording.relations import Relations
@@ -210,3 +211,32 @@ def test_a_code_is_of_the_client_whose_sign_in_page_was_shown() -> None:
     entered = replace(sign_in(2, "code"), answer=Answer(303, ids=given, goes_to="redirect_uri"))
     found = Relations.of((refused_one, shown, entered))
     assert found.client_of_code(hashed("code")) == hashed("client")
+
+
+def of_machine(began: float, *calls: Call, name: str = "") -> Recording:
+    """A file of one machine, whose hashes are its own."""
+
+    def own(parameter: Parameter) -> Parameter:
+        return replace(parameter, id=hashed(f"{name}{parameter.id}"[:16]))
+
+    changed = [replace(each, parameters=tuple(map(own, each.parameters))) for each in calls]
+    ended = Ended(Ending.STOPPED, began + 60, len(calls), 1)
+    return Recording(began, tuple(changed), ended)
+
+
+def test_the_files_of_several_machines_are_one_in_the_order_of_their_times() -> None:
+    one = of_machine(1_000.0, token_call(5.0), token_call(9.0, code="late"), name="a")
+    other = of_machine(1_003.0, info_call(4.0), token_call(20.0, code="last"), name="b")
+    merged = Recording.merged([one, other])
+    assert [call.at for call in merged.calls] == [5.0, 7.0, 9.0, 23.0]
+    assert [call.file for call in merged.calls] == [1, 2, 1, 2]
+    assert merged.began == 1_000.0
+    assert merged.ended == Ended(Ending.STOPPED, 1_063.0, 4, 2)
+    planner = Planner(Relations.of(merged.calls), STAND_INS)
+    for call in merged.calls:
+        (client, *_) = planner.plan(call).values
+        assert (client.source, client.client) == (Source.CLIENT_ID, 0)
+    assert merged.calls[1].place == "2:0"
+    cut_off = replace(other, ended=None)
+    assert Recording.merged([one, cut_off]).ended is None
+    assert Recording.merged([one]) is one

@@ -200,8 +200,8 @@ class Call:
     """A call: how it was sent, and its answer.
 
     ``at`` is in seconds since the recording began, ``seconds`` how long the answer took. ``line``
-    is where it stands in the file, for people. ``is_cut`` tells that it was larger than what is
-    kept.
+    is where it stands in the file, for people, and ``file`` the number of that among several.
+    ``is_cut`` tells that it was larger than what is kept.
     """
 
     kind: Kind
@@ -224,6 +224,12 @@ class Call:
     has_empty_parts: bool = False
     is_cut: bool = False
     line: int = 0
+    file: int = 0
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for people: a line, or a file and a line."""
+        return f"{self.file}:{self.line}" if self.file else str(self.line)
 
     @property
     def ended_at(self) -> float:

@@ -74,7 +74,7 @@ class Report:
     different: int = 0
     not_replayed: Counter[Reason] = field(default_factory=Counter)
     differences: Counter[Difference] = field(default_factory=Counter)
-    lines: dict[Difference, list[int]] = field(default_factory=dict)
+    lines: dict[Difference, list[str]] = field(default_factory=dict)
     times: dict[Kind, Times] = field(default_factory=dict)
     sign_ins: int = 0
     failed_sign_ins: Counter[str] = field(default_factory=Counter)
@@ -112,7 +112,7 @@ class Report:
             self.differences[each] += 1
             lines = self.lines.setdefault(each, [])
             if len(lines) < _EXAMPLES:
-                lines.append(call.line)
+                lines.append(call.place)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -8,8 +8,8 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
@@ -193,6 +193,24 @@ class Recording:
             return cls._of(lines)
         except BadLine as bad:
             raise BadRecording(f"{path}: {bad}") from None
+
+    @classmethod
+    def merged(cls, recordings: Sequence["Recording"]) -> "Recording":
+        """The recordings of several machines as one, by their clocks."""
+        if len(recordings) == 1:
+            return recordings[0]
+        began = min(each.began for each in recordings)
+        calls = [
+            replace(call, at=call.at + each.began - began, file=number)
+            for number, each in enumerate(recordings, 1)
+            for call in each.calls
+        ]
+        ends = [each.ended for each in recordings if each.ended is not None]
+        ended = None
+        if len(ends) == len(recordings):
+            last = max(ends, key=lambda each: each.at)
+            ended = replace(last, calls=len(calls), dropped=sum(each.dropped for each in ends))
+        return cls(began, tuple(sorted(calls, key=lambda call: call.at)), ended)
 
     @classmethod
     def _of(cls, lines: list[bytes]) -> Self:

@@ -103,7 +103,7 @@ class Planner:
         self._relations = relations
         self._stand_ins = stand_ins
         self._people: dict[str, int] = {}
-        self._numbers: Mapping[str, int] = {id_: n for n, id_ in enumerate(relations.clients)}
+        self._numbers: Mapping[str, int] = relations.clients
 
     @property
     def people(self) -> int:

@@ -5,7 +5,7 @@ client if a call with both got past the check of them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,13 +23,14 @@ _BEYOND_THE_CLIENT: Final = ("101", "302", "303")
 class Relations:
     """What belongs together in a recording; everything is by hash.
 
-    ``givers`` are the calls that gave out a code or a token, ``requests`` what a code was asked for
-    with, ``uses`` the calls in which a code or a token was presented, in their order. Refresh
-    tokens are tokens here; a hash is never that of two kinds. ``mail_passwords`` are the right ones
-    of each name.
+    ``clients`` are numbered from the busiest, in each file for itself: the same client has another
+    hash in the file of another machine, and about the same share of the calls. ``givers`` are the
+    calls that gave out a code or a token, ``requests`` what a code was asked for with, ``uses`` the
+    calls in which a code or a token was presented, in their order. Refresh tokens are tokens here;
+    a hash is never that of two kinds. ``mail_passwords`` are the right ones of each name.
     """
 
-    clients: Sequence[str] = ()
+    clients: dict[str, int] = field(default_factory=dict)
     right_secrets: dict[str, set[str]] = field(default_factory=dict)
     redirects: set[tuple[str, str]] = field(default_factory=set)
     logout_targets: set[str] = field(default_factory=set)
@@ -43,12 +44,14 @@ class Relations:
     @classmethod
     def of(cls, calls: Iterable[Call]) -> "Relations":
         """Those of calls in their order."""
-        found, accepted = cls(), Counter[str]()
+        found, accepted = cls(), dict[int, Counter[str]]()
         for call in calls:
-            found._note_client(call, accepted)
+            found._note_client(call, accepted.setdefault(call.file, Counter()))
             found._note_what_was_given(call)
             found._note_uses(call)
-        found.clients = [client for client, _ in accepted.most_common()]
+        for of_file in accepted.values():
+            ranked = enumerate(of_file.most_common())
+            found.clients |= {client: number for number, (client, _) in ranked}
         found._find_people()
         return found
 
