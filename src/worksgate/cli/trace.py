@@ -107,7 +107,7 @@ def _print_try(each: "SpokenTry", line_works: str) -> None:
     print_line(f"    {'  '.join(filter(None, (*each.about, each.address)))}")
     for step in each.steps:
         sign = _SIGNS.get(step.state, "·")
-        about = ", ".join((step.passage, *step.times, *step.notes))
+        about = ", ".join(filter(None, (step.passage, *step.times, *step.notes, step.detail)))
         print_line(f"    {sign} {step.name}: {about}")
     if each.succeeded:
         print_line(f"    – {line_works}")

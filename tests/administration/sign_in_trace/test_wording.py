@@ -59,7 +59,7 @@ def test_each_text_is_translated_with_its_placeholders(language: str) -> None:
         assert not message.fuzzy, english
         assert set(PLACEHOLDER.findall(translated)) == set(PLACEHOLDER.findall(english)), english
         words = re.sub(r"%\(\w+\)s|[（）() ]", "", translated)
-        assert re.search(SCRIPTS[language], words), english
+        assert not words.strip("()（）") or re.search(SCRIPTS[language], words), english
         ends_alike = translated.endswith(STOPS[language]) == english.endswith(".")
         assert ends_alike, english
 

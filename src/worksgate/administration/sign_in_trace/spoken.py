@@ -29,13 +29,17 @@ class SpokenGate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenStep:
-    """A step of a sign-in. ``times`` are when it was and how long it took, as far as is known."""
+    """A step of a sign-in. ``times`` are when it was and how long it took, as far as is known.
+
+    ``detail`` is what its record says, in English.
+    """
 
     state: Passage
     name: str
     passage: str
     times: tuple[str, ...]
     notes: tuple[str, ...]
+    detail: str
 
     @classmethod
     def of(cls, step: Step, speaker: Speaker) -> Self:
@@ -49,14 +53,13 @@ class SpokenStep:
             notes.append(speaker.say(Text(wording.FAILED_TIMES, {"times": step.failures})))
         if step.is_probable:
             notes.append(speaker.say(Text(wording.PROBABLE)))
-        if step.detail:
-            notes.append(step.detail)
         return cls(
             state=step.passage,
             name=speaker.say(Text(wording.STAGES[step.stage])),
             passage=speaker.say(Text(wording.PASSAGES[step.passage])),
             times=tuple(times),
             notes=tuple(notes),
+            detail=step.detail or "",
         )
 
 

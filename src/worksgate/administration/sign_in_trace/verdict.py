@@ -162,7 +162,7 @@ def _first_shut(gates: tuple[Gate, ...]) -> Gate | None:
 
 
 def _named(gate: Gate) -> Text:
-    return Text("%(name)s: %(note)s", {"name": Text(wording.GATES[gate.name]), "note": gate.note})
+    return Text(wording.NAMED, {"name": Text(wording.GATES[gate.name]), "note": gate.note})
 
 
 def _hand_on(facts: Facts, sentence: Text, action: Action) -> tuple[Text, ...]:

@@ -550,6 +550,7 @@ PASSAGES: Mapping[Passage, str] = {
     Passage.NOT_REACHED: text("not reached"),
     Passage.NOT_NEEDED: text("not needed"),
 }
+NAMED = text("%(name)s: %(note)s")
 FAILED_TIMES = text("failed attempts: %(times)s")
 PROBABLE = text("probably, by client and time")
 MAY_LACK = text("Records of that minute were counted, not kept one by one: some may be missing.")

@@ -307,6 +307,7 @@ def _environment(language: str) -> jinja2.Environment:
     environment = environment_of(_HERE / "templates", texts_of(language))
     globals_: dict[str, Any] = {
         "utc": moments.utc,
+        "gap": "" if language == "ja" else " ",
         "ROLE_NAMES": ROLE_NAMES,
         "Verb": Verb,
         "said": partial(said_in, language),

@@ -245,6 +245,10 @@ TEMPLATES: Final = (
     text("%(file)s is not UTF-8 text (line %(line)s)"),
     text("the last owner signs in by a passkey alone: set a password first"),
     text("nobody is signed in"),
+    text(
+        "%(name)s has the role %(role)s by a group of %(source)s (console_groups): it is "
+        "taken there"
+    ),
 )
 """Of what keeps an administrator from something, and of what records say was done."""
 

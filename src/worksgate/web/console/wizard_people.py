@@ -12,6 +12,7 @@ from worksgate.oauth.model import UserKey
 from worksgate.settings.sources import SourceSettings
 from worksgate.sources import SourceUnavailable
 from worksgate.web.console.csv_files import csv_file
+from worksgate.web.console.sources import TYPE_NAMES
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.console.wizard import path_of, step_page
 
@@ -31,6 +32,7 @@ async def show_people(visit: Visit) -> Response:
         Step.PEOPLE,
         "wizard_people.html",
         sources=visit.console.settings.all_sources,
+        type_names=TYPE_NAMES,
         counted=COUNTED,
     )
 
