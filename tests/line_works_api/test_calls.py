@@ -158,6 +158,7 @@ async def test_who_comes_twice_is_one() -> None:
         found = [each async for each in directory.key_holders(has_key=True)]
     assert found[0] == MemberKey(id="u1", account="u1@example.com", name="", external_key="S-1")
     assert [each.id for each in found] == ["u1", "u2", "u3"]
+    assert directory.met_twice == 1
 
 
 async def test_cursors_that_go_in_a_circle_end_in_an_error() -> None:

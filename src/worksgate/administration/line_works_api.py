@@ -15,7 +15,7 @@ from worksgate.administration.errors import NotFound, Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.database import Directory
 from worksgate.limits.egress import Egress
-from worksgate.line_works_api.app import AUDIT, BOT_SCOPES, READ, WRITE, ApiApp
+from worksgate.line_works_api.app import AUDIT, BOT_SCOPES, READ, USER, WRITE, ApiApp
 from worksgate.line_works_api.errors import AccessRefused, ApiError
 from worksgate.line_works_api.hosts import Hosts, NoHosts
 from worksgate.line_works_api.pacing import Sleep
@@ -233,6 +233,7 @@ class LineWorksApiAdministration:
 _ALLOWED: Final = {
     WRITE: "it may read and write external keys",
     READ: f"it may read; {WRITE} is needed to write external keys and sign people out",
+    USER: "it may suspend people and sign them out",
     AUDIT: "it may download the audit log",
     **dict.fromkeys(BOT_SCOPES, "its bots may send messages"),
 }

@@ -100,6 +100,9 @@ def sync(
                     return _Result(rest)
                 return _Result(rest, await run.go_on(people))
             plan = await run.plan(await people(), replaces=replace, deletes_unknown=delete_unknown)
+            if run.met_twice:
+                members = counted(run.met_twice, "member", "members")
+                note(f"Somebody changes LINE WORKS at this time: it named {members} twice.")
             if dry_run or not _is_confirmed(plan, run, yes=yes):
                 return _Result(plan)
             return _Result(plan, await run.write(plan))

@@ -16,6 +16,8 @@ WRITE: Final = "directory"
 """Reads, and writes keys; suspends and signs people out."""
 AUDIT: Final = "audit.read"
 """Downloads the audit log."""
+USER: Final = "user"
+"""Reads people without their keys in a list; suspends and signs them out."""
 BOT_SCOPES: Final = ("bot.message", "bot")
 """Any one of them lets a bot send messages; the first is the smaller one."""
 LONGEST_TEXT: Final = 2_000

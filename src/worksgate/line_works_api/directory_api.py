@@ -45,6 +45,8 @@ class DirectoryApi:
     def __init__(self, caller: Caller, domains: Sequence[int] = ()) -> None:
         self._caller = caller
         self._domains = domains
+        self.met_twice = 0
+        """How often a list has named somebody again: others came or went while it was read."""
 
     @classmethod
     def opened(
@@ -136,9 +138,11 @@ class DirectoryApi:
             of_domain = {} if domain is None else {"domainId": str(domain)}
             async for row in self._rows(operation, path, query | of_domain):
                 entry = _read(read, row)
-                if entry.id not in seen:
-                    seen.add(entry.id)
-                    yield entry
+                if entry.id in seen:
+                    self.met_twice += 1
+                    continue
+                seen.add(entry.id)
+                yield entry
 
     async def _rows(
         self, operation: Operation, path: str, query: Mapping[str, str]

@@ -119,6 +119,11 @@ class KeySync:
         """The undo file of an earlier run that was interrupted. Raises Refused."""
         return self._state.unfinished
 
+    @property
+    def met_twice(self) -> int:
+        """How many members LINE WORKS has named twice, since others came or went meanwhile."""
+        return self._api.met_twice
+
     def abandon(self) -> None:
         """Let an interrupted run be; what it wrote stays, and its undo file too."""
         self._state.end()

@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,13 @@ from worksgate.conformance.directory_api.members import made_up_members
 from worksgate.conformance.directory_api.simulator import (
     API_PATH,
     AUTH_PATH,
+    Bot,
     DirectoryApiSimulator,
+    SignIn,
 )
 
 PORT = 8095
+BOT, CHANNEL = "7", "room-1"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,7 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     people = list(made_up_members(chosen.people))
     for row in range(0, len(people), 10):  # something for a synchronisation to do
         people[row] = replace(people[row], external_key=None)
-    simulator = DirectoryApiSimulator(people)
+    simulator = DirectoryApiSimulator(
+        people,
+        bots=[Bot(BOT, channels=(CHANNEL,))],
+        sign_ins=[
+            SignIn(time.time() - 60 * row, each.email, "Success")
+            for row, each in enumerate(people[:10])
+        ],
+    )
     _write_key(chosen.key, simulator.registered.private_key)
     with socket.create_server(("127.0.0.1", chosen.port)) as listening:
         _announce(simulator, listening.getsockname()[1], chosen.key)
@@ -88,6 +99,7 @@ def _announce(simulator: DirectoryApiSimulator, port: int, key: Path) -> None:
     print(f"Client Secret    {app.client_secret}")
     print(f"Service account  {app.service_account}")
     print(f"Private key      {key.resolve()}")
+    print(f"Bot              {BOT}, of the channel {CHANNEL}")
     sys.stdout.flush()
 
 
