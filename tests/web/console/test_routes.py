@@ -175,7 +175,9 @@ def test_r154_the_table_of_roles_says_the_same(role: Role) -> None:
             assert may(role, route.verb) == (role in ALLOWED[key_of(route)]), route.path
 
 
-async def test_r154_without_a_session_there_is_only_the_sign_in(console: ConsoleUnderTest) -> None:
+async def test_r101_r154_without_a_session_there_is_only_the_sign_in(
+    console: ConsoleUnderTest,
+) -> None:
     await console.make("owner", OWNER)
     browser = await console.browser()
     for route in ROUTES:
@@ -187,7 +189,7 @@ async def test_r154_without_a_session_there_is_only_the_sign_in(console: Console
 
 
 @pytest.mark.parametrize("role", Role)
-async def test_r154_each_role_gets_what_the_table_says(
+async def test_r101_r154_each_role_gets_what_the_table_says(
     console: ConsoleUnderTest, role: Role
 ) -> None:
     await console.make("owner", OWNER)
@@ -223,7 +225,7 @@ async def test_r154_each_role_gets_what_the_table_says(
         (HELP, None, True),
     ],
 )
-async def test_r155_nobody_acts_on_somebody_with_more_rights(
+async def test_r101_r155_nobody_acts_on_somebody_with_more_rights(
     console: ConsoleUnderTest, role: Role, target: Role | None, *, allowed: bool
 ) -> None:
     await console.make("owner", OWNER)
