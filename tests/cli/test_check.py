@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,6 +18,10 @@ from tests.conformance.implementation import (
     serving,
     url_of,
 )
+
+from worksgate.cli.check import _acts
+from worksgate.conformance.checks.operator import Deed
+from worksgate.conformance.report.texts import Texts
 
 AT_LEAST = ("--only", "token.exchange", "--only", "token.token_type")
 
@@ -138,6 +143,22 @@ def test_commands_for_the_other_end_are_announced_and_run(
     ]
     assert told["outcome"] == "not_tested"  # nothing was put out of reach
     assert (result.code, done.read_text("utf-8")) == (2, "a\nb\n")
+
+
+async def test_what_has_no_command_is_asked_for_at_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("worksgate.cli.check.is_person_there", lambda: True)
+    monkeypatch.setattr("sys.stdin", StringIO("\n\n"))
+    names = ("outage", "recovery", "disable_user", "disable_client")
+    options = {f"{name}_command": None for name in names} | {"assisted": True}
+    acts = _acts(options | {"disable_user_command": "true"}, Texts("en"))
+    assert set(acts) == set(Deed)
+    await acts[Deed.OUTAGE]()
+    await acts[Deed.DISABLE_PERSON]()
+    asked = capsys.readouterr().err
+    assert "Put the store out of reach now" in asked
+    assert "Disable the test person" not in asked
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from tests.browser.windows import launched, overflow
-from tests.conformance.implementation import USERNAME, Implementations, serving
+from tests.conformance.implementation import USERNAME, Implementations, Way, serving
 from tests.conformance.runs import run_checks, target_at
 
 from worksgate.conformance.checks.browser import BrowserSignIn
@@ -51,10 +51,25 @@ async def test_a_page_that_needs_javascript_is_signed_in_at(origin: str) -> None
     results = await in_browser(
         target,
         *("login.comes_back", "login.byte_for_byte", "login.other_account", "token.one_time"),
-        *("login.foreign_redirect", "logout.ends_session"),
+        *("login.foreign_redirect", "login.two_tabs", "logout.ends_session"),
     )
     outcomes = {name: result.outcome for name, result in results.items()}
     assert set(outcomes.values()) == {Outcome.PASS}, results
+
+
+@pytest.mark.parametrize("fault", ["login.two_tabs", "login.wrong_password"])
+async def test_a_browser_opens_two_tabs_and_types_a_wrong_password(fault: str, origin: str) -> None:
+    results = await in_browser(target_at(origin, fault), fault)
+    assert results[fault].outcome is Outcome.FAIL
+
+
+async def test_a_browser_waits_before_it_types(
+    origin: str, implementations: Implementations
+) -> None:
+    check = "operation.late_sign_in"
+    implementations.named("late").way = Way(page_lifetime=4)
+    results = await in_browser(target_at(origin, "late", late_after=5), check)
+    assert results[check].outcome is Outcome.PASS
 
 
 async def test_r201_a_browser_types_a_refused_password_once(
