@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from worksgate.administration.alerts.watching import Watch as AlertWatch
 from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.bootstrap.alerts import teller_of
 from worksgate.conformance.directory_api import Bot, DirectoryApiSimulator, Fault
+from worksgate.directory.alerts import Alert
 from worksgate.directory.database import Directory
 from worksgate.line_works_api.app import ApiApp
 from worksgate.line_works_api.calling import Timing
@@ -84,6 +86,27 @@ async def test_r173_a_bot_tells_once_whom_it_reaches(
     said = "".join(capsys.readouterr())
     assert "status 404" in said
     assert "gone@" not in said
+
+
+async def test_a_bot_sends_one_message_of_a_kind_in_ten_minutes(database: Path) -> None:
+    line_works = simulator(Watch(), bots=[Bot("7")])
+    async with alerting(database, line_works) as (directory, teller):
+        watch = AlertWatch(directory.sign_ins, directory.going_live.started_at)
+        more = replace(an_alert("b"), details={"wrong": 7, "waiting": 8})
+        await directory.alerts.note([more, an_alert("c")], NOW)
+        other = Alert(kind=AlertKind.SLOW, subject="", details={"seconds": 2.0}, quiet=60.0)
+        assert await one_round(directory, watch, teller, NOW) == 3
+        await directory.alerts.note([an_alert("d"), other], NOW)
+        assert [
+            await one_round(directory, watch, teller, NOW + seconds) for seconds in (60, 599, 600)
+        ] == [1, 0, 1]
+        (last, *_) = await directory.alerts.latest(9)
+    first, slow, second = line_works.state().messages
+    for each in (more, an_alert()):  # what is said twice is there once
+        assert first.text.count(say(each.kind, each.details, "ja")[1]) == 1
+    assert "300" in second.text
+    assert "300" not in slow.text
+    assert last.tries == 1
 
 
 async def test_what_a_bot_could_not_tell_is_tried_again_and_an_outage_is_met_once(

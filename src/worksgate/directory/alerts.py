@@ -112,6 +112,13 @@ class AlertRows:
             return [Occurrence(**row) for row in rows.mappings()]
 
     @run_to_completion
+    async def messaged_kinds(self, since: float) -> frozenset[str]:
+        """The kinds of which a bot has told after a time."""
+        query = select(_COLUMNS.kind).distinct().where(_COLUMNS.messaged_at > since)
+        async with self._connections.reading() as connection:
+            return frozenset(await connection.scalars(query))
+
+    @run_to_completion
     async def told(self, key: str, channels: Sequence[Channel], now: float) -> None:
         """An attempt was made, and succeeded in these ways."""
         values: dict[str, Any] = {channel.value: now for channel in channels}

@@ -1,6 +1,7 @@
 """Looks and tells once a minute; of all processes on all nodes one does it for the others."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
@@ -9,6 +10,7 @@ import structlog
 from worksgate.administration.alerts.telling import Teller
 from worksgate.administration.alerts.watching import Watch
 from worksgate.database.leases import ALERTING, Turn
+from worksgate.directory.alerts import Channel
 from worksgate.directory.database import Directory
 from worksgate.limits.outages import Unavailable
 
@@ -16,6 +18,8 @@ INTERVAL: Final = 60.0
 """Seconds between two rounds."""
 MOST: Final = 20
 """Occurrences that are told of in one round."""
+BETWEEN_MESSAGES: Final = 600.0
+"""Seconds between two messages of a bot about one kind: LINE WORKS limits messages."""
 _LEASE: Final = 3 * INTERVAL
 
 _log = structlog.get_logger("worksgate.alerts")
@@ -52,9 +56,27 @@ async def one_round(directory: Directory, watch: Watch, teller: Teller, now: flo
     """Look, note and tell; return how many were told. Raises DatabaseUnavailable."""
     if new := await directory.alerts.note(await watch.look(now), now):
         _log.warning("alert.raised", count=new)
-    told = 0
-    for occurrence in await directory.alerts.untold(teller.channels, MOST):
+    told = await _by_bot(directory, teller, now) if teller.has_bot else 0
+    untold = await directory.alerts.untold(teller.channels, MOST) if teller.channels else ()
+    for occurrence in untold:
         channels = await teller.tell(occurrence, now)
         await directory.alerts.told(occurrence.key, channels, now)
         told += bool(channels)
+    return told
+
+
+async def _by_bot(directory: Directory, teller: Teller, now: float) -> int:
+    """One message for all occurrences of a kind, unless there was one of it a moment ago."""
+    recent = await directory.alerts.messaged_kinds(now - BETWEEN_MESSAGES)
+    by_kind = defaultdict(list)
+    for occurrence in await directory.alerts.untold((Channel.BOT,), MOST):
+        by_kind[occurrence.kind].append(occurrence)
+    told = 0
+    for kind, occurrences in by_kind.items():
+        if kind in recent:
+            continue
+        is_told = await teller.message(occurrences)
+        for each in occurrences:
+            await directory.alerts.told(each.key, (Channel.BOT,) if is_told else (), now)
+        told += len(occurrences) if is_told else 0
     return told

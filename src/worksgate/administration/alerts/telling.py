@@ -79,13 +79,17 @@ class Teller:
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """The ways in which it tells."""
+        """The ways in which it tells of each occurrence."""
         has_mail = self._mailer is not None and bool(self._addresses)
         return (
             *((Channel.MAIL,) if has_mail else ()),
             *((Channel.WEBHOOK,) if self._webhook is not None else ()),
-            *((Channel.BOT,) if self._bot is not None else ()),
         )
+
+    @property
+    def has_bot(self) -> bool:
+        """Whether it has a bot, which tells of several occurrences in one message."""
+        return self._bot is not None
 
     async def tell(self, occurrence: Occurrence, now: float) -> list[Channel]:
         """Tell of an occurrence in all ways in which it was not told; those that succeeded."""
@@ -102,13 +106,33 @@ class Teller:
             and await self._post(occurrence, int(now))
         ):
             told.append(Channel.WEBHOOK)
-        if (
-            Channel.BOT in self.channels
-            and occurrence.messaged_at is None
-            and await self._message(occurrence)
-        ):
-            told.append(Channel.BOT)
         return told
+
+    async def message(self, occurrences: Sequence[Occurrence]) -> bool:
+        """Tell of occurrences of one kind by the bot, in one message.
+
+        Whether LINE WORKS took it for at least one of those to whom the bot sends.
+        """
+        if self._bot is None:
+            return False
+        said = [self._say(each.kind, each.details) for each in occurrences]
+        headings, texts = (list(dict.fromkeys(each)) for each in zip(*said, strict=True))
+        text = "\n\n".join(filter(None, (*headings, self._console, *texts)))
+        reasons: Sequence[Exception] = ()
+        taken = 0
+        try:
+            sent = await self._bot.send(text[:LONGEST_TEXT])
+            taken, reasons = sent.taken, sent.problems
+        except (NotFound, Refused, Unavailable) as problem:
+            reasons = (problem,)
+        for each in reasons:
+            # Its text may name whom LINE WORKS does not know.
+            reason = (
+                f"status {each.status}" if isinstance(each, ApiRefused) else type(each).__name__
+            )
+            kind = occurrences[0].kind
+            _log.warning("alert.not_sent", by="bot", alert=kind, reason=reason)
+        return taken > 0
 
     async def _mail(self, occurrence: Occurrence) -> bool:
         """Whether the mail server took it for at least one address."""
@@ -158,27 +182,6 @@ class Teller:
             reason = f"status {status}"
             _log.warning("alert.not_sent", by="webhook", alert=occurrence.kind, reason=reason)
         return bool(is_taken)
-
-    async def _message(self, occurrence: Occurrence) -> bool:
-        """Whether LINE WORKS took it for at least one of those to whom the bot sends."""
-        if self._bot is None:
-            return False
-        heading, text = self._say(occurrence.kind, occurrence.details)
-        paragraphs = (heading, text, self._console)
-        reasons: Sequence[Exception] = ()
-        taken = 0
-        try:
-            sent = await self._bot.send("\n\n".join(filter(None, paragraphs))[:LONGEST_TEXT])
-            taken, reasons = sent.taken, sent.problems
-        except (NotFound, Refused, Unavailable) as problem:
-            reasons = (problem,)
-        for each in reasons:
-            # Its text may name whom LINE WORKS does not know.
-            reason = (
-                f"status {each.status}" if isinstance(each, ApiRefused) else type(each).__name__
-            )
-            _log.warning("alert.not_sent", by="bot", alert=occurrence.kind, reason=reason)
-        return taken > 0
 
     def _short(self, occurrence: Occurrence) -> dict[str, Any]:
         """As an Incoming Webhook of LINE WORKS takes it."""
