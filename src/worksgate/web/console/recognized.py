@@ -249,6 +249,13 @@ TEMPLATES: Final = (
         "%(name)s has the role %(role)s by a group of %(source)s (console_groups): it is "
         "taken there"
     ),
+    text("no external key"),
+    text("no user key: there is no external key"),
+    text("no user key: there is no LINE WORKS account"),
+    text("wrong name or password"),
+    text("wrong code"),
+    text("was temporary"),
+    text("changed their password"),
 )
 """Of what keeps an administrator from something, and of what records say was done."""
 
