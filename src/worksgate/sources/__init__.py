@@ -16,12 +16,10 @@ not a wrong password.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from worksgate.limits.outages import Unavailable
-
-if TYPE_CHECKING:
-    from worksgate.oauth.user_key import KeyProblem
+from worksgate.oauth.user_key import KeyProblem
 
 
 class SourceUnavailable(Unavailable):
@@ -108,7 +106,7 @@ class Person:
     email: str | None = None
     groups: tuple[str, ...] = ()
     must_change_password: bool = False
-    refused_keys: "tuple[KeyProblem, ...]" = ()
+    refused_keys: tuple[KeyProblem, ...] = ()
 
 
 Answer = Person | Mapping[str, Any] | None
@@ -207,7 +205,7 @@ class ListedPerson:
     person: Person
     problems: tuple[str, ...] = ()
     is_out: bool = False
-    key_problems: "tuple[KeyProblem, ...]" = ()
+    key_problems: tuple[KeyProblem, ...] = ()
 
 
 @runtime_checkable
