@@ -1,5 +1,6 @@
 """The console of an installation in one process, and browsers of administrators."""
 
+import asyncio
 import html
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pyotp
-from tests.databases import url_of
+from tests.databases import POSTGRES, migrated, url_of
 from tests.installation import Clock
 
 from worksgate.administration import Administration
@@ -168,6 +169,8 @@ async def console_of(
         **changes,
     }
     settings, clock = Settings(**values), Clock()  # type: ignore[arg-type]  # named by the caller
+    if file.suffix != POSTGRES and not file.exists():
+        file.write_bytes(await asyncio.to_thread(migrated))
     await migrate(settings.database_url)
     async with AsyncExitStack() as stack:
         administration = await stack.enter_async_context(open_administration(settings, clock=clock))
