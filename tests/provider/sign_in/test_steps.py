@@ -8,7 +8,8 @@ from tests.provider.sign_in.world import ACME, HANA, NOW, TARO, Visit, World, pa
 
 from worksgate.audit import Event
 from worksgate.credentials.secrets import digest
-from worksgate.oauth.model import Interim, SecondFactor
+from worksgate.oauth.model import Interim, SecondFactor, UserKey
+from worksgate.oauth.user_key import KeyProblem
 from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.errors import SignInLost, TooManyWrongFactors, WrongFactor
@@ -64,6 +65,16 @@ async def test_what_was_shown_is_what_the_session_knows(kind: str) -> None:
     session = await visit.session()
     assert kept_in(session).uses[-1].factor is factor
     assert session.second_factor_at == NOW + 5
+
+
+async def test_a_person_with_a_refused_key_passes_the_step_after_the_password() -> None:
+    """What is known of them is kept between the steps."""
+    world = World()
+    world.factors.give(HANA, totp=True)
+    refused = KeyProblem(UserKey.WORKS_ACCOUNT, "the LINE WORKS account hana belongs to taro")
+    world.people.change(HANA, refused_keys=(refused,))
+    visit, step = await asked(world)
+    assert isinstance(await prove(visit, step.transaction, code="totp"), SignedIn)
 
 
 async def test_r82_a_wrong_passkey_is_refused_and_its_challenge_is_renewed() -> None:
