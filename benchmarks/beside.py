@@ -23,10 +23,10 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import provision
 import pyotp
+from console_report import SITUATIONS, STORES, section_beside
 from contestants import Worksgate
 from databases import running_postgres
 from elsewhere import WorksgateOnPostgres
-from lines import table
 from load import Failed, Result, start
 from measures import running
 from process import PATIENCE, free_port
@@ -46,12 +46,6 @@ from worksgate.settings.options import Settings
 CONNECTIONS, PAUSE_MS = 4, 20
 PEOPLE = 100_000
 SECONDS, ROUNDS = 10.0, 3
-SITUATIONS = {
-    "alone": "alone",
-    "export": "beside an export of everybody",
-    "job": "beside a change of everybody",
-}
-STORES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 
 
 def load(installation: Worksgate, seconds: float) -> Result:
@@ -283,42 +277,11 @@ def beside(
     return found
 
 
-def section(found: dict[str, Any]) -> list[str]:
-    """In Markdown."""
-    rows = []
-    for store, of_store in found["stores"].items():
-        for name, title in SITUATIONS.items():
-            best = min(of_store[name], key=lambda one: one["p99_ms"])
-            beside_it = {
-                "alone": "",
-                "export": f"{of_store['export_seconds']:.1f} s an export",
-                "job": f"{of_store['people_a_second']} people a second",
-            }[name]
-            longest = max(one["p99_ms"] for one in of_store[name])
-            rows.append(
-                (
-                    f"{STORES[store]}, {title}",
-                    f"{best['p50_ms']:.1f} ms",
-                    f"{best['p99_ms']:.1f} ms",
-                    f"{longest:.1f} ms",
-                    beside_it,
-                )
-            )
-    return [
-        f"Some 200 token calls a second for {found['seconds']:g} s, {found['rounds']} times, with "
-        f"{found['people']:,} people; the round with the least p99, since the machine had other "
-        "work, and the largest p99 of all rounds.",
-        "",
-        *table(("what", "p50", "p99", "largest p99", "meanwhile"), rows),
-        "",
-    ]
-
-
 def main(arguments: list[str]) -> None:
     provision.require_wrk()
     seconds, rounds = [*map(float, arguments), SECONDS, ROUNDS][:2]
     found = beside(lambda text: print(text, file=sys.stderr, flush=True), 0, seconds, int(rounds))
-    print("\n".join(section(found)))
+    print("\n".join(section_beside(found)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,11 @@ from lines import Line, table
 MOST_MS = 300.0
 MOST_BYTES = 60_000
 STORES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+SITUATIONS = {
+    "alone": "alone",
+    "export": "beside an export of everybody",
+    "job": "beside a change of everybody",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,3 +118,34 @@ def _files(stores: dict[str, Any], count: str) -> Iterator[tuple[str, ...]]:
 
 def _kilobytes(same: Iterable[dict[str, Any]]) -> str:
     return f"{max(one['size'] for one in same) / 1_000:,.1f}"
+
+
+def section_beside(found: dict[str, Any]) -> list[str]:
+    """Token calls beside what administrators do, in Markdown."""
+    rows = []
+    for store, of_store in found["stores"].items():
+        for name, title in SITUATIONS.items():
+            best = min(of_store[name], key=lambda one: one["p99_ms"])
+            beside_it = {
+                "alone": "",
+                "export": f"{of_store['export_seconds']:.1f} s an export",
+                "job": f"{of_store['people_a_second']} people a second",
+            }[name]
+            longest = max(one["p99_ms"] for one in of_store[name])
+            rows.append(
+                (
+                    f"{STORES[store]}, {title}",
+                    f"{best['p50_ms']:.1f} ms",
+                    f"{best['p99_ms']:.1f} ms",
+                    f"{longest:.1f} ms",
+                    beside_it,
+                )
+            )
+    return [
+        f"Some 200 token calls a second for {found['seconds']:g} s, {found['rounds']} times, with "
+        f"{found['people']:,} people; the round with the least p99, since the machine had other "
+        "work, and the largest p99 of all rounds.",
+        "",
+        *table(("what", "p50", "p99", "largest p99", "meanwhile"), rows),
+        "",
+    ]

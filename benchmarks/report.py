@@ -83,6 +83,12 @@ def as_markdown(results: dict[str, Any], chart: str | None) -> str:
         parts += ["## What each request costs", "", *_costs(results["figures"]), ""]
     if "console" in results:
         parts += ["## Pages of the console", "", *console_report.section(results["console"])]
+    if "beside" in results:
+        parts += [
+            "## Token calls beside the work of administrators",
+            "",
+            *console_report.section_beside(results["beside"]),
+        ]
     parts += ["## Measured on", "", *_facts(results["machine"] | results["versions"]), ""]
     if "apart" in results:
         parts += ["Measured apart from the rest:", "", *_facts(results["apart"]), ""]
