@@ -1,5 +1,6 @@
 """The part of the report about the console's pages: what each takes and weighs."""
 
+import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -126,26 +127,31 @@ def section_beside(found: dict[str, Any]) -> list[str]:
     for store, of_store in found["stores"].items():
         for name, title in SITUATIONS.items():
             best = min(of_store[name], key=lambda one: one["p99_ms"])
-            beside_it = {
+            p99 = [one["p99_ms"] for one in of_store[name]]
+            alone = [one["p99_ms"] for one in of_store["alone"]]
+            ratios = [with_it / without for with_it, without in zip(p99, alone, strict=True)]
+            meanwhile = {
                 "alone": "",
                 "export": f"{of_store['export_seconds']:.1f} s an export",
                 "job": f"{of_store['people_a_second']} people a second",
-            }[name]
-            longest = max(one["p99_ms"] for one in of_store[name])
+            }
             rows.append(
                 (
                     f"{STORES[store]}, {title}",
                     f"{best['p50_ms']:.1f} ms",
                     f"{best['p99_ms']:.1f} ms",
-                    f"{longest:.1f} ms",
-                    beside_it,
+                    f"{statistics.median(p99):.1f} ms",
+                    f"{statistics.median(ratios):.2f}",
+                    meanwhile[name],
                 )
             )
+    header = ("what", "p50", "least p99", "median p99", "÷ alone", "meanwhile")
     return [
-        f"Some 200 token calls a second for {found['seconds']:g} s, {found['rounds']} times, with "
-        f"{found['people']:,} people; the round with the least p99, since the machine had other "
-        "work, and the largest p99 of all rounds.",
+        f"Some 200 token calls a second for {found['seconds']:g} s, {found['rounds']} times in "
+        f"turns, with {found['people']:,} people. The machine had other work, which comes and "
+        "goes: *p50* and *least p99* are those of the best round, *÷ alone* is the median of the "
+        "p99 of each round divided by that of the round alone just before.",
         "",
-        *table(("what", "p50", "p99", "largest p99", "meanwhile"), rows),
+        *table(header, rows),
         "",
     ]
