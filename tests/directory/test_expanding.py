@@ -18,6 +18,7 @@ _ADDITIONS = (
     r"CREATE TABLE (IF NOT EXISTS )?\w+ \(.*\)",
     r"CREATE UNIQUE INDEX (IF NOT EXISTS )?\w+ ON \w+ \([\w, ]+\)( WHERE \w+ IS NULL)?",
     r"CREATE INDEX (IF NOT EXISTS )?\w+ ON \w+ \([\w, ]+\)( WHERE .*)?",
+    r"CREATE INDEX \w+ ON \w+ \(lower\(\w+\)\)",  # of any text there is one
     r"INSERT INTO installation \(id\) VALUES \('[0-9a-f]{32}'\)",  # a table of the same revision
     r"ALTER TABLE \w+ ADD COLUMN \"?\w+\"? [A-Z]+( PRECISION|\(\d+\))?"
     r"( NOT NULL)?( DEFAULT [^ ,]+)?( NOT NULL)?",

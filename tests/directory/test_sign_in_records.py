@@ -52,6 +52,7 @@ async def plan(directory: Directory, statement: Select[Any]) -> str:
     [
         (sign_in_records.by_subject("directory:1").limit(300), "ix_audit_subject_id"),
         (sign_in_records.by_name("tanaka").limit(300), "ix_audit_username"),
+        (queries.with_email("Tanaka@example.com").limit(10), "ix_accounts_email_folded"),
         (queries.last_names(["directory:1", "directory:2"]), "ix_audit_subject_id"),
         (sign_in_records.by_beginning("01a2b3c4d5e"), "ix_audit_login_id"),
         (sign_in_records.by_refused_client("c1", TODAY).limit(300), "ix_audit_refused_calls"),

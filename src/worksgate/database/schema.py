@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    func,
     literal_column,
 )
 
@@ -54,6 +55,8 @@ accounts = Table(
     Column("version", BigInteger, nullable=False, server_default="0"),
     Index(None, "email"),
 )
+Index("ix_accounts_email_folded", func.lower(accounts.c.email))
+"""Whoever resets a password may have typed their address in capitals."""
 
 people = Table(
     "people",

@@ -111,10 +111,15 @@ async def has_imported_hashes(connection: AsyncConnection) -> bool:
 
 async def accounts_by_email(connection: AsyncConnection, email: str, limit: int) -> list[Account]:
     """At most ``limit`` enabled accounts with this e-mail address, in upper or lower case."""
+    rows = await connection.execute(with_email(email).limit(limit))
+    return [account_from(row) for row in rows.mappings()]
+
+
+def with_email(email: str) -> Select[Any]:
+    """Enabled accounts with an e-mail address, by name."""
     table = schema.accounts
     query = select(table).where(func.lower(table.c.email) == email.lower(), table.c.enabled)
-    rows = await connection.execute(query.order_by(table.c.username_key).limit(limit))
-    return [account_from(row) for row in rows.mappings()]
+    return query.order_by(table.c.username_key)
 
 
 async def accounts_after(

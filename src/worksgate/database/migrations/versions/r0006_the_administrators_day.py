@@ -30,6 +30,8 @@ def upgrade() -> None:
     _console_passkeys()
     _administrators_of_sources()
     _line_works_apps()
+    # A password reset by e-mail address read all accounts.
+    op.create_index("ix_accounts_email_folded", "accounts", [sa.text("lower(email)")])
     # The programs that could use it still can: encrypted secrets have excluded some.
     op.execute(f"UPDATE compatibility SET revision = '{revision}'")  # noqa: S608  # a number of ours
 
