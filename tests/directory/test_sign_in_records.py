@@ -9,10 +9,11 @@ from tests.databases import NOW, query
 
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.directory import queries
-from worksgate.directory.audit import sign_in_records
+from worksgate.directory.audit import own_history, sign_in_records
 from worksgate.directory.audit.sign_in_records import Period, SignInRecords
 from worksgate.directory.database import Directory
 
+OF_SUBJECT, OF_NAME = own_history.own_records("directory:1", "tanaka", NOW - 90 * 86_400)
 TODAY = Period(since=NOW - 3_600, until=NOW + 3_600)
 LOGIN_ID = "01a2b3c4d5eAbCdEfGhIjKlMn"
 
@@ -53,6 +54,8 @@ async def plan(directory: Directory, statement: Select[Any]) -> str:
         (sign_in_records.by_subject("directory:1").limit(300), "ix_audit_subject_id"),
         (sign_in_records.by_name("tanaka").limit(300), "ix_audit_username"),
         (queries.with_email("Tanaka@example.com").limit(10), "ix_accounts_email_folded"),
+        (OF_SUBJECT.limit(50), "ix_audit_subject_id"),
+        (OF_NAME.limit(50), "ix_audit_username"),
         (queries.last_names(["directory:1", "directory:2"]), "ix_audit_subject_id"),
         (sign_in_records.by_beginning("01a2b3c4d5e"), "ix_audit_login_id"),
         (sign_in_records.by_refused_client("c1", TODAY).limit(300), "ix_audit_refused_calls"),

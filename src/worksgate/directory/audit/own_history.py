@@ -7,13 +7,13 @@ kinds of records, of some months.
 import asyncio
 from typing import Any, Final
 
-from sqlalchemy import and_, literal, or_, select
+from sqlalchemy import Select
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
-from worksgate.database.audit_rows import encoded
 from worksgate.database.verbs import Connections, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.audit.sign_in_records import by_name, by_subject
 from worksgate.directory.rows import event_from
 
 PERIOD: Final = 90 * 86_400.0
@@ -56,22 +56,22 @@ class OwnHistory:
 
         Records without a known person are theirs if their name was typed.
         """
-        columns = schema.audit.c
-        # Names are unique in the built-in directory only.
-        is_built_in = literal(subject_id.startswith(SUBJECT_PREFIX))
-        typed = and_(
-            columns.subject_id.is_(None), columns.username == encoded(username), is_built_in
-        )
-        query = (
-            select(schema.audit)
-            .where(
-                columns.at >= now - PERIOD,
-                columns.event.in_([event.value for event in EVENTS]),
-                or_(columns.subject_id == encoded(subject_id), typed),
-            )
-            .order_by(columns.id.desc())
-            .limit(limit)
-        )
+        found: dict[int, AuditEvent] = {}
         async with self._connections.reading() as connection:
-            rows = await connection.execute(query)
-            return [event_from(row) for row in rows.mappings()]
+            for query in own_records(subject_id, username, now - PERIOD):
+                rows = await connection.execute(query.limit(limit))
+                found.update((row["id"], event_from(row)) for row in rows.mappings())
+        return [found[number] for number in sorted(found, reverse=True)[:limit]]
+
+
+def own_records(subject_id: str, username: str, since: float) -> list[Select[Any]]:
+    """The records about a person, and those in which nobody but their name is known.
+
+    Each query is answered by an index of its own; none would be, if it were one.
+    """
+    columns = schema.audit.c
+    queries = [by_subject(subject_id)]
+    if subject_id.startswith(SUBJECT_PREFIX):  # names are unique in the built-in directory only
+        queries.append(by_name(username).where(columns.subject_id.is_(None)))
+    wanted = (columns.at >= since, columns.event.in_([event.value for event in EVENTS]))
+    return [query.where(*wanted) for query in queries]
