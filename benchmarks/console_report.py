@@ -155,3 +155,28 @@ def section_beside(found: dict[str, Any]) -> list[str]:
         *table(header, rows),
         "",
     ]
+
+
+def section_commands(found: dict[str, Any]) -> list[str]:
+    """Commands over many people, in Markdown."""
+    stores = found["stores"]
+    names = next(iter(stores.values()))
+    return [
+        f"With {found['people']:,} people and as many sign-ins: seconds (of the processor of the "
+        "command alone), and MiB at most.",
+        "",
+        *table(
+            ("worksgate …", *(STORES[store] for store in stores)),
+            (
+                (
+                    f"`{name}`",
+                    *(
+                        f"{one['seconds']:.1f} s ({one['processor']:.1f} s), {one['mib']:.0f} MiB"
+                        for one in (of_store[name] for of_store in stores.values())
+                    ),
+                )
+                for name in names
+            ),
+        ),
+        "",
+    ]

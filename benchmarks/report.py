@@ -89,6 +89,9 @@ def as_markdown(results: dict[str, Any], chart: str | None) -> str:
             "",
             *console_report.section_beside(results["beside"]),
         ]
+    if "commands" in results:
+        found = results["commands"]
+        parts += ["## Commands over many people", "", *console_report.section_commands(found)]
     parts += ["## Measured on", "", *_facts(results["machine"] | results["versions"]), ""]
     if "apart" in results:
         parts += ["Measured apart from the rest:", "", *_facts(results["apart"]), ""]

@@ -23,6 +23,7 @@ from types import FrameType
 from typing import Any
 
 import beside
+import commands
 import console_pages
 import figures
 import machine
@@ -37,7 +38,7 @@ from tests.postgres_server import postgres_program
 HERE = Path(__file__).parent
 MEASURES = (
     *("token", "userinfo", "start", "storm", "postgres", "valkey", "clients", "overload"),
-    *("figures", "signin", "console", "beside"),
+    *("figures", "signin", "console", "beside", "commands"),
 )
 LONG = ("long", "long_postgres")
 CAPACITY = "capacity"
@@ -145,6 +146,7 @@ def others(plan: measures.Plan, options: argparse.Namespace) -> dict[str, Callab
             plan, peers=not options.without_peers, profile=options.profile
         ),
         "console": lambda: console_pages.console(say),
+        "commands": lambda: commands.commands(say),
         "beside": lambda: beside.beside(say, plan.cores.load),
         "long": lambda: measures.crowded(plan, options.tokens),
         "long_postgres": lambda: measures.crowded_on_postgres(plan, options.tokens),
