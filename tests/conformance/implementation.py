@@ -46,6 +46,7 @@ FAULTS: Final = {
     "login.missing/anything": "Without any parameter it is.",
     "login.comes_back": "A person who has signed in sees a page, and stays there.",
     "login.wrong_password": "The password is not looked at.",
+    "login.empty_password": "Without a password a name is enough.",
     "login.code": "The code is added twice.",
     "login.state": "The query of redirect_uri is dropped.",
     "login.byte_for_byte": "redirect_uri is decoded and encoded again.",
@@ -188,6 +189,7 @@ FAULTS: Final = {
     "imap.other_client": "The code of a mail client is not bound to its client.",
     "imap.same_person": "The mail client leads to another user key.",
     "imap.missing": "A missing password is a crash.",
+    "imap.empty_password": "Without a password a name is enough.",
     "imap.bad_base64": "What is no Base64 is a crash.",
     "imap.utf8": "What is not ASCII is a crash.",
     "imap.unknown_client": "The client in the address is not looked at.",
@@ -246,6 +248,9 @@ class Way:
     page_lifetime: float = 1_800.0
     logout_page: bool = False
     adds_issuer: bool = False
+    charset: str = "utf-8"  # of its pages
+    multipart: bool = False
+    null_errors: bool = False
     no_store_comes_second: bool = False
     asks_about_session_keys: bool = False
 
@@ -269,7 +274,9 @@ WAYS = {
     "two-pages": Way(pages="two", redirect="meta"),
     "consent": Way(pages="consent", no_store_comes_second=True),
     "short-lived": Way(code_lifetime=1.0, token_lifetime=1.0),
-    "uuids": Way(codes="uuid"),
+    "uuids": Way(codes="uuid", redirect="refresh", null_errors=True),
+    "korean": Way(charset="euc-kr", redirect="302"),
+    "multipart": Way(multipart=True, pages="two"),
     "accounts": Way(user_key="account"),
     "session-keys": Way(asks_about_session_keys=True),
 }
@@ -420,15 +427,18 @@ class Implementation:
         return hint != USERNAME and not self.has("login.other_account")
 
     async def _form(self, request: Request, query: dict[str, str]) -> Response:
-        form = dict(parse_qsl((await request.body()).decode()))
-        if request.method == "POST" and form.get("lang") != "en":
+        form = await self._sent(request)
+        if request.method == "POST" and form.get("lang") != "영어":
             return HTMLResponse("<p>No browser leaves a field out.</p>", 400)
         if request.method == "POST" and form.get("step") == "agree":
             return self._send_back(request, query)
+        if self.has("login.empty_password") and "username" in form:
+            form.setdefault("password", "")
         if request.method == "POST" and "password" in form:
-            self.passwords += 1
+            self.passwords += bool(form["password"])
             is_locked = self.has("imap.no_lockout") and self.wrong_mail_passwords > 3
             is_wrong = (form.get("username"), form["password"]) != (USERNAME, PASSWORD)
+            is_wrong &= bool(form["password"]) or not self.has("login.empty_password")
             is_late = time.monotonic() - float(form.get("at", 0)) > self.way.page_lifetime
             is_locked |= is_late and not self.has("operation.late_sign_in")
             if is_locked or self.has_left or (is_wrong and not self.has("login.wrong_password")):
@@ -446,6 +456,12 @@ class Implementation:
         if self.way.pages == "two":
             return self._page(request, "two" if "username" in form else "name", form=form)
         return self._page(request, "one")
+
+    async def _sent(self, request: Request) -> dict[str, str]:
+        body = (await request.body()).decode()
+        if self.way.multipart:
+            return dict(re.findall(r'name="([^"]*)"\r\n\r\n(.*?)\r\n--', body, re.DOTALL))
+        return dict(parse_qsl(body, encoding=self.way.charset))
 
     def _page(
         self, request: Request, kind: str, text: str = "", form: dict[str, str] | None = None
@@ -468,15 +484,21 @@ class Implementation:
             '<button name="decision" value="ok">Yes</button>'
         )
         kinds = {"one": name + password, "name": name, "two": hidden + password, "agree": agree}
+        kind_of_form = " enctype='multipart/form-data'" if self.way.multipart else ""
         action = escape(self.posts_to or f"{request.url.path}?{request.url.query}")
         html = (
             f"<form action='/search'><input type='search' name='q'></form>{text}"
-            f"<form method='post' action='{action}'><input type='hidden' name='csrf' value='x'>"
+            f"<form method='post' action='{action}'{kind_of_form}>"
+            "<input type='hidden' name='csrf' value='x'>"
             f"<input type='hidden' name='at' value='{time.monotonic()}'>"
             f"<input type='hidden' name='next' value='{next_page}'>"
-            "<select name='lang'><option>ja</option><option selected>en</option></select>"
+            "<select name='lang'><option>ja</option><option selected>영어</option></select>"
             f"{kinds[kind]}<button>Next</button></form>"
         )
+        if self.way.charset != "utf-8":
+            html = f"<meta charset='{self.way.charset}'>{html}"
+            headers = {"content-type": "text/html"}
+            return Response(html.encode(self.way.charset), headers=headers)
         if self.has("login.script"):
             html = f"<body><script>document.body.innerHTML = {json.dumps(html)}</script>"
         return HTMLResponse(html)
@@ -493,6 +515,8 @@ class Implementation:
         if self.way.redirect == "meta":
             page = f'<meta http-equiv="refresh" content="0; url={escape(url)}">'
             response: Response = HTMLResponse(page)
+        elif self.way.redirect == "refresh":
+            response = HTMLResponse("<p>One moment.</p>", headers={"refresh": f"0;URL={url}"})
         else:
             status = "307" if self.has("login.as_get") else self.way.redirect
             response = Response(status_code=int(status), headers={"location": url})
@@ -806,6 +830,8 @@ class Implementation:
     # Answers
 
     def _json(self, family: str, found: dict[str, Any]) -> Response:
+        if self.way.null_errors:
+            found = {"error": None, "error_description": None, **found}
         if self.way.is_reversed:
             found = dict(reversed(found.items()))
         content_type = "text/html" if self.has(f"{family}.json") else self.way.content_type
@@ -848,7 +874,7 @@ class Implementation:
     # Mail clients, and logout
 
     def mail_login(self, client_id: str, request: Request) -> Response:
-        query = dict(parse_qsl(request.url.query))
+        query = dict(parse_qsl(request.url.query, keep_blank_values=True))
         if self.has("imap.base64"):
             query = {name: unquote_plus(value) for name, value in query.items()}
         try:
@@ -863,8 +889,10 @@ class Implementation:
         if self.has("imap.utf8") and not (email + password).isascii():
             return self._error(Refused("500"), "imap")
         is_client = client_id == CLIENT.client_id or self.has("imap.unknown_client")
+        if not password and self.has("imap.empty_password"):
+            password = PASSWORD
         if not is_client or (email, password) != (USERNAME, PASSWORD):
-            self.wrong_mail_passwords += email == USERNAME and password != PASSWORD
+            self.wrong_mail_passwords += email == USERNAME and password not in ("", PASSWORD)
             if not self.has("imap.wrong_password/code"):
                 return self._wrong_mail_password()
         if self.has("imap.code") and self.wrong_mail_passwords:

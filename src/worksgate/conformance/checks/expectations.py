@@ -5,6 +5,7 @@ the form and the status open. Other members, their order and other words in a de
 implementation's own.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from worksgate.conformance.checks.recording import json_type
@@ -21,7 +22,7 @@ def outcome_of(exchange: Exchange) -> str:
     document = exchange.json
     if document is None:
         return f"HTTP {exchange.status}"
-    if "error" in document:
+    if _is_error(document):
         error = str(document["error"])
         return ERROR_NUMBERS.get(error, error)
     return "value.success" if _grants(exchange) else f"HTTP {exchange.status}"
@@ -40,7 +41,7 @@ def expect_error(exchange: Exchange, *numbers: str) -> None:
 def expect_refusal(exchange: Exchange) -> None:
     """Expect any error in JSON, and nothing granted beside it."""
     expect_answer(exchange)
-    if exchange.json is None or "error" not in exchange.json or _grants(exchange):
+    if exchange.json is None or not _is_error(exchange.json) or _grants(exchange):
         raise Finding("no_error", exchange=exchange, got=outcome_of(exchange))
     _expect_ordinary_status(exchange)
 
@@ -54,7 +55,7 @@ def expect_nothing_granted(exchange: Exchange) -> None:
 def expect_success(exchange: Exchange, member: str) -> str:
     """Expect HTTP 200 and a JSON object with this member as a text that is not empty; return it."""
     expect_answer(exchange)
-    if exchange.status != 200 or exchange.json is None or "error" in exchange.json:
+    if exchange.status != 200 or exchange.json is None or _is_error(exchange.json):
         raise Finding("no_success", exchange=exchange, got=outcome_of(exchange))
     return expect_text(exchange, member)
 
@@ -108,11 +109,16 @@ def header(exchange: Exchange, name: str) -> str:
     return ", ".join(value for key, value in headers if key.lower() == name.lower())
 
 
+def _is_error(document: Mapping[str, object]) -> bool:
+    """Whether there is an error; a member that is null or empty is none."""
+    return document.get("error") not in (None, "")
+
+
 def _grants(exchange: Exchange) -> bool:
     document = exchange.json or {}
     granted = [name for name in _GRANTED if document.get(name)]
     # An error may carry its number as "code".
-    return granted not in ([], ["code"]) or (granted == ["code"] and "error" not in document)
+    return granted not in ([], ["code"]) or (granted == ["code"] and not _is_error(document))
 
 
 def _expect_ordinary_status(exchange: Exchange) -> None:

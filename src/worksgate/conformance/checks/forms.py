@@ -1,18 +1,24 @@
 """The forms of a page, as a browser without JavaScript has them, and how to fill in a sign-in."""
 
 import re
-from collections.abc import Mapping
+import secrets
+from codecs import lookup
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from worksgate.conformance.checks.markup import Tag, tags_of
+from worksgate.conformance.exchange import FORM
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TEXTS: Final = frozenset({"text", "email", "tel", ""})
 _UNSENT: Final = frozenset({"submit", "button", "reset", "image", "file"})
 _NAMES: Final = re.compile(r"user|login|mail|account|ident|name|(^|[^a-z])id$", re.IGNORECASE)
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_-]{2,30})", re.IGNORECASE)
+_HEAD: Final = 1_024
+"""Bytes in which a page must say how it is encoded."""
 _NO: Final = re.compile(r"cancel|deny|decline|reject|logout|back|abort|reset", re.IGNORECASE)
 
 
@@ -60,10 +66,12 @@ class _Select:
 
 @dataclass(slots=True)
 class Form:
-    """A form; `action` is absolute."""
+    """A form; `action` is absolute, `charset` that of its page."""
 
     action: str
     method: str
+    charset: str = "utf-8"
+    is_multipart: bool = False
     inputs: list[Input] = field(default_factory=list)
     buttons: list[Input] = field(default_factory=list)
 
@@ -103,15 +111,32 @@ class Form:
             pairs.append((button.name, button.value))
         return pairs
 
+    def body(self, pairs: Sequence[tuple[str, str]]) -> tuple[bytes, str]:
+        """Return what a browser sends by POST, and its content type."""
+        if not self.is_multipart:
+            return self.query(pairs).encode(), FORM
+        boundary = f"worksgate-check-{secrets.token_hex(8)}"
+        parts = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in pairs
+        )
+        text = f"{''.join(parts)}--{boundary}--\r\n"
+        body = text.encode(self.charset, "xmlcharrefreplace")
+        return body, f"multipart/form-data; boundary={boundary}"
+
+    def query(self, pairs: Sequence[tuple[str, str]]) -> str:
+        """Return what a browser adds to the address by GET."""
+        return urlencode(pairs, encoding=self.charset, errors="xmlcharrefreplace")
+
     @property
     def pressed(self) -> Input | None:
         """The button that a person presses who wants to go on."""
         return next((each for each in self.buttons if not _is_a_no(each)), None)
 
 
-def forms_of(html: str, url: str) -> list[Form]:
+def forms_of(html: str, url: str, charset: str = "utf-8") -> list[Form]:
     """Return the forms of a page. Broken markup is read as far as it goes."""
-    reader = _Reader(url)
+    reader = _Reader(url, charset)
     for tag in tags_of(html):
         reader.read(tag)
     reader.end_select()
@@ -131,9 +156,9 @@ def joined(base: str, url: str) -> str | None:
     return whole
 
 
-def sign_in_form(html: str, url: str) -> Form | None:
+def sign_in_form(html: str, url: str, charset: str = "utf-8") -> Form | None:
     """Return the form that leads on: the one for the password before any other."""
-    steps = [(form.step, form) for form in forms_of(html, url)]
+    steps = [(form.step, form) for form in forms_of(html, url, charset)]
     for wanted in Step:
         for step, form in steps:
             if step is wanted:
@@ -141,11 +166,28 @@ def sign_in_form(html: str, url: str) -> Form | None:
     return None
 
 
-def sends_to(status: int | None, location: str | None, html: str) -> str | None:
-    """Return where an answer sends the browser: by a redirect, or by the page itself."""
+def sends_to(
+    status: int | None, location: str | None, html: str, refresh: str | None = None
+) -> str | None:
+    """Return where an answer sends the browser: by a redirect, or by the page itself.
+
+    `refresh` is the header of that name, which browsers read like its twin in a page.
+    """
     if status in _REDIRECTS:
         return location
-    return refresh_of(html) if status == 200 else None
+    return (_refresh_url(refresh or "") or refresh_of(html)) if status == 200 else None
+
+
+def charset_of(content_type: str, body: bytes) -> str:
+    """Return the encoding of a page, by its header or by itself; UTF-8 if neither is known."""
+    for text in (content_type, body[:_HEAD].decode("latin-1")):
+        found = _CHARSET.search(text)
+        if found is not None:
+            try:
+                return lookup(found[1]).name
+            except LookupError:
+                continue
+    return "utf-8"
 
 
 def refresh_of(html: str) -> str | None:
@@ -176,9 +218,10 @@ def _is_a_no(button: Input) -> bool:
 class _Reader:
     """Collects forms, tag by tag."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, charset: str) -> None:
         self.forms: list[Form] = []
         self._base = url
+        self._charset = charset
         self._open: Form | None = None
         self._by_id: dict[str, Form] = {}
         self._select: _Select | None = None
@@ -214,7 +257,12 @@ class _Reader:
         self._open = None
         if action is None:
             return
-        self._open = form = Form(action, values.get("method", "get").upper())
+        self._open = form = Form(
+            action,
+            values.get("method", "get").upper(),
+            charset=self._charset,
+            is_multipart=values.get("enctype", "").lower() == "multipart/form-data",
+        )
         self.forms.append(form)
         if identifier := values.get("id"):
             self._by_id[identifier] = form

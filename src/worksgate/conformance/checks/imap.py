@@ -123,6 +123,16 @@ async def missing(run: Run) -> None:
 
 
 @IMAP.check(
+    "empty_password",
+    "An empty password is an error in JSON, without a code",
+    "Many LDAP servers answer a bind without a password with success (RFC 4513 §5.1.2): then a "
+    "name is enough.",
+)
+async def empty_password(run: Run) -> None:
+    expect_refusal(await run.imap_login(run.mailbox().email, ""))
+
+
+@IMAP.check(
     "bad_base64",
     "What is no Base64 is an error in JSON, without a code",
     "What anybody can send must not be an error of the server.",

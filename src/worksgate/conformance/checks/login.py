@@ -87,6 +87,28 @@ async def wrong_password(run: Run) -> None:
 
 
 @LOGIN.check(
+    "empty_password",
+    "An empty password leads to no code",
+    "Many LDAP servers answer a bind without a password with success (RFC 4513 §5.1.2): then a "
+    "name is enough. This check sends one empty password.",
+)
+async def empty_password(run: Run) -> None:
+    run.automatic()
+    run.signed_in(await run.journey())
+    if run.target.person is None:
+        raise Untested("no_person")
+    browser = FormSignIn(run.target, Person(run.target.person.username, ""), run.meter)
+    try:
+        arrival = await run.authorize(run.redirect_uri(), sign_in=browser)
+    finally:
+        await browser.aclose()
+    if arrival.code:
+        raise Finding("any_password", exchange=arrival.exchange)
+    if arrival.stuck is Stuck.NO_FORM:
+        raise Untested("no_plain_form")
+
+
+@LOGIN.check(
     "code",
     "The redirect has one parameter code, and it is not empty",
     "LINE WORKS reads the authorization code from it. Twice, and it is open which one counts.",

@@ -9,12 +9,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from worksgate.conformance.checks.forms import Form, Step, joined, sends_to, sign_in_form
+from worksgate.conformance.checks.forms import (
+    Form,
+    Step,
+    charset_of,
+    joined,
+    sends_to,
+    sign_in_form,
+)
 from worksgate.conformance.checks.meter import Meter
 from worksgate.conformance.checks.target import Person, Target
-from worksgate.conformance.exchange import FORM, Exchange, TimeLimits
+from worksgate.conformance.exchange import Exchange, TimeLimits
 from worksgate.conformance.line_works import LineWorks, parse_callback
 
 MOST_STEPS: Final = 12
@@ -171,7 +178,7 @@ class FormSignIn:
             if arrival.stuck is not Stuck.PAGE or not fills or arrival.exchange is None:
                 return arrival
             page = arrival.exchange
-            form = sign_in_form(_text(page), page.request.url)
+            form = sign_in_form(_text(page), page.request.url, _charset(page))
             if form is None or self._person is None:
                 return Arrival(stuck=_end_at(page, way), exchange=page)
             if (stuck := self._objection(form, url, way)) is not None:
@@ -209,8 +216,8 @@ class FormSignIn:
         pairs = form.filled(person.username, person.password)
         if form.method != "POST":
             before, _, _ = form.action.partition("?")
-            return await way.follow(f"{before}?{urlencode(pairs)}")
-        arrival = await way.follow(form.action, urlencode(pairs).encode())
+            return await way.follow(f"{before}?{form.query(pairs)}")
+        arrival = await way.follow(form.action, form.body(pairs))
         self._is_proved |= arrival.callback is not None
         if arrival.stuck is Stuck.ERROR_PAGE and not self._is_proved:
             self._is_refused = True
@@ -243,7 +250,7 @@ class _Way:
         self._steps = 0
         self.sent: set[Step | None] = set()
 
-    async def follow(self, url: str, form: bytes | None = None) -> Arrival:
+    async def follow(self, url: str, form: tuple[bytes, str] | None = None) -> Arrival:
         """Return the page at the end of all redirects, as ``Stuck.PAGE``, or where it leads out."""
         while True:
             self._steps += 1
@@ -261,17 +268,18 @@ class _Way:
             elif form is not None and urlsplit(before)[:2] != urlsplit(url)[:2]:
                 return Arrival(stuck=Stuck.OTHER_SITE, exchange=page)
 
-    async def _send(self, url: str, form: bytes | None) -> Exchange:
+    async def _send(self, url: str, form: tuple[bytes, str] | None) -> Exchange:
         """A form comes with the Origin of its page, as from every browser."""
         parts = urlsplit(url)
+        body, content_type = (b"", None) if form is None else form
         origin = () if form is None else (("Origin", f"{parts.scheme}://{parts.netloc}"),)
         async with self._meter.request() as keep:
             return keep(
                 await self.browser.send(
                     "GET" if form is None else "POST",
                     url,
-                    body=form or b"",
-                    content_type=None if form is None else FORM,
+                    body=body,
+                    content_type=content_type,
                     headers=(*BROWSER_HEADERS, *origin),
                     expects_json=False,
                 )
@@ -282,7 +290,8 @@ def _location(page: Exchange) -> str | None:
     """Return where the page sends the browser, as the server wrote it; None if it is no URL."""
     if page.answer is None:
         return None
-    location = sends_to(page.status, page.answer.header("location"), _text(page))
+    header = page.answer.header
+    location = sends_to(page.status, header("location"), _text(page), header("refresh"))
     if location is None or joined(page.request.url, location) is None:
         return None
     return location
@@ -301,4 +310,10 @@ def _kind_of(page: Exchange) -> Stuck:
 
 
 def _text(page: Exchange) -> str:
-    return "" if page.answer is None else page.answer.body.decode("utf-8", "replace")
+    return "" if page.answer is None else page.answer.body.decode(_charset(page), "replace")
+
+
+def _charset(page: Exchange) -> str:
+    if page.answer is None:
+        return "utf-8"
+    return charset_of(page.answer.header("content-type") or "", page.answer.body)

@@ -15,7 +15,13 @@ NOT_ASKED: Final = frozenset(
         *("no_expected_key", "by_hand", "typed_code", "form_for_foreign", "local", "no_tls"),
         *("no_plus", "no_rotation", "no_refresh_token", "refresh_tokens_are_on"),
         *("session_key_verified", "no_barred_client", "no_account", "no_token_lifetime"),
-        *("no_wrong_passwords", "no_client_in_address", "no_late_sign_in", "needs_outage"),
+        *(
+            "no_wrong_passwords",
+            "no_client_in_address",
+            "no_plain_form",
+            "no_late_sign_in",
+            "needs_outage",
+        ),
         *("needs_disable_person", "needs_disable_client"),
     }
 )
