@@ -19,8 +19,8 @@ TESTS = Path(__file__).parent
 
 OF_PROGRAMS = frozenset(
     {
-        *("backup", "bad_inputs", "browser", "cli", "demonstration", "docs", "edge", "examples"),
-        *("faults", "moving", "observability", "openid_provider", "security", "server", "upgrade"),
+        *("bad_inputs", "browser", "cli", "database/backup", "database/moving", "docs", "doctor"),
+        *("edge", "examples", "faults", "openid_provider", "security", "server", "upgrade"),
     }
 )
 """Folders of tests that start programs, most of them."""
@@ -48,18 +48,22 @@ def may_be_quick(path: Path) -> bool:
     """Whether a folder or a file can hold a quick test: otherwise it is not even imported."""
     if TESTS not in path.parents:
         return True
-    if path.relative_to(TESTS).parts[0] in OF_PROGRAMS:
+    if _is_of_programs(path):
         return False
     return path.suffix != ".py" or _WHOLE_FILE not in path.read_text("utf-8")
 
 
 def is_quick(item: pytest.Item) -> bool:
     """Whether a test starts no program, and takes no seconds."""
-    folder = item.path.relative_to(TESTS).parts[0]
-    if folder in OF_PROGRAMS or any(map(item.get_closest_marker, _LEFT_OUT)):
+    if _is_of_programs(item.path) or any(map(item.get_closest_marker, _LEFT_OUT)):
         return False
     names = [*getattr(item, "fixturenames", ()), *_parameters(item)]
     return not any(server in name.lower() for name in names for server in _SERVERS)
+
+
+def _is_of_programs(path: Path) -> bool:
+    within = path.relative_to(TESTS)
+    return any(each.as_posix() in OF_PROGRAMS for each in (within, *within.parents))
 
 
 def _parameters(item: pytest.Item) -> list[str]:

@@ -31,7 +31,7 @@ sys.exit(status)
         ("oauth/test_user_info.py::test_request_is_read", set()),
         ("settings/test_values.py::test_r103_no_setting_is_left_unchecked", set()),
         (
-            "access_rules/test_access_rules.py::test_person_without_groups_is_in_none",
+            "clients/test_access_rules.py::test_person_without_groups_is_in_none",
             {"catalogues", "clients"},
         ),
         ("credentials/test_secrets.py::test_ids_are_128_bits", {"credentials"}),

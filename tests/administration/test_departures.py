@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy import insert
 from tests.administration.installation import PASSWORD, Office
+from tests.database.test_leases import ended, until
 from tests.databases import NOW, query, url_of
-from tests.directory.test_leases import ended, until
 
 from worksgate.administration import Actor, Forbidden, NotFound, Refused
 from worksgate.administration.departures import DepartureAdministration

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.administration.installation import PASSWORD, Office, opened
+from tests.database.test_leases import ended
 from tests.databases import NOW, query, url_of
-from tests.directory.test_leases import ended
 
 from worksgate.administration import Actor, Administration, NotFound, Outdated, Refused
 from worksgate.administration.errors import Forbidden

@@ -8,8 +8,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from tests.administration.external_keys.line_works import LineWorks, member, served
 from tests.administration.line_works_tenant import TENANT, Tenant, tenant_in
+from tests.database.test_leases import ended
 from tests.databases import NOW, query
-from tests.directory.test_leases import ended
 
 from worksgate.administration import line_works_api, line_works_members
 from worksgate.administration.leaving import StepOutcome, leave_forever

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
-from tests.branding.pictures import picture
 from tests.browser.servers import Premises
 from tests.browser.test_console import become_owner, real_console
 from tests.browser.windows import OpenWindow, css, overflow, violations
+from tests.clients.branding.pictures import picture
 
 from worksgate.clients.branding import Texts
 

@@ -11,7 +11,7 @@ from playwright.async_api import Locator, Page, expect
 from starlette.applications import Starlette
 from tests.browser.servers import Demo
 from tests.browser.windows import OpenWindow, Window, overflow, submit_login, violations
-from tests.simulator.fake_sso import served
+from tests.conformance.simulator.fake_sso import served
 
 from worksgate.cli.demo.people import COLLEAGUES, GUESTS, PASSWORD
 from worksgate.conformance.line_works import Credentials, Endpoints

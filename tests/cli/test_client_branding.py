@@ -1,8 +1,8 @@
 """``worksgate client branding``, on a real database."""
 
 import pytest
-from tests.branding.pictures import picture
 from tests.cli.terminal import Terminal
+from tests.clients.branding.pictures import picture
 
 
 @pytest.fixture

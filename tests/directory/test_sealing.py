@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.database.test_leases import ended, until
 from tests.databases import NOW, directory_in, query
-from tests.directory.test_leases import ended, until
 from tests.directory.test_seals import problems, record, seal_three
 from tests.log_file import log_file
 

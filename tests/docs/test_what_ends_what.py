@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.factors.authenticator import Authenticator
 from tests.installation import PASSWORD, USERNAME, Browser, LoginPage
+from tests.provider.factors.authenticator import Authenticator
 from tests.web.test_account import add_passkey, signed_in
 from tests.web.test_recovery import NEW_PASSWORD, Company, opened, path_of, press
 

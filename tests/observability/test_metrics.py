@@ -20,6 +20,8 @@ from tests.served import wait_until
 
 from worksgate.observability.instruments import Traffic
 
+pytestmark = pytest.mark.programs
+
 ENDPOINTS = {meter.endpoint for meter in Traffic().meters}
 
 

@@ -15,6 +15,8 @@ from worksgate.sources.circuit_breaker import Circuit
 from worksgate.store import StoreUnavailable
 from worksgate.web.operations.readiness import Check, Readiness
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

@@ -23,6 +23,8 @@ from worksgate.observability.instruments import (
 from worksgate.observability.metric_families import families, process_families
 from worksgate.server.admission import Admission, Limits
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "deploy/grafana/worksgate.json"
 ALERTS = ROOT / "deploy/prometheus/alerts.yml"

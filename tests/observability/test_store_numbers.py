@@ -11,6 +11,8 @@ from worksgate.bootstrap.application import open_installation
 from worksgate.observability.metric_families import families
 from worksgate.settings.options import Settings
 
+pytestmark = pytest.mark.programs
+
 FOR_ALL = {"worksgate_store_waiting", "worksgate_store_unavailable"}
 OF_COMMITS = {"worksgate_store_batch_size", "worksgate_store_commit_seconds"}
 

@@ -19,6 +19,8 @@ from tests.served import wait_until
 
 from worksgate.observability.tracing import open_tracing
 
+pytestmark = pytest.mark.programs
+
 
 @dataclass
 class Collector:

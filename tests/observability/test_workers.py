@@ -11,6 +11,8 @@ import pytest
 from tests.observability.site import Site, site
 from tests.served import wait_until
 
+pytestmark = pytest.mark.programs
+
 REQUESTS = 60
 
 

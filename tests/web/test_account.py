@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx2
 import pyotp
 import pytest
-from tests.factors.authenticator import Authenticator
 from tests.installation import (
     BROWSER_COOKIE,
     PASSWORD,
@@ -22,6 +21,7 @@ from tests.installation import (
     csrf_of,
     installed,
 )
+from tests.provider.factors.authenticator import Authenticator
 
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event

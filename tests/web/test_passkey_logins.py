@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import httpx2
 import pytest
-from tests.factors.authenticator import Authenticator
 from tests.installation import Browser, Installation, LoginPage, code_of
+from tests.provider.factors.authenticator import Authenticator
 
 from worksgate.audit import Event
 

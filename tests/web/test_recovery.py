@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pyotp
 import pytest
-from tests.factors.authenticator import Authenticator
 from tests.installation import (
     PASSWORD,
     USERNAME,
@@ -26,6 +25,7 @@ from tests.installation import (
     installed,
 )
 from tests.mail_server import MailServer, Received, mail_server
+from tests.provider.factors.authenticator import Authenticator
 from tests.web.test_account import (
     add_passkey,
     app_of,

@@ -4,7 +4,7 @@ import re
 
 import httpx2
 import pytest
-from tests.branding.pictures import picture
+from tests.clients.branding.pictures import picture
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest
 
 from worksgate.administration.console_sign_in import PROVED_FOR

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.databases import query
-from tests.factors.authenticator import Authenticator
+from tests.provider.factors.authenticator import Authenticator
 from tests.web.console.console import ORIGIN, PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_access import become, link_of, name_oneself
 
