@@ -14,7 +14,11 @@ from tests.databases import NOW, query, url_of
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.direct_reads import Query, SqliteReads
-from worksgate.database.identity import SqliteGuard
+from worksgate.database.identity import (
+    DatabaseGuard,
+    DatabaseReplaced,
+    SqliteGuard,
+)
 from worksgate.database.installation_id import identify
 from worksgate.directory import Account, app_passwords, factors, people, queries
 from worksgate.directory.app_passwords import AppPassword
@@ -207,6 +211,46 @@ async def test_a_reader_on_the_event_loop_cannot_write(
     connection = reads._connect()
     with closing(connection), pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("DELETE FROM accounts")
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_reader_on_the_event_loop_waits_for_no_lock(database: Path) -> None:
+    with closing(SqliteReads(database)._connect()) as connection:
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == (0,)
+
+
+class ReplacedMeanwhile(DatabaseGuard):
+    """Knows of a replaced file only when it looks, which was a moment ago."""
+
+    def check_lately(self) -> None:
+        pass
+
+    def check(self) -> None:
+        raise DatabaseReplaced
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r138_a_file_replaced_while_it_is_opened_is_not_read(
+    furnished: Directory, database: Path
+) -> None:
+    identity = await identify(url_of(database))
+    reads = SqliteReads(database, ReplacedMeanwhile(identity))
+    with pytest.raises(DatabaseReplaced):
+        reads._connect()
+    assert await reads.find(queries.BY_ID, {"key": "a1"}) is None
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_a_file_is_opened_again_after_a_failure(furnished: Directory, database: Path) -> None:
+    await furnished.close()
+    reads = SqliteReads(database)
+    assert await reads.find(queries.BY_ID, {"key": "a1"})
+    query(database, "ALTER TABLE accounts RENAME TO elsewhere")
+    assert await reads.find(queries.BY_ID, {"key": "a1"}) is None
+    assert _open_files(database) == 0
+    query(database, "ALTER TABLE elsewhere RENAME TO accounts")
+    assert await reads.find(queries.BY_ID, {"key": "a1"})
+    reads.close()
 
 
 @pytest.mark.parametrize("kind", ["postgres"])

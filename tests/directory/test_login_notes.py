@@ -74,12 +74,29 @@ async def test_the_next_ones_gather_while_some_are_written(book: Book) -> None:
     assert [[*page] for page in book.pages] == [["directory:a"], second]
 
 
+async def test_one_batch_is_written_at_a_time(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login_notes, "GATHERED_FOR", 0.0)
+    notes = notes_in(book)
+    book.is_open.clear()
+    notes.add("directory:a")
+    await book.was_asked.wait()
+    book.was_asked.clear()
+    notes.add("directory:b")
+    await asyncio.sleep(0.01)
+    assert not book.was_asked.is_set()
+    book.is_open.set()
+    await notes.close()
+    assert len(book.pages) == 2
+
+
 async def test_what_was_noted_is_written_when_it_is_closed_and_nothing_afterwards(
-    book: Book,
+    book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(login_notes, "GATHERED_FOR", 3_600.0)
     notes = notes_in(book)
     notes.add("directory:a")
-    await notes.close()
+    async with asyncio.timeout(30):
+        await notes.close()
     assert book.pages == [{"directory:a": NOW}]
     with structlog.testing.capture_logs() as logs:
         notes.add("directory:b")
