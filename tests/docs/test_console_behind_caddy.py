@@ -110,16 +110,18 @@ def test_r154_an_owner_begins_behind_caddy_and_only_from_an_allowed_address(tmp_
         link = link_in(tmp_path)
         page = proxy.get(link)
         assert page.status_code == 200
-        (found,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", page.text)
-        form = {
-            **{name: hidden(page, name) for name in ("csrf", "token", "totp")},
-            "name": "Naoko",
-            "username": "naoko",
+        cookie = page.headers["set-cookie"].partition(";")[0]
+        form = {name: hidden(page, name) for name in ("csrf", "token")}
+        form |= {"name": "Naoko", "username": "naoko"}
+        ways = post(proxy, "/first", cookie, form)
+        (found,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", ways.text)
+        form |= {
+            "way": "app",
+            "totp": re.findall(r'name="totp" value="([^"]*)"', ways.text)[0],
             "password": PASSWORD,
             "again": PASSWORD,
             "code": pyotp.TOTP(found.replace(" ", "")).now(),
         }
-        cookie = page.headers["set-cookie"].partition(";")[0]
         made = post(proxy, "/first", cookie, form)
         assert made.status_code == 200, made.text
         (session,) = [
