@@ -21,7 +21,7 @@ from tests.web.console.test_passkeys import add_passkey, console_key, sign_in_by
 from tests.web.console.test_providers import Provider, come_back, sent_there
 
 from worksgate.administration import Actor
-from worksgate.administration.console_sign_in import TOUCHED
+from worksgate.administration.console_sign_in import TOUCHED, ConsoleBrowser, SignInOver
 from worksgate.administration.errors import Forbidden, Refused
 from worksgate.administration.roles import Role
 from worksgate.directory.console_groups import ASKED_WITHIN, SIGNED_IN_WITHIN, ConsoleGroups
@@ -244,10 +244,29 @@ async def test_r226_any_sign_in_at_the_provider_without_the_group_ends_the_sessi
     browser = await signed_in_by_provider(console)
     person = Person(subject_id="entra:mei", username="mei", name="Mei")
     people = console.administration.people._directory.people
-    await people.remember("entra", replace(person, groups=("IT: staff",)), console.clock())
+    member = replace(person, groups=("IT: staff",))
+    await people.remember("entra", member, console.clock())
     assert await is_in(browser)
     await people.remember("entra", person, console.clock())
     assert not await is_in(browser)
+    await people.remember("entra", member, console.clock())
+    assert not await is_in(browser)
+
+
+async def test_r226_who_loses_the_group_during_the_second_step_gets_no_session(
+    console: ConsoleUnderTest,
+) -> None:
+    await in_groups(console, "aoi", "IT: staff")
+    await signed_in(console, "aoi")
+    sign_in = (await console.inside()).sign_in
+    seen = await sign_in._rows.by_subject("company:aoi")
+    assert seen is not None
+    await console.administration.people._directory.people.note_groups(
+        "company", replace(seen.person, groups=())
+    )
+    browser = ConsoleBrowser(address="192.0.2.7", name="", secret="s" * 43)
+    with pytest.raises(SignInOver):
+        await sign_in.begin(seen, browser, "code")
 
 
 async def test_r226_a_passkey_counts_for_an_hour_after_the_provider_has_vouched(

@@ -298,11 +298,17 @@ async def ask_for_passkey(console: ConsoleUnderTest, link: str, username: str) -
 
 
 async def become_by_passkey(
-    browser: AdminBrowser, key: Authenticator, username: str = "first", **changed: str
+    browser: AdminBrowser,
+    key: Authenticator,
+    username: str = "first",
+    *,
+    asked_in: AdminBrowser | None = None,
+    **changed: str,
 ) -> int:
+    """Answer the question of this browser, or that of another one."""
     form = {name: browser.hidden(name) for name in ("token", "subject", "asked")}
     form |= {"name": "First", "username": username, "way": "passkey", **changed}
-    await browser.post("/first", **form, passkey=key.create(options_of(browser)))
+    await browser.post("/first", **form, passkey=key.create(options_of(asked_in or browser)))
     return browser.page.status_code
 
 
@@ -329,7 +335,7 @@ async def test_r153_a_passkey_that_does_not_answer_the_link_makes_nobody(
     console: ConsoleUnderTest, why: str
 ) -> None:
     link, key, changed = await link_of(console), console_key(), {}
-    browser = await ask_for_passkey(console, link, "first")
+    browser = thief = await ask_for_passkey(console, link, "first")
     match why:
         case "unverified":
             key.verified = False
@@ -340,7 +346,7 @@ async def test_r153_a_passkey_that_does_not_answer_the_link_makes_nobody(
             changed = {"subject": "directory:somebody-else"}
         case _:
             console.clock.advance(ANSWERED_WITHIN[Purpose.ADD] + 1)
-    assert await become_by_passkey(browser, key, **changed) == 400
+    assert await become_by_passkey(browser, key, asked_in=thief, **changed) == 400
     assert await console.administration.administrators.all() == []
     assert query(console.database, "SELECT count(*) FROM passkeys") == [(0,)]
     assert (await browser.get(link)).status_code == 200
