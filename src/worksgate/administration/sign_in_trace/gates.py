@@ -118,7 +118,8 @@ def _enabled(facts: Facts) -> _Found:
         changed = person.changed_by
         if changed is None or changed.actor is None:
             return _shut(wording.DISABLED_HERE)
-        return _shut(wording.DISABLED_BY, actor=changed.actor, time=At(changed.at))
+        actor = changed.actor.removeprefix("console:")
+        return _shut(wording.DISABLED_BY, actor=actor, time=At(changed.at))
     if facts.source.state is SourceState.GONE:
         return _shut(wording.GONE, source=person.source)
     if facts.source.state is SourceState.DOWN:
