@@ -57,7 +57,7 @@ class RememberedPerson:
 
     ``vouched_at`` is the latest time. ``last_login_at`` is the last completed sign-in: None if
     something else has always prevented it. ``role`` is theirs in the console, if any was assigned;
-    ``group_role`` is by a group of their source, as of its last word.
+    ``group_role`` is by ``role_group`` of their source, as of its last word.
     """
 
     source: str
@@ -68,6 +68,7 @@ class RememberedPerson:
     vouched_at: float
     role: str | None = None
     group_role: str | None = None
+    role_group: str | None = None
     version: int = 0
 
     @property
@@ -410,5 +411,6 @@ def _remembered(row: Row) -> RememberedPerson:
         vouched_at=max(row["vouched_at"] or _NEVER, row["last_login_at"]),
         role=row["role"],
         group_role=row["group_role"],
+        role_group=row["role_group"],
         version=row["version"],
     )

@@ -23,8 +23,13 @@ from tests.web.console.test_providers import Provider, come_back, sent_there
 from worksgate.administration import Actor
 from worksgate.administration.console_sign_in import TOUCHED, ConsoleBrowser, SignInOver
 from worksgate.administration.errors import Forbidden, Refused
+from worksgate.administration.jobs.kinds import Operations
+from worksgate.administration.jobs.runner import JobRunner
+from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import Role
 from worksgate.directory.console_groups import ASKED_WITHIN, SIGNED_IN_WITHIN, ConsoleGroups
+from worksgate.directory.jobs import JobKind
+from worksgate.directory.people_list import PeopleFilter
 from worksgate.directory.remembered import RememberedRedirect
 from worksgate.provider.sources import SourcesInUse
 from worksgate.settings.sources import DirectorySettings, LdapSettings
@@ -303,6 +308,41 @@ async def test_r226_a_help_desk_does_not_act_on_an_administrator_by_a_group(
         await helper.people.reset_factors(aoi, "company")
 
 
+def no_operations(actor: Actor) -> Operations:
+    raise AssertionError(f"nothing is done in the name of {actor.name}")
+
+
+async def test_r226_a_job_ends_with_the_group_of_its_administrator(
+    console: ConsoleUnderTest,
+) -> None:
+    aoi = await in_groups(console, "aoi", "IT: staff")
+    await signed_in(console, "aoi")
+    inside = await console.inside()
+    actor = Actor("console:aoi", console.clock, subject_id=aoi, role=Role.ADMIN)
+    jobs, chosen = inside.administration(actor).jobs, Selection(wanted=PeopleFilter())
+    matching = (await jobs.preview(chosen)).matching
+    job = await jobs.start(JobKind.SIGN_OUT, chosen, matching)
+    runner = JobRunner(jobs._directory, no_operations, console.clock)
+    assert await runner._actor(job) is not None
+    person = Person(subject_id=aoi, username="aoi", name="Aoi", groups=("Chiefs",))
+    await jobs._directory.people.note_groups("company", person)
+    assert await runner._actor(job) is None
+
+
+async def test_r226_who_has_become_an_administrator_by_a_group_does_not_leave_by_a_plan(
+    console: ConsoleUnderTest,
+) -> None:
+    aoi = await in_groups(console, "aoi")
+    departures = console.administration.departures
+    await departures.plan("aoi", console.clock() + 3_600, "company")
+    own_people.GROUPS["aoi"] = ["Chiefs"]
+    await signed_in(console, "aoi")
+    departure = await departures.of(aoi)
+    assert departure is not None
+    with pytest.raises(Refused, match="has become an administrator"):
+        await departures._leaving.carry_out(departure)
+
+
 async def test_r226_disabled_here_nobody_is_an_administrator(console: ConsoleUnderTest) -> None:
     await in_groups(console, "aoi", "Chiefs")
     browser = await signed_in(console, "aoi")
@@ -328,6 +368,7 @@ async def test_the_page_says_where_a_role_comes_from(console: ConsoleUnderTest) 
     assert "by the group IT: staff" in page
     assert "assigned here" in page
     assert "Aoi" in (await browser.get("/people?state=administrators")).text
+    assert "by the group IT: staff" in (await browser.get(f"/person?id={aoi}")).text
     await browser.get("/administrators")
     await browser.post("/administrators/role", username="aoi", role="", source="company")
     assert browser.page.status_code == 409

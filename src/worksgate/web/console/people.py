@@ -51,7 +51,10 @@ _log = structlog.get_logger("worksgate.console")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A person on their page; ``account`` is None for one of another source."""
+    """A person on their page; ``account`` is None for one of another source.
+
+    ``role_group`` is the group that gives them their role, if one does.
+    """
 
     person: Person
     source: str
@@ -60,6 +63,7 @@ class Shown:
     role: str | None
     last_login_at: float | None
     holdings: Holdings
+    role_group: str | None = None
 
 
 async def show_list(visit: Visit) -> Response:
@@ -282,6 +286,7 @@ async def find_person(visit: Visit, subject_id: str) -> Shown:
         role=remembered.effective_role,
         last_login_at=remembered.last_login_at,
         holdings=await administration.people.holdings(remembered.person),
+        role_group=None if remembered.role else remembered.role_group,
     )
 
 
