@@ -8,16 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Line:
-    """A budget, and what was found; ``is_met`` is None where there is no budget.
-
-    ``aim`` is what the next release is to reach; nothing is judged by it.
-    """
+    """A budget, and what was found; ``is_met`` is None where there is no budget."""
 
     what: str
     found: str
     budget: str
     is_met: bool | None
-    aim: str = ""
 
     @property
     def met(self) -> str:
@@ -30,26 +26,19 @@ def median(rounds: Iterable[Any], name: str) -> float:
     return float(statistics.median(one[name] for one in rounds))
 
 
-def ratio(
-    what: str,
-    ours: Sequence[Any],
-    theirs: Sequence[Any],
-    budget: float | None,
-    aim: float | None = None,
-) -> Line:
+def ratio(what: str, ours: Sequence[Any], theirs: Sequence[Any], budget: float | None) -> Line:
     """Of two who were measured in turns: the median of the ratios of all rounds."""
     both = zip(ours, theirs, strict=True)
     found = statistics.median(one["rate"] / other["rate"] for one, other in both)
-    return at_least(what, found, budget, aim)
+    return at_least(what, found, budget)
 
 
-def at_least(what: str, ratio: float, budget: float | None, aim: float | None = None) -> Line:
+def at_least(what: str, ratio: float, budget: float | None) -> Line:
     """A ratio that is the better the larger it is."""
     shown = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
-    hoped = "" if aim is None else f"≥ {aim:g}"
     if budget is None:
-        return Line(what, shown, "", None, hoped)
-    return Line(what, shown, f"≥ {budget:g}", ratio >= budget, hoped)
+        return Line(what, shown, "", None)
+    return Line(what, shown, f"≥ {budget:g}", ratio >= budget)
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
