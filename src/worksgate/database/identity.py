@@ -58,7 +58,7 @@ class DatabaseGuard:
         """Check what is visible without a query. Raises DatabaseReplaced."""
 
     def check_lately(self) -> None:
-        """Like ``check``, without caching. Raises DatabaseReplaced."""
+        """Like ``check``, at most once in ``CHECKED_EVERY``. Raises DatabaseReplaced."""
 
     def check_installation(self, found: str | None) -> None:
         """Compare the ID that a database returns. Raises DatabaseReplaced."""
