@@ -113,7 +113,7 @@ async def test_a_value_is_marked_when_it_was_used_or_confirmed(
     assert owner.page.headers["location"] == "/wizard/values#expire_time"
     page = (await owner.get("/wizard/values")).text
     assert "confirmed, " in page
-    assert "console:owner said so" in page
+    assert '<span translate="no">owner</span> said so' in page
     assert "5 of 11 confirmed" in page
 
 
