@@ -46,6 +46,7 @@ FAULTS: Final = {
     "login.missing/anything": "Without any parameter it is.",
     "login.comes_back": "A person who has signed in sees a page, and stays there.",
     "login.wrong_password": "The password is not looked at.",
+    "login.wrong_password/longer": "The first eight characters of a password count.",
     "login.empty_password": "Without a password a name is enough.",
     "login.code": "The code is added twice.",
     "login.state": "The query of redirect_uri is dropped.",
@@ -111,6 +112,8 @@ FAULTS: Final = {
     "token.grant_type/credentials": "client_credentials counts as authorization_code.",
     "token.unknown_client": "An unknown client counts as a wrong code.",
     "token.wrong_secret": "The secret is not looked at.",
+    "token.wrong_secret/code": "With a good code the secret is not looked at.",
+    "token.unknown_client/code": "With a good code any client will do.",
     "token.wrong_secret/case": "Upper and lower case are one in the secret.",
     "token.wrong_secret/longer": "Whatever begins with the secret will do.",
     "token.says_not_which": "The description says whether the client exists.",
@@ -160,6 +163,7 @@ FAULTS: Final = {
     "userinfo.other_client": "A token is not bound to its client.",
     "refresh.works": "Refresh tokens are issued, and refused.",
     "refresh.unknown_token": "An unknown refresh token counts as a missing one.",
+    "refresh.wrong_secret": "With a refresh token the secret is not looked at.",
     "refresh.other_client": "A refresh token is not bound to its client.",
     "refresh.no_access_token": "A refresh token is taken for an access token.",
     "refresh.reuse": "A refresh token works again after it was replaced.",
@@ -181,6 +185,7 @@ FAULTS: Final = {
     "framing.http10": "HTTP/1.0 is refused.",
     "imap.wrong_password": "A wrong password gets an empty code.",
     "imap.wrong_password/status": "A wrong password is an error with HTTP 500.",
+    "imap.wrong_password/longer": "The first eight characters of a password count.",
     "imap.wrong_password/code": "Any password gets a code.",
     "imap.code": "One wrong password locks the person out.",
     "imap.base64": "The query is decoded twice.",
@@ -438,6 +443,8 @@ class Implementation:
             self.passwords += bool(form["password"])
             is_locked = self.has("imap.no_lockout") and self.wrong_mail_passwords > 3
             is_wrong = (form.get("username"), form["password"]) != (USERNAME, PASSWORD)
+            if self.has("login.wrong_password/longer"):
+                is_wrong = not form["password"].startswith(PASSWORD[:8])
             is_wrong &= bool(form["password"]) or not self.has("login.empty_password")
             is_late = time.monotonic() - float(form.get("at", 0)) > self.way.page_lifetime
             is_locked |= is_late and not self.has("operation.late_sign_in")
@@ -696,12 +703,15 @@ class Implementation:
         if family == "token" and grant not in grants and not self.has("token.grant_type"):
             raise Refused("203")
         client = CLIENTS.get(values.get("client_id", ""))
+        is_known = values.get("code") in self.codes
+        if is_known and self.has("token.unknown_client/code"):
+            return CLIENT
         if client is None:
             if self.has(f"{family}.unknown_client"):
                 return CLIENT
             tells = self.has(f"{family}.says_not_which")
             raise Refused("301", "There is no such client" if tells else None)
-        is_right = self._is_secret(family, values.get("client_secret", ""), client.client_secret)
+        is_right = self._is_secret(family, values, client.client_secret)
         if not is_right and not self.has(f"{family}.wrong_secret"):
             raise Refused("301")
         if client is DISABLED and not self.has(f"{family}.disabled_client"):
@@ -715,7 +725,13 @@ class Implementation:
             raise Refused("101")
         return client
 
-    def _is_secret(self, family: str, sent: str, secret: str) -> bool:
+    def _is_secret(self, family: str, values: dict[str, str], secret: str) -> bool:
+        sent = values.get("client_secret", "")
+        is_lax = (self.has("token.wrong_secret/code") and values.get("code") in self.codes) or (
+            self.has("refresh.wrong_secret") and values.get("grant_type") == "refresh_token"
+        )
+        if is_lax:
+            return True
         if self.has(f"{family}.wrong_secret/longer"):
             return sent.startswith(secret)
         if self.has(f"{family}.wrong_secret/case"):
@@ -889,7 +905,8 @@ class Implementation:
         if self.has("imap.utf8") and not (email + password).isascii():
             return self._error(Refused("500"), "imap")
         is_client = client_id == CLIENT.client_id or self.has("imap.unknown_client")
-        if not password and self.has("imap.empty_password"):
+        is_near = self.has("imap.wrong_password/longer") and password.startswith(PASSWORD[:8])
+        if is_near or (not password and self.has("imap.empty_password")):
             password = PASSWORD
         if not is_client or (email, password) != (USERNAME, PASSWORD):
             self.wrong_mail_passwords += email == USERNAME and password not in ("", PASSWORD)

@@ -21,7 +21,14 @@ from tests.conformance.runs import run_checks, target_at
 
 from worksgate.conformance.checks import sign_in
 from worksgate.conformance.checks.examination import chosen, examine
-from worksgate.conformance.checks.forms import Step, forms_of, joined, refresh_of, sign_in_form
+from worksgate.conformance.checks.forms import (
+    Step,
+    charset_of,
+    forms_of,
+    joined,
+    refresh_of,
+    sign_in_form,
+)
 from worksgate.conformance.checks.meter import Meter
 from worksgate.conformance.checks.recording import Redactor
 from worksgate.conformance.checks.sign_in import PAGE_SIZE_LIMIT, HandSignIn
@@ -107,6 +114,27 @@ def test_choices_and_texts_are_sent_as_they_stand_there() -> None:
 )
 def test_what_a_form_asks_for(page: str, step: Step | None) -> None:
     assert [form.step for form in forms_of(page, URL)] == [step]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "page", "charset"),
+    [
+        ("text/html; charset=EUC-KR", b"<meta charset=utf-8>", "euc_kr"),
+        (
+            "text/html",
+            b'<meta http-equiv="content-type" content="text/html; charset=x-sjis">',
+            "shift_jis",
+        ),
+        ("text/html", b"<meta charset='Shift_JIS'>", "shift_jis"),
+        ("text/html; charset=hex", b"", None),
+        ("text/html; charset=undefined", b"", None),
+        ("", b"\xff", None),
+    ],
+)
+def test_a_page_is_read_in_its_own_encoding(
+    content_type: str, page: bytes, charset: str | None
+) -> None:
+    assert charset_of(content_type, page) == (charset or "utf-8")
 
 
 def test_a_form_without_an_action_leads_to_its_own_page() -> None:

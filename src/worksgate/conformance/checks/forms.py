@@ -4,6 +4,7 @@ import re
 import secrets
 from codecs import lookup
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -16,6 +17,13 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TEXTS: Final = frozenset({"text", "email", "tel", ""})
 _UNSENT: Final = frozenset({"submit", "button", "reset", "image", "file"})
 _NAMES: Final = re.compile(r"user|login|mail|account|ident|name|(^|[^a-z])id$", re.IGNORECASE)
+_CHARSETS: Final = frozenset(
+    {
+        *("utf-8", "ascii", "iso8859-1", "cp1252", "shift_jis", "cp932", "euc_jp", "iso2022_jp"),
+        *("euc_kr", "cp949", "gb2312", "gbk", "gb18030", "big5"),
+    }
+)
+"""Of Python's names those that pages are written in: some others are no encodings of texts."""
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_-]{2,30})", re.IGNORECASE)
 _HEAD: Final = 1_024
 """Bytes in which a page must say how it is encoded."""
@@ -183,10 +191,9 @@ def charset_of(content_type: str, body: bytes) -> str:
     for text in (content_type, body[:_HEAD].decode("latin-1")):
         found = _CHARSET.search(text)
         if found is not None:
-            try:
-                return lookup(found[1]).name
-            except LookupError:
-                continue
+            with suppress(LookupError):
+                name = lookup(found[1].lower().removeprefix("x-")).name
+                return name if name in _CHARSETS else "utf-8"
     return "utf-8"
 
 

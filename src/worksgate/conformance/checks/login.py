@@ -69,7 +69,8 @@ async def comes_back(run: Run) -> None:
 @LOGIN.check(
     "wrong_password",
     "A wrong password leads to no code",
-    "Nobody gets in who is not the person. This check types one wrong password.",
+    "Nobody gets in who is not the person. This check types one wrong password: the right one with "
+    "a character more, which a system that reads the first eight takes for the right one.",
 )
 async def wrong_password(run: Run) -> None:
     run.automatic()
@@ -77,35 +78,14 @@ async def wrong_password(run: Run) -> None:
     assert run.sign_in is not None  # noqa: S101  # there is a journey
     if run.target.person is None:
         raise Untested("no_person")
-    stranger = run.sign_in.as_other(Person(run.target.person.username, made_up()))
+    person = run.target.person
+    stranger = run.sign_in.as_other(Person(person.username, f"{person.password}x"))
     try:
         arrival = await run.authorize(run.redirect_uri(), sign_in=stranger)
     finally:
         await stranger.aclose()
     if arrival.code:
         raise Finding("any_password", exchange=arrival.exchange)
-
-
-@LOGIN.check(
-    "empty_password",
-    "An empty password leads to no code",
-    "Many LDAP servers answer a bind without a password with success (RFC 4513 §5.1.2): then a "
-    "name is enough. This check sends one empty password.",
-)
-async def empty_password(run: Run) -> None:
-    run.automatic()
-    run.signed_in(await run.journey())
-    if run.target.person is None:
-        raise Untested("no_person")
-    browser = FormSignIn(run.target, Person(run.target.person.username, ""), run.meter)
-    try:
-        arrival = await run.authorize(run.redirect_uri(), sign_in=browser)
-    finally:
-        await browser.aclose()
-    if arrival.code:
-        raise Finding("any_password", exchange=arrival.exchange)
-    if arrival.stuck is Stuck.NO_FORM:
-        raise Untested("no_plain_form")
 
 
 @LOGIN.check(
@@ -193,6 +173,28 @@ async def two_tabs(run: Run) -> None:
     arrival = await run.authorize(first, session="tabs", meanwhile=second)
     if arrival.callback is not None and not arrival.callback.startswith(first):
         raise Finding("mixed_up", exchange=arrival.exchange)
+
+
+@LOGIN.check(
+    "empty_password",
+    "An empty password leads to no code",
+    "Many LDAP servers answer a bind without a password with success (RFC 4513 §5.1.2): then a "
+    "name is enough. This check sends one empty password.",
+)
+async def empty_password(run: Run) -> None:
+    run.automatic()
+    run.signed_in(await run.journey())
+    if run.target.person is None:
+        raise Untested("no_person")
+    browser = FormSignIn(run.target, Person(run.target.person.username, ""), run.meter)
+    try:
+        arrival = await run.authorize(run.redirect_uri(), sign_in=browser)
+    finally:
+        await browser.aclose()
+    if arrival.code:
+        raise Finding("any_password", exchange=arrival.exchange)
+    if arrival.stuck is Stuck.NO_FORM:
+        raise Untested("no_plain_form")
 
 
 @LOGIN.check(

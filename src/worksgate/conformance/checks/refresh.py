@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from worksgate.conformance.checks.calls import other_client_of
+from worksgate.conformance.checks.calls import other_client_of, wrong_secret_of
 from worksgate.conformance.checks.expectations import expect_error, expect_success
 from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run, made_up
@@ -34,6 +34,18 @@ async def works(run: Run) -> None:
 async def unknown_token(run: Run) -> None:
     await _refreshed(run)
     expect_error(await run.refresh(made_up()), "302", "303")
+
+
+@REFRESH.check(
+    "wrong_secret",
+    "A wrong client secret is error 301, even with a good refresh token",
+    "Whoever has found a refresh token must not be able to use it (RFC 6749 §6).",
+    page="protocol.md#errors",
+)
+async def wrong_secret(run: Run) -> None:
+    old, renewed = await _refreshed(run)
+    token = renewed.value("refresh_token") or old
+    expect_error(await run.refresh(token, credentials=wrong_secret_of(run)), "301")
 
 
 @REFRESH.check(
