@@ -423,5 +423,9 @@ async def test_r225_whoever_opens_the_page_uses_the_session(console: ConsoleUnde
         assert (await browser.get("/go-live/wall")).status_code == 200
     console.clock.advance(IDLE - 5)
     assert (await browser.get("/people?auto=1")).status_code == 200  # it does not come again
+    console.clock.advance(IDLE - 100)
+    await browser.get("/go-live/wall?auto=1")
+    console.clock.advance(10)
+    assert await is_in(browser)  # a use that comes right after one that was none
     console.clock.advance(IDLE - 5)
     assert await is_in(browser)
