@@ -26,6 +26,7 @@ def origin(implementations: Implementations) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "way",
     [
