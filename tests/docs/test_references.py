@@ -139,5 +139,15 @@ def test_the_page_of_a_room_has_a_line_for_every_module_in_it(page: Path) -> Non
     assert {name for name in modules | rooms if name not in listed} == set()
 
 
+def test_the_folders_of_tests_are_those_of_the_rooms() -> None:
+    """What is about no room is about the whole, or plays a part: CONTRIBUTING.md names these."""
+    rooms = {page.parent.name for page in PACKAGE.glob("*/__init__.py")} | {"mail"}
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/*.py")}
+    assert rooms - folders == set()
+    described = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("Folders that are no rooms")
+    named = set(re.findall(r"`(\w+)`", described[2].partition("\n\n")[0]))
+    assert folders - rooms == named
+
+
 def _names(layer: str) -> list[str]:
     return re.findall(r"\w+", layer)

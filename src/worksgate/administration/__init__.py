@@ -1,46 +1,48 @@
 """The operations of administrators; the command line and the console both call it.
 
-    clients         the tenants of LINE WORKS
-    branding        how their sign-in pages look: drafts, publishing
-    users           accounts of the built-in directory
-    people          people of every source: what they hold, and its revocation
-    attempts        one more sign-in attempt for somebody who has to wait
-    departures      people who leave, at once or at a planned time
-    jobs            bulk changes of people, in the background
-    external_keys   external keys at LINE WORKS: written from here, and taken back
-    line_works_api  the app of the LINE WORKS API of each client, and whether it works
-    user_keys       owners of user keys, and the keys that LINE WORKS would receive
-    people_import   bulk import of accounts from a file
-    administrators  who has which role in the console
-    changes         what was changed, before and after, and its undoing
-    first_owner     the one-time link with which the first owner begins
-    console_sign_in  administrators' sign-ins to the console, and their sessions
-    console_rights  what gives them their role: it was assigned, or a group of their source
-    console_passkeys  their passkeys, which are for the console only
-    console_providers  their sign-ins at another provider
-    audit_log       the audit log, as an administrator reads it
-    sign_in_trace   why somebody cannot get in, in sentences
-    set_up          the set-up wizard, up to the first sign-in
+    clients             the tenants of LINE WORKS
+    branding            how their sign-in pages look: drafts, publishing
+    users               accounts of the built-in directory
+    people              people of every source: what they hold, and its revocation
+    attempts            one more sign-in attempt for somebody who has to wait
+    departures          people who leave, at once or at a planned time
+    jobs                bulk changes of people, in the background
+    external_keys       external keys at LINE WORKS: by its file, or by its API and taken back
+    line_works_api      the app of the LINE WORKS API of each client, and whether it works
+    user_keys           owners of user keys, and the keys that LINE WORKS would receive
+    people_import       bulk import of accounts from a file
+    administrators      who has which role in the console
+    changes             what was changed, before and after, and its undoing
+    first_owner         the one-time link with which the first owner begins
+    audit_log           the audit log, as an administrator reads it
+    sign_in_trace       why somebody cannot get in, in sentences
+    set_up              the set-up wizard, up to the first sign-in
     line_works_members  who a person is at LINE WORKS, and what is ordered about them there
-    line_works_logs  the audit log of LINE WORKS, and its sign-ins beside ours
-    going_live      who of LINE WORKS' members would get in, the plan, who is in
-    upkeep          the encryption of secrets, the start of a purge
-    lost_keys       continuing after the loss of a master key
-    recordings      that calls of LINE WORKS are recorded, and why
+    line_works_logs     the audit log of LINE WORKS, and its sign-ins beside ours
+    going_live          who of LINE WORKS' members would get in, the plan, who is in
+    upkeep              the encryption of secrets, the start of a purge
+    lost_keys           continuing after the loss of a master key
+    recordings          that calls of LINE WORKS are recorded, and why
 
-Each of these is a part of ``Administration``, which creates them. They share
+Each of these is a part of ``Administration``, which creates them. Only the console has
 
-    actor           the acting user, and audit records of what they do
-    roles           what each role may do: one table
-    revoking        what a change must revoke elsewhere, right after it
-    transactions    retries of a call that conflicts with others
-    purging         the removal of expired data, also in the background
-    leaving         the steps of a departure, also in the background
-    sealing         the seals of the audit log, in the background
-    alerts          what administrators are told of, in the background
-    external_keys   the file of external keys that the console of LINE WORKS gives and takes
-    older_encodings the encodings of files from spreadsheets in East Asia
-    errors          refusals and incomplete operations
+    console_sign_in     administrators' sign-ins to it, and their sessions
+    console_rights      what gives them their role: it was assigned, or a group of their source
+    console_passkeys    their passkeys, which are for the console only
+    console_providers   their sign-ins at another provider
+
+They share
+
+    actor               the acting user, and audit records of what they do
+    roles               what each role may do: one table
+    revoking            what a change must revoke elsewhere, right after it
+    transactions        retries of a call that conflicts with others
+    purging             the removal of expired data, also in the background
+    leaving             the steps of a departure, also in the background
+    sealing             the seals of the audit log, in the background
+    alerts              what administrators are told of, in the background
+    older_encodings     the encodings of files from spreadsheets in East Asia
+    errors              refusals and incomplete operations
 
 Every change is committed together with its audit record (I-5). What it must revoke elsewhere, such
 as a disabled person's sessions and tokens, is revoked right after the commit (R-30); if the store

@@ -1,4 +1,4 @@
-"""The file of LINE WORKS's Developer Console as an argument: how it is read, in which encoding."""
+"""The file of LINE WORKS' Developer Console as an argument: how it is read, in which encoding."""
 
 import sys
 from pathlib import Path

@@ -111,7 +111,7 @@ def _remaining(headers: Mapping[str, str], limit: int | None) -> int | None:
     remaining = _number(headers, "ratelimit-remaining")
     if remaining is not None or limit is None:
         return remaining
-    # LINE WORKS's own page misspells it.
+    # LINE WORKS' own page misspells it.
     for name in ("ratelimit-used", "ratelimit-ssed"):
         if (used := _number(headers, name)) is not None:
             return max(0, limit - used)

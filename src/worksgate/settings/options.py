@@ -404,7 +404,7 @@ class Settings:
             "line_works=https://www.worksapis.com/scim/v2",
             "naver_works=https://www.worksapis.com/scim/v2",
         ),
-        "The base URL of LINE WORKS's SCIM server for each profile, as profile=URL. Worksgate only "
+        "The base URL of LINE WORKS' SCIM server for each profile, as profile=URL. Worksgate only "
         "shows it: it provisions nobody.",
         group="The LINE WORKS API",
         check=checks.profile_urls,

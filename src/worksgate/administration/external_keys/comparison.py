@@ -1,4 +1,4 @@
-"""The keys of LINE WORKS's file and those of people here, compared; without any database.
+"""The keys of LINE WORKS' file and those of people here, compared; without any database.
 
 A key opens one account, so the wrong one opens somebody else's. A member gets a key only if it is
 certain whose it is: whatever is not is a finding, and the field stays as it was.

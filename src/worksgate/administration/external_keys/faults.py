@@ -1,4 +1,4 @@
-"""Why a file of LINE WORKS's console cannot be read."""
+"""Why a file of LINE WORKS' console cannot be read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The text of a file of LINE WORKS's console, and how it becomes the same bytes again.
+"""The text of a file of LINE WORKS' console, and how it becomes the same bytes again.
 
 Its encoding is not documented. A byte order mark says it; otherwise it is UTF-8, or the only one of
 the older encodings in which the file is ordinary text of a language. What is not clear is asked.

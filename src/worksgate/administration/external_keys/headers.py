@@ -1,4 +1,4 @@
-"""What the columns of LINE WORKS's file are called, in the languages of its console.
+"""What the columns of LINE WORKS' file are called, in the languages of its console.
 
 The names are not documented: these are what other consoles of LINE WORKS use, and what would be
 said. A column that has none of them has to be named by the administrator.

@@ -143,7 +143,7 @@ class GoingLive:
     # Members
 
     async def read_members(self, data: bytes, choices: Choices = NO_CHOICES) -> MembersRead:
-        """Read the file of LINE WORKS's console, in place of an earlier one.
+        """Read the file of LINE WORKS' console, in place of an earlier one.
 
         Raises BadMembersFile, or Refused if somebody else was doing the same: nothing is changed.
         """

@@ -118,7 +118,7 @@ async def rehearse(visit: Visit) -> Response:
 
 
 async def read_members(visit: Visit) -> Response:
-    """Read the file of LINE WORKS's console; what was read before stays if it cannot be read."""
+    """Read the file of LINE WORKS' console; what was read before stays if it cannot be read."""
     if visit.file is None:
         raise Refused("no file was chosen")
     form = visit.form

@@ -274,7 +274,7 @@ def chart_of(counted: CountedSignIns, period: Period, words: Words, now: float) 
 
 
 async def _chart_of_answers(visit: Visit, period: Period) -> Chart | None:
-    """How long the slowest tenth of LINE WORKS's calls took; None if none is known."""
+    """How long the slowest tenth of LINE WORKS' calls took; None if none is known."""
     known = await visit.administration.sign_ins.answers(period.since, period.until)
     if not known:
         return None

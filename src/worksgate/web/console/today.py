@@ -50,7 +50,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """How long the slowest tenth of LINE WORKS's calls took, in milliseconds."""
+    """How long the slowest tenth of LINE WORKS' calls took, in milliseconds."""
 
     slowest_tenth: float | None
 
