@@ -68,6 +68,11 @@ def test_the_template_for_translators_is_up_to_date(folder: Path) -> None:
     assert {each.id for each in messages(folder / "worksgate.pot")} == texts_in(folder)
 
 
+@pytest.mark.parametrize("folder", [each.LOCALE_FOLDER for each in ROOMS])
+def test_no_sentence_sends_anybody_to_a_page_that_is_not_on_a_server(folder: Path) -> None:
+    assert [text for text in texts_in(folder) if "docs/" in text] == []
+
+
 def test_r199_doctor_finds_nothing_in_words_without_translations() -> None:
     """Every text of a finding is made by ``said``, is a command, or is what another room says."""
     unsaid = []

@@ -37,6 +37,6 @@ def _advice(settings: Settings) -> str:
     if settings.store_url:
         return said(
             "check that the server is up, that store_url has the right host, user and "
-            "password, and that the server is configured as in docs/scaling.md"
+            "password, and that its maxmemory-policy is noeviction"
         )
-    return said("check that the server is up, its log, and docs/scaling.md")
+    return said("check that the server is up, and its log")

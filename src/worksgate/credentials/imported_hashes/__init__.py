@@ -29,7 +29,7 @@ _MARK = "{ARGON2}"
 
 _UNKNOWN = (
     "the password hash has an unknown format; supported are argon2, bcrypt, scrypt, "
-    "yescrypt, PBKDF2, {SSHA}, SHA-crypt and phpass, as docs/commands.md lists them"
+    "yescrypt, PBKDF2, {SSHA}, SHA-crypt and phpass, as common software writes them"
 )
 
 
