@@ -91,7 +91,22 @@ def acts_on(settings: Settings, target: Target) -> dict[Deed, Act]:
         async with open_administration(settings, actor="test") as administration:
             await administration.clients.disable(target.credentials.client_id)
 
-    return {Deed.DISABLE_PERSON: disable_person, Deed.DISABLE_CLIENT: disable_client}
+    database = settings.database_file
+    assert database is not None
+    aside = database.with_suffix(".aside")
+
+    async def take_the_store_away() -> None:
+        database.rename(aside)
+
+    async def bring_it_back() -> None:
+        aside.rename(database)
+
+    return {
+        Deed.OUTAGE: take_the_store_away,
+        Deed.RECOVERY: bring_it_back,
+        Deed.DISABLE_PERSON: disable_person,
+        Deed.DISABLE_CLIENT: disable_client,
+    }
 
 
 @pytest.mark.parametrize("run", ["whole", "refresh", "operated"])
@@ -112,5 +127,6 @@ def test_r203_nearly_nothing_of_worksgate_is_left_untested(done: dict[str, Done]
     renewals = {each for each in NEEDS_MORE if each.startswith("refresh.")}
     assert renewals <= done["refresh"].ids(Outcome.PASS)
     assert done["operated"].ids(Outcome.PASS) == {
-        *("operation.disabled_person", "operation.disabled_sign_in", "operation.disabled_client")
+        *("operation.disabled_person", "operation.disabled_sign_in", "operation.disabled_client"),
+        "operation.outage",
     }
