@@ -107,6 +107,9 @@ def _print(done: "Examined") -> None:
     )
     if rehearsal.left_out:
         print_line(f"{rehearsal.left_out} suspended or deleted at LINE WORKS are left out.")
+    if rehearsal.met_twice:
+        members = counted(rehearsal.met_twice, "member", "members")
+        note(f"Somebody changes LINE WORKS at this time: it named {members} twice. Rehearse again.")
     print_line()
     rows = [
         (NAMES[each], rehearsal.count(each), ADVICE.get(each, ""))
@@ -138,6 +141,7 @@ def _document(done: "Examined") -> dict[str, Any]:
         "user_key": rehearsal.user_key,
         "members": rehearsal.members,
         "asked_line_works": rehearsal.is_asked,
+        "met_twice": rehearsal.met_twice,
         "left_out": rehearsal.left_out,
         "people": rehearsal.people,
         "ready": rehearsal.ready,

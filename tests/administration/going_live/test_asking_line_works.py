@@ -14,7 +14,9 @@ from worksgate.administration.going_live import Finding
 from worksgate.conformance.directory_api import Fault, Operation
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.line_works_apps import KeptApp
+from worksgate.line_works_api.directory_api import DirectoryApi
 from worksgate.line_works_api.errors import ApiUnavailable
+from worksgate.line_works_api.people import MemberKey
 
 MEMBERS = "SELECT account, name, external_key FROM line_works_members ORDER BY account"
 
@@ -63,6 +65,25 @@ async def test_rehearsal_compares_with_what_line_works_says(tenant: Tenant) -> N
     assert await going_live.last_rehearsal() == last
     done = await going_live.examine_asked(TENANT)
     assert done.rehearsal.counts == last.counts
+
+
+async def test_rehearsal_tells_how_many_were_named_twice(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = DirectoryApi.members
+
+    async def changing(api: DirectoryApi) -> AsyncIterator[MemberKey]:
+        async for each in members(api):
+            yield each
+        api.met_twice += 2
+
+    going_live = tenant.administration.going_live
+    monkeypatch.setattr(DirectoryApi, "members", changing)
+    assert (await going_live.ask_members()).met_twice == 2
+    assert (await going_live.rehearse()).met_twice == 2
+    assert (await going_live.examine_asked(TENANT)).rehearsal.met_twice == 2
+    await going_live.read_members(b"ID,External Key\naoi@example.com,E-1\n")
+    assert (await going_live.rehearse()).met_twice == 0
 
 
 async def test_earlier_reading_stays_if_line_works_does_not_answer(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -47,13 +47,25 @@ _FASTER: Final = "somebody else did the same at that time; nothing was kept: ple
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembersRead:
-    """The current reading of the members; ``is_asked``: from LINE WORKS itself, not from a file."""
+    """The current reading of the members; ``is_asked``: from LINE WORKS itself, not from a file.
+
+    ``met_twice`` of them it named again, since somebody changed its members meanwhile.
+    """
 
     reading: str
     number: int
     at: float
     actor: str | None
     is_asked: bool = False
+    met_twice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The members that LINE WORKS named; ``met_twice`` as in ``MembersRead``."""
+
+    members: Sequence[Member]
+    met_twice: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +75,8 @@ class Rehearsal:
     ``members`` are those of LINE WORKS, without ``left_out``, who are suspended or deleted there;
     None without a file. ``people`` are those here whom the client takes. ``counts`` has a number
     for each finding. ``is_mail_known`` is whether mail programs could be looked at; ``is_asked``
-    whether LINE WORKS itself named its members.
+    whether LINE WORKS itself named its members, and ``met_twice`` how many of them it named again,
+    since they were changed meanwhile: others may be missing.
     """
 
     id: str
@@ -79,6 +92,7 @@ class Rehearsal:
     is_mail_known: bool
     counts: Mapping[str, int]
     is_asked: bool = False
+    met_twice: int = 0
 
     @property
     def total(self) -> int:
@@ -156,9 +170,9 @@ class GoingLive:
 
         Raises as ``read_members``, Refused or NotFound if the API is not set up, and ApiError.
         """
-        members, _ = await self._asked(client)
+        asked = await ask_members(await self._access(client))
         async with self._rows.one_at_a_time:
-            return await self._keep_members(members, is_asked=True)
+            return await self._keep_members(asked.members, asked)
 
     async def can_ask(self, client: str | None = None) -> bool:
         """Whether the API of a client is set up."""
@@ -201,16 +215,19 @@ class GoingLive:
 
     async def examine_asked(self, client: str | None = None) -> Examined:
         """The same for the members that LINE WORKS itself names. Raises as ``ask_members``."""
-        members, asked = await self._asked(client)
-        return await self._examined(members, asked.client_id, is_asked=True)
+        access = await self._access(client)
+        asked = await ask_members(access)
+        return await self._examined(asked.members, access.client.client_id, asked)
 
     async def _examined(
-        self, members: Sequence[Member] | None, client: str | None, *, is_asked: bool = False
+        self, members: Sequence[Member] | None, client: str | None, asked: Asked | None = None
     ) -> Examined:
         room = await self._room(client)
         rows = [row async for some in _numbered(members, room) for row in some]
         at = None if members is None else self._actor.now()
-        rehearsal = self._rehearsal("", members, at, room, is_asked=is_asked)
+        rehearsal = self._rehearsal("", members, at, room)
+        if asked is not None:
+            rehearsal = replace(rehearsal, is_asked=True, met_twice=asked.met_twice)
         return Examined(rehearsal, rows)
 
     async def last_rehearsal(self) -> Rehearsal | None:
@@ -267,31 +284,21 @@ class GoingLive:
 
     # Parts
 
-    async def _asked(self, client: str | None) -> tuple[list[Member], Client]:
-        """Everybody at LINE WORKS with their key."""
-        access = await self._access(client)
-        access.check_may(READ)
-        found: dict[str, Member] = {}
-        async with access.open() as api:
-            async for each in api.members():
-                account = each.account or each.id
-                found[each.id] = Member(account=account, external_key=each.external_key)
-        return list(found.values()), access.client
-
     async def _access(self, client: str | None) -> Access:
         if self._api is None:
             raise Refused("the Directory API is not set up")
         return await self._api.access(client)
 
     async def _keep_members(
-        self, members: Sequence[Member], *, is_asked: bool = False
+        self, members: Sequence[Member], asked: Asked | None = None
     ) -> MembersRead:
         reading, number = new_id(), len(members)
         for some in _portions(members):
             await self._rows.add_members(reading, some)
             await asyncio.sleep(PAUSE)
-        answer = self._answer({"id": reading, "number": number, "is_asked": is_asked})
-        how = "by its API" if is_asked else "from a file"
+        value = {"id": reading, "number": number, "is_asked": asked is not None}
+        answer = self._answer(value | ({"met_twice": asked.met_twice} if asked else {}))
+        how = "by its API" if asked else "from a file"
         event = self._event(f"{number} members of LINE WORKS were read {how}")
         if not await self._rows.make_members_current(reading, number, answer, event):
             raise Refused(_FASTER)
@@ -308,8 +315,9 @@ class GoingLive:
             await asyncio.sleep(PAUSE)
             number += len(some)
         members_at = None if read is None else read.at
-        is_asked = read is not None and read.is_asked
-        done = self._rehearsal(rehearsal, members, members_at, room, is_asked=is_asked)
+        done = self._rehearsal(rehearsal, members, members_at, room)
+        if read is not None:
+            done = replace(done, is_asked=read.is_asked, met_twice=read.met_twice)
         answer = self._answer(msgspec.to_builtins(done))
         event = self._event(f"rehearsed: {done.ready} of {done.total} are ready")
         if not await self._rows.make_rehearsal_current(rehearsal, number, answer, event):
@@ -342,8 +350,6 @@ class GoingLive:
         members: Sequence[Member] | None,
         members_at: float | None,
         room: _Room,
-        *,
-        is_asked: bool,
     ) -> Rehearsal:
         left_out = sum(map(is_left_out, members or ()))
         return Rehearsal(
@@ -359,7 +365,6 @@ class GoingLive:
             needs_factor=room.standard.needs_factor,
             is_mail_known=room.standard.mail_users is not None,
             counts={each.value: room.tally.counts[each] for each in Finding},
-            is_asked=is_asked,
         )
 
     def _answer(self, value: Mapping[str, Any]) -> Answer:
@@ -376,7 +381,19 @@ def _members_read(answer: Answer) -> MembersRead:
         at=answer.at,
         actor=answer.actor,
         is_asked=answer.value.get("is_asked", False),
+        met_twice=answer.value.get("met_twice", 0),
     )
+
+
+async def ask_members(access: Access) -> Asked:
+    """Everybody at LINE WORKS with their key. Raises Refused or ApiError."""
+    access.check_may(READ)
+    found: dict[str, Member] = {}
+    async with access.open() as api:
+        async for each in api.members():
+            account = each.account or each.id
+            found[each.id] = Member(account=account, external_key=each.external_key)
+        return Asked(list(found.values()), api.met_twice)
 
 
 async def _numbered(
