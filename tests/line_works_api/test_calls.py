@@ -161,6 +161,14 @@ async def test_who_comes_twice_is_one() -> None:
     assert directory.met_twice == 1
 
 
+async def test_who_is_given_a_key_meanwhile_comes_again_with_it_and_is_counted() -> None:
+    api = FakeApi(page(holder("u1"), holder("u2")), page(holder("u2", "S-2"), holder("u3", "S-3")))
+    async with opened(api) as directory:
+        found = [(each.id, each.external_key) async for each in directory.members()]
+    assert found == [("u1", None), ("u2", None), ("u2", "S-2"), ("u3", "S-3")]
+    assert directory.met_twice == 1
+
+
 async def test_cursors_that_go_in_a_circle_end_in_an_error() -> None:
     api = FakeApi(page(cursor="1"), page(cursor="2"), page(cursor="1"))
     async with opened(api) as directory:
@@ -243,7 +251,9 @@ async def test_what_is_not_safe_to_repeat_is_repeated_only_if_nothing_was_done(
     failure: Any, calls: int
 ) -> None:
     api = FakeApi(failure, done())
-    create = Operation(name="create", method="POST", does="create somebody", is_repeatable=False)
+    create = Operation(
+        name="create", method="POST", does="create somebody", scopes=("user",), is_repeatable=False
+    )
     caller = Caller(app(), HOSTS, timing=Watch().timing, transport=api)
     try:
         if calls == 1:

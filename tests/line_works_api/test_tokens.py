@@ -126,8 +126,11 @@ def test_r215_an_app_shows_no_secret() -> None:
 async def test_the_form_is_percent_encoded_and_scopes_are_separated_by_spaces() -> None:
     api = FakeApi(done())
     async with opened(api) as directory:
+        await directory.authenticate()
+        await directory.authenticate()
         await directory.suspend("u1")
-    (asked,) = api.token_calls
+    asked, for_suspending = api.token_calls
+    assert for_suspending.form["scope"] == "directory"
     assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
     body = asked.body.decode()
     assert "client_secret=app%2Bsecret%2F%3D" in body

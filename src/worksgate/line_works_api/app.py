@@ -16,8 +16,10 @@ WRITE: Final = "directory"
 """Reads, and writes keys; suspends and signs people out."""
 AUDIT: Final = "audit.read"
 """Downloads the audit log."""
+USER_READ: Final = "user.read"
+"""Reads people without their keys in a list."""
 USER: Final = "user"
-"""Reads people without their keys in a list; suspends and signs them out."""
+"""The same; suspends and signs them out."""
 BOT_SCOPES: Final = ("bot.message", "bot")
 """Any one of them lets a bot send messages; the first is the smaller one."""
 LONGEST_TEXT: Final = 2_000
@@ -81,3 +83,11 @@ class ApiApp:
     def has_any(self, *scopes: str) -> bool:
         """Whether one of these scopes is among its own: any one of an operation's suffices."""
         return not set(self.scopes).isdisjoint(scopes)
+
+    def least(self, scopes: Sequence[str]) -> tuple[str, ...]:
+        """What to ask for: the first of these scopes that it has, or else all of its own.
+
+        Without any of them LINE WORKS is to say what is missing.
+        """
+        has = next((each for each in scopes if each in self.scopes), None)
+        return self.scopes if has is None else (has,)

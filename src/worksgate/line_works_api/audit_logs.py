@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 
+from worksgate.line_works_api.app import AUDIT
 from worksgate.line_works_api.calling import Caller, Operation
 from worksgate.line_works_api.errors import ApiUnavailable, shown
 
@@ -26,7 +27,11 @@ _LARGEST_FIELD: Final = 1_048_576
 
 # 10 a minute are allowed; like other operations it leaves some to others.
 _DOWNLOAD = Operation(
-    name="audits.logs.download", method="GET", does="give its audit log", per_minute=9
+    name="audits.logs.download",
+    method="GET",
+    does="give its audit log",
+    scopes=(AUDIT,),
+    per_minute=9,
 )
 
 

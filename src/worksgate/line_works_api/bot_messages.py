@@ -12,10 +12,18 @@ from worksgate.line_works_api.errors import AccessRefused
 
 # Not repeated without an answer: the same text would come twice. Who sends may do so again.
 _TO_PERSON = Operation(
-    name="bots.users.messages", method="POST", does="send a message", is_repeatable=False
+    name="bots.users.messages",
+    method="POST",
+    does="send a message",
+    scopes=BOT_SCOPES,
+    is_repeatable=False,
 )
 _TO_CHANNEL = Operation(
-    name="bots.channels.messages", method="POST", does="send a message", is_repeatable=False
+    name="bots.channels.messages",
+    method="POST",
+    does="send a message",
+    scopes=BOT_SCOPES,
+    is_repeatable=False,
 )
 
 
@@ -58,7 +66,7 @@ class BotMessages:
             raise BotRefused(refused, self._advice()) from None
 
     def _advice(self) -> str:
-        if self._caller.tokens.granted.isdisjoint(BOT_SCOPES):
+        if self._caller.granted(_TO_PERSON).isdisjoint(BOT_SCOPES):
             return f"tick the scope {BOT_SCOPES[0]} of the app, then set the app with it again"
         return (
             "register the bot in the Developer Console, then add it and publish it in the "

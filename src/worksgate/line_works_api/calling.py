@@ -51,12 +51,14 @@ class Operation:
 
     ``does`` ends the sentence "LINE WORKS refused to". ``is_repeatable``: a second call does no
     harm if the first one has taken place after all. ``answers``: whether JSON is expected.
+    ``scopes`` are those of which any one suffices, the one that allows least first.
     ``per_minute`` is the limit of one that has its own.
     """
 
     name: str
     method: str
     does: str
+    scopes: tuple[str, ...]
     is_repeatable: bool = True
     answers: bool = False
     per_minute: int | None = None
@@ -101,6 +103,7 @@ class Caller:
         pace: Pace | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
+        self._app = app
         self._hosts = hosts
         self._timing = timing or Timing()
         self._pace = pace or Pace(self._timing.clock, self._timing.sleep)
@@ -134,13 +137,17 @@ class Caller:
         await self._downloads.aclose()
 
     async def authenticate(self) -> frozenset[str]:
-        """Fetch an access token if there is none; the scopes that it has.
+        """Fetch an access token with all scopes of the app; those that it has.
 
         Raises TokenRefused or ApiUnavailable.
         """
         async with self._one_at_a_time:
-            await self.tokens.get()
-            return self.tokens.granted
+            await self.tokens.get(self._app.scopes)
+            return self.tokens.granted(self._app.scopes)
+
+    def granted(self, operation: Operation) -> frozenset[str]:
+        """The scopes of the token with which an operation was called."""
+        return self.tokens.granted(self._app.least(operation.scopes))
 
     async def call(
         self,
@@ -186,7 +193,7 @@ class Caller:
                 self._pace.heed(operation.name, answer.headers)
                 if answer.status == 401 and not has_new_token:
                     has_new_token = True
-                    self.tokens.drop()
+                    self.tokens.drop(self._app.least(operation.scopes))
                     continue
                 if answer.status not in (429, 503) and answer.status < 500:
                     return self._result(operation, answer)
@@ -217,7 +224,7 @@ class Caller:
         raise kind(operation.does, answer.status, code, description)
 
     async def _authorized(self, operation: Operation, url: str, content: bytes | None) -> _Answer:
-        headers = {"Accept": "application/json"} | await self._authorization()
+        headers = {"Accept": "application/json"} | await self._authorization(operation)
         if content is not None:
             headers["Content-Type"] = "application/json"
         answer = await self._sent(operation.method, url, headers, content)
@@ -233,12 +240,13 @@ class Caller:
             raise Unusable("the response is a second redirect")
         return answer
 
-    async def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {await self.tokens.get()}"}
+    async def _authorization(self, operation: Operation) -> dict[str, str]:
+        token = await self.tokens.get(self._app.least(operation.scopes))
+        return {"Authorization": f"Bearer {token}"}
 
     async def _downloaded(self, operation: Operation, url: str, file: BinaryIO) -> _Answer:
         """The answer to a download; 204 if the file has all of it."""
-        headers = await self._authorization()
+        headers = await self._authorization(operation)
         answer = await self._sent(operation.method, url, headers, None)
         if 200 <= answer.status < 300:
             raise Unusable("the response is no redirect to a file")

@@ -8,7 +8,7 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx2
 
-from worksgate.line_works_api.app import ApiApp
+from worksgate.line_works_api.app import READ, USER, USER_READ, WRITE, ApiApp
 from worksgate.line_works_api.audit_logs import AuditLogs
 from worksgate.line_works_api.bot_messages import BotMessages
 from worksgate.line_works_api.calling import Caller, Operation, Timing, person_path
@@ -25,15 +25,33 @@ PAGE: Final = 100
 BATCH: Final = 50
 """Keys of one call, at most."""
 
-_LIST_PEOPLE = Operation(name="users.list", method="GET", does="list people", answers=True)
-_LIST_KEYS = Operation(
-    name="users.external-keys.list", method="GET", does="list external keys", answers=True
+# Of two that only read, ``directory.read`` is first: whoever reads people wants their keys.
+_READERS: Final = (READ, USER_READ, USER, WRITE)
+_CHANGERS: Final = (USER, WRITE)
+
+_LIST_PEOPLE = Operation(
+    name="users.list", method="GET", does="list people", scopes=_READERS, answers=True
 )
-_GET = Operation(name="users.get", method="GET", does="say who somebody is", answers=True)
-_SET_KEYS = Operation(name="users.external-keys.set", method="POST", does="write external keys")
-_SUSPEND = Operation(name="users.suspend", method="POST", does="suspend somebody")
-_UNSUSPEND = Operation(name="users.unsuspend", method="POST", does="end a suspension")
-_FORCE_LOGOUT = Operation(name="users.force-logout", method="POST", does="sign somebody out")
+_LIST_KEYS = Operation(
+    name="users.external-keys.list",
+    method="GET",
+    does="list external keys",
+    scopes=(READ, WRITE),
+    answers=True,
+)
+_GET = Operation(
+    name="users.get", method="GET", does="say who somebody is", scopes=_READERS, answers=True
+)
+_SET_KEYS = Operation(
+    name="users.external-keys.set", method="POST", does="write external keys", scopes=(WRITE,)
+)
+_SUSPEND = Operation(name="users.suspend", method="POST", does="suspend somebody", scopes=_CHANGERS)
+_UNSUSPEND = Operation(
+    name="users.unsuspend", method="POST", does="end a suspension", scopes=_CHANGERS
+)
+_FORCE_LOGOUT = Operation(
+    name="users.force-logout", method="POST", does="sign somebody out", scopes=_CHANGERS
+)
 
 
 class DirectoryApi:
@@ -74,7 +92,7 @@ class DirectoryApi:
         return BotMessages(self._caller)
 
     async def authenticate(self) -> frozenset[str]:
-        """Get an access token; the scopes that it has."""
+        """Get an access token with all scopes of the app; those that it has."""
         return await self._caller.authenticate()
 
     @property
@@ -96,9 +114,13 @@ class DirectoryApi:
 
         No other personal data is read.
         """
-        for has_key in (False, True):
-            async for each in self.key_holders(has_key=has_key):
-                yield each
+        without = set()
+        async for each in self.key_holders(has_key=False):
+            without.add(each.id)
+            yield each
+        async for each in self.key_holders(has_key=True):
+            self.met_twice += each.id in without
+            yield each
 
     async def person(self, id_: str) -> ApiPerson:
         """By ID or account. Raises ApiRefused with status 404, or 410 for a deleted one."""

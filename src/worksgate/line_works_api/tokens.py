@@ -1,6 +1,7 @@
 """Access tokens of an app: fetched with an assertion, kept in memory only, never refreshed.
 
-The assertion is always at hand, so a refresh token would only be another secret to keep (90 days).
+There is one for each set of scopes, so that what only reads has a token that cannot write. The
+assertion is always at hand, so a refresh token would only be another secret to keep (90 days).
 https://developers.worksmobile.com/en/docs/auth-jwt
 """
 
@@ -43,10 +44,11 @@ Post = Callable[[bytes], Awaitable[TokenAnswer]]
 class _Token:
     text: str = field(repr=False)
     use_until: float
+    granted: frozenset[str]
 
 
 class AccessTokens:
-    """The access token of an app, fetched when it is needed.
+    """The access tokens of an app, by their scopes, each fetched when it is needed.
 
     ``now`` is in seconds since the epoch, ``clock`` is monotonic.
     """
@@ -58,32 +60,37 @@ class AccessTokens:
         self._post = post
         self._now = now
         self._clock = clock
-        self._token: _Token | None = None
-        self.granted: frozenset[str] = frozenset()
+        self._tokens: dict[tuple[str, ...], _Token] = {}
 
-    async def get(self) -> str:
-        """A token to be used now. Raises TokenRefused or ApiUnavailable."""
-        if self._token is None or self._clock() >= self._token.use_until:
-            self._token = await self._fetch()
-        return self._token.text
+    async def get(self, scopes: tuple[str, ...]) -> str:
+        """A token with these scopes, to be used now. Raises TokenRefused or ApiUnavailable."""
+        token = self._tokens.get(scopes)
+        if token is None or self._clock() >= token.use_until:
+            token = self._tokens[scopes] = await self._fetch(scopes)
+        return token.text
 
-    def drop(self) -> None:
-        """Fetch another one next time: this one was refused."""
-        self._token = None
+    def granted(self, scopes: tuple[str, ...]) -> frozenset[str]:
+        """The scopes that the last token has for which these were asked; none without one."""
+        token = self._tokens.get(scopes)
+        return frozenset() if token is None else token.granted
+
+    def drop(self, scopes: tuple[str, ...]) -> None:
+        """Fetch another one with these scopes next time: this one was refused."""
+        self._tokens.pop(scopes, None)
 
     def hide(self, text: str) -> str:
-        """A text of LINE WORKS without the token and the client secret, which it may quote."""
-        token = () if self._token is None else (self._token.text,)
-        return _without((*token, self._app.client_secret), text)
+        """A text of LINE WORKS without tokens and the client secret, which it may quote."""
+        tokens = (each.text for each in self._tokens.values())
+        return _without((*tokens, self._app.client_secret), text)
 
-    async def _fetch(self) -> _Token:
+    async def _fetch(self, scopes: tuple[str, ...]) -> _Token:
         app = self._app
         form = {
             "assertion": assertion(app, self._now()),
             "grant_type": GRANT_TYPE,
             "client_id": app.client_id,
             "client_secret": app.client_secret,
-            "scope": " ".join(app.scopes),
+            "scope": " ".join(scopes),
         }
         # Every value is percent-encoded: unencoded ones were seen to be refused with code 99.
         answer = await self._post(urlencode(form, quote_via=quote, safe="").encode("ascii"))
@@ -92,9 +99,9 @@ class AccessTokens:
             secrets = (form["assertion"], app.client_secret)
             raise TokenRefused(_why_refused(answer, secrets))
         document = answer.document or {}
-        self.granted = _scopes(document, app)
         life = _seconds(document.get("expires_in"))
-        return _Token(str(text), self._clock() + USED_SHARE * life)
+        use_until = self._clock() + USED_SHARE * life
+        return _Token(str(text), use_until, _granted(document, scopes))
 
 
 def _is_usable(token: object) -> bool:
@@ -116,11 +123,11 @@ def _seconds(value: object) -> float:
     return _USUAL_LIFE
 
 
-def _scopes(document: Mapping[str, Any], app: ApiApp) -> frozenset[str]:
+def _granted(document: Mapping[str, Any], asked: Iterable[str]) -> frozenset[str]:
     """The granted scopes, separated by blanks or commas; those asked for, if it does not say."""
     scope = document.get("scope")
     if not isinstance(scope, str) or not scope.strip():
-        return frozenset(app.scopes)
+        return frozenset(asked)
     return frozenset(scope.replace(",", " ").split())
 
 

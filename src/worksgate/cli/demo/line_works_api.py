@@ -13,7 +13,7 @@ from worksgate.bootstrap.administration import open_administration
 from worksgate.cli.demo.members import members
 from worksgate.conformance.directory_api import DirectoryApiSimulator, Registered
 from worksgate.conformance.directory_api.simulator import API_PATH, AUTH_PATH
-from worksgate.line_works_api.app import WRITE, ApiApp
+from worksgate.line_works_api.app import READ, WRITE, ApiApp
 from worksgate.settings.options import Settings
 from worksgate.settings.reference import template
 
@@ -42,7 +42,7 @@ async def set_up(settings: Settings, client: str, registered: Registered) -> Non
         client_secret=registered.app.client_secret,
         service_account=registered.app.service_account,
         private_key=registered.private_key,
-        scopes=(WRITE,),
+        scopes=(READ, WRITE),
     )
     async with open_administration(settings, actor="demo") as administration:
         await administration.line_works_api.set(client, app)
