@@ -23,7 +23,10 @@ SECRET = "correct horse battery"
 END_OF_INPUT = "\x04"
 HEAVY = ("sqlalchemy", "alembic", "uvicorn", "starlette", "rich", "structlog", "argon2", "jinja2")
 
-NOT_SERVING = ("rich", "pygments", "alembic.autogenerate", "sqlalchemy.dialects.postgresql")
+NOT_SERVING = (
+    *("rich", "pygments", "alembic.autogenerate", "sqlalchemy.dialects.postgresql", "httpx2"),
+    "worksgate.administration.composition",
+)
 
 
 def test_version_and_help_load_nothing_heavy() -> None:
@@ -41,7 +44,7 @@ def test_version_and_help_load_nothing_heavy() -> None:
         assert done.stdout.startswith(("worksgate 0", "Usage: worksgate "))
 
 
-def test_a_server_on_sqlite_carries_nothing_of_terminals_or_of_postgresql(
+def test_a_server_on_sqlite_carries_nothing_of_terminals_of_postgresql_or_of_administrators(
     terminal: Terminal,
 ) -> None:
     # The address is nobody's (RFC 5737), so it ends where it would begin to listen.

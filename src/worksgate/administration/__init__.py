@@ -24,7 +24,8 @@
     lost_keys           continuing after the loss of a master key
     recordings          that calls of LINE WORKS are recorded, and why
 
-Each of these is a part of ``Administration``, which creates them. Only the console has
+Each of these is a part of ``Administration``, which creates them (``composition``). Only the
+console has
 
     console_sign_in     administrators' sign-ins to it, and their sessions
     console_rights      what gives them their role: it was assigned, or a group of their source
@@ -49,41 +50,19 @@ as a disabled person's sessions and tokens, is revoked right after the commit (R
 does not respond then, ``Unfinished`` is raised, and the same call can be repeated.
 """
 
-import time
-from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.administrators import AdministratorAdministration
-from worksgate.administration.attempts import AttemptAdministration
-from worksgate.administration.audit_log import AuditLogAdministration
-from worksgate.administration.branding import BrandingAdministration
-from worksgate.administration.changes import ChangeAdministration
-from worksgate.administration.clients import ClientAdministration, NewClient
-from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
-from worksgate.administration.external_keys.sync import KeySyncAdministration
-from worksgate.administration.first_owner import FirstOwner
-from worksgate.administration.going_live import GoingLive
-from worksgate.administration.jobs.imports import ImportJobs
-from worksgate.administration.jobs.verbs import JobAdministration
-from worksgate.administration.leaving import Leaving
-from worksgate.administration.line_works_api import LineWorksApiAdministration
-from worksgate.administration.line_works_logs import LineWorksLogs
-from worksgate.administration.line_works_members import LineWorksMembers
-from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
-from worksgate.administration.people import Holdings, PeopleAdministration
-from worksgate.administration.people_import.verbs import ImportAdministration
-from worksgate.administration.recordings import RecordingAdministration
-from worksgate.administration.revoking import Revoker
-from worksgate.administration.set_up.verbs import SetUpAdministration
-from worksgate.administration.sign_in_trace import SignInParts, SignInTrace
-from worksgate.administration.upkeep import UpkeepAdministration
-from worksgate.administration.user_keys import KeyAdministration, LineWorksKey, line_works_keys
-from worksgate.administration.users import NewUser, UserAdministration
-from worksgate.credentials.password_hashing import PasswordHashing
-from worksgate.directory.database import Directory
-from worksgate.settings.options import Settings
-from worksgate.store import Store
+
+if TYPE_CHECKING:
+    from worksgate.administration.clients import NewClient
+    from worksgate.administration.composition import Administration
+    from worksgate.administration.lost_keys import LostKeys
+    from worksgate.administration.people import Holdings
+    from worksgate.administration.user_keys import LineWorksKey, line_works_keys
+    from worksgate.administration.users import NewUser
 
 __all__ = [
     "Actor",
@@ -101,74 +80,20 @@ __all__ = [
     "line_works_keys",
 ]
 
+_LAZY = {
+    "Administration": "composition",
+    "Holdings": "people",
+    "LineWorksKey": "user_keys",
+    "LostKeys": "lost_keys",
+    "NewClient": "clients",
+    "NewUser": "users",
+    "line_works_keys": "user_keys",
+}
+"""Names and their modules, imported when they are used: a server needs few operations."""
 
-class Administration:
-    """Clients, people and the audit log of one installation.
+if not TYPE_CHECKING:  # a module __getattr__ would give every misspelt name a type
 
-    ``store`` opens the store on first use; it may raise StoreUnavailable then. ``actor`` is the
-    acting user, for the audit log; ``sign_in_parts`` can be asked by a trace. Every call may raise
-    DatabaseUnavailable; those that end sessions, Unfinished.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        directory: Directory,
-        store: Callable[[], Awaitable[Store]],
-        hashing: PasswordHashing,
-        *,
-        actor: str | Actor = "cli",
-        clock: Callable[[], float] = time.time,
-        sign_in_parts: SignInParts | None = None,
-    ) -> None:
-        acting = Actor(actor, clock) if isinstance(actor, str) else actor
-        revoker = Revoker(directory, store, acting)
-        self.clients = ClientAdministration(settings, directory, acting)
-        self.set_up = SetUpAdministration(settings, directory, self.clients, acting)
-        self.branding = BrandingAdministration(directory, acting)
-        self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)
-        self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
-        self.people_list = directory.people_list
-        self.sign_ins = directory.sign_ins
-        self.alerts = directory.alerts
-        self.line_works_api = LineWorksApiAdministration(settings, directory, acting)
-        self.line_works_members = LineWorksMembers(directory, self.line_works_api)
-        self.departures = DepartureAdministration(
-            directory,
-            self.people,
-            Leaving(directory, store, clock, self.line_works_members),
-            acting,
-        )
-        self.jobs = JobAdministration(directory, acting)
-        self.user_keys = KeyAdministration(directory, revoker, acting)
-        self.key_sync = KeySyncAdministration(directory, self.line_works_api, acting)
-        self.first_owner = FirstOwner(settings, directory, hashing, acting)
-        self.people_import = ImportAdministration(
-            directory, hashing, revoker, acting, company=settings.company_name
-        )
-        self.administrators = AdministratorAdministration(settings, directory, acting)
-        self.changes = ChangeAdministration(
-            directory, self.clients, self.users, self.people, self.administrators, acting
-        )
-        self.import_jobs = ImportJobs(directory, self.people_import, self.jobs, acting)
-        self.audit_log = AuditLogAdministration(directory, acting)
-        self.line_works_logs = LineWorksLogs(
-            directory, self.line_works_api, self.audit_log, self.clients, acting
-        )
-        self.sign_in_trace = SignInTrace(
-            settings,
-            directory,
-            self.user_keys,
-            sign_in_parts,
-            self.line_works_members,
-            clock=clock,
-        )
-        self.attempts = AttemptAdministration(
-            settings, directory, self.sign_in_trace, sign_in_parts, self.people, acting
-        )
-        self.upkeep = UpkeepAdministration(settings, directory, store, acting)
-        self.going_live = GoingLive(directory, acting, self.line_works_api)
-        self.recordings = RecordingAdministration(directory, acting)
-        self.lost_keys = LostKeyAdministration(
-            settings, directory, self.people, self.upkeep, acting
-        )
+    def __getattr__(name: str) -> object:
+        if name in _LAZY:
+            return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
