@@ -31,8 +31,9 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
         yield console
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
+@pytest_asyncio.fixture(loop_scope="module")
 async def browser(console: ConsoleUnderTest) -> AdminBrowser:
+    """Of an owner who has just shown the second factor, whichever test moved the clock before."""
     return await console.signed_in("owner")
 
 
