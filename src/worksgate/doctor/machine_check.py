@@ -10,6 +10,7 @@ from pathlib import Path
 
 from worksgate.doctor import Finding, fail, ok, warn
 from worksgate.doctor.sentences import said
+from worksgate.moments import utc
 
 DISK, CLOCK = said("disk"), said("clock")
 
@@ -87,9 +88,7 @@ def _examine_clock(database: Path) -> Iterator[Finding]:
             said("synchronize the clock with NTP: codes and sessions expire by it"),
         )
     else:
-        yield ok(
-            CLOCK, said("it is %(time)s", time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-        )
+        yield ok(CLOCK, said("it is %(time)s", time=utc(time.time())))
 
 
 def _skew_of_files(folder: Path) -> float | None:

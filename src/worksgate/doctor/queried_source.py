@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from worksgate.catalogues import Quoted, sentence_of
+from worksgate.catalogues import sentence_of
 from worksgate.doctor import Finding, fail, ok, warn
 from worksgate.doctor.ldap_advice import advice_on
 from worksgate.doctor.sentences import said
@@ -253,8 +253,9 @@ async def _of_sign_in(source: Source, username: str, password: str, part: str) -
         )
     except PersonDisabled as refusal:
         text = said("the password is right, but the person may not sign in")
-        if why := str(refusal):
-            text = said("the password is right, but %(problem)s", problem=Quoted(why))
+        if str(refusal):
+            why = sentence_of(refusal)
+            text = said("the password is right, but %(problem)s", problem=why)
         return fail(part, text, said("check their account there"))
     except SourceUnavailable as error:
         return fail(part, sentence_of(error), ADVICE)

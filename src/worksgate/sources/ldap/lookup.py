@@ -41,6 +41,7 @@ from worksgate.sources.ldap.people import (
     warn_of_unusable_keys,
 )
 from worksgate.sources.ldap.servers import Servers, ServiceAccount
+from worksgate.sources.sentences import said
 
 _log = structlog.get_logger("worksgate.sources.ldap")
 
@@ -240,7 +241,7 @@ class LdapLookup:
             _refuse(status)
         groups = groups_of(connection, entry, settings)
         if not is_in_required_group(connection, entry, groups, settings):
-            raise PersonNotAllowed("the person is in none of required_groups")
+            raise PersonNotAllowed(said("the person is in none of required_groups"))
         subject = id_of(entry, settings)
         if subject is None:
             _log.error("ldap.no_id", source=settings.name, attribute=settings.id_attribute_used)
