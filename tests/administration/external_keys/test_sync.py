@@ -17,6 +17,7 @@ from tests.administration.external_keys.line_works import (
     LineWorks,
     member,
     plain_http,
+    registered,
 )
 from tests.databases import query
 
@@ -25,7 +26,13 @@ from worksgate.administration.external_keys.findings import SyncFinding
 from worksgate.administration.external_keys.holders import KeyHolder
 from worksgate.administration.external_keys.sync import Outcome
 from worksgate.administration.external_keys.undo import read_undo
-from worksgate.conformance.directory_api import Batches, Fault, Operation, Rules
+from worksgate.conformance.directory_api import (
+    Batches,
+    DirectoryApiSimulator,
+    Fault,
+    Operation,
+    Rules,
+)
 from worksgate.line_works_api.errors import ApiUnavailable, TokenRefused
 from worksgate.oauth.model import Client, UserKey
 
@@ -143,7 +150,7 @@ async def test_r218_a_run_that_meets_an_outage_goes_on_later(
 async def test_r217_keys_that_line_works_does_not_take_are_told_and_all_others_are_written(
     company: Company, line_works: LineWorks
 ) -> None:
-    """A deleted member holds a key that no list shows; another one vanishes after the plan."""
+    """A deleted member holds a key that no list shows; two change or vanish after the plan."""
     company.employ(HERE)
     members = [member(name, None) for name in HERE]
     gone = member("gone", HERE["p077"], deleted_at=company.watch.now())
@@ -151,16 +158,24 @@ async def test_r217_keys_that_line_works_does_not_take_are_told_and_all_others_a
     async with company.run() as run:
         plan = await run.plan(company.here)
         line_works.simulator.remove("id-p033")
+        line_works.simulator.change(member("p078", "by-hand"))
         outcome = await run.write(plan)
     assert {each.account: each.detail for each in outcome.missing} == {
         "p033@example.com": "they are no member any more",
+        "p078@example.com": "somebody else changed the key meanwhile",
         "p077@example.com": "status 409, EXTERNAL_KEY_ALREADY_EXIST: The externalKey is taken",
     }
     assert all(each.finding is SyncFinding.NOT_HELD for each in outcome.missing)
-    expected: dict[str, str | None] = {**HERE, "p077": None, "gone": HERE["p077"]}
+    expected: dict[str, str | None] = {
+        **HERE,
+        "p077": None,
+        "p078": "by-hand",
+        "gone": HERE["p077"],
+    }
     del expected["p033"]
     assert line_works.keys() == expected
-    assert outcome.held == 118
+    assert outcome.held == 117
+    assert len(line_works.simulator.calls_of(Operation.GET_USER)) == 101, "two batches, and p033"
 
 
 async def test_r218_people_who_come_and_go_meanwhile_do_no_harm(
@@ -333,7 +348,7 @@ async def test_what_line_works_refuses_altogether_is_not_tried_for_everybody(
         plan = await run.plan(company.here)
         for name in people:
             line_works.simulator.remove(f"id-{name}")
-        with pytest.raises(Refused, match=r"first 50 keys.*404"):
+        with pytest.raises(Refused, match=r"first 50 keys.*no member"):
             await run.write(plan)
     assert len(line_works.simulator.calls_of(Operation.SET_KEYS)) < 110
 
@@ -389,7 +404,10 @@ async def test_a_token_is_renewed_in_the_middle_of_a_run(
 
 async def test_a_refused_app_is_told(company: Company, line_works: LineWorks) -> None:
     await begun(company, line_works)
-    company.scopes = ("directory", "calendar")
+    ticked = replace(registered().app, scopes=frozenset({"directory.read"}))
+    line_works.simulator = DirectoryApiSimulator(
+        clock=company.watch.now, registered=replace(registered(), app=ticked)
+    )
     with pytest.raises(TokenRefused, match="invalid_scope"):
         await company.sync()
 
