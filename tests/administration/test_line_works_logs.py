@@ -29,6 +29,7 @@ from worksgate.line_works_api.errors import ApiUnavailable
 from worksgate.settings.options import Settings
 
 START = 1_800_000_000.0
+LONG_AGO = {"since": START - 187 * 86_400, "until": START - 186.5 * 86_400}
 WANTED = Wanted(
     client="tenant", service="auth", since=START, until=START + 86_400, language="en_US"
 )
@@ -174,7 +175,11 @@ async def test_it_is_clear_of_which_domain_a_log_is(database: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
-    [({"until": START + 32 * 86_400}, "31 days"), ({"until": START}, "31 days")],
+    [
+        ({"until": START + 32 * 86_400}, "31 days"),
+        ({"until": START}, "31 days"),
+        (LONG_AGO, "six months"),
+    ],
 )
 async def test_a_span_that_cannot_be_had_is_refused(
     database: Path, tmp_path: Path, changes: dict[str, Any], problem: str

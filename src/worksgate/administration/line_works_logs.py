@@ -119,6 +119,7 @@ class LineWorksLogs:
         """
         with refusals():
             span = wanted.span
+            span.check_kept(datetime.fromtimestamp(self._actor.now(), UTC))
         access = await self._api.access(wanted.client)
         access.check_may(AUDIT)
         domain = _domain(wanted.domain, access.app.domains)

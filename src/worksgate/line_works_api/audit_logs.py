@@ -20,18 +20,20 @@ from worksgate.line_works_api.errors import ApiUnavailable, shown
 SIGN_INS: Final = "auth"
 """The service whose log has the sign-ins."""
 LONGEST_SPAN: Final = timedelta(days=31)
+KEPT_FOR: Final = timedelta(days=186)
+"""About six months, whichever these are."""
 BROKEN_OFF: Final = "downloadLogs error"
 """The beginning of the last line of a log that LINE WORKS could not write to its end."""
 _LONGEST_LAST_LINE: Final = 4_096
 _LARGEST_FIELD: Final = 1_048_576
 
-# 10 a minute are allowed; like other operations it leaves some to others.
+# 10 a minute are allowed, and an older page wants a minute between two of them.
 _DOWNLOAD = Operation(
     name="audits.logs.download",
     method="GET",
     does="give its audit log",
     scopes=(AUDIT,),
-    per_minute=9,
+    per_minute=1,
 )
 
 
@@ -47,6 +49,15 @@ class Span:
             raise ValueError("the times of a span need a time zone")
         if not timedelta() < self.end - self.start <= LONGEST_SPAN:
             raise ValueError(f"a log covers {LONGEST_SPAN.days} days at most, and begins first")
+
+    def check_kept(self, now: datetime) -> None:
+        """Raise ValueError if LINE WORKS does not have the beginning any more."""
+        oldest = now - KEPT_FOR
+        if self.start < oldest:
+            raise ValueError(
+                "LINE WORKS keeps its logs for about six months: there is nothing from before "
+                f"{oldest.date().isoformat()}"
+            )
 
 
 class AuditLogs:
