@@ -222,7 +222,7 @@ def test_paths_must_differ_and_the_later_one_is_blamed() -> None:
     "url", ["smtps://mail.example.com", "smtp://sso:p%40ss@mail.example.com:587", "smtp://[::1]:25"]
 )
 def test_mail_server_needs_an_address_that_mails_come_from(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"^mail_from: requires smtp_url$"):
+    with pytest.raises(ConfigurationError, match=r"^mail_from: is required by smtp_url$"):
         load(None, {}, {"smtp_url": url})
     settings = load(None, {}, {"smtp_url": url, "mail_from": "sso@example.com"})
     assert settings.smtp_url == url
