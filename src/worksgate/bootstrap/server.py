@@ -92,26 +92,12 @@ def serve(
         check_certificate(tls_cert, tls_key)
         tls = CertificateFiles(tls_cert, tls_key)
     listening = passed_by_systemd() or listen(settings.host, settings.port)
-    operations = None
-    if settings.admin_port:
-        operations = listen(settings.admin_host, settings.admin_port, option="admin_port")
-    console = None
-    if settings.console_port:
-        console = listen(settings.console_host, settings.console_port, option="console_port")
+    operations = _listen_if(settings.admin_host, settings.admin_port, "admin_port")
+    console = _listen_if(settings.console_host, settings.console_port, "console_port")
     log.configure(settings)
     _allow_many_connections()
-    _log.info(
-        "server.starting",
-        version=version("worksgate"),
-        address=url_of(listening, https=tls is not None),
-        public_url=settings.public_url,
-        operations=url_of(operations) if operations is not None else None,
-        console=url_of(console) if console is not None else None,
-        database=settings.database_url.partition(":")[0],
-        store=settings.store_url.partition(":")[0] or "database",
-        workers=workers,
-    )
     plan = Plan(settings, database, source, tls, operations, console, examiner)
+    _log_start(plan, listening, workers)
     with ExitStack() as stack:
         if console is not None:
             beside = replace(plan, operations=None)
@@ -122,6 +108,26 @@ def serve(
         else:
             _supervise(serving, listening, workers)
     log.close()
+
+
+def _listen_if(host: str, port: int | None, option: str) -> socket | None:
+    """The socket of a port that settings may leave out."""
+    return listen(host, port, option=option) if port else None
+
+
+def _log_start(plan: Plan, listening: socket, workers: int) -> None:
+    settings = plan.settings
+    _log.info(
+        "server.starting",
+        version=version("worksgate"),
+        address=url_of(listening, https=plan.tls is not None),
+        public_url=settings.public_url,
+        operations=url_of(plan.operations) if plan.operations is not None else None,
+        console=url_of(plan.console) if plan.console is not None else None,
+        database=settings.database_url.partition(":")[0],
+        store=settings.store_url.partition(":")[0] or "database",
+        workers=workers,
+    )
 
 
 def _allow_many_connections() -> None:
