@@ -60,7 +60,7 @@ Steps = Generator[Any, Any, Any]
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds: of each request on an event loop and in the database, and of a login in a thread."""
+    """Seconds: of each request on an event loop and in the database, of a sign-in in a thread."""
 
     loop: dict[str, float]
     database: dict[str, float]
@@ -70,7 +70,7 @@ class Costs:
     def of(cls, found: dict[str, Any]) -> "Costs":
         """From what was measured on one kind of database.
 
-        What a login costs beside its loop is the hash and the threads around it.
+        What a sign-in costs beside its loop is the hash and the threads around it.
         """
         return cls(
             loop={name: one["loop_us"] / 1e6 for name, one in found.items()},
@@ -220,7 +220,7 @@ def smallest(costs: Costs, people: int, *, has_database: bool, most: int | None)
 def _candidates(
     costs: Costs, rate: float, *, has_database: bool, most: int | None
 ) -> list[Installation]:
-    """What could last at so many logins a second, the fewest cores first."""
+    """What could last at so many sign-ins a second, the fewest cores first."""
     loops = _at_least(rate * costs.per_login(costs.loop))
     hashing = _at_least(rate * costs.hashing_per_login)
     database = _at_least(rate * costs.per_login(costs.database)) if has_database else 0
@@ -392,8 +392,8 @@ def _storm(measured: dict[str, Any], costs: Costs) -> str:
 
     simulated = storm(costs, measured["hashing_threads"], of("tokens"))
     rows = [
-        _compared("logins a second", of("logins"), simulated.logins, is_judged=True),
-        _compared("login p99 ms", of("login_p99_ms"), simulated.login_p99 * 1e3, is_judged=True),
+        _compared("sign-ins a second", of("logins"), simulated.logins, is_judged=True),
+        _compared("sign-in p99 ms", of("login_p99_ms"), simulated.login_p99 * 1e3, is_judged=True),
         _compared("token p99 ms", of("token_p99_ms"), simulated.token_p99 * 1e3, is_judged=False),
     ]
     return (

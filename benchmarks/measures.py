@@ -287,7 +287,7 @@ def _storm(plan: Plan, installation: Worksgate, alone: float, threads: int) -> d
 
 
 def _flood(plan: Plan, installation: Worksgate) -> dict[str, float]:
-    """More logins than can be checked, ``LOGINS_IN_FLOOD`` a second: most are told to wait."""
+    """More sign-ins than can be checked, ``LOGINS_IN_FLOOD`` a second: most are told to wait."""
     seconds = max(plan.seconds, 4.0)
     connections = LOGINS_IN_FLOOD * 3 // 2  # each rests a second, and a checked one waits longer
     template, forms = login_call(installation, int(connections * (seconds + 3)))

@@ -202,10 +202,10 @@ _NOTES = """\
 - A contestant is measured only when the one before has done with all that was sent to it. A result
   for which that did not hold is left out.
 - Codes and tokens are issued beforehand, each contestant's in its own storage.
-- **The storm** posts login forms on all cores, with as many hashing threads as there are by
+- **The storm** posts sign-in forms on all cores, with as many hashing threads as there are by
   default, while 200 token calls a second go on; both loads come from the same cores. *argon2id
   alone* is the same number of threads with nothing else to do, measured just before. Then far
-  more logins than can be checked are thrown at the same process, at random moments and whether or
+  more sign-ins than can be checked are thrown at the same process, at random moments and whether or
   not others have been answered, with the same token calls: most are told within milliseconds that
   too many people are signing in.
 - **More than can be served**: up to three rounds of ten times the capacity, by callers that wait
@@ -307,14 +307,14 @@ def _storm(rounds: Sequence[Any]) -> list[Line]:
     latency = median(rounds, "token_p99_ms")
     return [
         Line(
-            "storm of logins: logins ÷ argon2id alone",
+            "storm of sign-ins: sign-ins ÷ argon2id alone",
             f"{share:.2f} ({logins:.0f}/s of {alone:.0f}/s)",
             "≥ 0.8",
             share >= 0.8,
         ),
-        Line("storm of logins: token p99", f"{latency:.0f} ms", "≤ 100 ms", latency <= 100),
+        Line("storm of sign-ins: token p99", f"{latency:.0f} ms", "≤ 100 ms", latency <= 100),
         Line(
-            f"{median(rounds, 'flood_logins'):.0f} logins a second thrown at it: token p99",
+            f"{median(rounds, 'flood_logins'):.0f} sign-ins a second thrown at it: token p99",
             f"{median(rounds, 'flood_token_p99_ms'):.0f} ms",
             "≤ 100 ms",
             median(rounds, "flood_token_p99_ms") <= 100,

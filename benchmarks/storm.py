@@ -1,4 +1,4 @@
-"""A storm of password logins: people, and login forms that have been fetched beforehand."""
+"""A storm of sign-ins by password: people, and sign-in forms that have been fetched beforehand."""
 
 import http.client
 import re
@@ -43,7 +43,7 @@ def page_call(
 
 
 def login_call(installation: Worksgate, count: int) -> tuple[Template, list[str]]:
-    """The request that posts a login form, and what differs in each: one text of one length.
+    """The request that posts a sign-in form, and what differs in each: one text of one length.
 
     All come from one browser, each with a transaction of its own.
     """
@@ -85,7 +85,7 @@ def fetch_page(
 
 
 def fields_of(page: str) -> list[tuple[str, str]]:
-    """The hidden fields of a login form."""
+    """The hidden fields of a sign-in form."""
     return _FIELD.findall(page)
 
 

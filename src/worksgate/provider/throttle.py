@@ -1,14 +1,14 @@
-"""How failed logins slow the next one, without a way to lock somebody out.
+"""How failed sign-ins delay the next one, without a way to lock somebody out.
 
 Three counters stand between a guess and the hash, each counted before the hash runs (R-78):
 
 * one for the account from this network, or from this browser if it has signed in as this person
   before (a device cookie): ``free`` attempts, then one after each delay, and the delay doubles.
-  Who attacks an account from elsewhere uses up counters of their own (R-79);
+  An attack from elsewhere uses up counters of its own (R-79);
 * one for the account from everywhere that it has not signed in from: beyond ``strangers``
   failures in a row only known browsers and networks may go on, until the window ends; what is
   refused by it leaves no counter;
-* one for the network, against a peer who tries many accounts.
+* one for the network, against somebody there who tries many accounts.
 
 An account is a typed name, and also the person whom a source finds by that name, so that somebody
 with several names has one guessing budget. A success sets both back. Unknown accounts are counted

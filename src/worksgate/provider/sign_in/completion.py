@@ -122,7 +122,7 @@ class SignInCompletion:
         return SignedIn(authorized.location, secret, device, trusted)
 
     async def _authorize(self, attempt: SignInAttempt, commit: SignInCommit) -> Authorized:
-        """Let the person in; ``commit`` is what this login writes beside its code.
+        """Let the person in; ``commit`` is what this sign-in writes beside its code.
 
         Raises AlreadySignedIn for all but one of several at once.
         """

@@ -247,7 +247,7 @@ class SignInSteps:
         return found
 
     def kept_of(self, transaction: SignInTransaction) -> ArtifactKey:
-        """Where it is kept how far a login has come, to be removed with what completes it."""
+        """Where the progress of a sign-in is stored, to be removed with what completes it."""
         return ArtifactKey(Interim, handle_of(transaction))
 
     # The second factor

@@ -1,6 +1,6 @@
 """The pages on which people manage their own account, below ``account_path``.
 
-As in ``login``, handlers parse the request, call ``SelfService`` and choose a page; they make no
+As in ``sign_in``, handlers parse the request, call ``SelfService`` and choose a page; they make no
 decisions. Changes are POST requests with an anti-forgery token of the session, and end in a
 redirect to the overview; only a secret that is shown once is in the response itself. People without
 a session, or without a fresh one, get the sign-in form instead of the requested page.
