@@ -271,9 +271,11 @@ NOTES = """\
     itself is a larger part, the ratios are 0.90 and 1.06. It would take fewer indexes on the audit
     log, or its records in a file of their own, which then could not be in the commit of the code.
   - *A code by a live session* on SQLite costs 4.1 token calls of the event loop. It writes three
-    rows and two records in one commit and reads in one round trip; the rows and the reads of the
-    directory are a fifth of it, and no other file has a tenth. It would take fewer indexes on the
-    audit log, or records of requests that are written behind the answer, which a crash could lose.
+    rows and two records in one commit. It reads the session, the person and their factors, each by
+    a statement of its own, and the person once more after the commit; the rows and the reads of the
+    directory are a fifth of it, and no other file has a tenth. It would take the first three reads
+    in one, fewer indexes on the audit log, or records of requests that are written behind the
+    answer, which a crash could lose.
     People of an OpenID provider or an LDAP directory cost the same, and miss the budget as well.
   - *A form* costs 9 times a token call's event loop. Tried: its reads on the driver, its writes in
     three commits instead of seven, pages that are filled instead of rendered, one timer for all

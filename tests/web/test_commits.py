@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.installation import PASSWORD, USERNAME, Installation
 
+from worksgate.database.direct_reads import Query, SqliteReads
 from worksgate.directory.database import Directory
 from worksgate.store.sqlite.group_commit import GroupCommit
 
@@ -113,3 +114,27 @@ async def test_a_sign_in_asks_the_directory_nothing_by_sqlalchemy_but_what_all_r
     of_the_client_list = {"clients_version", "client_count", "client_ids", "clients_by_id"}
     of_the_client_list.add("published")  # their brandings
     assert asked - of_the_client_list == {"has_imported_hashes"}  # once a minute
+
+
+async def test_each_step_reads_the_directory_as_often_as_it_must(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person and their factors, and the person again once the code is saved; for a form first
+    the account of the name.
+    """
+    reads: list[Query] = []
+    find = SqliteReads.find
+
+    async def seen(reader: SqliteReads, query: Query, values: Mapping[str, Any]) -> Any:
+        reads.append(query)
+        return await find(reader, query, values)
+
+    monkeypatch.setattr(SqliteReads, "find", seen)
+    browser = installation.browser()
+    page = await browser.login_page()
+    assert len(reads) == 0
+    await browser.submit(page, username=USERNAME, password=PASSWORD)
+    assert len(reads) == 4
+    reads.clear()
+    await browser.arrive()
+    assert len(reads) == 3
