@@ -13,8 +13,8 @@ refuses, rather than does not answer, is recorded and left to an administrator.
 
 Everything here is done before LINE WORKS is asked (R-210): an outage there keeps nobody in.
 
-Who has become an administrator since it was planned does not leave by it (R-188): whoever planned
-it might have no right to that. It is dropped, with a record.
+A departure of somebody who has become an administrator since it was planned is dropped, with a
+record (R-188): whoever planned it might have no right to that.
 """
 
 import asyncio

@@ -14,8 +14,8 @@
     errors         what LINE WORKS refuses, and that it does not answer
 
 A call goes through ``directory_api`` (what), ``calling`` (how often, and in what order), ``tokens``
-(as whom) and ``limits.outgoing`` (where to, and how much). Who is meant is always named by the
-permanent ID; an account or a key may belong to somebody else by the time of the call.
+(as whom) and ``limits.outgoing`` (where to, and how much). A member is always identified by the
+permanent ID: an account or a key may belong to somebody else by the time of the call.
 
 Nothing here deletes anybody: the operations are those of these modules, and no others (R-219).
 Sign-ins do not need this room, and no call of LINE WORKS waits for it.

@@ -38,8 +38,8 @@ class BotRefused(AccessRefused):
 class BotMessages:
     """Messages of the bots of one tenant. Every method may raise ApiError.
 
-    That LINE WORKS takes one does not say that it is read: who is suspended, or has never signed
-    in, gets none, and a channel of more than 500 people gets no push notice.
+    That LINE WORKS accepts one does not mean that it is read: people who are suspended or have
+    never signed in get none, and a channel of more than 500 people gets no push notice.
     """
 
     def __init__(self, caller: Caller) -> None:

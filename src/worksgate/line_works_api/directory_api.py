@@ -110,7 +110,7 @@ class DirectoryApi:
         return self._listed(_LIST_KEYS, "/users/external-keys", query, MemberKey.read)
 
     async def members(self) -> AsyncIterator[MemberKey]:
-        """Everybody, with or without a key; who is given one meanwhile comes twice, last with it.
+        """All members, with or without a key; whoever gets one meanwhile comes again, with it.
 
         No other personal data is read.
         """
@@ -154,7 +154,7 @@ class DirectoryApi:
     async def _listed(
         self, operation: Operation, path: str, query: dict[str, str], read: Callable[[Any], T]
     ) -> AsyncIterator[T]:
-        """A list of all domains; who comes twice, since others came or went, counts once."""
+        """A list of all domains; a person listed twice, as pages have shifted, counts once."""
         seen: set[str] = set()
         for domain in self._domains or (None,):
             of_domain = {} if domain is None else {"domainId": str(domain)}

@@ -250,8 +250,8 @@ class Run:
     async def app_journey(self) -> Journey:
         """Return the sign-in in an app; made once. Raises Untested.
 
-        Who asks LINE WORKS about its `sessionKey` is told that it knows nothing of ours: then it is
-        made without one, and `refuses_session_keys` is set.
+        An implementation that asks LINE WORKS about the `sessionKey` learns that it is unknown
+        there: then the sign-in is made without one, and `refuses_session_keys` is set.
         """
         self.signed_in(await self.journey())
         journey = await self._journey("app", app=True)

@@ -90,7 +90,7 @@ class Application:
             self._in_flight -= 1
 
     async def _respond(self, request: Request, found: Found | None, call: Call) -> Response:
-        """The response. The call is recorded before it is sent: who has an answer finds it."""
+        """The response. The call is recorded before it is sent: whoever has it finds the record."""
         if found is None:
             self._parts.record(replace(call, status=404))
             return Response(status_code=404)

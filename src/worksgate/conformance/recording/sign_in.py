@@ -2,8 +2,8 @@
 
 It fills the forms that the check of an implementation fills (``checks.forms``), and follows
 redirects of the target until one leads to the redirect_uri with a code. Its cookies are those of
-one browser: who is signed in gets the next code without the form. Unlike the check it uses the
-connections of the replay: thousands of codes are earned in one.
+one browser: people who are signed in get the next code without the form. Unlike the check it uses
+the connections of the replay, which needs thousands of codes.
 """
 
 import re
