@@ -102,23 +102,21 @@ class DirectoryApi:
 
     def people(self) -> AsyncIterator[ApiPerson]:
         """Everybody, each once; of a domain in the order in which they were created."""
-        return self._listed(_LIST_PEOPLE, "/users", {}, ApiPerson.read)
+        return self._listed(_LIST_PEOPLE, "/users", {}, ApiPerson.read, set())
 
     def key_holders(self, *, has_key: bool) -> AsyncIterator[MemberKey]:
         """Everybody who has an external key, or everybody who has none; each once."""
-        query = {"hasExternalKey": "true" if has_key else "false"}
-        return self._listed(_LIST_KEYS, "/users/external-keys", query, MemberKey.read)
+        return self._key_holders(set(), has_key=has_key)
 
     async def members(self) -> AsyncIterator[MemberKey]:
         """All members, with or without a key; whoever gets one meanwhile comes again, with it.
 
         No other personal data is read.
         """
-        without = set()
-        async for each in self.key_holders(has_key=False):
-            without.add(each.id)
+        without, with_key = set[str](), set[str]()
+        async for each in self._key_holders(without, has_key=False):
             yield each
-        async for each in self.key_holders(has_key=True):
+        async for each in self._key_holders(with_key, has_key=True):
             self.met_twice += each.id in without
             yield each
 
@@ -151,11 +149,22 @@ class DirectoryApi:
         """
         await self._caller.call(_FORCE_LOGOUT, f"{person_path(id_)}/force-logout")
 
+    def _key_holders(self, seen: set[str], *, has_key: bool) -> AsyncIterator[MemberKey]:
+        query = {"hasExternalKey": "true" if has_key else "false"}
+        return self._listed(_LIST_KEYS, "/users/external-keys", query, MemberKey.read, seen)
+
     async def _listed(
-        self, operation: Operation, path: str, query: dict[str, str], read: Callable[[Any], T]
+        self,
+        operation: Operation,
+        path: str,
+        query: dict[str, str],
+        read: Callable[[Any], T],
+        seen: set[str],
     ) -> AsyncIterator[T]:
-        """A list of all domains; a person listed twice, as pages have shifted, counts once."""
-        seen: set[str] = set()
+        """A list of all domains; a person listed twice, as pages have shifted, counts once.
+
+        ``seen`` gets their IDs.
+        """
         for domain in self._domains or (None,):
             of_domain = {} if domain is None else {"domainId": str(domain)}
             async for row in self._rows(operation, path, query | of_domain):
