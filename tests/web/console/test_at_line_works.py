@@ -168,3 +168,4 @@ async def test_pages_say_that_the_api_is_not_set_up(
     await browser.post("/person/leave", id=subject, when="now")
     assert "One step at LINE WORKS is left to you" in await follow(browser)
     assert simulator.calls == ()
+    await console.administration.line_works_api.set("Acme", api_app())
