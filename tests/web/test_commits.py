@@ -119,8 +119,8 @@ async def test_a_sign_in_asks_the_directory_nothing_by_sqlalchemy_but_what_all_r
 async def test_each_step_reads_the_directory_as_often_as_it_must(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The person and their factors, and the person again once the code is saved; for a form first
-    the account of the name.
+    """The person and their factors, and the person again once the code is saved. For a form the
+    person is read before the hash, too: an administrator may act meanwhile.
     """
     reads: list[Query] = []
     find = SqliteReads.find
