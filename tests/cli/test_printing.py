@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from worksgate.cli.printing import as_document, print_json, print_line, print_table
+from worksgate.cli.printing import (
+    as_document,
+    print_json,
+    print_json_list,
+    print_line,
+    print_table,
+)
 from worksgate.cli.refusals import Refusal, sentences
 from worksgate.directory import Account
 
@@ -23,6 +29,18 @@ def test_r105_control_characters_never_reach_the_terminal(
     out = capsys.readouterr().out
     assert all(line.isprintable() for line in out.split("\n"))
     assert json.loads(out[out.index("{") :]) == {"user": HOSTILE}
+
+
+@pytest.mark.parametrize(
+    "documents", [[], [{}], [{"user": HOSTILE, "groups": ["一", []]}, [], "x", None]]
+)
+def test_a_list_is_written_one_by_one_as_it_would_be_as_a_whole(
+    capsys: pytest.CaptureFixture[str], documents: list[object]
+) -> None:
+    print_json(documents)
+    whole = capsys.readouterr().out
+    print_json_list(iter(documents))
+    assert capsys.readouterr().out == whole
 
 
 def test_hidden_fields_are_left_out_and_times_are_in_utc() -> None:

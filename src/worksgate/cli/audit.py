@@ -27,6 +27,7 @@ from worksgate.cli.printing import (
     local_time,
     note,
     print_json,
+    print_json_list,
     print_line,
     print_packed,
     print_table,
@@ -109,7 +110,7 @@ def audit(
 
     events, names = administer(read_installation(config), read)
     if as_json:
-        print_json([as_document(each) for each in events])
+        print_json_list(map(as_document, events))
     elif events:
         _print(events, names)
     else:

@@ -23,6 +23,16 @@ def print_json(document: object) -> None:
     print_line(json.dumps(document, ensure_ascii=False, indent=2), multiline=True)
 
 
+def print_json_list(documents: Iterable[object]) -> None:
+    """Write them as ``print_json`` would a list, one after the other: there may be 100,000."""
+    before = "[\n"
+    for each in documents:
+        lines = json.dumps(each, ensure_ascii=False, indent=2).split("\n")
+        sys.stdout.write(before + "\n".join(f"  {escape(line)}" for line in lines))
+        before = ",\n"
+    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
+
+
 def print_line(text: str = "", *, multiline: bool = False) -> None:
     """Write a line to standard output, never wrapped."""
     lines = text.split("\n") if multiline else [text]

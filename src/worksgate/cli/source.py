@@ -16,7 +16,14 @@ from worksgate.cli.options import (
     json_option,
     password_option,
 )
-from worksgate.cli.printing import as_document, counted, note, print_json, print_table
+from worksgate.cli.printing import (
+    as_document,
+    counted,
+    note,
+    print_json,
+    print_json_list,
+    print_table,
+)
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import quietly, read_installation, read_settings
 from worksgate.settings.sources import SourceSettings
@@ -116,7 +123,7 @@ def list_people(
     except (CannotBeQueried, SourceUnavailable) as error:
         raise Refusal(str(error)) from None
     if as_json:
-        print_json([source_person_document(each) for each in people])
+        print_json_list(map(source_person_document, people))
         return
     rows = [
         (

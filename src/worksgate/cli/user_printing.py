@@ -11,6 +11,7 @@ from worksgate.cli.printing import (
     note,
     print_facts,
     print_json,
+    print_json_list,
     print_line,
     print_table,
 )
@@ -60,7 +61,7 @@ def print_accounts(
     """People of the built-in directory, one per line; ``subjects`` have a second factor."""
     marked = [(account, account.person.subject_id in with_factor) for account in accounts]
     if as_json:
-        print_json([{**_document(account), "second_factor": has} for account, has in marked])
+        print_json_list({**_document(account), "second_factor": has} for account, has in marked)
     elif accounts:
         rows = [_row(account, has_factor=has) for account, has in marked]
         print_table(PEOPLE_COLUMNS, rows, whole=("Username", "Last sign-in"))
@@ -75,7 +76,7 @@ def print_people(
 ) -> None:
     """People who have signed in with another source, one per line."""
     if as_json:
-        print_json([_person_document(each) for each in people])
+        print_json_list(map(_person_document, people))
     elif people:
         rows = map(_person_row, people)
         print_table(REMEMBERED_COLUMNS, rows, whole=("Username", "Last sign-in"))
