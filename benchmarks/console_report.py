@@ -80,6 +80,18 @@ def section(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def told(found: dict[str, Any]) -> dict[str, Any]:
+    """What the report tells of the results: with fewer people, the slowest and heaviest pages."""
+    for of_store in found["stores"].values():
+        for count in sorted(of_store, key=int)[:-1]:
+            pages = of_store[count]["pages"]
+            slowest = max(pages, key=lambda page: page["processor"])
+            heaviest = max(pages, key=lambda page: page["size"])
+            kept = [page for page in pages if page in (slowest, heaviest)]
+            of_store[count] = {"pages": kept, "files": []}
+    return found
+
+
 def lines(found: dict[str, Any]) -> Iterator[Line]:
     """Of each store and number of people: the slowest page and the heaviest."""
     for store, of_store in found["stores"].items():

@@ -25,6 +25,7 @@ from typing import Any
 import beside
 import commands
 import console_pages
+import console_report
 import figures
 import machine
 import measures
@@ -145,7 +146,7 @@ def others(plan: measures.Plan, options: argparse.Namespace) -> dict[str, Callab
         "signin": lambda: signin.signin(
             plan, peers=not options.without_peers, profile=options.profile
         ),
-        "console": lambda: console_pages.console(say),
+        "console": lambda: console_report.told(console_pages.console(say)),
         "commands": lambda: commands.commands(say),
         "beside": lambda: beside.beside(say, plan.cores.load),
         "long": lambda: measures.crowded(plan, options.tokens),
