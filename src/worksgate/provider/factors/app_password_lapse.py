@@ -17,13 +17,14 @@ from worksgate.directory.people import People
 from worksgate.limits.outages import Unavailable
 from worksgate.provider.factors import Holder
 from worksgate.provider.sources import SourcesInUse
+from worksgate.sources import SourceUnavailable
 
 BEFORE: Final = 7 * 86_400.0
 """Seconds before the lapse at which a person is notified; at most half of the lapse."""
 EVERY: Final = 3_600.0
 """Seconds between two checks."""
 AT_ONCE: Final = 100
-"""People notified per check: a company that moved on one day gets its e-mails over hours."""
+"""People of a source notified per check: where all moved on one day, e-mails take hours."""
 
 _log = structlog.get_logger("worksgate.provider.factors.app_password_lapse")
 
@@ -44,12 +45,26 @@ class LapseNotices:
         self._clock = clock
 
     async def notify(self) -> int:
-        """Notify everybody who is due, and return how many. Raises an outage."""
+        """Notify everybody who is due, and return how many. Raises an outage, after the others.
+
+        A source that is down delays nobody but its own people.
+        """
+        notified, outage = 0, None
+        for source in (*self._sources.passwords, *self._sources.redirects):
+            try:
+                notified += await self._notify_of(source)
+            except SourceUnavailable as down:
+                outage = outage or down
+        if outage is not None:
+            raise outage
+        return notified
+
+    async def _notify_of(self, source: str) -> int:
+        """Notify the people of a source. Raises an outage."""
         now, notified = self._clock(), 0
         before = min(BEFORE, self._lapse / 2)
-        after, sources = now - self._lapse, (*self._sources.passwords, *self._sources.redirects)
-        found = await self._people.lapsing(sources, after, after + before, AT_ONCE)
-        for each in found:
+        after = now - self._lapse
+        for each in await self._people.lapsing((source,), after, after + before, AT_ONCE):
             subject_id = each.person.subject_id
             until = await self._sources.trusted_until(subject_id, self._lapse)
             event = None  # their source can look people up: nothing lapses
