@@ -53,7 +53,8 @@ def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
     ``option`` is the option for another port. Raises CannotListen.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # With its protocol, or asyncio leaves the delay of small packets on.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
