@@ -73,7 +73,8 @@ def test_each_reason_has_its_sentence_and_its_next_step(
     kind = texts.gettext("External Key")
     expected = texts.gettext(saying.sentence) % {"time": TIME, "kind": kind}
     assert said(facts, language) == expected
-    assert verdict(facts).next.action is saying.action
+    is_done = reason in (Reason.DISABLED, Reason.NO_USER_KEY, Reason.KEY_OF_ANOTHER)
+    assert verdict(facts).next.action is (Action.TRY_AGAIN if is_done else saying.action)
     assert texts.gettext(wording.ACTIONS[saying.action])
 
 
@@ -103,8 +104,8 @@ def test_a_call_that_was_found_by_client_and_time_is_said_to_be_probable(
         (
             [record(Event.LOGIN_REFUSED, Reason.NO_USER_KEY, subject_id="directory:1")],
             "At 07:50 the sign-in was right, but there is no External Key to give to LINE WORKS.",
-            Action.SET_KEY,
-            "worksgate user set tanaka.misaki --external-key KEY",
+            Action.TRY_AGAIN,
+            None,
         ),
         (
             [record(Event.LOGIN_REFUSED, Reason.RULE, subject_id="directory:1")],
@@ -244,11 +245,28 @@ def test_what_has_been_put_right_since_is_said() -> None:
     now = verdict(facts).now
     assert now is not None
     assert speaker().say(now) == "That has been put right since: a new try should succeed."
+    assert verdict(facts).next.action is Action.TRY_AGAIN
+    assert "cannot get in" not in verdict(facts).to_hand_on(speaker())
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        record(Event.LOGIN_REFUSED, Reason.DISABLED, subject_id="directory:1"),
+        record(Event.USER_INFO_RETURNED, subject_id="directory:1"),
+    ],
+)
+def test_if_the_last_try_is_no_reason_any_more_the_shut_gate_decides(last: AuditEvent) -> None:
+    facts = replace(after(last), key=PresentKey(KeyState.MISSING))
+    assert verdict(facts).next.action is Action.SET_KEY
 
 
 def test_what_is_still_wrong_is_not_repeated() -> None:
     facts = after(record(Event.LOGIN_REFUSED, Reason.NO_USER_KEY, subject_id="directory:1"))
-    assert verdict(replace(facts, key=PresentKey(KeyState.MISSING))).now is None
+    still = verdict(replace(facts, key=PresentKey(KeyState.MISSING)))
+    assert still.now is None
+    assert still.next.action is Action.SET_KEY
+    assert still.next.command == "worksgate user set tanaka.misaki --external-key KEY"
 
 
 def test_what_would_stop_them_besides_is_said() -> None:
@@ -449,7 +467,8 @@ def test_a_gate_is_open_shut_or_unknown_and_says_why(
 
 
 def test_the_text_to_hand_on_has_who_why_what_next_and_the_reference() -> None:
-    facts = after(record(Event.LOGIN_REFUSED, Reason.NO_USER_KEY, subject_id="directory:1"))
+    refused = after(record(Event.LOGIN_REFUSED, Reason.NO_USER_KEY, subject_id="directory:1"))
+    facts = replace(refused, key=PresentKey(KeyState.MISSING))
     assert verdict(facts).to_hand_on(speaker()).split("\n") == [
         "tanaka.misaki cannot get in to LINE WORKS.",
         "At 07:50 the sign-in was right, but there is no External Key to give to LINE WORKS.",

@@ -40,14 +40,15 @@ def verdict_of(facts: Facts) -> Verdict:
     """The verdict on these facts."""
     gates = gates_of(facts)
     sentence, action = _headline(facts, gates)
+    now, action = _now(facts, gates), _action_now(facts, gates, action)
     summaries = tuple(_sentence(each, facts)[0] for each in facts.tries)
     return Verdict(
         sentence=sentence,
-        now=_now(facts, gates),
+        now=now,
         next=next_step(action, facts),
         gates=gates,
         summaries=summaries,
-        hand_on=_hand_on(facts, sentence, action),
+        hand_on=_hand_on(facts, sentence, now, action),
     )
 
 
@@ -147,14 +148,32 @@ def _now(facts: Facts, gates: tuple[Gate, ...]) -> Text | None:
     if not facts.tries:
         is_besides = shut is not None and facts.person is not None and bool(facts.others)
         return Text(wording.ALSO_SHUT, {"gate": _named(shut)}) if shut and is_besides else None
-    last = facts.tries[0]
-    reason = None if isinstance(last.stop, Ending) else last.stop[1]
-    gate = None if reason is None else _GATE_OF.get(reason)
     if shut is not None:
-        is_said = gate is shut.name or facts.person is None
+        is_said = _gate_of_last_try(facts) is shut.name or facts.person is None
         return None if is_said else Text(wording.ALSO_SHUT, {"gate": _named(shut)})
-    is_open = any(each.name is gate and each.state is GateState.OPEN for each in gates)
-    return Text(wording.NOW_RIGHT) if is_open else None
+    return Text(wording.NOW_RIGHT) if _is_open_now(facts, gates) else None
+
+
+def _action_now(facts: Facts, gates: tuple[Gate, ...], action: Action) -> Action:
+    """What to do about the last try, unless what stopped it is gone: then what helps now."""
+    shut, is_open = _first_shut(gates), _is_open_now(facts, gates)
+    is_gone = is_open or (bool(facts.tries) and facts.tries[0].succeeded)
+    if shut is not None and facts.person is not None and is_gone:
+        return _where_it_is_done(_ACTION_OF_GATE[shut.name], facts)
+    is_done = is_open and action in (Action.SET_KEY, Action.RELEASE_KEY, Action.ENABLE)
+    return Action.TRY_AGAIN if is_done and shut is None else action
+
+
+def _is_open_now(facts: Facts, gates: tuple[Gate, ...]) -> bool:
+    """Whether the gate that stopped the last try is open."""
+    gate = _gate_of_last_try(facts)
+    return any(each.name is gate and each.state is GateState.OPEN for each in gates)
+
+
+def _gate_of_last_try(facts: Facts) -> GateName | None:
+    stop = facts.tries[0].stop if facts.tries else None
+    reason = None if stop is None or isinstance(stop, Ending) else stop[1]
+    return None if reason is None else _GATE_OF.get(reason)
 
 
 def _first_shut(gates: tuple[Gate, ...]) -> Gate | None:
@@ -165,10 +184,11 @@ def _named(gate: Gate) -> Text:
     return Text(wording.NAMED, {"name": Text(wording.GATES[gate.name]), "note": gate.note})
 
 
-def _hand_on(facts: Facts, sentence: Text, action: Action) -> tuple[Text, ...]:
+def _hand_on(facts: Facts, sentence: Text, now: Text | None, action: Action) -> tuple[Text, ...]:
     """Who, why, what next, and the reference."""
-    lines = [sentence, Text(wording.ACTIONS[action])]
-    if facts.person is not None and not (facts.tries and facts.tries[0].succeeded):
+    is_right = now is not None and now.english == wording.NOW_RIGHT
+    lines = [sentence, *([now] if now and is_right else []), Text(wording.ACTIONS[action])]
+    if facts.person is not None and not is_right and not (facts.tries and facts.tries[0].succeeded):
         name = facts.person.person.username
         lines.insert(0, Text(wording.CANNOT_GET_IN, {"name": name}))
     if facts.tries and (reference := facts.tries[0].reference):
