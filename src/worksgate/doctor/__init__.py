@@ -1,6 +1,7 @@
 """What is wrong with an installation, and what to do about it.
 
-An examination changes nothing: it creates no database, migrates none and signs nobody in. It yields
+An examination changes nothing: it creates no database, migrates none and signs nobody in (but for
+``sign_in_trial``, which somebody asks for). It yields
 findings one by one, so that progress is visible; a check that crashes is a finding, too. Findings
 contain no secrets.
 
@@ -14,6 +15,7 @@ contain no secrets.
     source_check     one identity source: whether it is reachable, and its answer for a person
     source_people    everybody a source lists, with the key that LINE WORKS would receive
     key_holders      everybody of all sources, with their external key
+    sign_in_trial    a sign-in as LINE WORKS makes it, by the conformance player
     sentences        sentences that the console can say in its languages
     ldap_advice      what to do about each fault of an LDAP directory
     console_examiner the examinations that the console runs

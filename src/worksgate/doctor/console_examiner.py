@@ -9,7 +9,7 @@ from worksgate.doctor.sentences import said
 from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
-    from worksgate.administration.set_up import KeyCount
+    from worksgate.administration.set_up import KeyCount, Trial, Tried
     from worksgate.oauth.model import UserKey
 
 
@@ -66,3 +66,8 @@ class ConsoleExaminer:
         except CannotBeQueried as problem:
             raise Refused(sentence_of(problem)) from None
         return count_keys(people, kind)
+
+    def sign_in(self, trial: "Trial") -> "AsyncIterator[Tried]":
+        from worksgate.doctor.sign_in_trial import try_sign_in
+
+        return try_sign_in(trial)

@@ -4,6 +4,7 @@
     steps            the nine steps, and how far each one is: facts in, states out
     outside_check    a call from outside: the command line to run, and what its answer means
     console_values   the fields of the Developer Console, their values, and whether they work
+    trial            a sign-in that is tried as LINE WORKS would make it
 
 All but ``verbs`` are pure. Nothing is asked that can be found out: what a client, the sources and
 the audit log already say is read there.
@@ -21,6 +22,7 @@ from worksgate.administration.set_up.console_values import (
 )
 from worksgate.administration.set_up.outside_check import Outcome, Outside, command, judge
 from worksgate.administration.set_up.steps import Progress, SetUp, State, Step
+from worksgate.administration.set_up.trial import TRIED, Tick, Trial, Tried
 from worksgate.administration.set_up.verbs import (
     ConsoleLanguage,
     KeyCount,
@@ -31,6 +33,7 @@ from worksgate.administration.set_up.verbs import (
 
 __all__ = [
     "MENUS",
+    "TRIED",
     "USER_KEY_NAMES",
     "ConsoleField",
     "ConsoleLanguage",
@@ -46,6 +49,9 @@ __all__ = [
     "ShownField",
     "State",
     "Step",
+    "Tick",
+    "Trial",
+    "Tried",
     "command",
     "console_fields",
     "judge",

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum, auto
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.clients import ClientAdministration, NewClient
@@ -19,6 +20,7 @@ from worksgate.administration.set_up.console_values import (
 )
 from worksgate.administration.set_up.outside_check import Outside, command, judge
 from worksgate.administration.set_up.steps import SOURCE_PREFIX, SetUp
+from worksgate.administration.set_up.trial import Trial
 from worksgate.audit import Event
 from worksgate.directory.database import Directory
 from worksgate.directory.people_list import PeopleFilter
@@ -273,6 +275,31 @@ class SetUpAdministration:
         """Keep that somebody has given the keys to LINE WORKS."""
         await self._keep("told", {"way": "file"}, "LINE WORKS was given the keys, by file")
 
+    async def trial(self, client_secret: str, username: str, password: str) -> Trial:
+        """A sign-in to try at the client that is set up, after a record of who tries whom.
+
+        Raises NotFound without a client.
+        """
+        client = (await self.overview()).client
+        if client is None:
+            raise NotFound("there is no client yet")
+        event = self._actor.event(
+            Event.SYSTEM,
+            f"set-up: tries a sign-in at {client.name} as LINE WORKS would",
+            username=username,
+            client_id=client.client_id,
+        )
+        await self._directory.record([event])
+        return Trial(
+            client_id=client.client_id,
+            client_name=client.name,
+            client_secret=client_secret,
+            username=username,
+            password=password,
+            redirect_uri=_with_path(client.redirect_uris[0]),
+            urls=self._clients.urls(client.client_id),
+        )
+
     async def record_key_file(self, count: int) -> None:
         """Record that somebody takes the keys of so many people away, before they get them."""
         event = self._actor.event(Event.SYSTEM, f"the user keys of {count} people were exported")
@@ -288,6 +315,11 @@ class SetUpAdministration:
 def _worst(severities: Sequence[str]) -> str:
     """The worst of these; of none, ``ok``."""
     return max(severities, key=SEVERITIES.index, default=SEVERITIES[0])
+
+
+def _with_path(redirect_uri: str) -> str:
+    """An address for a code; of an origin, its first page."""
+    return redirect_uri if urlsplit(redirect_uri).path else f"{redirect_uri}/"
 
 
 def newest_secret_at(client: Client | None) -> float | None:

@@ -1,0 +1,73 @@
+"""A sign-in that is tried as LINE WORKS would make it: what it needs, and what it finds.
+
+The conformance player makes it, from this machine, at the public address. It is handed in, as it
+builds on nothing of ours; here are the words for it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+from typing import Final
+
+from worksgate.administration.set_up.console_values import ConsoleField
+
+TRIED: Final = (
+    *(ConsoleField.LOGIN_URL, ConsoleField.ACCESS_TOKEN, ConsoleField.USER_INFO),
+    *(ConsoleField.LOGOUT_URL, ConsoleField.USER_KEY),
+)
+"""The values of step 6 that a trial uses, in the order in which it is told."""
+
+
+class Tick(StrEnum):
+    """What was found of a value."""
+
+    WORKS = auto()
+    SLOW = auto()
+    """It answers, but LINE WORKS would not have waited."""
+    UNREACHABLE = auto()
+    """This machine cannot connect, which may be fine."""
+    UNTRUSTED = auto()
+    """The certificate is not trusted here."""
+    SILENT = auto()
+    """No answer, or none that can be read."""
+    REFUSED = auto()
+    """It answered, but not as it must; ``said`` is how."""
+    WRONG_SECRET = auto()
+    BARRED = auto()
+    """The client may not call, or not from here."""
+    NOT_SIGNED_IN = auto()
+    """The person was refused, by the password or after it."""
+    WAITING = auto()
+    """There were too many attempts."""
+    CODE_DUE = auto()
+    """The password is right, and only the person can take the second step."""
+    STEP_DUE = auto()
+    """The password is right, and something else follows, such as a new one."""
+    ELSEWHERE = auto()
+    """The sign-in goes on at another site."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Whom to sign in, at which client. Its secrets are for one trial, and in no record."""
+
+    client_id: str
+    client_name: str
+    client_secret: str = field(repr=False)
+    username: str
+    password: str = field(repr=False)
+    redirect_uri: str
+    urls: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One value: what was found, in how many milliseconds.
+
+    ``said`` is an error number or a status; of the user key, the key that LINE WORKS would get.
+    """
+
+    field: ConsoleField
+    tick: Tick
+    milliseconds: int | None = None
+    said: str = ""
