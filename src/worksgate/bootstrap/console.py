@@ -53,6 +53,7 @@ from worksgate.web.console.application import ConsoleApplication
 from worksgate.web.console.examination import Examination
 from worksgate.web.console.examiner import OpenExaminer, Unexamined
 from worksgate.web.console.pages import ConsolePages
+from worksgate.web.console.sign_in_trial import SignInTrial
 from worksgate.web.console.verifying import Verification
 from worksgate.web.console.visit import Console
 from worksgate.web.pages.anti_forgery import AntiForgery
@@ -104,6 +105,8 @@ async def open_console(
         stack.push_async_callback(examination.close)
         verification = Verification(clock)
         stack.push_async_callback(verification.close)
+        sign_in_trial = SignInTrial(asked.sign_in, clock)
+        stack.push_async_callback(sign_in_trial.close)
         jobs = JobRunner(base.directory, _operations(base, administration), clock)
         run_while_open(jobs.run_forever(), stack)
         yield Console(
@@ -120,6 +123,7 @@ async def open_console(
             store=base.store,
             examination=examination,
             verification=verification,
+            sign_in_trial=sign_in_trial,
             clock=clock,
         )
 

@@ -16,7 +16,7 @@ from tests.installation import Clock
 from worksgate.administration import Administration
 from worksgate.administration.errors import Refused
 from worksgate.administration.roles import Role
-from worksgate.administration.set_up import KeyCount
+from worksgate.administration.set_up import ConsoleField, KeyCount, Tick, Trial, Tried
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
 from worksgate.database.migrations import migrate
@@ -57,6 +57,9 @@ class CannedExaminer:
 
     async def keys(self, name: str, kind: UserKey) -> KeyCount:
         return KeyCount(people=2, ready=1, none=1)
+
+    async def sign_in(self, trial: Trial) -> AsyncIterator[Tried]:
+        yield Tried(field=ConsoleField.LOGIN_URL, tick=Tick.WORKS, milliseconds=12)
 
 
 @dataclass

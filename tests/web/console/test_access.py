@@ -388,7 +388,9 @@ async def on_the_wall(console: ConsoleUnderTest) -> AdminBrowser:
     return browser
 
 
-@pytest.mark.parametrize("page", ["/go-live/wall", "/go-live/live", "/job?id=none"])
+@pytest.mark.parametrize(
+    "page", ["/go-live/wall", "/go-live/live", "/job?id=none", "/wizard/rehearse"]
+)
 async def test_r225_a_page_that_loads_itself_again_keeps_no_session_alive(
     console: ConsoleUnderTest, page: str
 ) -> None:

@@ -52,6 +52,7 @@ ALLOWED = {
     ("POST", "/wizard/values/secret"): {OWNER, ADMIN},
     ("POST", "/wizard/values/choose"): {OWNER, ADMIN},
     ("GET", "/wizard/rehearse"): {OWNER, ADMIN},
+    ("POST", "/wizard/rehearse/sign-in"): {OWNER, ADMIN},
     ("GET", "/wizard/plan"): {OWNER, ADMIN},
     ("GET", "/wizard/apply"): {OWNER, ADMIN},
     ("GET", "/person/leave"): ALL,

@@ -17,6 +17,7 @@ the server and works without JavaScript.
     recognized      plain sentences of other rooms, in the language of the page
     single_task     work in the background, once at a time
     examination     the last examination of the installation
+    sign_in_trial   the last sign-in that was tried as LINE WORKS would make it
     verifying       the last comparison of the audit log with its seals
     alert_texts     what an alert says
 
@@ -43,6 +44,7 @@ the server and works without JavaScript.
     rehearsal       who would fail at APPLY, and the members of LINE WORKS
     wizard_people   its steps 3 to 5: people, user keys, what LINE WORKS is told
     wizard_values   its step 6: every value for the Developer Console
+    wizard_rehearse its step 7: the rehearsal, and a sign-in that the player tries
     sources         whether a source answers, and what it says of somebody
     exports         records as a file, while they are read
     branding        how a client's sign-in page looks

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from worksgate.administration.errors import Refused
-from worksgate.administration.set_up import KeyCount
+from worksgate.administration.set_up import KeyCount, Trial, Tried
 from worksgate.oauth.model import UserKey
 from worksgate.settings.options import Settings
 
@@ -34,7 +34,7 @@ class Finding(Protocol):
 
 
 class Examiner(Protocol):
-    """Examines one installation; it changes nothing and signs nobody in."""
+    """Examines one installation; it changes nothing, and signs nobody in but who is tried."""
 
     def installation(self) -> AsyncIterator[Finding]:
         """Everything that can be examined from here, as ``worksgate doctor`` does it."""
@@ -60,6 +60,13 @@ class Examiner(Protocol):
         """
         ...
 
+    def sign_in(self, trial: Trial) -> AsyncIterator[Tried]:
+        """A sign-in as LINE WORKS makes it, at the public address, value by value.
+
+        Nothing reaches LINE WORKS. What it finds has no secret, whatever the server says.
+        """
+        ...
+
 
 class Unexamined:
     """The examiner of a console that was started without one: every question is refused."""
@@ -79,6 +86,10 @@ class Unexamined:
 
     async def keys(self, name: str, kind: UserKey) -> KeyCount:
         raise Refused(_WHY)
+
+    async def sign_in(self, trial: Trial) -> AsyncIterator[Tried]:
+        raise Refused(_WHY)
+        yield  # an iterator, which refuses the first question
 
     async def _refused(self) -> AsyncIterator[Finding]:
         raise Refused(_WHY)

@@ -49,7 +49,10 @@ POLICY: Final = "; ".join((*_DIRECTIVES, "require-trusted-types-for 'script'"))
 POLICY_WITH_HTMX: Final = "; ".join((*_DIRECTIVES, "connect-src 'self'"))
 """htmx reads other pages of the console, and puts parts of them into the page."""
 WITH_HTMX: Final = frozenset(
-    ("people.html", "sign_ins.html", "audit.html", "job.html", "live.html", "wall.html")
+    (
+        *("people.html", "sign_ins.html", "audit.html", "job.html", "live.html", "wall.html"),
+        "wizard_rehearse.html",
+    )
 )
 
 ROLE_NAMES: Final[Mapping[str, str]] = {

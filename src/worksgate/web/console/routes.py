@@ -40,6 +40,7 @@ from worksgate.web.console import (
     trace,
     wizard,
     wizard_people,
+    wizard_rehearse,
     wizard_values,
 )
 from worksgate.web.console.visit import Visit
@@ -140,7 +141,15 @@ ROUTES: Final = (
         is_proved=True,
     ),
     Route("POST", "/wizard/values/choose", Verb.CHANGE_CLIENTS, wizard_values.choose_client),
-    Route("GET", "/wizard/rehearse", Verb.CHANGE_CLIENTS, wizard.show_rehearse),
+    Route(
+        "GET",
+        "/wizard/rehearse",
+        Verb.CHANGE_CLIENTS,
+        wizard_rehearse.show_rehearse,
+        comes_again=True,
+    ),
+    # Not proved again: the question would keep the form, with its secrets, in a page.
+    Route("POST", "/wizard/rehearse/sign-in", Verb.GO_LIVE, wizard_rehearse.try_sign_in),
     Route("GET", "/wizard/plan", Verb.CHANGE_CLIENTS, wizard.show_plan),
     Route("GET", "/wizard/apply", Verb.CHANGE_CLIENTS, wizard.show_apply),
     Route("GET", "/person/leave", Verb.SEE, leaver.show),

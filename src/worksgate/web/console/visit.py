@@ -20,6 +20,7 @@ from worksgate.store import Store
 from worksgate.web.console.examination import Examination
 from worksgate.web.console.examiner import Examiner
 from worksgate.web.console.pages import ConsolePages, Words
+from worksgate.web.console.sign_in_trial import SignInTrial
 from worksgate.web.console.verifying import Verification
 from worksgate.web.pages.anti_forgery import AntiForgery
 from worksgate.web.pages.previews import Previews
@@ -60,6 +61,7 @@ class Console:
     store: Store
     examination: Examination
     verification: Verification
+    sign_in_trial: SignInTrial
     clock: Callable[[], float]
 
 

@@ -1,7 +1,8 @@
 """The set-up wizard: nine steps, each a page of its own that can be left and come back to.
 
 What a step does is done by ``administration.set_up``; nothing is changed by opening a page. The
-steps 3 to 5 are in ``wizard_people``, the values of step 6 in ``wizard_values``.
+steps 3 to 5 are in ``wizard_people``, the values of step 6 in ``wizard_values``, the rehearsal of
+step 7 in ``wizard_rehearse``.
 """
 
 import asyncio
@@ -205,11 +206,7 @@ async def judge_outside(visit: Visit) -> Response:
     return visit.to(path_of(Step.ADDRESS))
 
 
-# 7 to 9
-
-
-async def show_rehearse(visit: Visit) -> Response:
-    return await _later(visit, Step.REHEARSE)
+# 8 and 9
 
 
 async def show_plan(visit: Visit) -> Response:
