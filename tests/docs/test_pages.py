@@ -104,7 +104,9 @@ def test_commands_within_a_sentence_exist(page: Path) -> None:
                 assert word in command.commands, f"there is no worksgate {span}"
                 command = command.commands[word]
             elif word.startswith("--"):
-                names = [name for each in command.params for name in each.opts]
+                names = [
+                    name for each in command.params for name in (*each.opts, *each.secondary_opts)
+                ]
                 assert word in names, f"worksgate {span}: there is no such option"
     for target in re.findall(r"`make ([a-z]+)", text):
         assert target in TARGETS
