@@ -18,6 +18,8 @@ from worksgate.administration import line_works_members
 from worksgate.administration.roles import Role
 from worksgate.conformance.directory_api import Fault, Operation, Rank
 from worksgate.credentials.master_key import MasterKey
+from worksgate.line_works_api.directory_api import DirectoryApi
+from worksgate.line_works_api.people import MemberKey
 from worksgate.web.console import rehearsal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -109,6 +111,25 @@ async def test_r210_leaver_page_does_not_wait_for_a_line_works_that_is_down(
     assert line_works.simulator.state().person("ken@example.com").is_suspended
 
 
+async def test_rehearsal_tells_how_many_line_works_named_twice(
+    browser: AdminBrowser, line_works: LineWorks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line_works.holds({"owner": "key-owner"})
+    members = DirectoryApi.members
+
+    async def changing(api: DirectoryApi) -> AsyncIterator[MemberKey]:
+        async for each in members(api):
+            yield each
+        api.met_twice += 3
+
+    monkeypatch.setattr(DirectoryApi, "members", changing)
+    await browser.get("/go-live/rehearsal")
+    await browser.post("/go-live/members/ask")
+    await follow(browser)
+    await browser.post("/go-live/rehearsal")
+    assert "It named 3 of them twice" in await follow(browser)
+
+
 async def test_rehearsal_asks_line_works_and_its_refusal_is_said(
     console: ConsoleUnderTest, browser: AdminBrowser, line_works: LineWorks
 ) -> None:
@@ -118,7 +139,9 @@ async def test_rehearsal_asks_line_works_and_its_refusal_is_said(
     await browser.post("/go-live/members/ask")
     assert "2 members, read at" in await follow(browser)
     await browser.post("/go-live/rehearsal")
-    assert "The members are those that LINE WORKS named at" in await follow(browser)
+    rehearsed = await follow(browser)
+    assert "The members are those that LINE WORKS named at" in rehearsed
+    assert "twice" not in rehearsed
     old = api_app("bot.message")
     await console.administration.line_works_api.set("Acme", old)
     await browser.get("/go-live/rehearsal")
