@@ -6,6 +6,7 @@ those of the demonstration; the link that opens it is void when it ends.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Final, Literal
@@ -20,6 +21,7 @@ SIZE: Final[ViewportSize] = {"width": 1200, "height": 800}
 SHOWN: Final = (1000, 667)
 QUALITY: Final = 38
 """Of WebP: letters stay clear, and a picture has some 20 kB."""
+SATURDAY: Final = 5
 GAP: Final = 20
 """Pixels between the two pages of the README's first picture."""
 MOST: Final = 2_950_000
@@ -32,7 +34,7 @@ PAGES: Final[Mapping[str, str]] = {
     "leaver": "/person/leave?id={person}",
     "import": "/people/import",
     "jobs": "/jobs",
-    "trace": "/trace?q=09:03",
+    "trace": "/trace?q={workday}T09:03",
     "sign-ins": "/sign-ins?range=week",
     "clients": "/clients",
     "client": "/client?id={client}",
@@ -50,7 +52,10 @@ PAGES: Final[Mapping[str, str]] = {
     "administrators": "/administrators",
     "me": "/me",
 }
-"""The pages; ``{person}`` and ``{client}`` are IDs that the lists lead to."""
+"""The pages; ``{person}`` and ``{client}`` are IDs that the lists lead to.
+
+``{workday}`` is the last day before today on which people of the demonstration have worked.
+"""
 NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "title": "The console in pictures",
@@ -208,11 +213,17 @@ def _opened(tab: Page, simulator: str, console_link: str) -> Iterator[str]:
     ids = {
         "person": _id_behind(tab, f"{origin}/people?q=yuki.nakagawa"),
         "client": _id_behind(tab, f"{origin}/clients"),
+        "workday": _workday_before(date.today()).isoformat(),  # as the demo has it
     }
     for name, path in PAGES.items():
         tab.goto(origin + path.format(**ids))
         tab.evaluate(ANY_MACHINE)
         yield name
+
+
+def _workday_before(day: date) -> date:
+    before = day - timedelta(days=1)
+    return before if before.weekday() < SATURDAY else _workday_before(before)
 
 
 def first_screen(browser: Browser, simulator: str, console_link: str, place: Path) -> None:
