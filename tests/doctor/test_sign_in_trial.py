@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
+from tests.conformance.runs import PATIENT
 from tests.installation import CALLBACK, EXTERNAL_KEY, PASSWORD, USERNAME, prepared
 from tests.served import listening, served
 from tests.unhurried import answer_deadline
@@ -17,6 +18,8 @@ from tests.unhurried import answer_deadline
 from worksgate.administration import NewClient
 from worksgate.administration.set_up import TRIED, ConsoleField, Tick, Trial, Tried
 from worksgate.bootstrap.administration import open_administration
+from worksgate.conformance.exchange import Answer, Exchange, Request, TimeLimits, Timings
+from worksgate.doctor import sign_in_trial
 from worksgate.doctor.sign_in_trial import try_sign_in
 from worksgate.settings.options import Settings
 
@@ -29,6 +32,12 @@ def found(trial: Trial) -> dict[ConsoleField, Tried]:
         return [each async for each in try_sign_in(trial)]
 
     return {each.field: each for each in asyncio.run(ask())}
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no slow server."""
+    monkeypatch.setattr(sign_in_trial, "LIMITS", PATIENT)
 
 
 class Trials(NamedTuple):
@@ -76,6 +85,17 @@ def test_a_sign_in_that_works_ticks_every_value_with_its_time(at: Trials) -> Non
     assert rows[ConsoleField.USER_KEY].said == EXTERNAL_KEY
     timed = [each.milliseconds for each in rows.values() if each.field != ConsoleField.USER_KEY]
     assert all(each is not None for each in timed)
+
+
+@pytest.mark.parametrize(("seconds", "tick"), [(2.9, Tick.WORKS), (3.1, Tick.SLOW)])
+def test_an_answer_that_line_works_would_not_wait_for_is_too_slow(
+    seconds: float, tick: Tick
+) -> None:
+    request = Request("POST", "https://sso.example.com/accessToken")
+    timings = Timings(connect=0.2, answer=seconds)
+    exchange = Exchange(request, Answer(200, (), b"{}"), timings, TimeLimits())
+    row = sign_in_trial._of_call(ConsoleField.ACCESS_TOKEN, exchange, "a token")
+    assert (row.tick, row.milliseconds) == (tick, round(1000 * (seconds + 0.2)))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What was answered in the set-up wizard, and when LINE WORKS last did what for a client."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -40,13 +41,18 @@ class SetUpRows:
             await replace_answer(connection, name, answer, event)
 
     @run_to_completion
-    async def last_events(self, client_id: str) -> dict[str, float]:
-        """When each event last happened to a client, by name, among the newest records."""
+    async def last_events(
+        self, client_id: str, without: Sequence[tuple[float, float]] = ()
+    ) -> dict[str, float]:
+        """When each event last happened to a client, by name, among the newest records.
+
+        Those ``without`` are left out: from a time to a time.
+        """
         newest = select(_AUDIT.c.client_id, _AUDIT.c.event, _AUDIT.c.reason, _AUDIT.c.at)
         some = newest.order_by(_AUDIT.c.id.desc()).limit(RECORDS_LOOKED_AT).subquery()
         query = (
             select(some.c.event, some.c.reason, func.max(some.c.at))
-            .where(some.c.client_id == client_id)
+            .where(some.c.client_id == client_id, *(~some.c.at.between(*each) for each in without))
             .group_by(some.c.event, some.c.reason)
         )
         found: dict[str, float] = {}

@@ -17,8 +17,11 @@ from worksgate.conformance.checks.recording import Redactor
 from worksgate.conformance.checks.run import Run
 from worksgate.conformance.checks.sign_in import Arrival, FormSignIn, Stuck
 from worksgate.conformance.checks.target import Person, Target
-from worksgate.conformance.exchange import ERROR_NUMBERS, Exchange, Failure
+from worksgate.conformance.exchange import ERROR_NUMBERS, Exchange, Failure, TimeLimits
 from worksgate.conformance.line_works import Credentials, Endpoints
+
+LIMITS: Final = TimeLimits()
+"""Those of LINE WORKS, for its calls."""
 
 _FAILURES: Final = {
     Failure.CONNECT_TIMEOUT: Tick.UNREACHABLE,
@@ -49,6 +52,7 @@ def _target(trial: Trial) -> Target:
         credentials=Credentials(trial.client_id, trial.client_secret),
         redirect_uri=trial.redirect_uri,
         person=Person(trial.username, trial.password),
+        limits=LIMITS,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.conformance.runs import PATIENT
 from tests.installation import EXTERNAL_KEY, PASSWORD, USERNAME, prepared
 from tests.served import listening, served
 from tests.unhurried import answer_deadline
@@ -16,7 +17,8 @@ from tests.web.console.console import (
 
 from worksgate.administration.roles import Role
 from worksgate.administration.set_up import ConsoleField, Tick, Trial, Tried
-from worksgate.audit import Event
+from worksgate.audit import AuditEvent, Event
+from worksgate.doctor import sign_in_trial
 from worksgate.doctor.console_examiner import ConsoleExaminer
 from worksgate.web.console import wizard_rehearse
 from worksgate.web.console.sign_in_trial import SignInTrial
@@ -60,12 +62,12 @@ async def test_r227_a_trial_is_recorded_before_it_begins_and_its_rows_are_shown(
     owner = await owner_of(console)
     await owner.post(FORM, **WHO)
     assert (owner.page.status_code, owner.page.headers["location"]) == (303, PAGE)
-    (record,) = [
-        each
-        for each in await console.administration.audit_log.search(event=Event.SYSTEM)
-        if "tries a sign-in" in (each.detail or "")
+    found = await console.administration.audit_log.search(username="tested")
+    assert [each.detail for each in found] == [
+        "set-up: tries a sign-in at Works as LINE WORKS would",
+        "set-up: the sign-in that was tried at Works has ended; values that work: 1",
     ]
-    assert (record.username, record.actor) == ("tested", "console:owner")
+    assert {each.actor for each in found} == {"console:owner"}
     page = (await owner.get(PAGE)).text
     assert "tested at Works, tried by owner" in page
     assert "12 ms" in page
@@ -160,17 +162,27 @@ async def test_r227_closing_the_console_ends_a_trial() -> None:
         password=TYPED,
         redirect_uri="https://auth.worksmobile.com/",
         urls={},
+        began=0.0,
     )
-    assert running.begin(trial, "owner")
-    assert not running.begin(trial, "owner")
+    told: list[int] = []
+
+    async def ended(_: Trial, works: int) -> None:
+        told.append(works)
+
+    assert running.begin(trial, "owner", ended)
+    assert not running.begin(trial, "owner", ended)
     await asyncio.sleep(0)
     await running.close()
     assert not running.is_running
+    assert told == [0]
     assert_no_secret(repr(trial), repr(running.latest), repr(vars(running)))
 
 
-async def test_r227_a_real_sign_in_is_a_normal_one_and_leaves_no_secret(tmp_path: Path) -> None:
+async def test_r227_a_real_sign_in_is_a_normal_one_and_leaves_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The server and the console on one database: all rows, and what the audit log has of it."""
+    monkeypatch.setattr(sign_in_trial, "LIMITS", PATIENT)
     with listening() as listener:
         url = "http://{}:{}".format(*listener.getsockname())
         settings, new = await prepared(tmp_path, public_url=url, answer_deadline=answer_deadline())
@@ -194,3 +206,35 @@ async def test_r227_a_real_sign_in_is_a_normal_one_and_leaves_no_secret(tmp_path
     for secret in (new.client_secret, PASSWORD):
         assert secret not in page
         assert secret not in repr((records, running.latest))
+
+
+async def test_what_the_player_has_used_is_not_what_line_works_has_used(
+    console: ConsoleUnderTest,
+) -> None:
+    """Step 6 says what LINE WORKS was seen to use: the player has its addresses from here."""
+    owner = await owner_of(console)
+    (client,) = await console.administration.clients.all()
+    running = (await console.inside()).sign_in_trial
+
+    async def record() -> None:
+        at = console.clock()
+        event = AuditEvent(event=Event.CODE_REDEEMED, at=at, client_id=client.client_id)
+        await console.administration.audit_log._directory.record([event])
+
+    async def redeem(_: Trial) -> AsyncIterator[Tried]:
+        console.clock.advance(3)
+        await record()
+        yield Tried(field=ConsoleField.ACCESS_TOKEN, tick=Tick.WORKS)
+
+    async def seen() -> set[ConsoleField]:
+        fields = (await console.administration.set_up.overview()).fields
+        return {each.field for each in fields if each.seen_at is not None}
+
+    running._try = redeem
+    for _ in range(2):
+        await owner.get(PAGE)
+        await owner.post(FORM, **WHO)
+    assert await seen() == set()
+    console.clock.advance(3)
+    await record()
+    assert ConsoleField.ACCESS_TOKEN in await seen()

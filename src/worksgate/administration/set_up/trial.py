@@ -10,12 +10,21 @@ from enum import StrEnum, auto
 from typing import Final
 
 from worksgate.administration.set_up.console_values import ConsoleField
+from worksgate.directory.wizard_answers import Answer
 
 TRIED: Final = (
     *(ConsoleField.LOGIN_URL, ConsoleField.ACCESS_TOKEN, ConsoleField.USER_INFO),
     *(ConsoleField.LOGOUT_URL, ConsoleField.USER_KEY),
 )
 """The values of step 6 that a trial uses, in the order in which it is told."""
+
+
+PATIENCE: Final = 60.0
+"""Seconds that a trial may take."""
+APART: Final = 2.0
+"""Seconds by which the clocks of the server and of the console may differ."""
+MOST_SPANS: Final = 20
+"""Trials of which the times are kept."""
 
 
 class Tick(StrEnum):
@@ -58,6 +67,7 @@ class Trial:
     password: str = field(repr=False)
     redirect_uri: str
     urls: Mapping[str, str]
+    began: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +81,16 @@ class Tried:
     tick: Tick
     milliseconds: int | None = None
     said: str = ""
+
+
+def spans_of(answer: Answer | None, client_id: str) -> list[tuple[float, float]]:
+    """From when to when the player was at a client: what it used then, LINE WORKS did not."""
+    kept = [] if answer is None else answer.value.get("spans", [])
+    return [(since - APART, until + APART) for client, since, until in kept if client == client_id]
+
+
+def with_span(answer: Answer | None, trial: Trial, ended: float) -> list[tuple[str, float, float]]:
+    """The spans that are kept, with that of a trial, in place of an earlier one of the same."""
+    kept = [] if answer is None else answer.value.get("spans", [])
+    others = [tuple(each) for each in kept if each[:2] != [trial.client_id, trial.began]]
+    return [*others, (trial.client_id, trial.began, ended)][-MOST_SPANS:]

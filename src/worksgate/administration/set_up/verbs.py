@@ -20,7 +20,7 @@ from worksgate.administration.set_up.console_values import (
 )
 from worksgate.administration.set_up.outside_check import Outside, command, judge
 from worksgate.administration.set_up.steps import SOURCE_PREFIX, SetUp
-from worksgate.administration.set_up.trial import Trial
+from worksgate.administration.set_up.trial import PATIENCE, Trial, spans_of, with_span
 from worksgate.audit import Event
 from worksgate.directory.database import Directory
 from worksgate.directory.people_list import PeopleFilter
@@ -34,6 +34,8 @@ MOST_FINDINGS: Final = 20
 SEVERITIES: Final = ("ok", "warn", "fail")
 """Those of ``doctor``, which builds on this room; the worst is the last."""
 ANY_CLIENT: Final = "urls"
+TRIALS: Final = "trials"
+"""The answer that has the times of trials."""
 NOT_SAID: Final[Mapping[str, Sequence[tuple[str, str]]]] = MappingProxyType({})
 
 
@@ -105,7 +107,8 @@ class SetUpAdministration:
         people = await self._directory.people_list.count(PeopleFilter())
         known: dict[str, Any] = {}
         if client is not None:
-            seen = await self._directory.set_up.last_events(client.client_id)
+            spans = spans_of(answers.get(TRIALS), client.client_id)
+            seen = await self._directory.set_up.last_events(client.client_id, spans)
             urls = self._clients.urls(client.client_id)
             known["fields"] = console_fields(client, urls, seen, answers)
             known["suspicious"] = suspicious(seen, self._actor.now())
@@ -283,14 +286,7 @@ class SetUpAdministration:
         client = (await self.overview()).client
         if client is None:
             raise NotFound("there is no client yet")
-        event = self._actor.event(
-            Event.SYSTEM,
-            f"set-up: tries a sign-in at {client.name} as LINE WORKS would",
-            username=username,
-            client_id=client.client_id,
-        )
-        await self._directory.record([event])
-        return Trial(
+        trial = Trial(
             client_id=client.client_id,
             client_name=client.name,
             client_secret=client_secret,
@@ -298,17 +294,45 @@ class SetUpAdministration:
             password=password,
             redirect_uri=_with_path(client.redirect_uris[0]),
             urls=self._clients.urls(client.client_id),
+            began=self._actor.now(),
         )
+        detail = f"tries a sign-in at {client.name} as LINE WORKS would"
+        await self._keep_span(trial, trial.began + PATIENCE, detail)
+        return trial
+
+    async def end_trial(self, trial: Trial, works: int) -> None:
+        """Keep that a trial has ended, and how many values work.
+
+        What the server has recorded meanwhile is no sign that LINE WORKS has these values.
+        """
+        name = trial.client_name
+        detail = f"the sign-in that was tried at {name} has ended; values that work: {works}"
+        await self._keep_span(trial, self._actor.now(), detail)
+
+    async def _keep_span(self, trial: Trial, ended: float, detail: str) -> None:
+        answers = await self._directory.set_up.answers()
+        value = {"spans": with_span(answers.get(TRIALS), trial, ended)}
+        await self._keep(TRIALS, value, detail, username=trial.username, client_id=trial.client_id)
 
     async def record_key_file(self, count: int) -> None:
         """Record that somebody takes the keys of so many people away, before they get them."""
         event = self._actor.event(Event.SYSTEM, f"the user keys of {count} people were exported")
         await self._directory.record([event])
 
-    async def _keep(self, name: str, value: Mapping[str, Any], detail: str) -> None:
+    async def _keep(
+        self,
+        name: str,
+        value: Mapping[str, Any],
+        detail: str,
+        *,
+        username: str | None = None,
+        client_id: str | None = None,
+    ) -> None:
         """The one place that writes an answer."""
         answer = Answer(value, self._actor.now(), self._actor.name)
-        event = self._actor.event(Event.SYSTEM, f"set-up: {detail}")
+        event = self._actor.event(
+            Event.SYSTEM, f"set-up: {detail}", username=username, client_id=client_id
+        )
         await self._directory.set_up.keep(name, answer, event)
 
 

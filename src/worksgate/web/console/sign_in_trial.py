@@ -4,19 +4,19 @@ What is kept of it has no secret, and is gone with the process.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any
 
 import structlog
 
-from worksgate.administration.set_up import ConsoleField, Trial, Tried
+from worksgate.administration.set_up import ConsoleField, Tick, Trial, Tried
+from worksgate.administration.set_up.trial import PATIENCE
 from worksgate.web.console.single_task import SingleTask
 
-PATIENCE: Final = 60.0
-"""Seconds that a trial may take."""
-
 TrySignIn = Callable[[Trial], AsyncIterator[Tried]]
+Ended = Callable[[Trial, int], Coroutine[Any, Any, None]]
+"""Is told of a trial how many values work."""
 
 _log = structlog.get_logger("worksgate.console")
 
@@ -46,7 +46,7 @@ class SignInTrial(SingleTask):
         self._clock = clock
         self.latest: TriedSignIn | None = None
 
-    def begin(self, trial: Trial, actor: str) -> bool:
+    def begin(self, trial: Trial, actor: str, ended: Ended) -> bool:
         """Begin, in the name of an administrator, and return at once; False while one runs."""
         if self.is_running:
             return False
@@ -58,14 +58,18 @@ class SignInTrial(SingleTask):
             username=trial.username,
         )
         self.latest = tried
-        self._start(self._run(trial, tried))
+        self._start(self._run(trial, tried, ended))
         return True
 
-    async def _run(self, trial: Trial, tried: TriedSignIn) -> None:
+    async def _run(self, trial: Trial, tried: TriedSignIn, ended: Ended) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
-                async for each in self._try(trial):
-                    tried.found[each.field] = each
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    async for each in self._try(trial):
+                        tried.found[each.field] = each
+            finally:
+                works = [each for each in tried.found.values() if each.tick is Tick.WORKS]
+                await ended(trial, len(works))
         except Exception as error:  # its text may hold what was typed
             _log.warning("console.trial_broken", kind=type(error).__name__)
             tried.is_broken = True

@@ -100,8 +100,9 @@ async def try_sign_in(visit: Visit) -> Response:
         return await _page(visit, "incomplete", 400)
     if running.is_running:
         return await _page(visit, "busy", 409)
-    trial = await visit.administration.set_up.trial(secret, username, password)
-    if not running.begin(trial, visit.administrator.account.username):
+    set_up = visit.administration.set_up
+    trial = await set_up.trial(secret, username, password)
+    if not running.begin(trial, visit.administrator.account.username, set_up.end_trial):
         return await _page(visit, "busy", 409)
     await running.finished(WAIT)
     return visit.to(path_of(Step.REHEARSE))
