@@ -1,14 +1,17 @@
 """What is sent in place of each value, and what is not replayed, with its reason."""
 
 from dataclasses import replace
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
+from worksgate.conformance.recording.abstraction import _parameter
 from worksgate.conformance.recording.calls import Answer, Call, Parameter
 from worksgate.conformance.recording.file import Ended, Ending, Recording
 from worksgate.conformance.recording.observed import Kind
 from worksgate.conformance.recording.plans import NotReplayed, Plan, Planner, Reason, Source
 from worksgate.conformance.recording.relations import Relations
+from worksgate.conformance.recording.replaying import _escaped, made_up
 from worksgate.conformance.recording.stand_ins import StandInClient, StandInPerson, StandIns
 
 STAND_INS = StandIns(
@@ -101,6 +104,15 @@ def test_a_code_that_was_refused_at_its_first_use_has_to_be_as_old() -> None:
 def test_a_code_nobody_got_is_made_up() -> None:
     known = token_call(0, "other")
     assert sources(plan(known, token_call(1, answer=refused("302"))))["code"] is Source.MADE_UP
+
+
+@pytest.mark.parametrize("value", ["E-1001", "123456", "a+b/c=", "a b!", "社員番号", b"\xff\xfeab"])
+def test_what_is_made_up_is_of_the_class_of_what_was_recorded(value: str | bytes) -> None:
+    recorded = value.encode() if isinstance(value, str) else value
+    shape = _parameter("code", recorded, lambda name, text: "id")
+    sent = unquote_to_bytes(_escaped(made_up(shape)))
+    assert sent != recorded
+    assert _parameter("code", sent, lambda name, text: "id") == shape
 
 
 def test_a_code_of_a_sign_in_before_is_earned() -> None:

@@ -350,6 +350,10 @@ class Replay:
         return f"/{self._prefix}{path}" if self._prefix else path
 
 
+_BEGINNINGS: Final = {"base64": "+/", "printable": "!", "text": "社員", "bytes": "\udcff"}
+"""What makes a value one of its class of characters; a half surrogate pair is no UTF-8."""
+
+
 def made_up(shape: Parameter | None) -> str:
     """A value that nobody has, of the same class of length and characters."""
     if shape is None:
@@ -361,7 +365,7 @@ def made_up(shape: Parameter | None) -> str:
     length = _LENGTHS.get(shape.length, 43)
     if shape.characters == "digits":
         return str(secrets.randbelow(10**length)).zfill(length)
-    beginning = {"base64": "+/", "printable": "!", "text": "社員"}.get(shape.characters, "")
+    beginning = _BEGINNINGS.get(shape.characters, "") if shape.length else ""
     return (beginning + secrets.token_hex(length))[:length]
 
 
@@ -390,8 +394,8 @@ def _encoded(pairs: list[tuple[str, str]], separator: str = "&") -> str:
 
 
 def _escaped(text: str) -> str:
-    """Percent-encoded; a target may have given out half a surrogate pair, which has no bytes."""
-    return quote(text, safe="", errors="replace")
+    """Percent-encoded; half a surrogate pair as bytes that are no UTF-8."""
+    return quote(text, safe="", errors="surrogatepass")
 
 
 def _with_state(uri: str, shape: Parameter | None = None) -> str:
