@@ -17,8 +17,8 @@ from tests.line_works_api.simulated import HOSTS, InProcess, simulator
 from worksgate.administration.actor import Actor
 from worksgate.administration.alerts import AlertKind
 from worksgate.administration.alerts.bot import AlertBot, BotSender
-from worksgate.administration.alerts.rounds import one_round
-from worksgate.administration.alerts.telling import Teller
+from worksgate.administration.alerts.delivery import Teller
+from worksgate.administration.alerts.schedule import one_round
 from worksgate.administration.alerts.watching import Watch as AlertWatch
 from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.bootstrap.alerts import teller_of

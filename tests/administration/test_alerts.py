@@ -17,8 +17,8 @@ from tests.databases import NOW, Clock, directory_in, query
 from tests.mail_server import closed_port, mail_server
 
 from worksgate.administration.alerts import AlertKind
-from worksgate.administration.alerts.rounds import alert_forever, one_round
-from worksgate.administration.alerts.telling import SIGNATURE, Teller
+from worksgate.administration.alerts.delivery import SIGNATURE, Teller
+from worksgate.administration.alerts.schedule import alert_forever, one_round
 from worksgate.administration.alerts.watching import (
     ALARMING_OUTAGES,
     FEWEST_ANSWERS,

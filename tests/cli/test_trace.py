@@ -7,7 +7,7 @@ from tests.cli.terminal import Terminal
 from tests.databases import query
 
 from worksgate import catalogues
-from worksgate.administration.sign_in_trace.say import LANGUAGES
+from worksgate.administration.sign_in_trace.localized import LANGUAGES
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.cli import trace
 from worksgate.credentials.references import reference_of

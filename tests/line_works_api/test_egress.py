@@ -12,7 +12,7 @@ from tests.databases import directory_in
 from tests.line_works_api.fake_api import HOSTS, app
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.alerts.telling import Webhook
+from worksgate.administration.alerts.delivery import Webhook
 from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.limits.egress import Egress
 from worksgate.line_works_api.errors import ApiUnavailable

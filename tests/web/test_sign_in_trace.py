@@ -25,8 +25,8 @@ from tests.web.test_login_steps import begin, enrolled, step_of
 from tests.web.test_upstream_login import Partner, back, sent_to_the_partner
 
 from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
+from worksgate.administration.sign_in_trace.localized import LANGUAGES, texts_in
 from worksgate.administration.sign_in_trace.next_steps import Action
-from worksgate.administration.sign_in_trace.say import LANGUAGES, texts_in
 from worksgate.administration.sign_in_trace.tries import Ending, Stage
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.password_hashing import HashingBusy

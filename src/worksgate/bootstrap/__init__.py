@@ -9,7 +9,7 @@
     source_types       what each type of identity source supports
     sign_in_parts      what a trace asks of the sign-in
     notices            e-mail, and notices of each change of a credential
-    rounds             what runs beside the requests
+    background_tasks   what runs beside the requests
     server             the serving process or processes
 
 Everything else receives its dependencies, and imports contracts instead of implementations.

@@ -8,8 +8,8 @@ from typing import Any
 from worksgate.administration.actor import Actor
 from worksgate.administration.alerts.bot import AlertBot, BotSender
 from worksgate.administration.alerts.certificate import certificate_ends_at
-from worksgate.administration.alerts.rounds import alert_forever
-from worksgate.administration.alerts.telling import Teller, Webhook
+from worksgate.administration.alerts.delivery import Teller, Webhook
+from worksgate.administration.alerts.schedule import alert_forever
 from worksgate.administration.alerts.watching import Watch
 from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.bootstrap.notices import open_mail

@@ -18,6 +18,7 @@ from worksgate.administration.line_works_members import LineWorksMembers
 from worksgate.administration.purging import hold_lease, purge_forever
 from worksgate.administration.sealing import seal_forever
 from worksgate.audit import AuditLog
+from worksgate.bootstrap.background_tasks import run_while_open
 from worksgate.bootstrap.identity_sources import (
     by_name,
     function_source_of,
@@ -28,7 +29,6 @@ from worksgate.bootstrap.identity_sources import (
     throttle_policy,
 )
 from worksgate.bootstrap.notices import open_mail, open_notices
-from worksgate.bootstrap.rounds import run_while_open
 from worksgate.bootstrap.stores import (
     Clock,
     already_open,

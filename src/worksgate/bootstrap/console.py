@@ -20,9 +20,9 @@ from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.jobs.kinds import Operations, SendLink
 from worksgate.administration.jobs.reset_mails import ResetMails
 from worksgate.administration.jobs.runner import JobRunner, OperationsOf
+from worksgate.bootstrap.background_tasks import run_while_open
 from worksgate.bootstrap.identity_sources import open_hashing, throttle_policy
 from worksgate.bootstrap.notices import companies_of, open_mail, open_notices
-from worksgate.bootstrap.rounds import run_while_open
 from worksgate.bootstrap.sign_in_parts import SignInPartsOnDemand
 from worksgate.bootstrap.stores import (
     Clock,

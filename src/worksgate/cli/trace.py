@@ -13,7 +13,7 @@ from worksgate.cli.running import administer, read_installation
 
 if TYPE_CHECKING:
     from worksgate.administration.sign_in_trace import Speaker, Trace
-    from worksgate.administration.sign_in_trace.spoken import SpokenTry
+    from worksgate.administration.sign_in_trace.report import SpokenTry
     from worksgate.administration.sign_in_trace.tries import Try
 
 _LANGUAGES = ("en", "ja", "ko")
@@ -72,8 +72,8 @@ def trace(
 
 
 def _print(found: "Trace", speaker: "Speaker") -> None:
-    from worksgate.administration.sign_in_trace import wording
-    from worksgate.administration.sign_in_trace.say import Text
+    from worksgate.administration.sign_in_trace import sentences
+    from worksgate.administration.sign_in_trace.localized import Text
 
     def heading(english: str) -> str:
         return speaker.say(Text(english))
@@ -83,21 +83,21 @@ def _print(found: "Trace", speaker: "Speaker") -> None:
     if spoken.now:
         print_line(spoken.now)
     print_line()
-    print_line(f"{heading(wording.NEXT_HEADING)}: {spoken.next}")
+    print_line(f"{heading(sentences.NEXT_HEADING)}: {spoken.next}")
     if spoken.command:
         print_line(f"  {spoken.command}")
     print_line()
-    print_line(heading(wording.NOW_HEADING))
+    print_line(heading(sentences.NOW_HEADING))
     for gate in spoken.gates:
         print_line(f"  {_SIGNS[gate.state]} {gate.name}: {gate.note}")
     print_line()
-    print_line(heading(wording.TRIES_HEADING))
+    print_line(heading(sentences.TRIES_HEADING))
     for each in spoken.tries:
-        _print_try(each, heading(wording.LINE_WORKS))
+        _print_try(each, heading(sentences.LINE_WORKS))
     if not spoken.tries:
-        print_line(f"  {heading(wording.NO_TRIES)}")
+        print_line(f"  {heading(sentences.NO_TRIES)}")
     print_line()
-    print_line(heading(wording.HAND_ON_HEADING))
+    print_line(heading(sentences.HAND_ON_HEADING))
     lines = spoken.hand_on.split("\n")
     print_line("\n".join(f"  {line}" for line in lines), multiline=True)
 

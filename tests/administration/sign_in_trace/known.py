@@ -12,8 +12,8 @@ from worksgate.administration.sign_in_trace.facts import (
     SourceAnswer,
     SourceState,
 )
+from worksgate.administration.sign_in_trace.localized import Speaker
 from worksgate.administration.sign_in_trace.question import Kind, Question
-from worksgate.administration.sign_in_trace.say import Speaker
 from worksgate.administration.sign_in_trace.tries import tries_of
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.clients.access_rules import Situation, decide

@@ -16,7 +16,7 @@ from tests.administration.sign_in_trace.known import (
     speaker,
 )
 
-from worksgate.administration.sign_in_trace import wording
+from worksgate.administration.sign_in_trace import sentences
 from worksgate.administration.sign_in_trace.facts import (
     Facts,
     KeyState,
@@ -27,14 +27,14 @@ from worksgate.administration.sign_in_trace.facts import (
     Waiting,
 )
 from worksgate.administration.sign_in_trace.gates import GateName, GateState, gates_of
-from worksgate.administration.sign_in_trace.next_steps import Action
-from worksgate.administration.sign_in_trace.question import Kind, Question
-from worksgate.administration.sign_in_trace.say import (
+from worksgate.administration.sign_in_trace.localized import (
     LANGUAGES,
     Speaker,
     texts_in,
     without_addresses,
 )
+from worksgate.administration.sign_in_trace.next_steps import Action
+from worksgate.administration.sign_in_trace.question import Kind, Question
 from worksgate.administration.sign_in_trace.verdict import Verdict, verdict_of
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.clients.access_rules import Situation, decide, parse_rules
@@ -46,7 +46,7 @@ TIME = "07:50"
 CALLS = (Event.CLIENT_REFUSED, Event.CODE_REFUSED, Event.USER_INFO_REFUSED)
 ENDS = [
     (event, reason)
-    for event, known in wording.SAYINGS.items()
+    for event, known in sentences.SAYINGS.items()
     for reason in known
     if event not in CALLS
 ]
@@ -68,14 +68,14 @@ def test_each_reason_has_its_sentence_and_its_next_step(
 ) -> None:
     issued = [record(Event.CODE_ISSUED)] if event is Event.CODE_REPLAYED else []
     facts = after(*issued, record(event, reason, subject_id="directory:1"))
-    saying = wording.SAYINGS[event][reason]
+    saying = sentences.SAYINGS[event][reason]
     texts = texts_in(language)
     kind = texts.gettext("External Key")
     expected = texts.gettext(saying.sentence) % {"time": TIME, "kind": kind}
     assert said(facts, language) == expected
     is_done = reason in (Reason.DISABLED, Reason.NO_USER_KEY, Reason.KEY_OF_ANOTHER)
     assert verdict(facts).next.action is (Action.TRY_AGAIN if is_done else saying.action)
-    assert texts.gettext(wording.ACTIONS[saying.action])
+    assert texts.gettext(sentences.ACTIONS[saying.action])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -84,11 +84,11 @@ def test_a_call_that_was_found_by_client_and_time_is_said_to_be_probable(
     event: Event, language: str
 ) -> None:
     texts = texts_in(language)
-    for reason, saying in wording.SAYINGS[event].items():
+    for reason, saying in sentences.SAYINGS[event].items():
         call = record(event, reason, login_id=None, username=None)
         facts = after(record(Event.CODE_ISSUED, subject_id="directory:1"), calls=(call,))
         sentence = texts.gettext(saying.sentence) % {"time": TIME}
-        assert said(facts, language) == texts.gettext(wording.PROBABLY) % {"sentence": sentence}
+        assert said(facts, language) == texts.gettext(sentences.PROBABLY) % {"sentence": sentence}
         assert verdict(facts).next.action is saying.action
 
 

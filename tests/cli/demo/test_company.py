@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from worksgate.administration import Administration
-from worksgate.administration.sign_in_trace.wording import SAYINGS
+from worksgate.administration.sign_in_trace.sentences import SAYINGS
 from worksgate.audit import Event, Reason
 from worksgate.bootstrap.administration import open_administration
 from worksgate.cli.demo.company import prepare_company

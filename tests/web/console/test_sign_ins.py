@@ -8,8 +8,8 @@ import pytest
 from tests.web.console.console import ConsoleUnderTest
 
 from worksgate.administration.roles import Role
+from worksgate.administration.sign_in_trace.sentences import SAYINGS
 from worksgate.administration.sign_in_trace.undated import LEADS, reason_in_words
-from worksgate.administration.sign_in_trace.wording import SAYINGS
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.secrets import new_ordered_id
 from worksgate.web.console import sign_ins

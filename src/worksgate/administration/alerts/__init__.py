@@ -2,9 +2,9 @@
 
     watching     what there is to tell now: from the audit log and the certificate
     certificate  when the certificate of the public address ends
-    telling      mail, webhook and bot
+    delivery     mail, webhook and bot
     bot          a bot of LINE WORKS, and to whom it sends
-    rounds       all of it once a minute, in one process of all nodes
+    schedule     all of it once a minute, in one process of all nodes
 
 Nothing here is in the way of a sign-in: it reads a bounded number of records, and is told in the
 background. Each occurrence is a row (``directory.alerts``), so it is told once, whatever process

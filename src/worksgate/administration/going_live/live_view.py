@@ -14,8 +14,8 @@ from typing import Final
 from worksgate.administration.alerts.watching import SILENCE
 from worksgate.administration.going_live.examination import Finding
 from worksgate.administration.going_live.verbs import Rehearsal
-from worksgate.administration.sign_in_trace import wording
-from worksgate.administration.sign_in_trace.say import At, Text
+from worksgate.administration.sign_in_trace import sentences
+from worksgate.administration.sign_in_trace.localized import At, Text
 from worksgate.administration.sign_in_trace.tries import Ending, Stop
 from worksgate.audit import Event, Reason
 from worksgate.credentials.usernames import username_key
@@ -384,13 +384,13 @@ def _name_of(person: Person) -> str:
 
 def _sentence(failure: Failure) -> Text:
     """What the trace says of such a failure."""
-    saying = wording.saying_of(failure.stop)
+    saying = sentences.saying_of(failure.stop)
     stop = failure.stop
     return Text(
         saying.sentence,
         {
             "time": At(failure.at),
-            "kind": Text(wording.KEY_KINDS[UserKey.EXTERNAL_KEY]),
+            "kind": Text(sentences.KEY_KINDS[UserKey.EXTERNAL_KEY]),
             "detail": str(stop if isinstance(stop, Ending) else stop[0]),
         },
     )

@@ -8,9 +8,9 @@
     gates          what must hold for a sign-in, as it is now
     next_steps     what to do next, with its command
     verdict        the one sentence, the next step, and the text to hand on
-    wording        the texts of all of these, in English; ``locale`` has the other languages
-    say            a text in a language
-    spoken         a whole trace in a language
+    sentences      the texts of all of these, in English; ``locale`` has the other languages
+    localized      a text in a language
+    report         a whole trace in a language
     undated        a reason in words without a time, for lists and counts
 
 ``tries``, ``gates`` and ``verdict`` are pure: facts in, values out. A verdict holds texts with
@@ -19,7 +19,7 @@ reader's language and time zone. No secret is read (R-146), and the text to hand
 address (R-147).
 """
 
-from worksgate.administration.sign_in_trace.say import Speaker
+from worksgate.administration.sign_in_trace.localized import Speaker
 from worksgate.administration.sign_in_trace.verbs import Ambiguous, SignInParts, SignInTrace, Trace
 
 __all__ = ["Ambiguous", "SignInParts", "SignInTrace", "Speaker", "Trace"]

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from worksgate.administration.sign_in_trace import wording
+from worksgate.administration.sign_in_trace import sentences
 from worksgate.administration.sign_in_trace.facts import Facts, KeyState, SourceState, ThereState
-from worksgate.administration.sign_in_trace.say import At, Text
+from worksgate.administration.sign_in_trace.localized import At, Text
 from worksgate.clients.access_rules import Action as RuleAction
 from worksgate.clients.access_rules import Decision
 from worksgate.oauth.model import UserKey
@@ -81,106 +81,106 @@ def _unknown(english: str) -> _Found:
 def _client(facts: Facts) -> _Found:
     client, person = facts.client, facts.person
     if client is None:
-        return _unknown(wording.NO_CLIENT)
+        return _unknown(sentences.NO_CLIENT)
     if not client.enabled:
-        return _shut(wording.CLIENT_OFF, client=client.name)
+        return _shut(sentences.CLIENT_OFF, client=client.name)
     if person is not None and not client.takes(person.source):
-        return _shut(wording.CLIENT_WITHOUT_SOURCE, client=client.name, source=person.source)
+        return _shut(sentences.CLIENT_WITHOUT_SOURCE, client=client.name, source=person.source)
     return _open("%(client)s", client=client.name)
 
 
 def _source(facts: Facts) -> _Found:
     if facts.person is None:
-        return _unknown(wording.NOT_ASKED)
+        return _unknown(sentences.NOT_ASKED)
     answer = facts.source
     match answer.state:
         case SourceState.DOWN:
-            return _shut(wording.SOURCE_DOWN, source=facts.person.source)
+            return _shut(sentences.SOURCE_DOWN, source=facts.person.source)
         case SourceState.CANNOT_BE_ASKED:
-            return _unknown(wording.CANNOT_BE_ASKED)
+            return _unknown(sentences.CANNOT_BE_ASKED)
         case SourceState.UNKNOWN:
-            return _unknown(wording.NOT_ASKED)
+            return _unknown(sentences.NOT_ASKED)
         case _:
             return _open("%(ms)s ms", ms=round(answer.took_ms or 0))
 
 
 def _known(facts: Facts) -> _Found:
     if facts.person is None:
-        return _shut(wording.UNKNOWN_HERE)
-    return _open(wording.KNOWN_SINCE, time=At(facts.person.known_since))
+        return _shut(sentences.UNKNOWN_HERE)
+    return _open(sentences.KNOWN_SINCE, time=At(facts.person.known_since))
 
 
 def _enabled(facts: Facts) -> _Found:
     person = facts.person
     if person is None:
-        return _unknown(wording.NOT_ASKED)
+        return _unknown(sentences.NOT_ASKED)
     if not person.enabled:
         changed = person.changed_by
         if changed is None or changed.actor is None:
-            return _shut(wording.DISABLED_HERE)
+            return _shut(sentences.DISABLED_HERE)
         actor = changed.actor.removeprefix("console:")
-        return _shut(wording.DISABLED_BY, actor=actor, time=At(changed.at))
+        return _shut(sentences.DISABLED_BY, actor=actor, time=At(changed.at))
     if facts.source.state is SourceState.GONE:
-        return _shut(wording.GONE, source=person.source)
+        return _shut(sentences.GONE, source=person.source)
     if facts.source.state is SourceState.DOWN:
-        return _unknown(wording.ENABLED_HERE)
-    return _open(wording.ENABLED_HERE)
+        return _unknown(sentences.ENABLED_HERE)
+    return _open(sentences.ENABLED_HERE)
 
 
 def _not_waiting(facts: Facts) -> _Found:
     if not facts.is_waiting_known:
-        return _unknown(wording.NOT_ASKED)
+        return _unknown(sentences.NOT_ASKED)
     if facts.waiting is None:
-        return _open(wording.FREE)
-    return _shut(wording.FREE_AT, time=At(facts.waiting.until))
+        return _open(sentences.FREE)
+    return _shut(sentences.FREE_AT, time=At(facts.waiting.until))
 
 
 def _password(facts: Facts) -> _Found:
     person = facts.person
     if person is None:
-        return _unknown(wording.NOT_ASKED)
+        return _unknown(sentences.NOT_ASKED)
     if person.has_password is None:
-        return _unknown(wording.KEPT_BY_SOURCE)
+        return _unknown(sentences.KEPT_BY_SOURCE)
     if not person.has_password:
-        return _shut(wording.NO_PASSWORD)
+        return _shut(sentences.NO_PASSWORD)
     ends = person.password_expires_at
     if ends is None:
-        return _open(wording.PASSWORD_SET)
+        return _open(sentences.PASSWORD_SET)
     if ends <= facts.now:
-        return _shut(wording.TEMPORARY_OVER, time=At(ends))
-    return _open(wording.TEMPORARY_UNTIL, time=At(ends))
+        return _shut(sentences.TEMPORARY_OVER, time=At(ends))
+    return _open(sentences.TEMPORARY_UNTIL, time=At(ends))
 
 
 def _factor(facts: Facts) -> _Found:
     decision, enrolled = facts.decision, facts.enrolled
     if decision is None or enrolled is None:
-        return _unknown(wording.NOT_ASKED)
+        return _unknown(sentences.NOT_ASKED)
     match decision.action:
         case RuleAction.REQUIRE_PASSKEY if enrolled.passkeys:
-            return _open(wording.HAS_PASSKEY)
+            return _open(sentences.HAS_PASSKEY)
         case RuleAction.REQUIRE_PASSKEY if facts.can_add_passkey:
-            return _open(wording.WILL_SET_UP)
+            return _open(sentences.WILL_SET_UP)
         case RuleAction.REQUIRE_PASSKEY:
-            return _shut(wording.NEEDS_PASSKEY)
+            return _shut(sentences.NEEDS_PASSKEY)
         case RuleAction.REQUIRE if not enrolled.any:
-            return _open(wording.WILL_SET_UP)
+            return _open(sentences.WILL_SET_UP)
         case _ if enrolled.passkeys:
-            return _open(wording.HAS_PASSKEY)
+            return _open(sentences.HAS_PASSKEY)
         case _ if enrolled.totp:
-            return _open(wording.HAS_APP)
+            return _open(sentences.HAS_APP)
         case _:
-            return _open(wording.NOT_NEEDED)
+            return _open(sentences.NOT_NEEDED)
 
 
 def _rules(facts: Facts) -> _Found:
     decision = facts.decision
     if decision is None:
-        return _unknown(wording.NOT_ASKED)
+        return _unknown(sentences.NOT_ASKED)
     if decision.action is not RuleAction.DENY:
-        return _open(wording.NO_RULE_REFUSES)
+        return _open(sentences.NO_RULE_REFUSES)
     if facts.address is None:  # an unknown address is refused to be on the safe side
-        return _unknown(wording.DEPENDS_ON_ADDRESS)
-    return _shut(wording.RULE_REFUSES, rule=rule_of(decision))
+        return _unknown(sentences.DEPENDS_ON_ADDRESS)
+    return _shut(sentences.RULE_REFUSES, rule=rule_of(decision))
 
 
 def rule_of(decision: Decision) -> str:
@@ -191,17 +191,17 @@ def rule_of(decision: Decision) -> str:
 def _user_key(facts: Facts) -> _Found:
     key, client = facts.key, facts.client
     if key is None:
-        return _unknown(wording.NOT_ASKED)
-    kind = Text(wording.KEY_KINDS[UserKey.EXTERNAL_KEY if client is None else client.user_key])
+        return _unknown(sentences.NOT_ASKED)
+    kind = Text(sentences.KEY_KINDS[UserKey.EXTERNAL_KEY if client is None else client.user_key])
     match key.state:
         case KeyState.PRESENT:
             return _open("%(key)s", key=key.value or "")
         case KeyState.MISSING:
-            return _shut(wording.NO_KEY, kind=kind)
+            return _shut(sentences.NO_KEY, kind=kind)
         case KeyState.ANOTHERS:
-            return _shut(wording.KEY_ANOTHERS, kind=kind)
+            return _shut(sentences.KEY_ANOTHERS, kind=kind)
         case KeyState.MALFORMED:
-            return _shut(wording.KEY_MALFORMED, kind=kind)
+            return _shut(sentences.KEY_MALFORMED, kind=kind)
 
 
 def _same_key(facts: Facts) -> _Found:
@@ -211,13 +211,13 @@ def _same_key(facts: Facts) -> _Found:
         return _unknown(_WHY_UNKNOWN[facts.there.state])
     by_key, by_account = matched.by_key, matched.by_account
     if by_key is None and by_account is None:
-        return _shut(wording.NOBODY_THERE)
+        return _shut(sentences.NOBODY_THERE)
     if by_key is None and by_account is not None:
         if by_account.external_key is None:
-            return _shut(wording.NO_KEY_THERE)
-        return _shut(wording.OTHER_KEY_THERE, key=by_account.external_key)
+            return _shut(sentences.NO_KEY_THERE)
+        return _shut(sentences.OTHER_KEY_THERE, key=by_account.external_key)
     if matched.is_split and by_key is not None:
-        return _shut(wording.KEY_OF_OTHER_THERE, account=by_key.account)
+        return _shut(sentences.KEY_OF_OTHER_THERE, account=by_key.account)
     return _open("%(account)s", account=by_key.account if by_key is not None else "")
 
 
@@ -228,21 +228,21 @@ def _works_account(facts: Facts) -> _Found:
         return _unknown(_WHY_UNKNOWN[facts.there.state])
     member = matched.by_key or matched.by_account
     if member is None:
-        return _unknown(wording.NOT_ASKED)
+        return _unknown(sentences.NOT_ASKED)
     if member.is_suspended:
         is_locked = member.suspended_reason == "LOGIN_FAIL"
-        return _shut(wording.LOCKED_THERE if is_locked else wording.SUSPENDED_THERE)
+        return _shut(sentences.LOCKED_THERE if is_locked else sentences.SUSPENDED_THERE)
     if member.is_awaiting:
-        return _shut(wording.AWAITING_THERE)
+        return _shut(sentences.AWAITING_THERE)
     if member.is_pending:
-        return _open(wording.PENDING_THERE)
-    return _open(wording.ON_LEAVE_THERE if member.is_on_leave else wording.IN_USE_THERE)
+        return _open(sentences.PENDING_THERE)
+    return _open(sentences.ON_LEAVE_THERE if member.is_on_leave else sentences.IN_USE_THERE)
 
 
 _WHY_UNKNOWN: Mapping[ThereState, str] = {
-    ThereState.NOT_ASKED: wording.NOT_COMPARED,
-    ThereState.NOT_SET_UP: wording.NOT_SET_UP,
-    ThereState.NO_ANSWER: wording.NO_ANSWER_THERE,
-    ThereState.REFUSED: wording.REFUSED_THERE,
-    ThereState.ANSWERS: wording.NOT_ASKED,
+    ThereState.NOT_ASKED: sentences.NOT_COMPARED,
+    ThereState.NOT_SET_UP: sentences.NOT_SET_UP,
+    ThereState.NO_ANSWER: sentences.NO_ANSWER_THERE,
+    ThereState.REFUSED: sentences.REFUSED_THERE,
+    ThereState.ANSWERS: sentences.NOT_ASKED,
 }

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from worksgate.administration.sign_in_trace import wording
-from worksgate.administration.sign_in_trace.say import texts_in
+from worksgate.administration.sign_in_trace import sentences
+from worksgate.administration.sign_in_trace.localized import texts_in
 from worksgate.administration.sign_in_trace.tries import Ending
 from worksgate.audit import Event, Reason
 
@@ -12,7 +12,7 @@ LEADS: Final[Mapping[str, str]] = {"en": "At %(time)s ", "ja": "%(time)s、", "k
 """How a dated sentence begins in each language."""
 
 _LET_IN: Final[Mapping[Event, str]] = {
-    Event.IMAP_SUCCEEDED: wording.ENDINGS[Ending.MAIL_DONE].sentence,
+    Event.IMAP_SUCCEEDED: sentences.ENDINGS[Ending.MAIL_DONE].sentence,
 }
 
 
@@ -20,7 +20,7 @@ def reason_in_words(event: Event, reason: Reason | None, language: str) -> str:
     """What a trace says of such a record; empty if it would only quote the record itself."""
     sentence = _LET_IN.get(event)
     if sentence is None and reason is not None:
-        saying = wording.SAYINGS.get(event, {}).get(reason)
+        saying = sentences.SAYINGS.get(event, {}).get(reason)
         sentence = None if saying is None else saying.sentence
     if sentence is None:
         return ""
@@ -28,5 +28,5 @@ def reason_in_words(event: Event, reason: Reason | None, language: str) -> str:
     lead = LEADS.get(language, LEADS["en"])
     said = texts.gettext(sentence).removeprefix(lead)
     # The kind of key depends on the client of each single record.
-    said = said.replace("%(kind)s", texts.gettext(wording.GATES["user_key"]).lower())
+    said = said.replace("%(kind)s", texts.gettext(sentences.GATES["user_key"]).lower())
     return said[:1].upper() + said[1:]

@@ -8,10 +8,10 @@ from datetime import UTC, tzinfo
 from worksgate.administration.errors import Refused, found
 from worksgate.administration.line_works_members import LineWorksMembers
 from worksgate.administration.sign_in_trace.facts import Facts
+from worksgate.administration.sign_in_trace.localized import Speaker
 from worksgate.administration.sign_in_trace.question import Kind, Question, read_question
 from worksgate.administration.sign_in_trace.reading import FactReader, SignInParts
-from worksgate.administration.sign_in_trace.say import Speaker
-from worksgate.administration.sign_in_trace.spoken import SpokenTrace
+from worksgate.administration.sign_in_trace.report import SpokenTrace
 from worksgate.administration.sign_in_trace.verdict import Verdict, verdict_of
 from worksgate.administration.user_keys import KeyAdministration
 from worksgate.directory.database import Directory

@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from worksgate.administration.sign_in_trace import wording
+from worksgate.administration.sign_in_trace import sentences
 from worksgate.administration.sign_in_trace.facts import Facts
 from worksgate.administration.sign_in_trace.gates import Gate, GateName, GateState, gates_of
+from worksgate.administration.sign_in_trace.localized import (
+    At,
+    Speaker,
+    Text,
+    Value,
+    without_addresses,
+)
 from worksgate.administration.sign_in_trace.next_steps import Action, NextStep, next_step
 from worksgate.administration.sign_in_trace.question import Kind
-from worksgate.administration.sign_in_trace.say import At, Speaker, Text, Value, without_addresses
+from worksgate.administration.sign_in_trace.sentences import Saying
 from worksgate.administration.sign_in_trace.tries import Ending, Try
-from worksgate.administration.sign_in_trace.wording import Saying
 from worksgate.audit import Event, Reason
 from worksgate.oauth.model import UserKey
 from worksgate.settings.sources.common import BUILT_IN
@@ -58,16 +64,16 @@ def _headline(facts: Facts, gates: tuple[Gate, ...]) -> tuple[Text, Action]:
         return _sentence(facts.tries[0], facts)
     names: dict[str, Value] = {"names": ", ".join(facts.others)}
     if facts.others and facts.person is not None:
-        return Text(wording.SIMILAR_NAMES.sentence, names), wording.SIMILAR_NAMES.action
+        return Text(sentences.SIMILAR_NAMES.sentence, names), sentences.SIMILAR_NAMES.action
     shut = _first_shut(gates)
     if shut is not None and facts.person is not None:
         action = _where_it_is_done(_ACTION_OF_GATE[shut.name], facts)
-        return Text(wording.GATE_SHUT, {"gate": _named(shut)}), action
+        return Text(sentences.GATE_SHUT, {"gate": _named(shut)}), action
     if facts.others:
-        return Text(wording.OTHER_NAMES.sentence, names), wording.OTHER_NAMES.action
+        return Text(sentences.OTHER_NAMES.sentence, names), sentences.OTHER_NAMES.action
     if facts.were_pages_opened:
-        return Text(wording.PAGES_ONLY.sentence), wording.PAGES_ONLY.action
-    saying = wording.ALL_OPEN if facts.question.kind is Kind.PERSON else wording.NOTHING
+        return Text(sentences.PAGES_ONLY.sentence), sentences.PAGES_ONLY.action
+    saying = sentences.ALL_OPEN if facts.question.kind is Kind.PERSON else sentences.NOTHING
     return Text(saying.sentence), saying.action
 
 
@@ -78,21 +84,21 @@ def _sentence(each: Try, facts: Facts) -> tuple[Text, Action]:
     kind = UserKey.EXTERNAL_KEY if facts.client is None else facts.client.user_key
     values: dict[str, Value] = {
         "time": At(each.stopped_at),
-        "kind": Text(wording.KEY_KINDS[kind]),
+        "kind": Text(sentences.KEY_KINDS[kind]),
         "detail": detail or str(each.stop if isinstance(each.stop, Ending) else each.stop[0]),
     }
     sentence = Text(saying.sentence, values)
     is_about_call = any(step.is_probable for step in each.steps)
     if is_about_call and each.is_probable:
-        sentence = Text(wording.PROBABLY, {"sentence": sentence})
+        sentence = Text(sentences.PROBABLY, {"sentence": sentence})
     return sentence, _where_it_is_done(saying.action, facts)
 
 
 def _saying(each: Try, facts: Facts) -> Saying:
     is_wrong = each.stop == (Event.LOGIN_FAILED, Reason.WRONG_PASSWORD)
     if is_wrong and each.subject_id is None and each.username in facts.unknown_names:
-        return wording.ENDINGS[Ending.UNKNOWN_NAME]
-    return wording.saying_of(each.stop)
+        return sentences.ENDINGS[Ending.UNKNOWN_NAME]
+    return sentences.saying_of(each.stop)
 
 
 def _where_it_is_done(action: Action, facts: Facts) -> Action:
@@ -147,11 +153,11 @@ def _now(facts: Facts, gates: tuple[Gate, ...]) -> Text | None:
     shut = _first_shut(gates)
     if not facts.tries:
         is_besides = shut is not None and facts.person is not None and bool(facts.others)
-        return Text(wording.ALSO_SHUT, {"gate": _named(shut)}) if shut and is_besides else None
+        return Text(sentences.ALSO_SHUT, {"gate": _named(shut)}) if shut and is_besides else None
     if shut is not None:
         is_said = _gate_of_last_try(facts) is shut.name or facts.person is None
-        return None if is_said else Text(wording.ALSO_SHUT, {"gate": _named(shut)})
-    return Text(wording.NOW_RIGHT) if _is_open_now(facts, gates) else None
+        return None if is_said else Text(sentences.ALSO_SHUT, {"gate": _named(shut)})
+    return Text(sentences.NOW_RIGHT) if _is_open_now(facts, gates) else None
 
 
 def _action_now(facts: Facts, gates: tuple[Gate, ...], action: Action) -> Action:
@@ -181,16 +187,16 @@ def _first_shut(gates: tuple[Gate, ...]) -> Gate | None:
 
 
 def _named(gate: Gate) -> Text:
-    return Text(wording.NAMED, {"name": Text(wording.GATES[gate.name]), "note": gate.note})
+    return Text(sentences.NAMED, {"name": Text(sentences.GATES[gate.name]), "note": gate.note})
 
 
 def _hand_on(facts: Facts, sentence: Text, now: Text | None, action: Action) -> tuple[Text, ...]:
     """Who, why, what next, and the reference."""
-    is_right = now is not None and now.english == wording.NOW_RIGHT
-    lines = [sentence, *([now] if now and is_right else []), Text(wording.ACTIONS[action])]
+    is_right = now is not None and now.english == sentences.NOW_RIGHT
+    lines = [sentence, *([now] if now and is_right else []), Text(sentences.ACTIONS[action])]
     if facts.person is not None and not is_right and not (facts.tries and facts.tries[0].succeeded):
         name = facts.person.person.username
-        lines.insert(0, Text(wording.CANNOT_GET_IN, {"name": name}))
+        lines.insert(0, Text(sentences.CANNOT_GET_IN, {"name": name}))
     if facts.tries and (reference := facts.tries[0].reference):
-        lines.append(Text(wording.REFERENCE, {"reference": reference}))
+        lines.append(Text(sentences.REFERENCE, {"reference": reference}))
     return tuple(lines)

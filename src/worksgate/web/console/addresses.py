@@ -3,7 +3,7 @@
 from ipaddress import ip_address, ip_network
 
 from worksgate.administration.roles import Role
-from worksgate.administration.sign_in_trace.say import without_addresses
+from worksgate.administration.sign_in_trace.localized import without_addresses
 
 
 def sees_addresses(role: Role | None) -> bool:

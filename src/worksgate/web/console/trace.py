@@ -9,7 +9,7 @@ from worksgate.administration.roles import Role, Verb, may
 from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
 from worksgate.administration.sign_in_trace.facts import ThereState
 from worksgate.administration.sign_in_trace.gates import GateState
-from worksgate.administration.sign_in_trace.spoken import SpokenTrace, SpokenTry
+from worksgate.administration.sign_in_trace.report import SpokenTrace, SpokenTry
 from worksgate.sources import Person
 from worksgate.web.console.addresses import address_for
 from worksgate.web.console.visit import Visit

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from worksgate.administration.alerts.telling import Teller
+from worksgate.administration.alerts.delivery import Teller
 from worksgate.administration.alerts.watching import Watch
 from worksgate.database.leases import ALERTING, Turn
 from worksgate.directory.alerts import Channel

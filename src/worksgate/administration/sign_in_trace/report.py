@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from worksgate.administration.sign_in_trace import wording
+from worksgate.administration.sign_in_trace import sentences
 from worksgate.administration.sign_in_trace.facts import Facts
 from worksgate.administration.sign_in_trace.gates import Gate, GateState
-from worksgate.administration.sign_in_trace.say import Speaker, Text
+from worksgate.administration.sign_in_trace.localized import Speaker, Text
 from worksgate.administration.sign_in_trace.tries import Passage, Step, Try
 from worksgate.administration.sign_in_trace.verdict import Verdict
 from worksgate.moments import in_zone
@@ -23,7 +23,7 @@ class SpokenGate:
 
     @classmethod
     def of(cls, gate: Gate, speaker: Speaker) -> Self:
-        name = speaker.say(Text(wording.GATES[gate.name]))
+        name = speaker.say(Text(sentences.GATES[gate.name]))
         return cls(gate.state, name, speaker.say(gate.note))
 
 
@@ -50,13 +50,13 @@ class SpokenStep:
             times.append(f"{step.elapsed_ms:.0f} ms")
         # Where a sign-in stopped, one failure goes without saying.
         if step.failures > int(step.passage is Passage.STOPPED):
-            notes.append(speaker.say(Text(wording.FAILED_TIMES, {"times": step.failures})))
+            notes.append(speaker.say(Text(sentences.FAILED_TIMES, {"times": step.failures})))
         if step.is_probable:
-            notes.append(speaker.say(Text(wording.PROBABLE)))
+            notes.append(speaker.say(Text(sentences.PROBABLE)))
         return cls(
             state=step.passage,
-            name=speaker.say(Text(wording.STAGES[step.stage])),
-            passage=speaker.say(Text(wording.PASSAGES[step.passage])),
+            name=speaker.say(Text(sentences.STAGES[step.stage])),
+            passage=speaker.say(Text(sentences.PASSAGES[step.passage])),
             times=tuple(times),
             notes=tuple(notes),
             detail=step.detail or "",
@@ -77,7 +77,7 @@ class SpokenTry:
 
     @classmethod
     def of(cls, each: Try, summary: Text, speaker: Speaker) -> Self:
-        mail = speaker.say(Text(wording.MAIL_PROGRAM)) if each.is_mail else None
+        mail = speaker.say(Text(sentences.MAIL_PROGRAM)) if each.is_mail else None
         about: Sequence[str | None] = (each.reference, each.username, each.browser, mail)
         return cls(
             at=each.at,
@@ -86,7 +86,7 @@ class SpokenTry:
             address=each.address,
             succeeded=each.succeeded,
             steps=tuple(SpokenStep.of(step, speaker) for step in each.steps),
-            may_lack=speaker.say(Text(wording.MAY_LACK)) if each.may_lack else "",
+            may_lack=speaker.say(Text(sentences.MAY_LACK)) if each.may_lack else "",
         )
 
 
@@ -107,7 +107,7 @@ class SpokenTrace:
         return cls(
             sentence=speaker.say(verdict.sentence),
             now="" if verdict.now is None else speaker.say(verdict.now),
-            next=speaker.say(Text(wording.ACTIONS[verdict.next.action])),
+            next=speaker.say(Text(sentences.ACTIONS[verdict.next.action])),
             command=verdict.next.command or "",
             gates=tuple(SpokenGate.of(gate, speaker) for gate in verdict.gates),
             tries=tuple(

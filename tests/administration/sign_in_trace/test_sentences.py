@@ -9,10 +9,10 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
-from worksgate.administration.sign_in_trace import wording
+from worksgate.administration.sign_in_trace import sentences
 from worksgate.administration.sign_in_trace.gates import GateName
+from worksgate.administration.sign_in_trace.localized import LOCALE_FOLDER
 from worksgate.administration.sign_in_trace.next_steps import Action
-from worksgate.administration.sign_in_trace.say import LOCALE_FOLDER
 from worksgate.administration.sign_in_trace.tries import Ending, Passage, Stage
 from worksgate.audit import Event, Reason
 from worksgate.catalogues import catalogue_path
@@ -27,7 +27,7 @@ NOT_AN_END = {Reason.COUNTED}
 
 @cache
 def texts_in_the_code() -> frozenset[str]:
-    source = (LOCALE_FOLDER.parent / "wording.py").read_bytes()
+    source = (LOCALE_FOLDER.parent / "sentences.py").read_bytes()
     found = extract("python", BytesIO(source), keywords={"text": None})
     return frozenset(text for _, text, _, _ in found if isinstance(text, str))
 
@@ -70,13 +70,13 @@ def test_english_is_in_the_code_and_repeated_nowhere() -> None:
 
 def test_a_text_says_the_values_that_a_verdict_gives() -> None:
     given = {"time", "kind", "detail", "key", "until"}
-    sayings = [each for known in wording.SAYINGS.values() for each in known.values()]
-    for saying in (*sayings, *wording.ENDINGS.values(), wording.UNKNOWN_END):
+    sayings = [each for known in sentences.SAYINGS.values() for each in known.values()]
+    for saying in (*sayings, *sentences.ENDINGS.values(), sentences.UNKNOWN_END):
         assert set(re.findall(r"%\((\w+)\)s", saying.sentence)) <= given, saying
 
 
 def test_each_reason_is_said_of_an_event() -> None:
-    said = {reason for known in wording.SAYINGS.values() for reason in known}
+    said = {reason for known in sentences.SAYINGS.values() for reason in known}
     assert said == set(Reason) - NOT_AN_END
 
 
@@ -85,21 +85,21 @@ def test_each_cause_of_the_protocol_is_a_reason_of_the_audit_log() -> None:
 
 
 def test_ends_of_one_event_are_told_apart_by_their_reason_alone() -> None:
-    for event, known in wording.SAYINGS.items():
-        sentences = [saying.sentence for saying in known.values()]
-        assert len(set(sentences)) == len(sentences), event
+    for event, known in sentences.SAYINGS.items():
+        said = [saying.sentence for saying in known.values()]
+        assert len(set(said)) == len(said), event
 
 
 def test_what_has_a_name_has_its_words() -> None:
-    assert set(wording.ENDINGS) == set(Ending)
-    assert set(wording.ACTIONS) == set(Action)
-    assert set(wording.GATES) == {each.value for each in GateName}
-    assert set(wording.STAGES) == set(Stage)
-    assert set(wording.PASSAGES) == set(Passage)
+    assert set(sentences.ENDINGS) == set(Ending)
+    assert set(sentences.ACTIONS) == set(Action)
+    assert set(sentences.GATES) == {each.value for each in GateName}
+    assert set(sentences.STAGES) == set(Stage)
+    assert set(sentences.PASSAGES) == set(Passage)
 
 
 def test_a_record_of_another_version_is_said_in_its_own_words() -> None:
-    unknown = wording.UNKNOWN_END
-    assert wording.saying_of((Event.LOGIN_REFUSED, None)) is unknown
-    assert wording.saying_of((Event.LOGIN_REFUSED, Reason.COUNTED)) is unknown
-    assert wording.saying_of((Event.CLIENT_CHANGED, Reason.RULE)) is unknown
+    unknown = sentences.UNKNOWN_END
+    assert sentences.saying_of((Event.LOGIN_REFUSED, None)) is unknown
+    assert sentences.saying_of((Event.LOGIN_REFUSED, Reason.COUNTED)) is unknown
+    assert sentences.saying_of((Event.CLIENT_CHANGED, Reason.RULE)) is unknown
