@@ -137,6 +137,7 @@ LEFT_OUT: Mapping[str, str] = {
 """Paths of routes that are not measured, and why."""
 
 FILES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "people": ("/people/export", {"as": "csv"}),
     "sign-ins": ("/sign-ins/export", {"range": "month", "as": "csv"}),
     "audit records": ("/audit/export", {"as": "csv"}),
     "changes": ("/audit/changes/export", {"as": "csv"}),

@@ -11,6 +11,8 @@ from tests.web.console.console import ConsoleUnderTest
 
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.sources import Person
+from worksgate.web.console import people
 from worksgate.web.console.audit import RECORDS
 from worksgate.web.console.csv_files import csv_lines
 from worksgate.web.console.periods import as_typed
@@ -95,6 +97,42 @@ def test_r171_a_spreadsheet_that_separates_by_semicolons_finds_no_formula() -> N
     line = csv_lines([("typed;=HYPERLINK(1)", "b")])
     (row,) = csv.reader(io.StringIO(line, newline=""), delimiter=";")
     assert not any(each.startswith("=") for each in row)
+
+
+async def test_r171_people_are_exported_as_filtered_and_without_secrets(
+    console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "EXPORTED_AT_ONCE", 2)
+    await console.make("owner", Role.OWNER)
+    await console.make("mika-0", None, has_app=False)
+    await console.administration.users.change("mika-0", name="=Mika", external_key="00123")
+    await console.administration.users.disable("mika-0")
+    remembered = console.administration.people._directory.people
+    for number in range(1, 5):
+        person = Person(subject_id=f"company:{number}", username=f"mika-{number}", name="Mika")
+        await remembered.remember("company", person, console.clock())
+    browser = await console.signed_in("owner")
+    await browser.get("/people?q=mika")
+    assert browser.hidden("q") == "mika"
+    table = await browser.post("/people/export", q="mika", **{"as": "csv"})
+    rows = list(csv.DictReader(io.StringIO(table.text)))
+    assert [each["username"] for each in rows] == [f"mika-{number}" for number in range(5)]
+    assert (rows[0]["name"], rows[0]["external_key"]) == ("'=Mika", "00123")
+    assert {each["source"] for each in rows} == {"directory", "company"}
+    await browser.get("/people")
+    lines = await browser.post("/people/export", state="disabled", **{"as": "jsonl"})
+    (only,) = [json.loads(each) for each in lines.text.splitlines()]
+    assert (only["username"], only["enabled"]) == ("mika-0", False)
+    assert not any("password" in name for name in (*rows[0], *only))
+    records = await console.administration.audit_log.search(event=Event.SYSTEM)
+    assert [each.detail for each in records][-2:] == [
+        "an export begins: people as JSONL, state=disabled",
+        "1 records were exported: people",
+    ]
+    console.clock.advance(600)
+    await browser.get("/people")
+    await browser.post("/people/export", **{"as": "csv"})
+    assert "Is it you?" in browser.page.text
 
 
 async def test_r195_changes_are_filtered_and_exported_with_a_record(

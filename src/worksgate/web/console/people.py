@@ -1,7 +1,7 @@
 """The list of people of every source; one person, and what helps them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,16 +21,19 @@ from worksgate.directory.jobs import JobKind
 from worksgate.directory.people_list import (
     COUNTED,
     PAGE,
+    Listed,
     PeopleCounts,
     PeopleFilter,
     PeopleOrder,
     PeopleState,
 )
+from worksgate.moments import machine
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
 from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_of
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
+from worksgate.web.console.exports import Export, Layout
 from worksgate.web.console.trace import of_person
 from worksgate.web.console.visit import Visit, number_of
 
@@ -41,10 +44,17 @@ GROUP = "group"
 LAST_SIGN_IN = "last"
 """The value of ``sort`` in the address of a list."""
 RECORDS = 10
+EXPORTED_AT_ONCE = 500
+"""People that an export reads at a time."""
 HELPED = 30
 """Forms about people that somebody of the help desk may send within ``WINDOW`` seconds."""
 WINDOW = 3_600.0
 _KEYS = (PERSON_FIELDS["external_key"], PERSON_FIELDS["works_account"])
+
+_EXPORTED = (
+    *("username", "name", "source", "external_key", "works_account", "email"),
+    *("enabled", "has_factor", "role", "last_login_at"),
+)
 
 _log = structlog.get_logger("worksgate.console")
 
@@ -96,6 +106,37 @@ async def show_list(visit: Visit) -> Response:
         choices=choices(visit),
         fields=filter_fields(wanted),
     )
+
+
+async def export(visit: Visit) -> Response:
+    """All who match, by name, as a file; never passwords or their hashes."""
+    wanted = people_filter(visit.form)
+    return await Export(
+        name="people",
+        chosen=filter_fields(wanted),
+        pages=_pages(visit, wanted),
+        layout=Layout(
+            columns=_EXPORTED,
+            rows=lambda each: [list(_document(each).values())],
+            document=lambda each: {
+                name: value for name, value in _document(each).items() if value is not None
+            },
+        ),
+    ).response(visit)
+
+
+async def _pages(visit: Visit, wanted: PeopleFilter) -> AsyncIterator[Sequence[Listed]]:
+    after: tuple[str, str] | None = None
+    people = visit.administration.people_list
+    while page := await people.page(wanted, after, EXPORTED_AT_ONCE):
+        yield page
+        after = page[-1].place(PeopleOrder.NAME)
+
+
+def _document(each: Listed) -> dict[str, object]:
+    values = {name: getattr(each, name) for name in _EXPORTED}
+    last = each.last_login_at
+    return {**values, "last_login_at": None if last is None else machine(last)}
 
 
 def choices(visit: Visit) -> list[str]:

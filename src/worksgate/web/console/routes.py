@@ -97,6 +97,7 @@ ROUTES: Final = (
     Route("GET", "/sign-ins", Verb.SEE, sign_ins.show),
     Route("POST", "/sign-ins/export", Verb.EXPORT, sign_ins.export, is_proved=True),
     Route("GET", "/people", Verb.SEE, people.show_list),
+    Route("POST", "/people/export", Verb.EXPORT, people.export, is_proved=True),
     Route("GET", "/person", Verb.SEE, people.show),
     Route("POST", "/person/reset-link", Verb.HELP, people.make_reset_link),
     Route("POST", "/person/sign-out", Verb.HELP, people.sign_out),
