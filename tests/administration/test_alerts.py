@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.databases import NOW, Clock, directory_in, query
+from tests.databases import NOW, Clock, directory_in, query, url_of
 from tests.mail_server import closed_port, mail_server
 
 from worksgate.administration.alerts import AlertKind
@@ -28,6 +28,7 @@ from worksgate.administration.alerts.watching import (
     Watch,
 )
 from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.alerts import teller_of
 from worksgate.database.leases import ALERTING
 from worksgate.directory.alerts import MOST_TRIES, Alert
@@ -159,6 +160,21 @@ async def test_a_console_sign_in_from_a_new_address_is_told_and_the_first_one_no
         assert alert.details == {"username": "naoko", "address": "203.0.113.5"}
         for language in ("en", "ja", "ko"):
             assert "203.0.113.5" in say(alert.kind, alert.details, language)[1]
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+async def test_r173_a_link_for_another_owner_is_told_and_the_first_one_not(
+    database: Path, *, recovers: bool
+) -> None:
+    values = {"public_url": "https://sso.example.com", "database_url": url_of(database)}
+    async with (
+        open_administration(settings(**values), clock=Clock()) as administration,
+        directory_in(database) as directory,
+    ):
+        await administration.first_owner.issue_link(recovers=recovers)
+        told = [AlertKind.OWNER_LINK] if recovers else []
+        assert [each.kind for each in await seen(directory)] == told
+        assert await seen(directory, now=NOW + WINDOW + 2) == []
 
 
 @pytest.mark.parametrize(

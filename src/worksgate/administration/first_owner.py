@@ -32,6 +32,9 @@ LINK_LIFETIME = 1_800.0
 """Seconds."""
 LINK_PATH = "/first"
 """The path of a link; its secret is in the query, which no log of ours or of a proxy holds."""
+FIRST_LINK = "a link for the first owner of the console was made"
+ANOTHER_LINK = "a link for another owner of the console was made"
+"""In the record of a link that recovers the console; an alert is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,7 @@ class FirstOwner:
         Raises Refused if there is an owner, unless it ``recovers``: then its account is one more.
         """
         secret, now = new_secret(), self._actor.now()
-        what = "another owner" if recovers else "the first owner"
-        event = self._actor.event(Event.SYSTEM, f"a link for {what} of the console was made")
+        event = self._actor.event(Event.SYSTEM, ANOTHER_LINK if recovers else FIRST_LINK)
         if not await self._directory.administrators.issue_link(
             digest(secret), now, now + LINK_LIFETIME, event, recovers=recovers
         ):

@@ -31,3 +31,5 @@ class AlertKind(StrEnum):
     """SSO was applied at LINE WORKS, and no sign-in has started."""
     CONSOLE_SIGN_IN = auto()
     """An administrator signed in to the console from an address that is new for them."""
+    OWNER_LINK = auto()
+    """A link for another owner of the console was made, by ``worksgate admin recover``."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from worksgate.administration.alerts import AlertKind
+from worksgate.administration.first_owner import ANOTHER_LINK
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.references import reference_of
 from worksgate.directory.alerts import Alert
@@ -88,6 +89,7 @@ class Watch:
             *slowness([took for _, took in answers]),
             *await self._silence(now),
             *await self._console_sign_ins(now),
+            *await self._owner_links(now),
             *await self._certificate(now),
         ]
 
@@ -130,6 +132,13 @@ class Watch:
             )
             for each in await self._events(Event.CONSOLE_SIGNED_IN, now)
             if await self._is_elsewhere(each)
+        ]
+
+    async def _owner_links(self, now: float) -> list[Alert]:
+        return [
+            Alert(kind=AlertKind.OWNER_LINK, subject=repr(each.at), details={}, quiet=DAY)
+            for each in await self._events(Event.SYSTEM, now)
+            if each.detail == ANOTHER_LINK
         ]
 
     async def _is_elsewhere(self, signed_in: AuditEvent) -> bool:

@@ -57,6 +57,14 @@ TEXTS: Final[Mapping[AlertKind, tuple[str, str]]] = {
             "days. If that was not them, disable the account and end its sessions."
         ),
     ),
+    AlertKind.OWNER_LINK: (
+        text("A link for another owner of the console was made"),
+        text(
+            "Somebody ran worksgate admin recover on the server. Whoever opens the link within "
+            "half an hour becomes an owner. If you did not expect this, run the command yourself, "
+            "which ends that link, and see who is an owner under Administrators."
+        ),
+    ),
 }
 
 _UNNAMED: Final = (
