@@ -48,7 +48,7 @@ def recover(*, config: Path | None, as_json: bool) -> None:
     """Make a link for another owner, if none can sign in any more.
 
     The present owners keep their role; take it from them in the console, or with set-role. The link
-    is recorded in the audit log; its use is also a warning in the log of the console.
+    is recorded in the audit log, and an alert; its use is also a warning in the log of the console.
     """
     settings = _with_console(config)
     made = administer(settings, lambda each: each.first_owner.issue_link(recovers=True))
