@@ -34,6 +34,7 @@ ALLOWED = {
     ("POST", "/person/enable"): {OWNER, ADMIN, HELP},
     ("POST", "/person/disable"): {OWNER, ADMIN, HELP},
     ("POST", "/person/key"): {OWNER, ADMIN},
+    ("POST", "/person/rename"): {OWNER, ADMIN},
     ("GET", "/wizard"): {OWNER, ADMIN},
     ("GET", "/wizard/where"): {OWNER, ADMIN},
     ("POST", "/wizard/where"): {OWNER, ADMIN},
@@ -248,6 +249,26 @@ async def test_r101_r155_nobody_acts_on_somebody_with_more_rights(
     await browser.post("/person/disable", id=subject)
     assert (browser.page.status_code == 303) is allowed
     assert (await console.administration.users.get("target")).enabled is not allowed
+
+
+@pytest.mark.parametrize("role", [ADMIN, HELP])
+async def test_r155_no_form_about_a_person_acts_on_an_owner_for_others(
+    console: ConsoleUnderTest, role: Role
+) -> None:
+    subject = await console.make("owner", OWNER)
+    await console.make("who", role)
+    users = console.administration.users
+    browser = await console.signed_in("who")
+    before = await users.get("owner")
+    forms = [each for each in ROUTES if each.path.startswith("/person/") and each.method == "POST"]
+    for route in forms:
+        if role not in ALLOWED[key_of(route)] or route.path.endswith(("/undo", "/cancel")):
+            continue  # refused by the role alone; or there is nothing yet to undo or to cancel
+        await browser.get("/me")
+        values = {"external_key": "x", "name": "x", "version": str(before.version)}
+        await browser.post(route.path, id=subject, when="now", **values)
+        assert browser.page.status_code == 403, (route.path, browser.page.text)
+    assert await users.get("owner") == before
 
 
 def test_r155_a_role_of_a_later_version_is_an_owners_to_change() -> None:

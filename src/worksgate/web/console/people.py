@@ -32,6 +32,7 @@ from worksgate.provider.throttle import TooManyAttempts
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
 from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_of
+from worksgate.web.console.client_fields import ClientField
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
 from worksgate.web.console.exports import Export, Layout
 from worksgate.web.console.trace import of_person
@@ -50,6 +51,7 @@ HELPED = 30
 """Forms about people that somebody of the help desk may send within ``WINDOW`` seconds."""
 WINDOW = 3_600.0
 _KEYS = (PERSON_FIELDS["external_key"], PERSON_FIELDS["works_account"])
+_NAMES = (PERSON_FIELDS["username"], PERSON_FIELDS["name"], PERSON_FIELDS["email"])
 
 _EXPORTED = (
     *("username", "name", "source", "external_key", "works_account", "email"),
@@ -241,43 +243,61 @@ async def disable(visit: Visit) -> Response:
 
 
 async def set_key(visit: Visit) -> Response:
-    """Set the user keys of a person of the built-in directory; what is typed is never lost."""
+    """Set the user keys of a person of the built-in directory."""
+    return await _change(visit, _KEYS, "/person/key", "key_set")
+
+
+async def rename(visit: Visit) -> Response:
+    """Change the names and the mail address of a person of the built-in directory."""
+    return await _change(visit, _NAMES, "/person/rename", "renamed")
+
+
+async def _change(visit: Visit, fields: Sequence[ClientField], path: str, done: str) -> Response:
+    """Change these fields of a person; what is typed is never lost."""
     shown = await _changeable(visit)
     if shown.account is None:
-        raise NotFound("the user key of this person comes from their source")
-    typed = {each.name: visit.form[each.name].strip() for each in _KEYS if each.name in visit.form}
+        raise NotFound("this person is changed in their source")
+    typed = {each.name: visit.form[each.name].strip() for each in fields if each.name in visit.form}
     version = number_of(visit.form.get("version", ""))
     if version != shown.account.version:
         since = await visit.administration.changes.since(shown.person.subject_id, version)
-        rows = _compared(shown.person, typed, since.before)
+        rows = _compared(shown.person, fields, typed, since.before)
         if any(row.is_theirs for row in rows):
-            return _conflict(visit, shown.person, shown.account.version, rows, since.last)
-    keys: dict[str, Any] = {name: text or None for name, text in typed.items()}
+            return _conflict(visit, path, shown.person, shown.account.version, rows, since.last)
+    changes: dict[str, Any] = dict(typed)
     try:
         await visit.administration.users.change(
             shown.person.username,
             expected_version=shown.account.version,
-            **keys,
+            **changes,
         )
     except ConcurrentChange:
         raise
     except Outdated:
-        return await set_key(visit)  # it compares with what is there now
+        return await _change(visit, fields, path, done)  # it compares with what is there now
     except (Refused, Conflict) as problem:
-        return await _page(visit, shown, typed=typed, problem=str(problem), status=409)
-    return _done(visit, shown, "key_set")
+        return await _page(visit, shown, typed=typed, problem=str(problem), path=path, status=409)
+    return _done(visit, shown, done)
 
 
 def _compared(
-    person: Person, typed: Mapping[str, str], before: Mapping[str, object]
+    person: Person,
+    fields: Sequence[ClientField],
+    typed: Mapping[str, str],
+    before: Mapping[str, object],
 ) -> list[Compared]:
-    was = {each.name: each.text_of(before[each.name]) for each in _KEYS if each.name in before}
-    theirs = {each.name: each.text_of(getattr(person, each.name)) for each in _KEYS}
-    return compare(_KEYS, was, theirs, typed)
+    was = {each.name: each.text_of(before[each.name]) for each in fields if each.name in before}
+    return compare(fields, was, _texts(person, fields), typed)
+
+
+def _texts(person: Person, fields: Sequence[ClientField]) -> dict[str, str]:
+    """The values of a person as they stand in a form."""
+    return {each.name: each.text_of(getattr(person, each.name)) for each in fields}
 
 
 def _conflict(
     visit: Visit,
+    path: str,
     person: Person,
     version: int,
     rows: list[Compared],
@@ -288,7 +308,7 @@ def _conflict(
         rows,
         name=person.name or person.username,
         last=last,
-        action="/person/key",
+        action=path,
         back=visit.link("/person", id=person.subject_id),
         kept={"id": person.subject_id, "version": str(version)},
     )
@@ -360,9 +380,10 @@ async def _page(
     link: str = "",
     typed: Mapping[str, str] | None = None,
     problem: str = "",
+    path: str = "",
     status: int = 200,
 ) -> Response:
-    """The page of a person; ``typed`` are user keys that could not be set, for this reason."""
+    """The page of a person; ``typed`` could not be saved by the form of a path, for a reason."""
     role = visit.administrator.role
     person = shown.person
     changes = await changes_of(visit, person.subject_id, RECORDS)
@@ -376,11 +397,8 @@ async def _page(
         may_change=visit.may(Verb.CHANGE_PEOPLE),
         done=visit.query.get("done", ""),
         link=link,
-        keys={
-            **{each.name: each.text_of(getattr(person, each.name)) for each in _KEYS},
-            **(typed or {}),
-        },
-        problem=problem,
+        values={**_texts(person, (*_KEYS, *_NAMES)), **(typed or {})},
+        problems={path: problem},
         trace=await of_person(visit, person),
         changes=changes,
         records=await _other_records(visit, person, changes),

@@ -106,6 +106,7 @@ ROUTES: Final = (
     Route("POST", "/person/enable", Verb.HELP, people.enable),
     Route("POST", "/person/disable", Verb.DISABLE, people.disable),
     Route("POST", "/person/key", Verb.CHANGE_PEOPLE, people.set_key),
+    Route("POST", "/person/rename", Verb.CHANGE_PEOPLE, people.rename),
     Route("GET", "/wizard", Verb.CHANGE_CLIENTS, wizard.show),
     Route("GET", "/wizard/where", Verb.CHANGE_CLIENTS, wizard.show_where),
     Route("POST", "/wizard/where", Verb.CHANGE_CLIENTS, wizard.keep_where),
