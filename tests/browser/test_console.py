@@ -76,7 +76,9 @@ async def real_console(folder: Path) -> AsyncIterator[RealConsole]:
         await administration.users.add(
             "emma.adams@example.com", password=PASSWORD, name="Emma Adams", external_key="H-0231"
         )
-        await administration.clients.add("光製作所", allowed_addresses=["198.51.100.0/24"])
+        await administration.clients.add(
+            "光製作所", domain="hikari.example", allowed_addresses=["198.51.100.0/24"]
+        )
         await administration.clients.change("光製作所", rules=["deny kind=app days=sat-sun"])
         application = create_console(settings, examiner=ConsoleExaminer)
         async with serving(application, listener):

@@ -44,6 +44,17 @@ async def test_the_page_of_a_person_begins_with_the_sentence(console: ConsoleUnd
     assert (reference_of(login_id) or "") in page
 
 
+async def test_a_link_to_send_begins_a_sign_in_of_the_tenant(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    subject, _ = await with_a_failed_try(console)
+    browser = await console.signed_in("owner")
+    assert "try-link" not in (await browser.get(f"/person?id={subject}")).text
+    await console.administration.clients.add("Hikari", domain="hikari.example")
+    page = (await browser.get(f"/person?id={subject}")).text
+    link = "https://auth.worksmobile.com/d/login/hikari.example?accessUrl=https%3A%2F%2Ftalk."
+    assert link in page
+
+
 @pytest.mark.parametrize("how", ["reference", "login ID", "address"])
 async def test_whatever_staff_have_leads_to_it(console: ConsoleUnderTest, how: str) -> None:
     await console.make("owner", Role.OWNER)

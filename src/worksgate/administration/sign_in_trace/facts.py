@@ -74,6 +74,7 @@ class AskedClient:
     enabled: bool
     user_key: UserKey
     sources: tuple[str, ...] = ()
+    domain: str | None = None
 
     def takes(self, source: str) -> bool:
         """Whether people of a source may use it."""

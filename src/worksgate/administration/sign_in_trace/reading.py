@@ -428,6 +428,7 @@ def _without_secrets(client: Client) -> AskedClient:
         enabled=client.enabled,
         user_key=client.user_key,
         sources=client.sources,
+        domain=client.domain,
     )
 
 

@@ -37,7 +37,7 @@ TEMPLATES: Final = (
     text("several people have this name; give one of %(names)s"),
     text("no departure of %(name)s is planned"),
     text("%(client)s has never shown a version %(number)s"),
-    text("the user key of this person comes from their source"),
+    text("this person is changed in their source"),
     text("this person was removed"),
     text("%(name)s is an administrator, whom the role %(role)s cannot change"),
     text("%(name)s is an administrator of the console, whom an import does not change"),

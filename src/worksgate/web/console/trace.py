@@ -29,6 +29,8 @@ class ShownTrace:
     role: Role | None
     waits: bool
     there: ThereState
+    try_url: str | None
+    """What to send to the person: it begins a sign-in at LINE WORKS."""
 
     @property
     def shut_at(self) -> int | None:
@@ -83,4 +85,11 @@ def zone_of(visit: Visit) -> tzinfo:
 def _shown(visit: Visit, trace: Trace) -> ShownTrace:
     speaker = Speaker(visit.words.language, zone_of(visit), visit.now)
     waits = trace.facts.may_wait(visit.console.settings.login_longest_delay)
-    return ShownTrace(trace.spoken(speaker), visit.role, waits, trace.facts.there.state)
+    domain = None if trace.facts.client is None else trace.facts.client.domain
+    return ShownTrace(
+        trace.spoken(speaker),
+        visit.role,
+        waits,
+        trace.facts.there.state,
+        visit.console.settings.start_over_at(domain) if domain else None,
+    )

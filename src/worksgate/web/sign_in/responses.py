@@ -267,10 +267,7 @@ class SignInPages:
     async def start_over_url(self, client_id: str) -> str | None:
         """The deep link of LINE WORKS that begins a sign-in, if the domain is known."""
         domain = await self._provider.domain_of(client_id)
-        if domain is None:
-            return None
-        service = quote(self._settings.service_url, safe="")
-        return self._settings.start_over_url.format(domain=quote(domain, safe=""), service=service)
+        return None if domain is None else self._settings.start_over_at(domain)
 
     def restart_url(
         self, transaction: SignInTransaction, language: str, *, hint: bool = True
