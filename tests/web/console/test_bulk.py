@@ -12,6 +12,7 @@ from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent
+from worksgate.database.leases import JOBS, Turn
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.jobs import Job, JobRows, JobState
@@ -267,6 +268,22 @@ async def test_a_job_that_runs_is_read_again_and_stopped(
     page = await follow(browser)
     assert "http-equiv" not in page
     assert JobState.STOPPED.value in page
+
+
+async def test_today_says_how_many_jobs_are_running(
+    console: ConsoleUnderTest, browser: AdminBrowser
+) -> None:
+    await people(console, "held", 2)
+    said = "1 change of many people is running"
+    assert said not in (await browser.get("/")).text
+    turn = Turn(console.administration.people._directory.leases, 60.0, JOBS)
+    assert await turn.take()  # so that the job waits
+    try:
+        kept = await choose(browser, "sign_out", group="held", all="1")
+        await browser.post("/jobs/start", **kept, proof=console.code("owner"))
+        assert said in (await browser.get("/")).text
+    finally:
+        await turn.release()
 
 
 async def test_a_page_of_people_with_long_names_is_light(

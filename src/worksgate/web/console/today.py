@@ -11,6 +11,7 @@ from worksgate.administration.sign_in_trace.question import Kind, read_question
 from worksgate.audit import Event
 from worksgate.credentials.references import is_reference
 from worksgate.directory.audit.sign_in_counts import CountedPeople, SignInFilter, slowest_tenth
+from worksgate.directory.jobs import JobState
 from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
 from worksgate.web.console.charts import Chart
 from worksgate.web.console.examination import Examined
@@ -22,6 +23,8 @@ from worksgate.web.console.visit import Visit
 CHANGES: Final = 10
 FINDINGS: Final = 5
 """Findings of an examination that are shown; the page of all of them is linked."""
+JOBS: Final = 20
+"""The newest jobs, among which those that run are counted."""
 LONGEST: Final = 200
 """Characters of a search."""
 PATIENCE: Final = 3_000.0
@@ -90,6 +93,7 @@ async def show(visit: Visit) -> Response:
         is_examining=visit.may(Verb.EXAMINE) and visit.console.examination.is_running,
         findings=findings[:FINDINGS],
         more_findings=len(findings[FINDINGS:]),
+        running=await _running(visit),
         changes=await administration.audit_log.changes(CHANGES) if may_audit else [],
     )
 
@@ -118,6 +122,12 @@ async def _usual(visit: Visit, today: Period) -> int:
     since, until = today.since - 7 * DAY, today.until - 7 * DAY
     came = await visit.administration.sign_ins.people(since, until)
     return came.let_in if came.is_complete else 0
+
+
+async def _running(visit: Visit) -> int:
+    """How many changes of many people are running, of those that this administrator sees."""
+    newest = await visit.administration.jobs.newest(JOBS)
+    return sum(job.state is JobState.RUNNING for job in newest)
 
 
 async def _speed(visit: Visit, today: Period) -> Speed:
