@@ -128,3 +128,24 @@ async def test_a_file_of_a_japanese_windows_is_read(
     preview = (await browser.get(page.headers["location"])).text
     assert "田中 美咲" in preview
     assert "sjis" not in await usernames(console)
+
+
+async def test_one_person_is_added_and_chooses_a_password_by_a_link(
+    console: ConsoleUnderTest, browser: AdminBrowser
+) -> None:
+    await browser.get("/people/import")
+    form = {"name": "佐藤 美香", "email": "mika@example.com", "external_key": "H-0007"}
+    await browser.post("/people/add", **form, username="mika.sato")
+    assert browser.page.status_code == 303, browser.page.text
+    page = (await browser.get(browser.page.headers["location"])).text
+    assert "The person is added." in page
+    added = await console.administration.users.get("mika.sato")
+    assert (added.name, added.email, added.external_key) == tuple(form.values())
+    await browser.post("/person/reset-link", id=added.person.subject_id)
+    assert 'id="reset-link"' in browser.page.text
+    await browser.get("/people/import")
+    again = await browser.post("/people/add", **form, username="another")
+    assert again.status_code == 400
+    assert 'value="another"' in again.text
+    assert 'id="one-problem"' in again.text
+    assert "another" not in await usernames(console)

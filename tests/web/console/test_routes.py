@@ -62,6 +62,7 @@ ALLOWED = {
     ("POST", "/person/leave/cancel"): {OWNER, ADMIN},
     ("GET", "/people/import"): {OWNER, ADMIN},
     ("POST", "/people/import"): {OWNER, ADMIN},
+    ("POST", "/people/add"): {OWNER, ADMIN},
     ("POST", "/people/import/start"): {OWNER, ADMIN},
     ("POST", "/people/bulk"): {OWNER, ADMIN, HELP},
     ("GET", "/jobs"): ALL,

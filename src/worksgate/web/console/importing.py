@@ -1,10 +1,12 @@
-"""People from a CSV file: checked first, then imported by a job."""
+"""New people: one in a form, or many in a CSV file, checked first and then imported by a job."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import Response
 
+from worksgate.administration.errors import Refused
 from worksgate.administration.jobs.imports import MOST_ROWS
 from worksgate.administration.people_import.columns import COLUMNS, SECRETS, ImportOutcome
 from worksgate.administration.people_import.files import (
@@ -13,12 +15,15 @@ from worksgate.administration.people_import.files import (
     UnknownEncoding,
     read_file,
 )
+from worksgate.database import Conflict
 from worksgate.directory.jobs import JobKind, JobState
 from worksgate.web.console.visit import Visit
 
 FILE_BYTES: Final = 4 * 1024 * 1024
 PREVIEWED: Final = 20
 """Rows that are shown before an import is begun."""
+ONE: Final = ("name", "username", "email", "external_key")
+"""The fields of one person."""
 FINDINGS: Final = 100
 """Refused rows that are shown; all of them are in the result."""
 
@@ -40,6 +45,21 @@ async def show(visit: Visit) -> Response:
         counts={each.value: counts.get(each.value, 0) for each in ImportOutcome},
         will_change=job.total - job.failed,
     )
+
+
+async def add(visit: Visit) -> Response:
+    """Add one person; nobody knows their password: a reset link lets them choose one."""
+    typed = {each: visit.form.get(each, "").strip() for each in ONE}
+    try:
+        added = await visit.administration.users.add(
+            typed["username"],
+            name=typed["name"],
+            email=typed["email"],
+            external_key=typed["external_key"],
+        )
+    except (Refused, Conflict) as problem:
+        return _form(visit, problem="one", detail=str(problem), typed=typed)
+    return visit.to("/person", id=added.account.person.subject_id, done="added")
 
 
 async def check(visit: Visit) -> Response:
@@ -69,12 +89,15 @@ async def begin(visit: Visit) -> Response:
     return visit.to("/job", id=job.id)
 
 
-def _form(visit: Visit, *, problem: str = "", detail: str = "") -> Response:
+def _form(
+    visit: Visit, *, problem: str = "", detail: str = "", typed: Mapping[str, str] | None = None
+) -> Response:
     return visit.page(
         "import.html",
         400 if problem else 200,
         problem=problem,
         detail=detail,
+        typed=typed or dict.fromkeys(ONE, ""),
         columns=[each for each in COLUMNS if each not in SECRETS],
         encodings=READABLE,
         encoding=visit.form.get("encoding", ""),

@@ -165,6 +165,7 @@ ROUTES: Final = (
         importing.check,
         file_bytes=importing.FILE_BYTES,
     ),
+    Route("POST", "/people/add", Verb.CHANGE_PEOPLE, importing.add),
     Route("POST", "/people/import/start", Verb.CHANGE_PEOPLE, importing.begin, is_proved=True),
     Route("POST", "/people/bulk", Verb.DISABLE, bulk.confirm),
     Route("GET", "/jobs", Verb.SEE, bulk.show_all),
