@@ -1,5 +1,6 @@
 """Sends an entry exactly as it is written, and checks the outcome."""
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -18,8 +19,23 @@ WARM_UP = 100
 LONGEST_MEASUREMENT = 40.0
 """Seconds after which the samples that there are have to do."""
 FEWEST_SAMPLES = 500
+BUSY = 3.0
+"""Programs that want each core: with more, the tests share it with something else."""
 
 NOBODY = "nobody@example.com"
+
+
+def run_on_a_busy_machine(site: Site, entry: Entry) -> None:
+    """Run one entry; twice more where others keep the servers from their real deadlines."""
+    for _ in range(2):
+        try:
+            run(site, entry)
+        except AssertionError:
+            if os.getloadavg()[0] < BUSY * (os.cpu_count() or 1):
+                raise
+        else:
+            return
+    run(site, entry)
 
 
 def run(site: Site, entry: Entry) -> None:

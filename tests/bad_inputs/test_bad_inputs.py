@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.bad_inputs.entries import ENTRIES, Entry, filled, wire
 from tests.bad_inputs.expectations import EACH, PLAN, TOGETHER, matches
-from tests.bad_inputs.run import run
+from tests.bad_inputs.run import run, run_on_a_busy_machine
 from tests.bad_inputs.site import FORM, PASSWORD, Site
 from tests.bad_inputs.situation import PATHS, PLACEHOLDERS, SETUPS, Situation, arrange
 from tests.bad_inputs.wire import Answer, Connection, request
@@ -30,7 +30,7 @@ BY_ID = {entry.id: entry for entry in ENTRIES}
 
 @pytest.mark.parametrize("entry", IN_ORDER, ids=lambda entry: entry.id)
 def test_bad_input(site: Site, entry: Entry) -> None:
-    run(site, entry)
+    run_on_a_busy_machine(site, entry)
 
 
 # What follows is about the whole run

@@ -91,6 +91,14 @@ def test_f26_no_request_is_lost_while_workers_come_and_go(tmp_path: Path) -> Non
     assert not running.named("worker.died")
 
 
+def _has_ended(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return True
+    return stat.rpartition(") ")[2].startswith("Z")
+
+
 def test_f01_workers_are_killed_and_replaced_and_end_with_their_supervisor(tmp_path: Path) -> None:
     with serving(tmp_path, "--workers", "2") as running:
         running.wait_for("worker.ready", 2)
@@ -98,8 +106,9 @@ def test_f01_workers_are_killed_and_replaced_and_end_with_their_supervisor(tmp_p
         # Killed under load: what was in flight there is lost, and nothing else.
         with Load(running.port).in_background(3.0, rate=200) as load:
             time.sleep(1.0)
+            os.kill(worker := running.workers()[0], signal.SIGKILL)
+            wait_until(lambda: _has_ended(worker))
             killed_at = time.monotonic()
-            os.kill(running.workers()[0], signal.SIGKILL)
         tally = load.result()
         assert running.wait_for("worker.died")["by"] == "SIGKILL"
         assert all(began < killed_at + 0.05 for began, _ in tally.failures), tally.failures

@@ -45,8 +45,8 @@ from worksgate.store.postgres.store import ROOM_TIMEOUT, PostgresStore
 
 pytestmark = pytest.mark.programs
 
-FAST = 0.3
-"""Seconds in which a request is refused while the server is away."""
+FAST = 0.9
+"""Seconds in which a request is refused while the server is away: less than any wait for it."""
 HEALED = 5.0
 """Seconds after which everything is as before."""
 
@@ -76,10 +76,17 @@ async def store(tmp_path: Path) -> AsyncIterator[PostgresStore]:
 
 
 @pytest.fixture(scope="module")
-def own_server() -> Iterator[PostgresServer]:
-    """A server that a test may kill."""
+def mortal_server() -> Iterator[PostgresServer]:
     with running_postgres(max_connections="12") as server:
         yield server
+
+
+@pytest.fixture
+def own_server(mortal_server: PostgresServer) -> PostgresServer:
+    """A server that a test may kill; one that failed has not started it again."""
+    if not mortal_server.is_running():
+        mortal_server.start()
+    return mortal_server
 
 
 @asynccontextmanager
