@@ -53,9 +53,9 @@ def open_notices(
 
 
 def companies_of(directory: Directory) -> Companies:
-    """The names of companies, read from the directory when they are needed."""
+    """The names of companies, read from the directory when they are needed: mails are few."""
     listed = ClientList(directory)
-    return Companies(ClientRegistry(listed.read, brandings=listed.brandings))
+    return Companies(ClientRegistry(listed.read, brandings=listed.brandings, max_age=0.0))
 
 
 def _report_no_mail(report: Report, change: CredentialChange) -> None:
