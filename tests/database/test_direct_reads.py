@@ -59,9 +59,9 @@ READS = (
     (queries.BY_USERNAME, {"key": "hanako"}),
     (queries.BY_USERNAME, {"key": "nobody"}),
     (queries.BY_ID, {"key": "a1"}),
-    (factors._ENROLLED, {"subject_id": SUBJECT}),
-    (factors._ENROLLED, {"subject_id": "nobody"}),
-    (people._BY_SUBJECT, {"subject_id": "corp:taro"}),
+    (factors.ENROLLED, {"subject_id": SUBJECT}),
+    (factors.ENROLLED, {"subject_id": "nobody"}),
+    (people.BY_SUBJECT, {"subject_id": "corp:taro"}),
     (app_passwords._BY_DIGEST, {"digest": "d"}),
 )
 

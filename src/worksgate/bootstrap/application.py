@@ -150,6 +150,7 @@ async def open_installation(
         await warn_of_master_key(settings, directory)
         store, writer = await open_own_store(settings, directory, stack, clock, guard)
         watching = _open_watching(stack)
+        watching.trace_reads_of(directory)
         base = _Base(settings, directory, watching.traced(store), writer, clock)
         if authenticate is not None:
             sources = function_source_of(authenticate, stack)
@@ -235,6 +236,10 @@ class _Watching:
             return store
         return TracedStore(store, self.tracing.span, self.tracing.note_login)
 
+    def trace_reads_of(self, directory: Directory) -> None:
+        if self.tracing is not None:
+            directory.read_ahead.span = self.tracing.span
+
     def traced_audit(self, audit: AuditLog) -> AuditLog:
         return self.tracing.audit(audit) if self.tracing is not None else audit
 
@@ -317,6 +322,7 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
         strangers=identity.strangers,
         signer=identity.signer,
         session_keys=session_keys,
+        read_ahead=base.directory.read_ahead,
         clock=base.clock,
     )
 

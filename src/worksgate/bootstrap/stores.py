@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from worksgate.credentials.master_key import Keyring
-from worksgate.database.direct_reads import ReadsDirectly
+from worksgate.database.direct_reads import DirectReads, ReadsDirectly
 from worksgate.database.engines import outages
 from worksgate.database.identity import DatabaseGuard, DatabaseIdentity, SqliteGuard
 from worksgate.database.installation_id import identify
@@ -17,6 +17,7 @@ from worksgate.database.temporary_files import remove_abandoned
 from worksgate.directory.audit.writer import AuditLines, AuditWriter
 from worksgate.directory.console_groups import ConsoleGroups
 from worksgate.directory.database import Directory
+from worksgate.settings.addresses.postgres import PostgresAddress
 from worksgate.settings.options import Settings
 from worksgate.store import Recorded, RecordKeeper, Store, ignore_records
 
@@ -96,6 +97,8 @@ async def open_own_store(
     """
     lines = AuditLines()
     if settings.store_url:
+        if settings.database_file is None:
+            directory.read_through(_reads_of(settings, stack, guard))
         generation = generation_of(await directory.signing_key())
         writer = AuditWriter(directory, clock, lines=lines)
         stack.push_async_callback(writer.close)
@@ -109,6 +112,19 @@ async def open_own_store(
     writer = AuditWriter(store, clock, lines=lines)
     stack.push_async_callback(writer.close)
     return store, writer
+
+
+def _reads_of(
+    settings: Settings, stack: AsyncExitStack, guard: DatabaseGuard | None
+) -> DirectReads:
+    """The reads of sign-ins, where the store is elsewhere and has no connections for them."""
+    from worksgate.store.postgres.pool import PostgresPool
+    from worksgate.store.postgres.store import PostgresReads
+
+    address = PostgresAddress.parse(settings.database_url)
+    pool = PostgresPool(address, size=settings.database_connections, waiting=2_000, guard=guard)
+    stack.push_async_callback(pool.close)
+    return PostgresReads(pool, has_store=False)
 
 
 class StoreOnDemand:

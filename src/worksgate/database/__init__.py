@@ -6,6 +6,7 @@
     slots              how many connections the directory may use at once
     reachability       whether the database responds
     direct_reads       the reads of every sign-in, directly on the driver
+    read_ahead         what a step of a sign-in has read together, until it is asked for
     verbs              a change runs to completion, even if its caller is cancelled
     identity           identifies the database, so that a replaced one is detected
     installation_id    its ID, stored in the database

@@ -2,8 +2,8 @@
 
 SQLAlchemy's asynchronous layer takes ten times as long as such a read. So a ``Query`` is written in
 Core like any other and compiled once for each dialect, and ``DirectReads`` run it: on SQLite on the
-event loop, where in WAL mode it never waits; on PostgreSQL in one round trip. Nothing is cached:
-each read sees what is committed.
+event loop, where in WAL mode it never waits; on PostgreSQL in one round trip, and several of them
+in one as a ``JoinedQuery``. Nothing is cached: each read sees what is committed.
 """
 
 import json
@@ -11,10 +11,21 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
-from sqlalchemy import JSON, Boolean, RowMapping, Select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    ColumnElement,
+    FromClause,
+    RowMapping,
+    Select,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.engine import Dialect
 
 from worksgate.database.identity import DatabaseGuard, DatabaseReplaced
@@ -28,6 +39,8 @@ _PRAGMAS = (
 
 Row = Mapping[str, Any] | RowMapping
 """A row by the names of its columns, from a driver or from an engine."""
+Rows = Sequence[Sequence[Any]]
+"""Rows as a driver returns them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +76,13 @@ class Query:
     def sqlite(self) -> Statement:
         from sqlalchemy.dialects.sqlite.pysqlite import dialect
 
-        return self._compiled(dialect())
+        return _compiled(self.select, dialect())
 
     @cached_property
     def postgres(self) -> Statement:
-        from sqlalchemy.dialects.postgresql.asyncpg import dialect
+        return _for_postgres(self.select)
 
-        return self._compiled(dialect())  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
-
-    def rows(self, found: Sequence[Sequence[Any]]) -> list[Row]:
+    def rows(self, found: Rows) -> list[Row]:
         """The driver's result, by name and with the types of the columns."""
         return [self._row(each) for each in found]
 
@@ -82,10 +93,69 @@ class Query:
                 row[name] = decode(row[name])
         return row
 
-    def _compiled(self, dialect: Dialect) -> Statement:
-        compiled = self.select.compile(dialect=dialect)
-        constants = {name: value for name, value in compiled.params.items() if value is not None}
-        return Statement(str(compiled), tuple(compiled.positiontup or ()), constants)
+
+def one_row() -> FromClause:
+    """A row without anything, to which others are joined."""
+    return select(literal_column("1").label("one")).subquery()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one query would find, within a ``JoinedQuery``: columns of it, and its rows in them."""
+
+    columns: Sequence[ColumnElement[Any]]
+    rows: Callable[[Rows], Rows]
+
+    @classmethod
+    def one(cls, *columns: ColumnElement[Any]) -> Self:
+        """One row, whose first column is not NULL, or none."""
+        return cls(columns, lambda found: found[:1] if found[0][0] is not None else ())
+
+    @classmethod
+    def every(cls, *columns: ColumnElement[Any]) -> Self:
+        """Every row of the statement; the other parts are the same in all of them."""
+        return cls(columns, lambda found: found)
+
+    @classmethod
+    def listed(cls, select: Select[Any]) -> Self:
+        """Any number of rows, beside those of the others: as JSON, which not all types allow."""
+        row = func.json_build_array(*select.selected_columns)
+        rows = select.with_only_columns(func.json_agg(row)).scalar_subquery()
+        return cls((rows,), lambda found: json.loads(found[0][0] or "[]"))
+
+
+class JoinedQuery:
+    """What several queries would find, by one statement of PostgreSQL, as of one moment."""
+
+    def __init__(self, joined: FromClause, *parts: Part) -> None:
+        self._select = select(*chain.from_iterable(each.columns for each in parts))
+        self._select = self._select.select_from(joined)
+        self._parts = parts
+
+    @cached_property
+    def postgres(self) -> Statement:
+        return _for_postgres(self._select)
+
+    def split(self, found: Rows) -> Sequence[Rows]:
+        """The rows of each part, from those of the statement: if it has found none, none."""
+        rows, first = [], 0
+        for part in self._parts:
+            last = first + len(part.columns)
+            rows.append(part.rows([row[first:last] for row in found]) if found else ())
+            first = last
+        return rows
+
+
+def _for_postgres(select: Select[Any]) -> Statement:
+    from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+    return _compiled(select, dialect())  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
+
+
+def _compiled(select: Select[Any], dialect: Dialect) -> Statement:
+    compiled: Any = select.compile(dialect=dialect)
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    return Statement(str(compiled), tuple(compiled.positiontup or ()), constants)
 
 
 def _decoder_of(kind: object) -> Callable[[Any], Any] | None:
@@ -98,7 +168,7 @@ def _decoder_of(kind: object) -> Callable[[Any], Any] | None:
 class DirectReads(Protocol):
     """Runs queries on a driver."""
 
-    async def find(self, query: Query, values: Mapping[str, Any]) -> Sequence[Sequence[Any]] | None:
+    async def find(self, query: Query, values: Mapping[str, Any]) -> Rows | None:
         """The rows from the driver; None if the engines must be used instead.
 
         Those wait for locks, and report errors. May raise DatabaseUnavailable.
@@ -107,6 +177,21 @@ class DirectReads(Protocol):
 
     def close(self) -> None:
         """Close what is open; nothing is found any more."""
+        ...
+
+
+@runtime_checkable
+class JoinedReads(DirectReads, Protocol):
+    """A driver for which each statement is a round trip.
+
+    ``has_store`` is true if it also finds what the store keeps.
+    """
+
+    @property
+    def has_store(self) -> bool: ...
+
+    async def find_joined(self, query: JoinedQuery, values: Mapping[str, Any]) -> Sequence[Rows]:
+        """The rows of each part. Raises DatabaseUnavailable, also once it is closed."""
         ...
 
 
@@ -130,7 +215,7 @@ class SqliteReads:
         self._connection: sqlite3.Connection | None = None
         self._closed = False
 
-    async def find(self, query: Query, values: Mapping[str, Any]) -> Sequence[Sequence[Any]] | None:
+    async def find(self, query: Query, values: Mapping[str, Any]) -> Rows | None:
         """Like ``DirectReads``: None if something is in the way, since nothing may wait here."""
         if self._closed:
             return None

@@ -19,6 +19,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     people_search        finds people by name, mail, key or subject
     source               the built-in directory as an identity source
     remembered           people of sources that cannot look them up
+    read_ahead           what each step of a sign-in reads together
     login_notes          notes of people's last sign-ins, in the background
     factors              second factors; app_passwords: those of mail programs
     key_ownership        the current and former owners of user keys

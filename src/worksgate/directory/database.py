@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent
 from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring
 from worksgate.credentials.usernames import username_key
-from worksgate.database import ConcurrentChange, SerializationFailure, schema
+from worksgate.database import ConcurrentChange, SerializationFailure, read_ahead, schema
 from worksgate.database.audit_rows import event_row
-from worksgate.database.direct_reads import DirectReads, Query, Row, SqliteReads
+from worksgate.database.direct_reads import DirectReads, JoinedReads, Query, Row, SqliteReads
 from worksgate.database.engines import REPLY_TIMEOUT, Engines, open_engines, outages
 from worksgate.database.identity import DatabaseGuard
 from worksgate.database.leases import Leases
@@ -57,6 +57,7 @@ from worksgate.directory.line_works_apps import LineWorksApps
 from worksgate.directory.people import People
 from worksgate.directory.people_list import PeopleList
 from worksgate.directory.queries import AuditFilter
+from worksgate.directory.read_ahead import ReadAhead
 from worksgate.directory.rows import account_from
 from worksgate.directory.set_up import SetUpRows
 from worksgate.directory.taken_names import TakenNames, taken_names
@@ -93,6 +94,7 @@ class Directory:
         self._guard = guard
         self._reachability = reachability
         self._direct: DirectReads | None = None
+        self.read_ahead = ReadAhead()
         self._inserts: dict[int, str] = {}
         self.unfinished: set[asyncio.Task[Any]] = set()
         self.people = People(
@@ -149,6 +151,7 @@ class Directory:
     def read_through(self, direct: DirectReads) -> None:
         """Run the reads of a sign-in on a driver; it is closed with the directory."""
         self._direct = direct
+        self.read_ahead.reads = direct if isinstance(direct, JoinedReads) else None
 
     async def close(self) -> None:
         """Finish work in progress and close all connections."""
@@ -434,11 +437,15 @@ class Directory:
         self.announce(announced(change, event))
 
     async def rows(self, query: Query, **values: object) -> Sequence[Row]:
-        """What a query finds at this moment, on the driver if it can be asked at once."""
-        if self._direct is not None:
+        """What a query finds at this moment, on the driver if it can be asked at once.
+
+        What the step has read ahead is not read again.
+        """
+        found = read_ahead.take(read_ahead.read_of(query, values))
+        if found is None and self._direct is not None:
             found = await self._direct.find(query, values)
-            if found is not None:
-                return query.rows(found)
+        if found is not None:
+            return query.rows(found)
         return await self._rows_by_engine(query, values)
 
     @run_to_completion
@@ -463,6 +470,7 @@ class Directory:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end of the block."""
+        read_ahead.drop()
         with outages():
             self._check()
             async with self._watched(self._engines.write.begin) as connection:
@@ -474,6 +482,7 @@ class Directory:
 
         On SQLite a second one would be another transaction: nothing would roll back the first.
         """
+        read_ahead.drop()
         with outages():
             self._check()
             async with self._watched(self._engines.write_one.begin) as connection:

@@ -8,19 +8,20 @@ of people's own sign-ins: neither counts for the other (R-190).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     String,
     and_,
     bindparam,
     delete,
     func,
     insert,
-    literal_column,
     select,
     update,
 )
@@ -28,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.database import Conflict, schema
-from worksgate.database.direct_reads import Query, Row
+from worksgate.database.direct_reads import Query, Row, one_row
 from worksgate.database.recording import write_events
 from worksgate.database.secrets_at_rest import SecretsAtRest, totp_place
 from worksgate.database.verbs import run_to_completion
@@ -36,30 +37,39 @@ from worksgate.directory.administrators import end_console_sessions, needs_passk
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
+_OF_PEOPLE = _PASSKEYS.c.console_host.is_(None)
 
 _OF_ONE = bindparam("subject_id", type_=String)
-_ONE_ROW = select(literal_column("1").label("one")).subquery()
+
+
+def enrolled_of(subject_id: ColumnElement[str]) -> tuple[ColumnElement[Any], ...]:
+    """All that a person has, where their passkeys are joined (``with_passkeys``)."""
+    counts = (
+        select(func.count()).where(table.c.subject_id == subject_id).scalar_subquery().label(name)
+        for name, table in (("totp_secrets", _TOTP), ("recovery_codes", _CODES))
+    )
+    return *counts, *_PASSKEYS.c
+
+
+def with_passkeys(
+    rows: FromClause, subject_id: ColumnElement[str], which: ColumnElement[bool] = _OF_PEOPLE
+) -> FromClause:
+    """A row for each of the person's passkeys, or one without any."""
+    return rows.outerjoin(_PASSKEYS, and_(_PASSKEYS.c.subject_id == subject_id, which))
 
 
 def _enrolled(which: ColumnElement[bool]) -> Query:
-    """All that a person has, in one statement: a row for each passkey, or one without any."""
     return Query(
-        select(
-            *(
-                select(func.count())
-                .where(table.c.subject_id == _OF_ONE)
-                .scalar_subquery()
-                .label(name)
-                for name, table in (("totp_secrets", _TOTP), ("recovery_codes", _CODES))
-            ),
-            *_PASSKEYS.c,
-        )
-        .select_from(_ONE_ROW.outerjoin(_PASSKEYS, and_(_PASSKEYS.c.subject_id == _OF_ONE, which)))
-        .order_by(_PASSKEYS.c.created_at, _PASSKEYS.c.id)
+        select(*enrolled_of(_OF_ONE)).select_from(with_passkeys(one_row(), _OF_ONE, which))
     )
 
 
-_ENROLLED = _enrolled(_PASSKEYS.c.console_host.is_(None))
+ENROLLED = _enrolled(_OF_PEOPLE)
+TOTP_OF = Query(select(_TOTP).where(_TOTP.c.subject_id == _OF_ONE))
+_DIGESTS = Query(select(_CODES.c.digest).where(_CODES.c.subject_id == _OF_ONE))
+_PASSKEY = Query(
+    select(_PASSKEYS).where(_PASSKEYS.c.id == bindparam("id", type_=String), _OF_PEOPLE)
+)
 _ENROLLED_IN_CONSOLE = _enrolled(
     _PASSKEYS.c.console_host == bindparam("console_host", type_=String)
 )
@@ -139,14 +149,14 @@ class FactorRows:
     async def enrolled(self, subject_id: str) -> Enrolled:
         """This person's factors, as of one moment."""
         if self._console_host is None:
-            rows = await self._connections.rows(_ENROLLED, subject_id=subject_id)
+            rows = await self._connections.rows(ENROLLED, subject_id=subject_id)
         else:
             rows = await self._connections.rows(
                 _ENROLLED_IN_CONSOLE, subject_id=subject_id, console_host=self._console_host
             )
         return Enrolled(
             totp=rows[0]["totp_secrets"] > 0,
-            passkeys=tuple(_passkey(row) for row in rows if row["id"] is not None),
+            passkeys=_in_order(_passkey(row) for row in rows if row["id"] is not None),
             recovery_codes_left=rows[0]["recovery_codes"],
         )
 
@@ -167,15 +177,12 @@ class FactorRows:
 
     # TOTP
 
-    @run_to_completion
     async def totp(self, subject_id: str) -> TotpSecret | None:
-        query = select(_TOTP).where(_TOTP.c.subject_id == subject_id)
-        async with self._connections.reading() as connection:
-            row = (await connection.execute(query)).mappings().first()
-        if row is None:
+        found = await self._connections.rows(TOTP_OF, subject_id=subject_id)
+        if not found:
             return None
-        secret = self._secrets.unseal(row["secret"], totp_place(subject_id))
-        return TotpSecret(**{**row, "secret": secret})
+        secret = self._secrets.unseal(found[0]["secret"], totp_place(subject_id))
+        return TotpSecret(**{**found[0], "secret": secret})
 
     @run_to_completion
     async def keep_totp(self, totp: TotpSecret, event: AuditEvent) -> None:
@@ -242,8 +249,14 @@ class FactorRows:
 
     # Passkeys
 
-    @run_to_completion
     async def passkey(self, passkey_id: str) -> Passkey | None:
+        if self._console_host is None:
+            rows = await self._connections.rows(_PASSKEY, id=passkey_id)
+            return _passkey(rows[0]) if rows else None
+        return await self._console_passkey(passkey_id)
+
+    @run_to_completion
+    async def _console_passkey(self, passkey_id: str) -> Passkey | None:
         async with self._connections.reading() as connection:
             found = await _passkeys(connection, and_(_PASSKEYS.c.id == passkey_id, self._is_here))
         return found[0] if found else None
@@ -295,11 +308,9 @@ class FactorRows:
 
     # Recovery codes
 
-    @run_to_completion
     async def recovery_digests(self, subject_id: str) -> tuple[str, ...]:
-        query = select(_CODES.c.digest).where(_CODES.c.subject_id == subject_id)
-        async with self._connections.reading() as connection:
-            return tuple(await connection.scalars(query))
+        rows = await self._connections.rows(_DIGESTS, subject_id=subject_id)
+        return tuple(row["digest"] for row in rows)
 
     @run_to_completion
     async def replace_recovery_codes(
@@ -379,6 +390,10 @@ async def _passkeys(
     query = select(_PASSKEYS).where(condition).order_by(_PASSKEYS.c.created_at, _PASSKEYS.c.id)
     rows = (await connection.execute(query)).mappings().all()
     return tuple(map(_passkey, rows))
+
+
+def _in_order(passkeys: Iterable[Passkey]) -> tuple[Passkey, ...]:
+    return tuple(sorted(passkeys, key=attrgetter("created_at", "id")))
 
 
 def _passkey(row: Row) -> Passkey:

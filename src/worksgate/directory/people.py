@@ -134,7 +134,7 @@ class People:
 
     async def find(self, subject_id: str) -> RememberedPerson | None:
         """The person, without a user key that a server of the previous release let them take."""
-        found = await self._connections.rows(_BY_SUBJECT, subject_id=subject_id)
+        found = await self._connections.rows(BY_SUBJECT, subject_id=subject_id)
         return _remembered(found[0]) if found else None
 
     @run_to_completion
@@ -357,9 +357,7 @@ _NOTE_PERSON = (
     .values(last_login_at=_TABLE.c.vouched_at)
 )
 _ANOTHERS = tuple(is_anothers(kind).label(f"{kind}_is_anothers") for kind in KEY_KINDS)
-_BY_SUBJECT = Query(
-    select(_TABLE, *_ANOTHERS).where(_TABLE.c.subject_id == bindparam("subject_id"))
-)
+BY_SUBJECT = Query(select(_TABLE, *_ANOTHERS).where(_TABLE.c.subject_id == bindparam("subject_id")))
 _NEVER = 0.0
 _vouched_at = func.coalesce(_TABLE.c.vouched_at, _TABLE.c.last_login_at)
 _is_unnotified = or_(_TABLE.c.lapse_told_at.is_(None), _TABLE.c.lapse_told_at < _vouched_at)

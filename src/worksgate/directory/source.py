@@ -193,6 +193,7 @@ class DirectorySource:
 
         Raises PersonDisabled or TemporaryPasswordExpired.
         """
+        await self._read_ahead(verified.person.subject_id)
         account = await self._account_by_id(verified.id)
         if account is None or not await self._is_still_right(account, verified, password):
             return None
@@ -266,6 +267,13 @@ class DirectorySource:
             return await self._hashing.hash(password)
         except HashingBusy:
             return None  # the next sign-in will do
+
+    async def _read_ahead(self, subject_id: str) -> None:
+        """Read the factors of somebody who is signing in together with their account."""
+        try:
+            await self._directory.read_ahead.person(subject_id)
+        except DatabaseUnavailable as error:
+            raise SourceUnavailable(str(error)) from error
 
     async def _account_by_username(self, username: str) -> Account | None:
         try:

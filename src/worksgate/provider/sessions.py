@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from worksgate.audit import AuditEvent
 from worksgate.credentials.secrets import new_ordered_id, storage_key
+from worksgate.directory.read_ahead import ReadAhead
 from worksgate.oauth.model import Session
 from worksgate.provider.assurance import Assurance
 from worksgate.provider.sources import SourcesInUse
@@ -24,11 +25,18 @@ TOUCH_AFTER = 60.0
 class Sessions:
     """Opens, finds and ends sessions."""
 
-    def __init__(self, settings: Settings, store: Store, sources: SourcesInUse) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        sources: SourcesInUse,
+        read_ahead: ReadAhead | None = None,
+    ) -> None:
         self._idle = settings.session_idle_limit
         self._absolute = settings.session_absolute_limit
         self._store = store
         self._sources = sources
+        self._read_ahead = read_ahead or ReadAhead()
 
     def opened(
         self,
@@ -64,13 +72,16 @@ class Sessions:
     async def find(self, secret: str | None, now: float) -> tuple[Session, Person] | None:
         """A live session and its person's current state, or None.
 
-        Raises StoreUnavailable or SourceUnavailable.
+        Raises StoreUnavailable, DatabaseUnavailable or SourceUnavailable.
         """
         if not secret:
             return None
-        session = await self._store.find(Session, storage_key(secret))
+        key = storage_key(secret)
+        await self._read_ahead.session(key)
+        session = await self._store.find(Session, key)
         if session is None or not session.authenticated_at <= now < session.expires_at:
             return None
+        await self._read_ahead.person(session.subject_id)
         person = await self.person(session.source, _last_seen(session))
         if person is None:
             await self._store.forget(session.subject_id)

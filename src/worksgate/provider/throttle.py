@@ -33,7 +33,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -170,7 +170,13 @@ class _Counters:
         return await self.store.count(self.named(counter), now)
 
     async def seen(self, attempt: Attempt, now: float, *, network: bool) -> Mapping[str, int]:
-        """All counts that decide whether an attempt is let through, read together.
+        """All counts that decide whether an attempt is let through, read together."""
+        names = self.deciding(attempt, network=network)
+        counts = await self.store.count_all([self.named(each) for each in names], now)
+        return {each: counts[self.named(each)] for each in names}
+
+    def deciding(self, attempt: Attempt, *, network: bool) -> Sequence[str]:
+        """The counters that decide.
 
         What may be shared is read by both names, so that the time does not tell which one counts.
         """
@@ -180,8 +186,7 @@ class _Counters:
             names += (attempt.known_counter, own, self.shared(own))
         if network:
             names += (attempt.address_counter, self.shared(attempt.address_counter))
-        counts = await self.store.count_all([self.named(each) for each in names], now)
-        return {each: counts[self.named(each)] for each in names}
+        return names
 
     def has_room(self, now: float) -> bool:
         """Whether strangers may begin one more counter today."""
@@ -470,6 +475,11 @@ class Throttle:
     @property
     def policy(self) -> ThrottlePolicy:
         return self._policy
+
+    def first_counters(self, attempt: Attempt) -> Sequence[str]:
+        """The names in the store of what ``attempt`` looks at first."""
+        names = self._counters.deciding(attempt, network=attempt.device_id is None)
+        return [self._counters.named(each) for each in names]
 
     async def refusal_of(self, attempt: Attempt, now: float) -> TooManyAttempts | None:
         """Why an attempt would be refused now, or None; nothing is counted."""

@@ -17,13 +17,18 @@ Nothing in this file knows HTTP.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from worksgate.audit import AuditLog, Event, Reason
 from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.password_hashing import BusyRefusal, HashingBusy
+from worksgate.credentials.secrets import storage_key
+from worksgate.database.read_ahead import reading_ahead
+from worksgate.directory.read_ahead import ReadAhead
 from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.errors import AuthorizationError
 from worksgate.oauth.logout import parse_logout
@@ -56,7 +61,7 @@ from worksgate.provider.sign_in.outcomes import (
 )
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.session_key import SessionKeys
-from worksgate.provider.sign_in.steps import SignInSteps
+from worksgate.provider.sign_in.steps import SignInSteps, handle_of, trusted_key
 from worksgate.provider.sign_in.transaction import (
     ExpiredTransaction,
     ForgedTransaction,
@@ -78,6 +83,22 @@ _DUE: Mapping[type[NextStep], Reason] = {
     NewPasswordNeeded: Reason.NEW_PASSWORD_DUE,
 }
 """What the audit log says of a step that is due after the password."""
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def step(verb: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Around a step of a browser: what it reads later is read with what it reads first."""
+
+    @wraps(verb)
+    async def begun(*args: P.args, **kwargs: P.kwargs) -> T:
+        browser = next(each for each in (*args, *kwargs.values()) if isinstance(each, Browser))
+        with reading_ahead([trusted_key(secret) for secret in browser.trusted]):
+            return await verb(*args, **kwargs)
+
+    return begun
 
 
 class IdentityProvider:
@@ -102,6 +123,7 @@ class IdentityProvider:
         strangers: StrangerRecords,
         signer: TransactionSigner,
         session_keys: SessionKeys,
+        read_ahead: ReadAhead | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
@@ -111,15 +133,24 @@ class IdentityProvider:
         self._store = store
         self._session_keys = session_keys
         self._clock = clock
-        self._sessions = Sessions(settings, store, sources)
+        self._read_ahead = read_ahead = read_ahead or ReadAhead()
+        self._sessions = Sessions(settings, store, sources, read_ahead)
         self._records = AuditTrail(audit, strangers)
         self._sources = sources
         self._factors = factors
         self._transactions = TransactionCheck(settings, clients, store, signer)
-        self._passwords = PasswordCheck(sources, factors, throttle, signer, self._records)
+        self._passwords = PasswordCheck(
+            sources, factors, throttle, signer, self._records, read_ahead
+        )
         self._upstream = UpstreamSignIns(settings, store, signer)
         self._steps = SignInSteps(
-            settings, clients, store, factors, factor_throttle, self._passwords.known_device
+            settings,
+            clients,
+            store,
+            factors,
+            factor_throttle,
+            self._passwords.known_device,
+            read_ahead,
         )
         self._completion = SignInCompletion(
             store,
@@ -134,6 +165,7 @@ class IdentityProvider:
 
     # A browser arrives: step 2
 
+    @step
     async def authorize(self, query: str, browser: Browser) -> NextStep:
         """Answer an authorization request with a code, or with the next step.
 
@@ -166,6 +198,7 @@ class IdentityProvider:
         except PersonDisabled:  # at this very moment; the session has ended with it
             return PasswordNeeded(SignInTransaction.begin(request, client, browser.secret, now))
 
+    @step
     async def continue_as(self, transaction: SignInTransaction, browser: Browser) -> NextStep:
         """Continue as the person of the live session, who has confirmed that.
 
@@ -184,6 +217,7 @@ class IdentityProvider:
 
     # Authentication: steps 3 to 6
 
+    @step
     async def log_in(
         self, transaction: SignInTransaction, username: str, password: str, browser: Browser
     ) -> NextStep:
@@ -193,6 +227,7 @@ class IdentityProvider:
         NoUserKey, SignInDenied, or an outage.
         """
         now = self._clock()
+        await self._passwords.read_ahead(transaction, username, browser, now)
         client = await self._open_client(transaction, browser, now)
         if upstream := self._sources.upstream_of(client, username):
             return await self._upstream.begin(transaction, upstream, username)
@@ -222,6 +257,7 @@ class IdentityProvider:
         upstream = self._sources.redirect(client, source)
         return await self._upstream.begin(transaction, upstream, transaction.works_id)
 
+    @step
     async def finish_upstream_login(
         self, source: str, query: Mapping[str, str], browser: Browser
     ) -> NextStep:
@@ -261,6 +297,7 @@ class IdentityProvider:
         except PersonDisabled as refusal:  # at this very moment
             raise UpstreamSignInFailed(transaction, refusal) from refusal
 
+    @step
     async def use_passkey(
         self, transaction: SignInTransaction, assertion: str, browser: Browser
     ) -> NextStep:
@@ -296,6 +333,7 @@ class IdentityProvider:
 
     # Steps after the person is known
 
+    @step
     async def verify_second_factor(
         self,
         transaction: SignInTransaction,
@@ -314,6 +352,7 @@ class IdentityProvider:
             attempt.advanced_to(progress), remember=remember
         )
 
+    @step
     async def enrol(
         self, transaction: SignInTransaction, proof: Proof, browser: Browser
     ) -> NextStep:
@@ -327,6 +366,7 @@ class IdentityProvider:
             return RecoveryCodesIssued(transaction, codes)
         return await self._completion.complete_or_next_step(attempt.advanced_to(progress))
 
+    @step
     async def change_password(
         self, transaction: SignInTransaction, new_password: str, browser: Browser
     ) -> NextStep:
@@ -363,12 +403,14 @@ class IdentityProvider:
         progress = await self._steps.resume(transaction, self._clock())
         return progress.person if progress.needs_new_password else None
 
+    @step
     async def resume(self, transaction: SignInTransaction, browser: Browser) -> NextStep:
         """Continue a sign-in at its current step. Raises SignInLost, and what ``log_in`` does."""
         return await self._completion.complete_or_next_step(
             await self._resumed(transaction, browser)
         )
 
+    @step
     async def transaction_at(self, handle: str, browser: Browser) -> SignInTransaction:
         """The sign-in in progress with this handle in this browser.
 
@@ -378,6 +420,7 @@ class IdentityProvider:
         await self._transactions.check_client(transaction)
         return transaction
 
+    @step
     async def return_to(self, transaction: SignInTransaction, browser: Browser) -> NextStep:
         """The current step, for a browser that opens its page, any number of times.
 
@@ -393,6 +436,7 @@ class IdentityProvider:
     async def _resumed(self, transaction: SignInTransaction, browser: Browser) -> SignInAttempt:
         """Raises AlreadySignedIn, SignInLost, UnknownClient, or an outage."""
         now = self._clock()
+        await self._read_ahead.progress(storage_key(transaction.id), handle_of(transaction))
         await self._transactions.check_unspent(transaction)
         try:
             progress = await self._steps.resume(transaction, now)

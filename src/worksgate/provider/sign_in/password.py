@@ -4,8 +4,9 @@ from collections.abc import Collection
 
 from worksgate.audit import Reason
 from worksgate.credentials.password_hashing import BusyRefusal
-from worksgate.credentials.secrets import new_id
+from worksgate.credentials.secrets import new_id, storage_key
 from worksgate.credentials.usernames import username_key
+from worksgate.directory.read_ahead import ReadAhead
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FactorRefused, Holder
 from worksgate.provider.factors.second_factors import Factors
@@ -29,12 +30,22 @@ class PasswordCheck:
         throttle: Throttle,
         signer: TransactionSigner,
         records: AuditTrail,
+        read_ahead: ReadAhead | None = None,
     ) -> None:
         self._sources = sources
         self._factors = factors
         self._throttle = throttle
         self._signer = signer
         self._records = records
+        self._read_ahead = read_ahead or ReadAhead()
+
+    async def read_ahead(
+        self, transaction: SignInTransaction, username: str, browser: Browser, now: float
+    ) -> None:
+        """Read together what is looked at before a password is checked. Raises an outage."""
+        attempt = Attempt(username, browser.address, self.known_device(username, browser))
+        counters = self._throttle.first_counters(attempt)
+        await self._read_ahead.password(storage_key(transaction.id), counters, username, now)
 
     async def check(
         self,

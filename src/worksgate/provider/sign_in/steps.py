@@ -28,6 +28,7 @@ from worksgate.clients.access_rules import (
 )
 from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.secrets import digest, new_secret
+from worksgate.directory.read_ahead import ReadAhead
 from worksgate.oauth.model import Client, Interim, LoginKind, SessionKeyCheck
 from worksgate.provider.assurance import Factor, Strength
 from worksgate.provider.factors import (
@@ -113,6 +114,7 @@ class SignInSteps:
         factors: Factors,
         throttle: Throttle,
         known_device: Callable[[str, Browser], str | None],
+        read_ahead: ReadAhead | None = None,
     ) -> None:
         self._remembered_for = settings.remember_device_lifetime
         self._passkeys = settings.passkeys
@@ -121,6 +123,7 @@ class SignInSteps:
         self._factors = factors
         self._throttle = throttle
         self._known_device = known_device
+        self._read_ahead = read_ahead or ReadAhead()
 
     async def refuse_early(
         self, transaction: SignInTransaction, client: Client, browser: Browser, now: float
@@ -178,7 +181,9 @@ class SignInSteps:
             passkeys_offered=self._passkeys and usable,
         )
         if for_account or progress.assurance.strength < _STRENGTHS[standing.action]:
-            enrolled = await self._factors.of(attempt.person.subject_id)
+            subject_id = attempt.person.subject_id
+            await self._read_ahead.factors(subject_id)
+            enrolled = await self._factors.of(subject_id)
             standing = replace(standing, enrolled=enrolled)
         if due(standing) is Due.SECOND_FACTOR and not for_account:
             standing = replace(standing, remembered=await self._is_trusted(attempt))
@@ -277,6 +282,9 @@ class SignInSteps:
         holder, browser, now = _holder(attempt), attempt.browser, attempt.now
         known = self._known_device(attempt.person.username, browser)
         throttled = Attempt(factor_account(holder.subject_id), browser.address, known)
+        if proof.kind is ProofKind.CODE:
+            counters = self._throttle.first_counters(throttled)
+            await self._read_ahead.totp(counters, holder.subject_id, now)
         try:
             async with self._throttle.attempt(throttled, now) as admission:
                 left = MAX_FACTOR_FAILURES - await admission.count(*_tries_of(attempt))
@@ -401,7 +409,7 @@ class SignInSteps:
     def trusted_device(self, secret: str, person: Person, now: float) -> Interim:
         """What makes a browser with this secret in its cookie a trusted one, once saved."""
         return Interim(
-            key=digest(secret),
+            key=trusted_key(secret),
             grant_id=secrets.token_hex(16),
             subject_id=person.subject_id,
             client_id="",
@@ -412,7 +420,7 @@ class SignInSteps:
 
     async def _is_trusted(self, attempt: SignInAttempt) -> bool:
         for secret in attempt.browser.trusted:
-            found = await self._store.find(Interim, digest(secret))
+            found = await self._store.find(Interim, trusted_key(secret))
             if (
                 found is not None
                 and found.purpose == _TRUSTED
@@ -421,6 +429,11 @@ class SignInSteps:
             ):
                 return True
         return False
+
+
+def trusted_key(secret: str) -> str:
+    """The key of what makes a browser with this secret a trusted one."""
+    return digest(secret)
 
 
 async def forget_trusted_devices(store: Store, subject_id: str) -> None:

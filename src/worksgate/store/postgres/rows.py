@@ -19,6 +19,7 @@ from msgspec import structs
 from worksgate.audit import AuditEvent
 from worksgate.database.artifact_tables import COUNTERS, TABLES
 from worksgate.database.audit_rows import COLUMNS, encoded, event_row
+from worksgate.database.direct_reads import Rows
 from worksgate.oauth.model import (
     ARTIFACT_KINDS,
     AccessToken,
@@ -274,6 +275,11 @@ async def find(connection: PostgresConnection, kind: type[A], key: str) -> A | N
     return None if row is None else artifact_from(kind, sql.columns, row)
 
 
+def first(kind: type[A], rows: Rows) -> A | None:
+    """The artifact of the first row, or None."""
+    return artifact_from(kind, _SQL[kind].columns, rows[0]) if rows else None
+
+
 async def held(connection: PostgresConnection, kind: type[A], subject_id: str) -> tuple[A, ...]:
     sql = _SQL[kind]
     rows = await connection.rows(sql.held, subject_id)
@@ -491,7 +497,11 @@ async def bump_all(
 async def count_all(
     connection: PostgresConnection, counters: Collection[str], now: float
 ) -> Mapping[str, int]:
-    rows = await connection.rows(_COUNT_ALL, list(counters), now)
+    return counts(counters, await connection.rows(_COUNT_ALL, list(counters), now))
+
+
+def counts(counters: Collection[str], rows: Rows) -> Mapping[str, int]:
+    """What these counters have counted, by rows of those that have counted anything."""
     return {**dict.fromkeys(counters, 0), **{name: int(value) for name, value in rows}}
 
 

@@ -22,11 +22,11 @@ other programs use all connections, requests that cannot be served in time are r
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 from worksgate.audit import AuditEvent
-from worksgate.database import DatabaseUnavailable
-from worksgate.database.direct_reads import DirectReads, Query
+from worksgate.database import DatabaseUnavailable, read_ahead
+from worksgate.database.direct_reads import JoinedQuery, JoinedReads, Query, Rows, Statement
 from worksgate.database.identity import DatabaseGuard
 from worksgate.database.postgres_room import pause
 from worksgate.oauth.model import Artifact
@@ -100,6 +100,7 @@ class PostgresStore:
         return self._pool.unavailable
 
     async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
+        read_ahead.drop()
         await self._pool.run(postgres_rows.save, artifacts, records)
         self._announce(records)
 
@@ -110,12 +111,16 @@ class PostgresStore:
         removed: Sequence[ArtifactKey] = (),
         records: Sequence[AuditEvent] = (),
     ) -> bool:
+        read_ahead.drop()
         added = await self._pool.run(postgres_rows.add, artifact, others, removed, records)
         if added:
             self._announce(records)
         return added
 
     async def find(self, kind: type[A], key: str) -> A | None:
+        found = read_ahead.take(read_ahead.artifact_read(kind, key))
+        if found is not None:
+            return postgres_rows.first(kind, found)
         return await self._pool.run(postgres_rows.find, kind, key, reads=True)
 
     async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
@@ -124,6 +129,7 @@ class PostgresStore:
     async def take(
         self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
     ) -> A | None:
+        read_ahead.drop()
         found = await self._pool.run(postgres_rows.take, kind, key, records)
         if found is not None:
             self._announce(records)
@@ -149,6 +155,7 @@ class PostgresStore:
         return redemption
 
     async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
+        read_ahead.drop()
         removed = await self._pool.run(postgres_rows.forget, subject_id, records)
         self._announce(records)
         return removed
@@ -168,6 +175,9 @@ class PostgresStore:
         return await self._pool.run(postgres_rows.bump_all, windows, now)
 
     async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
+        found = read_ahead.take(read_ahead.counters_read(counters))
+        if found is not None:
+            return postgres_rows.counts(counters, found)
         return await self._pool.run(postgres_rows.count_all, counters, now, reads=True)
 
     async def lower(self, *counters: str) -> None:
@@ -219,9 +229,9 @@ class PostgresStore:
         self._pool.check_connections()
 
     @property
-    def direct_reads(self) -> DirectReads:
+    def direct_reads(self) -> JoinedReads:
         """For what is in the same database, over the same connections."""
-        return _PostgresReads(self._pool)
+        return PostgresReads(self._pool, has_store=True)
 
     async def close(self) -> None:
         await self._pool.close()
@@ -231,25 +241,29 @@ class PostgresStore:
             self._recorded(records)
 
 
-class _PostgresReads:
-    """As ``DirectReads``, each in one round trip; it waits no longer than the store does."""
+class PostgresReads:
+    """As ``JoinedReads``, each in one round trip; it waits no longer than the store does."""
 
-    def __init__(self, pool: PostgresPool) -> None:
+    def __init__(self, pool: PostgresPool, *, has_store: bool) -> None:
         self._pool = pool
+        self.has_store = has_store
         self._closed = False
 
-    async def find(
-        self, query: Query, values: Mapping[str, object]
-    ) -> Sequence[Sequence[Any]] | None:
+    async def find(self, query: Query, values: Mapping[str, object]) -> Rows | None:
+        return None if self._closed else await self._select(query.postgres, values)
+
+    async def find_joined(self, query: JoinedQuery, values: Mapping[str, object]) -> Sequence[Rows]:
         if self._closed:
-            return None
-        statement = query.postgres
+            raise DatabaseUnavailable("the directory is closed")
+        return query.split(await self._select(query.postgres, values))
+
+    def close(self) -> None:
+        self._closed = True
+
+    async def _select(self, statement: Statement, values: Mapping[str, object]) -> Rows:
         try:
             return await self._pool.run(
                 postgres_rows.select, statement.sql, statement.values(values), reads=True
             )
         except StoreUnavailable as error:
             raise DatabaseUnavailable(str(error)) from error
-
-    def close(self) -> None:
-        self._closed = True
