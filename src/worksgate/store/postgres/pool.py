@@ -76,6 +76,9 @@ _SETTINGS = {
     "statement_timeout": f"{STATEMENT_TIMEOUT * 1_000:.0f}",
     "lock_timeout": f"{LOCK_TIMEOUT * 1_000:.0f}",
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION * 1_000:.0f}",
+    # Everything is found by an index. What gets an array would be planned anew each time, since
+    # its length is unknown beforehand: that costs more than to run it.
+    "plan_cache_mode": "force_generic_plan",
     # The server notices that we are gone, and releases our locks and its memory.
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
