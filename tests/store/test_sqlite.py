@@ -1,6 +1,7 @@
 """Specifics of the SQLite store: the queue, the file, other processes, a failing disk."""
 
 import asyncio
+import os
 import random
 import resource
 import sqlite3
@@ -84,6 +85,19 @@ async def test_f15_a_commit_is_on_the_disk_before_it_is_acknowledged(sqlite: Sql
 
     # There is no public way to ask the writing connection; that of anybody else says nothing.
     assert await sqlite._commit.run(durability) == ("wal", 2)
+
+
+async def test_a_large_batch_opens_no_temporary_file(sqlite: SqliteStore) -> None:
+    many = [access_token(f"token {number}" + "x" * 2_000) for number in range(100)]
+    await sqlite.save(*many)
+
+    def opened(db: sqlite3.Connection) -> list[str]:
+        for each in many:  # more pages than SQLite would keep in memory by itself
+            sqlite_rows.extend(db, AccessToken, each.key, NOW + 700)
+        open_files = map(os.path.realpath, Path("/proc/self/fd").iterdir())
+        return [each for each in open_files if "etilqs" in each]  # SQLite's name for them
+
+    assert await sqlite._commit.run(opened) == []
 
 
 async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
