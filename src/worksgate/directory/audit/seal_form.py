@@ -26,18 +26,27 @@ _MAC: Final = "audit_seals.mac"
 """The purpose of the key of a seal's code, derived from the master key."""
 
 _COLUMNS: Final = tuple(
-    (bytes([len(column.name)]) + column.name.encode(), isinstance(column.type, Double))
+    (name, name + b"t", isinstance(column.type, Double))
     for column in schema.audit.c
+    for name in [bytes([len(column.name)]) + column.name.encode()]
 )
+"""Of each column: its name, the same with the type of a text, and whether it has a time."""
 _SINGLE: Final = struct.Struct(">cI")
 _DOUBLE: Final = struct.Struct(">d")
+_length = struct.Struct(">I").pack
 
 
 def record_digest(row: Iterable[Any]) -> bytes:
-    """The digest of an audit record, whose values are in the order of the table's columns."""
+    """The digest of an audit record, whose values are in the order of the table's columns.
+
+    Texts are written here: most values are, and every call of LINE WORKS has a record.
+    """
     parts: list[bytes] = []
-    for (name, is_double), value in zip(_COLUMNS, row, strict=True):
-        if value is not None:
+    for (name, text_name, is_double), value in zip(_COLUMNS, row, strict=True):
+        if type(value) is str:
+            form = value.encode(errors="surrogatepass")
+            parts += (text_name, _length(len(form)), form)
+        elif value is not None:
             parts += (name, _valued(float(value) if is_double and type(value) is int else value))
     return hashlib.sha256(b"".join(parts)).digest()
 

@@ -121,7 +121,7 @@ class Seals:
             rows = _of_one_hour((await connection.execute(query)).all())
         if not rows and (last is None or key is None or last.key_id == key.id):
             return None
-        content = content_digest([await _digest(number, row) for number, row in enumerate(rows)])
+        content = content_digest(await _digests(rows))
         seal = Seal(
             number=1 if last is None else last.number + 1,
             at=min([now, max(map(_time, rows), default=now)]),
@@ -333,7 +333,10 @@ def _removal_of(seal: Seal) -> str:
 
 def _of_one_hour(rows: Sequence[Any]) -> Sequence[Any]:
     """The first rows that are of the same hour: records are removed by whole hours."""
-    return list(takewhile(lambda row: _time(row) // _HOUR == _time(rows[0]) // _HOUR, rows))
+    if not rows:
+        return rows
+    begin = _time(rows[0]) // _HOUR * _HOUR
+    return list(takewhile(lambda row: begin <= _time(row) < begin + _HOUR, rows))
 
 
 def _time(row: Any) -> float:
@@ -345,7 +348,9 @@ def _records(first_id: int, last_id: int) -> Select[Any]:
     return select(_AUDIT).where(_AUDIT.c.id.between(first_id, last_id)).order_by(_AUDIT.c.id)
 
 
-async def _digest(number: int, row: Any) -> bytes:
-    if number % _AT_ONCE == 0:
+async def _digests(rows: Sequence[Any]) -> list[bytes]:
+    digests: list[bytes] = []
+    for start in range(0, len(rows), _AT_ONCE):
         await asyncio.sleep(0)
-    return record_digest(row)
+        digests += map(record_digest, rows[start : start + _AT_ONCE])
+    return digests
