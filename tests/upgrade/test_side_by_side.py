@@ -267,7 +267,7 @@ async def test_f27_nodes_are_upgraded_one_by_one_and_no_call_and_no_sign_in_fail
             load.send_to(third)
             await load.goes_on()
             apps |= await both_releases_let_the_same_people_in(load, old=second, new=third)
-            await upgrade.before.ok("user", "set", REN.username, "--name", "Ren")
+            await upgrade.before.ok_at_last("user", "set", REN.username, "--name", "Ren")
 
             await load.spare(second)
             await asyncio.to_thread(second.stop)

@@ -184,12 +184,13 @@ async def test_f27_no_table_is_locked_while_the_keys_of_many_people_are_written_
         while not ending.done():
             tables, are_any = (await connection.execute(text(_LOCKED))).one()
             looks += are_any
-            locked += are_any and tables
+            locked += tables
+            await connection.rollback()  # a transaction sees activity as of its first look
             await asyncio.sleep(0.01)
     await engines.close()
     assert await ending == 0
-    assert looks > 10
-    assert locked < looks / 4, f"{locked} of {looks} times a table was locked"
+    assert looks > 5
+    assert locked == 0, f"{locked} of {looks} times a table was locked"
     owners = await rows(bare_database_url, "SELECT count(*) FROM key_owners")
     assert owners == [(_MANY,)]
 
@@ -209,10 +210,12 @@ _LOCKED = """
     SELECT CAST(count(*) FILTER (WHERE relation IN (SELECT oid FROM pg_class WHERE relname IN
             ('accounts', 'people', 'clients', 'sessions', 'codes', 'access_tokens'))) > 0 AS int),
         CAST(count(*) > 0 AS int)
-    FROM pg_locks
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE granted AND mode IN ('AccessExclusiveLock', 'ShareLock')
+        AND query LIKE 'INSERT INTO key_owners%'
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+"""Of whoever is writing down the keys: whether a table of before is locked, and whether any is."""
 
 
 async def test_f27_an_upgrade_that_would_make_others_wait_gives_way(

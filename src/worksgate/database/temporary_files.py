@@ -58,6 +58,9 @@ def _created(path: Path) -> int:
     except OSError as error:
         error.filename = str(path.parent)  # the random name means nothing to anybody
         raise
+    except BaseException:  # a signal that ends the program
+        path.unlink(missing_ok=True)
+        raise
     return descriptor
 
 

@@ -1,7 +1,9 @@
 """Temporary files of a killed process are removed later, and no others."""
 
+import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +41,19 @@ def test_a_file_is_private_and_gone_at_the_end(tmp_path: Path) -> None:
     with written_beside(tmp_path / "wg.db") as path:
         path.replace(tmp_path / "wg.db")
     assert names(tmp_path) == {"wg.db"}
+
+
+def test_a_signal_while_it_is_made_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(descriptor: int, _operation: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            sys.exit(128 + signal.SIGTERM)  # as cli.running does
+
+    monkeypatch.setattr(fcntl, "flock", locked)
+    with pytest.raises(SystemExit), written_beside(tmp_path / "wg.db"):
+        pass
+    assert names(tmp_path) == set()
 
 
 def test_what_is_being_written_is_left_alone_and_what_a_kill_left_is_not(tmp_path: Path) -> None:
