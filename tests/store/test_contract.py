@@ -26,7 +26,7 @@ from worksgate.oauth.model import (
     RefreshToken,
     Session,
 )
-from worksgate.store import REPLAY_MEMORY, Redemption, RedemptionOutcome, Store
+from worksgate.store import REPLAY_MEMORY, Recount, Redemption, RedemptionOutcome, Store
 
 EACH = pytest.mark.parametrize("artifact", one_of_each(), ids=lambda artifact: artifact.kind)
 
@@ -179,6 +179,34 @@ async def test_who_comes_second_changes_nothing(store: Store) -> None:
 
     assert await store.find(AuthorizationCode, code().key) is None
     assert await store.find(Session, live.key) == live
+
+
+@pytest.mark.parametrize("lowered", [(), ("lowered", "nothing left")])
+async def test_counters_change_with_what_is_added(store: Store, lowered: tuple[str, ...]) -> None:
+    for counter in ("reset", "lowered", "lowered", "begun", "begun", "kept"):
+        await store.bump(counter, 60, NOW)
+    recount = Recount(
+        reset=["reset", "never there"], lowered=lowered, begun={"begun": 100}, now=NOW + 30
+    )
+
+    assert await store.add(spent_transaction(), code(), recount=recount)
+
+    names = ("reset", "lowered", "begun", "kept")
+    changed = [0, 1 if lowered else 2, 1, 1]
+    assert [*(await store.count_all(names, NOW + 30)).values()] == changed
+    assert await store.count("begun", NOW + 129) == 1
+    assert await store.find(AuthorizationCode, code().key) == code()
+
+
+async def test_who_comes_second_changes_no_counter(store: Store) -> None:
+    await store.bump_all({"reset": 60, "lowered": 60}, NOW)
+    await store.add(spent_transaction())
+    recount = Recount(reset=["reset"], lowered=["lowered"], begun={"begun": 60}, now=NOW)
+
+    assert not await store.add(spent_transaction(), recount=recount)
+
+    names = ("reset", "lowered", "begun")
+    assert [*(await store.count_all(names, NOW)).values()] == [1, 1, 0]
 
 
 async def test_what_is_added_with_another_replaces_one_of_its_kind_and_key(store: Store) -> None:

@@ -22,7 +22,7 @@ from tests.store.artifacts import (
 from tests.store.stores import open_sqlite
 
 from worksgate.oauth.model import ARTIFACT_KINDS, Artifact, AuthorizationCode, RefreshToken
-from worksgate.store import Store, all_of
+from worksgate.store import Recount, Store, all_of
 from worksgate.store.memory import MemoryStore
 
 NAMES = ("a", "b", "c")
@@ -82,11 +82,13 @@ class Comparison(RuleBasedStateMachine):
     @rule(
         several=st.lists(artifacts, min_size=1, max_size=3, unique_by=_place),
         gone=st.lists(artifacts, max_size=2, unique_by=_place),
+        reset=st.none() | counters,
     )
-    def add(self, several: list[Artifact], gone: list[Artifact]) -> None:
+    def add(self, several: list[Artifact], gone: list[Artifact], reset: str | None) -> None:
         kept = {_place(each) for each in several}
         removed = [named(each) for each in gone if _place(each) not in kept]
-        self.both("add", *several, removed=removed)
+        recount = None if reset is None else Recount(reset=[reset], now=NOW)
+        self.both("add", *several, removed=removed, recount=recount)
 
     @rule(kind=kinds, name=names)
     def take(self, kind: type[Artifact], name: str) -> None:

@@ -48,7 +48,6 @@ PASSWORD_STEP = [
     AHEAD,  # the use of the transaction, the counters of the throttle, the account
     ADMIT,  # durable before the password is checked
     JOINED,  # the person and their factors: an administrator may have acted during the hash
-    FORGIVE,
     COMMIT,  # of the code, with all that belongs to it
     LAST_LOOK,  # disabling somebody wins every race: what is looked for is in this commit
 ]
@@ -61,7 +60,6 @@ OTHERS_PASSWORD_STEP = [
     AHEAD,
     ADMIT,
     DIRECTORY,  # what the other source has said of them, and whom their keys belong to
-    FORGIVE,
     JOINED,  # their factors: before its answer nobody knew who they are
     COMMIT,
     LAST_LOOK,
@@ -215,7 +213,7 @@ async def test_each_step_reads_together_what_it_can(
             response = await browser.submit(page, username=USERNAME, password=PASSWORD)
         page = step_of(response, "Confirm that it is you")
         asked = password_step[: password_step.index(COMMIT)]
-        assert seen == [*asked, KEEP, *CODE_PAGE]
+        assert seen == [*asked, KEEP, FORGIVE, *CODE_PAGE]
         with trips.of() as seen:
             otp = app.at(int(acme.clock()))
             assert code_of(await browser.submit(page, step="prove", otp=otp, remember="1"))

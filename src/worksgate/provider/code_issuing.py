@@ -19,6 +19,7 @@ from worksgate.oauth.model import (
     SpentTransaction,
 )
 from worksgate.oauth.user_key import user_key
+from worksgate.provider.throttle import Admission
 from worksgate.sources import Person
 from worksgate.store import ArtifactKey, Store
 
@@ -42,16 +43,18 @@ class SignInCommit:
     """What a sign-in writes, in one commit or not at all.
 
     ``spent`` uses its transaction up, if it has one; ``kept`` is saved, ``removed`` is what it
-    replaces or ends, and ``records`` are its audit records.
+    replaces or ends, ``records`` are its audit records, and ``admission`` is the attempt that the
+    throttle forgives with it.
     """
 
     spent: SpentTransaction | None = None
     kept: Sequence[Artifact] = ()
     removed: Sequence[ArtifactKey] = ()
     records: Sequence[AuditEvent] = ()
+    admission: Admission | None = None
 
     def __post_init__(self) -> None:
-        if self.removed and self.spent is None:
+        if (self.removed or self.admission) and self.spent is None:
             raise ValueError("only the use of a transaction decides who removes something")
 
     async def write(self, store: Store) -> None:
@@ -59,8 +62,18 @@ class SignInCommit:
         if self.spent is None:
             await store.save(*self.kept, records=self.records)
             return
-        if not await store.add(self.spent, *self.kept, removed=self.removed, records=self.records):
+        admission = self.admission
+        added = await store.add(
+            self.spent,
+            *self.kept,
+            removed=self.removed,
+            records=self.records,
+            recount=None if admission is None else admission.forgiveness(),
+        )
+        if not added:
             raise AlreadyIssued
+        if admission is not None:
+            admission.forgiven()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ is used by whoever would be refused there first, it counts like any other, and n
 back: what was waiting goes on waiting.
 
 What decides is read together, and what an attempt counts is one commit, durable before the hash
-runs; so is what its answer demands. Only a gate that closes takes one more.
+runs; so is what its answer demands, and what a sign-in demands is part of the commit with its code.
+Only a gate that closes takes one more.
 
 Names can be made up and networks are plenty, so strangers may begin ``COUNTERS_A_DAY`` counters a
 day, all together. Beyond that, what has no counter yet shares one of ``SHARED`` with others. A
@@ -38,13 +39,15 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from msgspec import structs
+
 from worksgate.audit import Reason
 from worksgate.credentials.derived_keys import KEY_BYTES, derived_key
 from worksgate.credentials.usernames import username_key
 from worksgate.limits.networks import network_of
 from worksgate.limits.outages import Unavailable
 from worksgate.limits.rate_limit import DailyBudget
-from worksgate.store import Store
+from worksgate.store import Recount, Store
 
 KNOWN_FOR = 30 * 86_400.0
 """Seconds for which a network counts as known after a sign-in from there."""
@@ -211,6 +214,7 @@ class _Verdict(Enum):
     UNKNOWN = auto()
     REFUSED = auto()
     SUCCEEDED = auto()
+    SETTLED = auto()
 
 
 class Admission:
@@ -303,11 +307,19 @@ class Admission:
             self._admit_network(seen)
         return seen
 
+    def forgiveness(self) -> Recount:
+        """What a success demands, for whoever writes it with something else (``forgiven``)."""
+        return self._forgiveness_of(*filter(None, (self._attempt, self._person)))
+
+    def forgiven(self) -> None:
+        """That was written: nothing is left to be settled."""
+        self._verdict = _Verdict.SETTLED
+
     async def settle(self) -> None:
         """Apply the result; without one the attempt does not count."""
         match self._verdict:
             case _Verdict.SUCCEEDED:
-                await self._forgive(*filter(None, (self._attempt, self._person)))
+                await self._counters.store.recount(**structs.asdict(self.forgiveness()))
             case _Verdict.REFUSED:
                 counter = await self._network_counter()
                 value = await self._counters.bump(counter, self._policy.address_window, self._now)
@@ -429,7 +441,7 @@ class Admission:
             raise TooManyAttempts(policy.longest_delay, Reason.WAITING_STRANGERS)
         return counter
 
-    async def _forgive(self, *attempts: Attempt) -> None:
+    def _forgiveness_of(self, *attempts: Attempt) -> Recount:
         """Nothing of these accounts' counts any longer, and their network is known.
 
         What others have failed by a shared counter stays.
@@ -445,7 +457,7 @@ class Admission:
             )
         ]
         known = [named(attempt.known_counter) for attempt in attempts]
-        await self._counters.store.recount(
+        return Recount(
             reset=counted,
             lowered=self._shared,
             begun=dict.fromkeys(known, KNOWN_FOR),

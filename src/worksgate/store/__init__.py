@@ -137,6 +137,18 @@ class ArtifactKey(msgspec.Struct, frozen=True, gc=False):
         return f"ArtifactKey({self.kind.__name__})"
 
 
+NONE_BEGUN: Mapping[str, float] = MappingProxyType({})
+
+
+class Recount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Some counters set back, one taken back from others, and others begun; see ``recount``."""
+
+    reset: Sequence[str]
+    now: float
+    lowered: Sequence[str] = ()
+    begun: Mapping[str, float] = NONE_BEGUN
+
+
 class Successors(msgspec.Struct, frozen=True, gc=False):
     """The successors of a redeemed artifact: the keys of the new artifacts.
 
@@ -183,9 +195,6 @@ class Successors(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-NONE_BEGUN: Mapping[str, float] = MappingProxyType({})
-
-
 class Store(StoreFigures, Protocol):
     """The contract of every store. Times are seconds since the epoch, windows are seconds.
 
@@ -202,13 +211,14 @@ class Store(StoreFigures, Protocol):
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
         records: Sequence[AuditEvent] = (),
+        recount: Recount | None = None,
     ) -> bool:
         """Keep an artifact unless one with its kind and key is there; True for the one who did.
 
         All that depends on it goes into the same commit: ``others`` are kept as by ``save``, what
-        ``removed`` names is removed if it is there, and ``records`` are recorded. Of several
-        callers with the same artifact exactly one does this; the others change nothing. All
-        artifacts that are named in one call are different ones.
+        ``removed`` names is removed if it is there, ``records`` are recorded, and counters are
+        changed as by ``recount``. Of several callers with the same artifact exactly one does this;
+        the others change nothing. All artifacts that are named in one call are different ones.
         """
         ...
 

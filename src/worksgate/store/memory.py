@@ -18,6 +18,7 @@ from worksgate.store import (
     ArtifactKey,
     R,
     RecordKeeper,
+    Recount,
     Redemption,
     RedemptionOutcome,
     RedemptionRecord,
@@ -78,6 +79,7 @@ class MemoryStore:
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
         records: Sequence[AuditEvent] = (),
+        recount: Recount | None = None,
     ) -> bool:
         self._check_keeper(records)
         if (artifact.kind, artifact.key) in self._artifacts:
@@ -85,6 +87,8 @@ class MemoryStore:
         places = [(each.kind.kind, each.key) for each in removed]
         self._remove(place for place in places if place in self._artifacts)
         await self.save(artifact, *others, records=records)
+        if recount is not None:
+            await self.recount(**structs.asdict(recount))
         return True
 
     async def find(self, kind: type[A], key: str) -> A | None:

@@ -10,6 +10,7 @@ from worksgate.store import (
     A,
     ArtifactKey,
     R,
+    Recount,
     Redemption,
     RedemptionRecord,
     Store,
@@ -44,10 +45,13 @@ class TracedStore:
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
         records: Sequence[AuditEvent] = (),
+        recount: Recount | None = None,
     ) -> bool:
         self._note(records)
         with self._span("store.add"):
-            return await self._store.add(artifact, *others, removed=removed, records=records)
+            return await self._store.add(
+                artifact, *others, removed=removed, records=records, recount=recount
+            )
 
     async def find(self, kind: type[A], key: str) -> A | None:
         with self._span("store.find"):

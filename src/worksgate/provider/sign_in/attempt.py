@@ -11,6 +11,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.oauth.model import Client, Session
 from worksgate.provider.assurance import Assurance, Factor, kept_in
 from worksgate.provider.sign_in.transaction import SignInTransaction
+from worksgate.provider.throttle import Admission
 from worksgate.sources import Person
 
 
@@ -99,7 +100,8 @@ class SignInProgress:
 class SignInAttempt:
     """A sign-in as one request finds it; ``now`` is in seconds since the epoch.
 
-    ``client`` was looked up when the request began; ``completion`` looks once more.
+    ``client`` was looked up when the request began; ``completion`` looks once more. ``admission``
+    is that of the password in this request, if there was one.
     """
 
     client: Client
@@ -107,6 +109,7 @@ class SignInAttempt:
     progress: SignInProgress
     browser: Browser
     now: float
+    admission: Admission | None = None
 
     @property
     def person(self) -> Person:

@@ -231,12 +231,17 @@ class IdentityProvider:
         client = await self._open_client(transaction, browser, now)
         if upstream := self._sources.upstream_of(client, username):
             return await self._upstream.begin(transaction, upstream, username)
-        source, person = await self._passwords.check(
+        async with self._passwords.checking(
             transaction, client, username, password, browser, now
-        )
-        assurance = Assurance().with_factor(Factor.PASSWORD, now)
-        progress = SignInProgress(source=source, person=person, typed=username, assurance=assurance)
-        return await self._identified(SignInAttempt(client, transaction, progress, browser, now))
+        ) as (source, person, admission):
+            progress = SignInProgress(
+                source=source,
+                person=person,
+                typed=username,
+                assurance=Assurance().with_factor(Factor.PASSWORD, now),
+            )
+            attempt = SignInAttempt(client, transaction, progress, browser, now, admission)
+            return await self._identified(attempt)
 
     async def is_upstream(self, transaction: SignInTransaction, username: str) -> bool:
         """Whether this name belongs to another provider, so that no password is needed here.

@@ -115,6 +115,7 @@ class SignInCompletion:
             kept=kept,
             removed=(self._steps.kept_of(attempt.transaction), *replaced),
             records=(_of(Event.LOGIN_SUCCEEDED, attempt, detail=attempt.browser.name or None),),
+            admission=attempt.admission,
         )
         authorized = await self._authorize(attempt, commit)
         self._sessions.note_login(person)

@@ -1,6 +1,7 @@
 """Checks a username and a password: the sources in order, behind the throttle."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 
 from worksgate.audit import Reason
 from worksgate.credentials.password_hashing import BusyRefusal
@@ -56,10 +57,26 @@ class PasswordCheck:
         browser: Browser,
         now: float,
     ) -> tuple[str, Person]:
-        """The name of the source and the person.
+        """The name of the source and the person; raises like ``checking``."""
+        async with self.checking(transaction, client, username, password, browser, now) as checked:
+            source, person, _ = checked
+        return source, person
 
-        Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, or an outage; all but
-        the last two are recorded, and so is BusyRefusal.
+    @asynccontextmanager
+    async def checking(
+        self,
+        transaction: SignInTransaction,
+        client: Client,
+        username: str,
+        password: str,
+        browser: Browser,
+        now: float,
+    ) -> AsyncIterator[tuple[str, Person, Admission]]:
+        """The name of the source, the person, and the admission of the attempt.
+
+        What that demands is written at the end of the block, unless the block has. Raises
+        WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, or an outage; all but the last
+        two are recorded, and so is BusyRefusal.
         """
         device = self.known_device(username, browser)
         # In a flood most are refused: at little cost.
@@ -67,10 +84,27 @@ class PasswordCheck:
         attempt = Attempt(username, browser.address, device)
         try:
             async with self._throttle.attempt(attempt, now) as admission:
-                found = await self._found(client, username, password, admission)
+                source, person = await self._checked(
+                    transaction, client, username, password, browser, now, admission
+                )
+                yield source, person, admission
         except TooManyAttempts as too_many:
             self._records.throttled(now, transaction, browser, username, too_many)
             raise
+
+    async def _checked(
+        self,
+        transaction: SignInTransaction,
+        client: Client,
+        username: str,
+        password: str,
+        browser: Browser,
+        now: float,
+        admission: Admission,
+    ) -> tuple[str, Person]:
+        """Raises what ``checking`` does, once it is recorded."""
+        try:
+            found = await self._found(client, username, password, admission)
         except BusyRefusal as refusal:
             self._failed(now, transaction, browser, username, str(refusal), Reason.NOT_CHECKED)
             raise

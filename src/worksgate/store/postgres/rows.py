@@ -9,7 +9,7 @@ statement.
 
 # ruff: noqa: S608  # only names of tables and columns are written into statements, never a value
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
@@ -33,6 +33,7 @@ from worksgate.store import (
     A,
     ArtifactKey,
     R,
+    Recount,
     Redemption,
     RedemptionOutcome,
     RedemptionRecord,
@@ -212,6 +213,7 @@ async def add(
     others: Sequence[Artifact] = (),
     removed: Sequence[ArtifactKey] = (),
     records: Sequence[AuditEvent] = (),
+    counters: Recount | None = None,
 ) -> bool:
     """Of callers at once one inserts the row; the others wait for its commit and insert nothing.
 
@@ -219,7 +221,7 @@ async def add(
     change nothing.
     """
     sql = _SQL[type(artifact)]
-    if not (others or removed or records):
+    if not (others or removed or records or counters):
         return await connection.change(sql.add, *sql.values(artifact)) == 1
     # In the order of ``forget``, so that neither waits for the other.
     gone = sorted(removed, key=lambda each: (_ORDER[each.kind], each.key))
@@ -228,10 +230,16 @@ async def add(
         tuple(type(each) for each in others),
         tuple(each.kind for each in gone),
         recorded=bool(records),
+        recounted=counters is not None,
+        lowered=counters is not None and bool(counters.lowered),
     )
-    values = [value for each in (artifact, *others) for value in _SQL[type(each)].values(each)]
-    noted = _columns_of(records) if records else ()
-    return await connection.number(statement, *values, *(each.key for each in gone), *noted) == 1
+    values: list[Any] = []
+    for each in (artifact, *others):
+        values += _SQL[type(each)].values(each)
+    values += (each.key for each in gone)
+    values += _columns_of(records) if records else ()
+    values += _recount_values(counters) if counters else ()
+    return await connection.number(statement, *values) == 1
 
 
 @cache
@@ -241,6 +249,8 @@ def _adding(
     removed: tuple[type[Artifact], ...],
     *,
     recorded: bool,
+    recounted: bool,
+    lowered: bool,
 ) -> str:
     """One statement that adds an artifact and, if it did, all that depends on it."""
     parts = [f"added AS ({_SQL[kind].add} RETURNING key)"]
@@ -254,8 +264,17 @@ def _adding(
         first += 1
     if recorded:
         parts.append(f"recorded AS ({_recording(first)} WHERE EXISTS (SELECT FROM added))")
-    # What is read is done in the order in which it is read.
-    read = ("added", *(f"gone_{number}" for number in range(len(removed))))
+        first += len(COLUMNS)
+    read = ["added", *(f"gone_{number}" for number in range(len(removed)))]
+    if recounted:
+        counting = _recounting(first, lowered=lowered, condition="EXISTS (SELECT FROM added)")
+        parts += (f"{name} AS ({part})" for name, part in counting.items())
+        read += counting
+    return _reading(parts, read)
+
+
+def _reading(parts: Sequence[str], read: Iterable[str]) -> str:
+    """A statement whose parts are done in the order in which they are read, which is this one."""
     numbers = ", ".join(f"(SELECT count(*) FROM {part})" for part in read)
     return f"WITH {', '.join(parts)} SELECT {numbers}"
 
@@ -471,7 +490,7 @@ _FORGETTING = _removing_by("subject_id", keep_used=False)
 
 
 async def lower(connection: PostgresConnection, counters: Sequence[str]) -> None:
-    await connection.change(_LOWER, list(counters))
+    await connection.change(_LOWER.format(names="$1", condition="true"), list(counters))
 
 
 async def reset(connection: PostgresConnection, counters: Sequence[str]) -> None:
@@ -505,15 +524,15 @@ def counts(counters: Collection[str], rows: Rows) -> Mapping[str, int]:
     return {**dict.fromkeys(counters, 0), **{name: int(value) for name, value in rows}}
 
 
-async def recount(
-    connection: PostgresConnection,
-    reset: Collection[str],
-    lowered: Collection[str],
-    begun: Mapping[str, float],
-    now: float,
-) -> None:
-    ends = [now + window for window in begun.values()]
-    await connection.change(_RECOUNT, list(reset), list(lowered), list(begun), ends)
+async def recount(connection: PostgresConnection, counters: Recount) -> None:
+    statement = _recount(lowered=bool(counters.lowered))
+    await connection.number(statement, *_recount_values(counters))
+
+
+@cache
+def _recount(*, lowered: bool) -> str:
+    counting = _recounting(1, lowered=lowered)
+    return _reading([f"{name} AS ({part})" for name, part in counting.items()], counting)
 
 
 async def ping(connection: PostgresConnection) -> None:
@@ -528,33 +547,53 @@ async def purge(connection: PostgresConnection, statement: str, until: float, li
 
 _LOWER = """
     UPDATE counters SET value = value - 1 WHERE value > 0 AND name IN (
-        SELECT name FROM counters WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE
+        SELECT name FROM counters WHERE name = ANY({names}::text[]) AND {condition}
+        ORDER BY name FOR UPDATE
     )
 """
 """In one order, so that two concurrent decrements of the same counters never deadlock."""
 _RESET = "DELETE FROM counters WHERE name = ANY($1::text[])"
-_GIVEN = "unnest({names}::text[], {ends}::float8[]) AS given (name, ends) ORDER BY name"
-_BUMP_ALL = f"""
+_BUMP_ALL = """
     INSERT INTO counters (name, value, expires_at)
-    SELECT name, 1, ends FROM {_GIVEN.format(names="$1", ends="$2")}
+    SELECT name, 1, ends FROM unnest($1::text[], $2::float8[]) AS given (name, ends) ORDER BY name
     ON CONFLICT (name) DO UPDATE SET
         value = CASE WHEN counters.expires_at <= $3 THEN 1 ELSE counters.value + 1 END,
         expires_at = CASE WHEN counters.expires_at <= $3
             THEN excluded.expires_at ELSE counters.expires_at END
     RETURNING name, value
 """
-"""In the same order, as are the counters that ``_RECOUNT`` sets back."""
+"""In the same order, as are the counters that ``_recounting`` sets back."""
 _COUNT_ALL = "SELECT name, value FROM counters WHERE name = ANY($1::text[]) AND expires_at > $2"
-_RECOUNT = f"""
-    WITH reset AS (
-        DELETE FROM counters WHERE name IN (
-            SELECT name FROM counters WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE
-        )
-    ), lowered AS ({_LOWER.replace("$1", "$2")})
-    INSERT INTO counters (name, value, expires_at)
-    SELECT name, 1, ends FROM {_GIVEN.format(names="$3", ends="$4")}
-    ON CONFLICT (name) DO UPDATE SET value = 1, expires_at = excluded.expires_at
-"""
+
+
+def _recounting(first: int, *, lowered: bool, condition: str = "true") -> Mapping[str, str]:
+    """The parts of a statement that change counters; their parameters begin with that number."""
+    given = f"unnest(${first}::text[], ${first + 1}::float8[]) AS given (name, ends)"
+    parts = {
+        "begun": f"""
+            INSERT INTO counters (name, value, expires_at)
+            SELECT name, 1, ends FROM {given} WHERE {condition} ORDER BY name
+            ON CONFLICT (name) DO UPDATE SET value = 1, expires_at = excluded.expires_at
+            RETURNING name""",
+        "reset": f"""
+            DELETE FROM counters WHERE name IN (
+                SELECT name FROM counters WHERE name = ANY(${first + 2}::text[]) AND {condition}
+                ORDER BY name FOR UPDATE
+            ) RETURNING name""",
+    }
+    if lowered:
+        lowering = _LOWER.format(names=f"${first + 3}", condition=condition)
+        parts["lowered"] = f"{lowering} RETURNING name"
+    return parts
+
+
+def _recount_values(counters: Recount) -> Sequence[Sequence[object]]:
+    """The parameters of ``_recounting``."""
+    ends = [counters.now + window for window in counters.begun.values()]
+    lowered = ([*counters.lowered],) if counters.lowered else ()
+    return [*counters.begun], ends, [*counters.reset], *lowered
+
+
 _PING = """
     INSERT INTO counters (name, value, expires_at) VALUES ('store:ping', 1, 1e300)
     ON CONFLICT (name) DO UPDATE SET value = (counters.value + 1) % 1000000

@@ -37,6 +37,7 @@ from worksgate.store import (
     ArtifactKey,
     R,
     Recorded,
+    Recount,
     Redemption,
     RedemptionRecord,
     StoreUnavailable,
@@ -110,9 +111,10 @@ class PostgresStore:
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
         records: Sequence[AuditEvent] = (),
+        recount: Recount | None = None,
     ) -> bool:
         read_ahead.drop()
-        added = await self._pool.run(postgres_rows.add, artifact, others, removed, records)
+        added = await self._pool.run(postgres_rows.add, artifact, others, removed, records, recount)
         if added:
             self._announce(records)
         return added
@@ -194,7 +196,8 @@ class PostgresStore:
         lowered: Collection[str] = (),
         begun: Mapping[str, float] = NONE_BEGUN,
     ) -> None:
-        await self._pool.run(postgres_rows.recount, reset, lowered, begun, now)
+        recount = Recount(reset=(*reset,), lowered=(*lowered,), begun=begun, now=now)
+        await self._pool.run(postgres_rows.recount, recount)
 
     async def purge(self, now: float, limit: int = 500) -> int:
         """As in the contract; each table is a request of its own, between which others run."""

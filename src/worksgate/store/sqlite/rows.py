@@ -28,6 +28,7 @@ from worksgate.store import (
     A,
     ArtifactKey,
     R,
+    Recount,
     Redemption,
     RedemptionOutcome,
     Successors,
@@ -106,6 +107,7 @@ def add(
     artifact: Artifact,
     others: Sequence[Artifact] = (),
     removed: Sequence[ArtifactKey] = (),
+    counters: Recount | None = None,
 ) -> bool:
     sql = _SQL[type(artifact)]
     if db.execute(sql.add, sql.values(artifact)).rowcount != 1:
@@ -113,6 +115,8 @@ def add(
     save(db, others)
     for each in removed:
         db.execute(_SQL[each.kind].take, (each.key,))
+    if counters is not None:
+        recount(db, counters.reset, counters.lowered, counters.begun, counters.now)
     return True
 
 

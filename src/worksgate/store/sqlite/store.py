@@ -30,6 +30,7 @@ from worksgate.store import (
     ArtifactKey,
     R,
     Recorded,
+    Recount,
     Redemption,
     RedemptionRecord,
     StoreUnavailable,
@@ -145,12 +146,14 @@ class SqliteStore:
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
         records: Sequence[AuditEvent] = (),
+        recount: Recount | None = None,
     ) -> bool:
         return await self._commit.run(
             sqlite_rows.add,
             artifact,
             others,
             removed,
+            recount,
             records=lambda added: records if added else (),
         )
 

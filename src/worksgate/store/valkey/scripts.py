@@ -150,6 +150,27 @@ local function reset(counter)
 end
 """
 
+_RECOUNT = """
+-- What ARGV[i] begins: how many are begun, lowered and set back; those, the begun ones with their
+-- ends. First what needs memory: where there is none, nothing has been changed. What follows it.
+local function recount(i)
+  local last_begun = i + 2 + 2 * ARGV[i]
+  local last_lowered = last_begun + ARGV[i + 1]
+  local last_reset = last_lowered + ARGV[i + 2]
+  return last_reset + 1, function()
+    for j = i + 3, last_begun, 2 do
+      begin(ARGV[j], ARGV[j + 1])
+    end
+    for j = last_begun + 1, last_lowered do
+      lower(ARGV[j])
+    end
+    for j = last_lowered + 1, last_reset do
+      reset(ARGV[j])
+    end
+  end
+end
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -184,9 +205,13 @@ ADD = _script(
     _RUN,
     _KEEP,
     _REMOVE,
+    _COUNTERS,
+    _RECOUNT,
     """
--- ARGV[4] is how many members are removed, which come first.
-local removed, i = tonumber(ARGV[4]), 5 + ARGV[4]
+-- ARGV[4] is how many members are removed, which come after the counters.
+local first, change_counters = recount(5)
+local i = first + ARGV[4]
+local last = i - 1
 local member, artifact
 member, artifact, i = given(i)
 -- What an earlier run left counts as well: that something was done once is not undone.
@@ -198,7 +223,8 @@ while ARGV[i] do
   member, artifact, i = given(i)
   keep(member, artifact)
 end
-for j = 5, 4 + removed do
+change_counters()
+for j = first, last do
   remove(ARGV[j])
 end
 return answer('done', 1)
@@ -372,20 +398,10 @@ return answer('done')
 
 RECOUNT = _script(
     _COUNTERS,
+    _RECOUNT,
     """
--- How many are begun, each with its end, and how many are lowered; the others are set back.
-local last_begun = 5 + 2 * ARGV[4]
-local last_lowered = last_begun + ARGV[5]
--- First what needs memory: where there is none, nothing has been changed.
-for i = 6, last_begun, 2 do
-  begin(ARGV[i], ARGV[i + 1])
-end
-for i = last_begun + 1, last_lowered do
-  lower(ARGV[i])
-end
-for i = last_lowered + 1, #ARGV do
-  reset(ARGV[i])
-end
+local _, change_counters = recount(4)
+change_counters()
 return answer('done')
 """,
 )

@@ -60,6 +60,7 @@ from worksgate.store import (
     ArtifactKey,
     R,
     RecordKeeper,
+    Recount,
     Redemption,
     RedemptionOutcome,
     RedemptionRecord,
@@ -146,11 +147,13 @@ class ValkeyStore:
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
         records: Sequence[AuditEvent] = (),
+        recount: Recount | None = None,
     ) -> bool:
         self._check_keeper(records)
         gone = [_member(each.kind, each.key) for each in removed]
         given = chain.from_iterable(map(_arguments, (artifact, *others)))
-        added = bool(await self._run(valkey_scripts.ADD, len(gone), *gone, *given))
+        counters = _recount_arguments(recount or Recount(reset=(), now=0.0))
+        added = bool(await self._run(valkey_scripts.ADD, len(gone), *counters, *gone, *given))
         if added:
             await self.record(records)
         return added
@@ -252,9 +255,8 @@ class ValkeyStore:
         lowered: Collection[str] = (),
         begun: Mapping[str, float] = NONE_BEGUN,
     ) -> None:
-        given = _ending(begun, now)
-        numbers = (len(begun), len(lowered))
-        await self._run(valkey_scripts.RECOUNT, *numbers, *given, *lowered, *reset)
+        recount = Recount(reset=(*reset,), lowered=(*lowered,), begun=begun, now=now)
+        await self._run(valkey_scripts.RECOUNT, *_recount_arguments(recount))
 
     async def purge(self, now: float, limit: int = 500) -> int:
         return int(await self._run(valkey_scripts.PURGE, repr(now), limit))
@@ -365,6 +367,14 @@ def _ending(windows: Mapping[str, float], now: float) -> Iterator[Argument]:
     for counter, window in windows.items():
         yield counter
         yield repr(now + window)
+
+
+def _recount_arguments(recount: Recount) -> Iterator[Argument]:
+    """As scripts take it: how many of each, and then they."""
+    yield from (len(recount.begun), len(recount.lowered), len(recount.reset))
+    yield from _ending(recount.begun, recount.now)
+    yield from recount.lowered
+    yield from recount.reset
 
 
 def _member(kind: type[Artifact], key: str) -> str:
