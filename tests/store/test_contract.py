@@ -8,6 +8,7 @@ from tests.store.artifacts import (
     buys,
     code,
     interim,
+    issued,
     key_of,
     named,
     one_of_each,
@@ -26,7 +27,7 @@ from worksgate.oauth.model import (
     RefreshToken,
     Session,
 )
-from worksgate.store import REPLAY_MEMORY, Recount, Redemption, RedemptionOutcome, Store
+from worksgate.store import REPLAY_MEMORY, NewExpiry, Recount, Redemption, RedemptionOutcome, Store
 
 EACH = pytest.mark.parametrize("artifact", one_of_each(), ids=lambda artifact: artifact.kind)
 
@@ -196,6 +197,30 @@ async def test_counters_change_with_what_is_added(store: Store, lowered: tuple[s
     assert [*(await store.count_all(names, NOW + 30)).values()] == changed
     assert await store.count("begun", NOW + 129) == 1
     assert await store.find(AuthorizationCode, code().key) == code()
+
+
+async def test_what_is_there_expires_later_with_what_is_added(store: Store) -> None:
+    live, used = session(), code(expires_at=NOW + 60)
+    await store.save(live, used, interim())
+    later = [
+        NewExpiry(Session, live.key, NOW + 999),
+        NewExpiry(AuthorizationCode, used.key, NOW + 99.5),
+        NewExpiry(Session, key_of("never there"), NOW + 999),
+    ]
+
+    gone = [named(interim())]
+    assert await store.add(
+        spent_transaction(), removed=gone, extended=later, records=[issued("code")]
+    )
+    assert not await store.add(
+        spent_transaction(), extended=[NewExpiry(Session, live.key, NOW)], records=[issued("code")]
+    )
+
+    found = await store.find(Session, live.key)
+    assert found == structs.replace(live, expires_at=NOW + 999)
+    extended = await store.find(AuthorizationCode, used.key)
+    assert extended == structs.replace(used, expires_at=NOW + 99.5)
+    assert await store.held(Session, "anna") == (found,)
 
 
 async def test_who_comes_second_changes_no_counter(store: Store) -> None:

@@ -22,7 +22,7 @@ from tests.store.artifacts import (
 from tests.store.stores import open_sqlite
 
 from worksgate.oauth.model import ARTIFACT_KINDS, Artifact, AuthorizationCode, RefreshToken
-from worksgate.store import Recount, Store, all_of
+from worksgate.store import NewExpiry, Recount, Store, all_of
 from worksgate.store.memory import MemoryStore
 
 NAMES = ("a", "b", "c")
@@ -82,13 +82,22 @@ class Comparison(RuleBasedStateMachine):
     @rule(
         several=st.lists(artifacts, min_size=1, max_size=3, unique_by=_place),
         gone=st.lists(artifacts, max_size=2, unique_by=_place),
+        later=st.none() | times,
         reset=st.none() | counters,
     )
-    def add(self, several: list[Artifact], gone: list[Artifact], reset: str | None) -> None:
+    def add(
+        self,
+        several: list[Artifact],
+        gone: list[Artifact],
+        later: float | None,
+        reset: str | None,
+    ) -> None:
         kept = {_place(each) for each in several}
-        removed = [named(each) for each in gone if _place(each) not in kept]
+        there = [each for each in gone if _place(each) not in kept]
+        removed = [named(each) for each in there if later is None]
+        extended = [NewExpiry(type(each), each.key, later) for each in there if later is not None]
         recount = None if reset is None else Recount(reset=[reset], now=NOW)
-        self.both("add", *several, removed=removed, recount=recount)
+        self.both("add", *several, removed=removed, extended=extended, recount=recount)
 
     @rule(kind=kinds, name=names)
     def take(self, kind: type[Artifact], name: str) -> None:

@@ -45,15 +45,21 @@ async def test_a_page_takes_no_commit(installation: Installation, commits: list[
     assert commits == []
 
 
+@pytest.mark.parametrize("later", [0, 3_600])
 async def test_a_code_by_a_live_session_takes_one_commit(
-    installation: Installation, commits: list[list[str]]
+    installation: Installation, commits: list[list[str]], later: int
 ) -> None:
+    """Also an hour later, when the use of the session moves its idle limit."""
     browser = installation.browser()
     await browser.sign_in()
+    ends = installation.rows("SELECT expires_at FROM sessions")
+    installation.clock.advance(later)
     with step(commits):
         response = await browser.arrive()
     assert response.status_code == 303
     assert commits == [["add"]]
+    is_moved = installation.rows("SELECT expires_at FROM sessions") != ends
+    assert is_moved is (later > 0)
 
 
 async def test_a_sign_in_waits_for_no_note_in_the_directory(

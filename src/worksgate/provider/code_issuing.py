@@ -19,6 +19,7 @@ from worksgate.oauth.model import (
     SpentTransaction,
 )
 from worksgate.oauth.user_key import user_key
+from worksgate.provider.sessions import SessionUse
 from worksgate.provider.throttle import Admission
 from worksgate.sources import Person
 from worksgate.store import ArtifactKey, Store
@@ -43,8 +44,8 @@ class SignInCommit:
     """What a sign-in writes, in one commit or not at all.
 
     ``spent`` uses its transaction up, if it has one; ``kept`` is saved, ``removed`` is what it
-    replaces or ends, ``records`` are its audit records, and ``admission`` is the attempt that the
-    throttle forgives with it.
+    replaces or ends, ``records`` are its audit records. ``admission`` is the attempt that the
+    throttle forgives with it, ``use`` that of the session by which the person is known.
     """
 
     spent: SpentTransaction | None = None
@@ -52,9 +53,10 @@ class SignInCommit:
     removed: Sequence[ArtifactKey] = ()
     records: Sequence[AuditEvent] = ()
     admission: Admission | None = None
+    use: SessionUse | None = None
 
     def __post_init__(self) -> None:
-        if (self.removed or self.admission) and self.spent is None:
+        if (self.removed or self.admission or self.use) and self.spent is None:
             raise ValueError("only the use of a transaction decides who removes something")
 
     async def write(self, store: Store) -> None:
@@ -62,11 +64,12 @@ class SignInCommit:
         if self.spent is None:
             await store.save(*self.kept, records=self.records)
             return
-        admission = self.admission
+        admission, use = self.admission, self.use
         added = await store.add(
             self.spent,
             *self.kept,
             removed=self.removed,
+            extended=() if use is None else use.extended,
             records=self.records,
             recount=None if admission is None else admission.forgiveness(),
         )
@@ -74,6 +77,8 @@ class SignInCommit:
             raise AlreadyIssued
         if admission is not None:
             admission.forgiven()
+        if use is not None:
+            use.is_noted = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

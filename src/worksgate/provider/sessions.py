@@ -5,21 +5,38 @@ new secret at each sign-in (R-28), has an idle and an absolute limit (R-29), and
 that its person may still sign in (R-30).
 """
 
+import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from worksgate.audit import AuditEvent
 from worksgate.credentials.secrets import new_ordered_id, storage_key
 from worksgate.directory.read_ahead import ReadAhead
+from worksgate.limits.outages import Unavailable
 from worksgate.oauth.model import Session
 from worksgate.provider.assurance import Assurance
 from worksgate.provider.sources import SourcesInUse
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
-from worksgate.store import ArtifactKey, Store
+from worksgate.store import ArtifactKey, NewExpiry, Store
 
 TOUCH_AFTER = 60.0
 """Seconds between two updates of a session's last use: not every read needs a write."""
+
+
+@dataclass(slots=True)
+class SessionUse:
+    """A live session that is used, and its person's current state.
+
+    ``extended`` moves its idle limit; it is empty if that was done a moment ago.
+    """
+
+    session: Session
+    person: Person
+    extended: Sequence[NewExpiry]
+    is_noted: bool = False
 
 
 class Sessions:
@@ -74,6 +91,28 @@ class Sessions:
 
         Raises StoreUnavailable, DatabaseUnavailable or SourceUnavailable.
         """
+        async with self.using(secret, now) as use:
+            return None if use is None else (use.session, use.person)
+
+    @asynccontextmanager
+    async def using(self, secret: str | None, now: float) -> AsyncIterator[SessionUse | None]:
+        """Like ``find``; that it is used is written after the block, unless the block has."""
+        use = await self._use(secret, now)
+        try:
+            yield use
+        except (Unavailable, asyncio.CancelledError):
+            raise
+        except BaseException:
+            await self._note(use)
+            raise
+        await self._note(use)
+
+    async def _note(self, use: SessionUse | None) -> None:
+        if use is not None and not use.is_noted:
+            for each in use.extended:
+                await self._store.extend(each.kind, each.key, each.expires_at)
+
+    async def _use(self, secret: str | None, now: float) -> SessionUse | None:
         if not secret:
             return None
         key = storage_key(secret)
@@ -86,8 +125,7 @@ class Sessions:
         if person is None:
             await self._store.forget(session.subject_id)
             return None
-        await self._touch(session, now)
-        return session, person
+        return SessionUse(session, person, self._extended(session, now))
 
     def replaced_by_next(self, secret: str | None) -> Sequence[ArtifactKey]:
         """What a new session of the browser with this secret replaces, in its commit (R-28)."""
@@ -118,10 +156,11 @@ class Sessions:
         """Note that a person has signed in; nobody waits for it."""
         self._sources.note_login(person.subject_id)
 
-    async def _touch(self, session: Session, now: float) -> None:
+    def _extended(self, session: Session, now: float) -> Sequence[NewExpiry]:
         expires_at = min(now + self._idle, session.authenticated_at + self._absolute)
-        if expires_at - session.expires_at >= TOUCH_AFTER:
-            await self._store.extend(Session, session.key, expires_at)
+        if expires_at - session.expires_at < TOUCH_AFTER:
+            return ()
+        return (NewExpiry(Session, session.key, expires_at),)
 
 
 def written_groups(groups: Sequence[str]) -> str:

@@ -149,6 +149,18 @@ class Recount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     begun: Mapping[str, float] = NONE_BEGUN
 
 
+class NewExpiry(msgspec.Struct, frozen=True, gc=False):
+    """Which artifact, and when it expires from now on."""
+
+    kind: type[Artifact]
+    key: str
+    expires_at: float
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"NewExpiry({self.kind.__name__}, {self.expires_at})"
+
+
 class Successors(msgspec.Struct, frozen=True, gc=False):
     """The successors of a redeemed artifact: the keys of the new artifacts.
 
@@ -210,15 +222,17 @@ class Store(StoreFigures, Protocol):
         artifact: Artifact,
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
+        extended: Sequence[NewExpiry] = (),
         records: Sequence[AuditEvent] = (),
         recount: Recount | None = None,
     ) -> bool:
         """Keep an artifact unless one with its kind and key is there; True for the one who did.
 
         All that depends on it goes into the same commit: ``others`` are kept as by ``save``, what
-        ``removed`` names is removed if it is there, ``records`` are recorded, and counters are
-        changed as by ``recount``. Of several callers with the same artifact exactly one does this;
-        the others change nothing. All artifacts that are named in one call are different ones.
+        ``removed`` names is removed if it is there, what ``extended`` names expires later as by
+        ``extend``, ``records`` are recorded, and counters are changed as by ``recount``. Of several
+        callers with the same artifact exactly one does this; the others change nothing. All
+        artifacts that are named in one call are different ones.
         """
         ...
 

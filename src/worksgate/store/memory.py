@@ -16,6 +16,7 @@ from worksgate.store import (
     REPLAY_MEMORY,
     A,
     ArtifactKey,
+    NewExpiry,
     R,
     RecordKeeper,
     Recount,
@@ -78,6 +79,7 @@ class MemoryStore:
         artifact: Artifact,
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
+        extended: Sequence[NewExpiry] = (),
         records: Sequence[AuditEvent] = (),
         recount: Recount | None = None,
     ) -> bool:
@@ -87,6 +89,8 @@ class MemoryStore:
         places = [(each.kind.kind, each.key) for each in removed]
         self._remove(place for place in places if place in self._artifacts)
         await self.save(artifact, *others, records=records)
+        for each in extended:
+            await self.extend(each.kind, each.key, each.expires_at)
         if recount is not None:
             await self.recount(**structs.asdict(recount))
         return True

@@ -9,6 +9,7 @@ from worksgate.store import (
     NONE_BEGUN,
     A,
     ArtifactKey,
+    NewExpiry,
     R,
     Recount,
     Redemption,
@@ -44,13 +45,19 @@ class TracedStore:
         artifact: Artifact,
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
+        extended: Sequence[NewExpiry] = (),
         records: Sequence[AuditEvent] = (),
         recount: Recount | None = None,
     ) -> bool:
         self._note(records)
         with self._span("store.add"):
             return await self._store.add(
-                artifact, *others, removed=removed, records=records, recount=recount
+                artifact,
+                *others,
+                removed=removed,
+                extended=extended,
+                records=records,
+                recount=recount,
             )
 
     async def find(self, kind: type[A], key: str) -> A | None:

@@ -1,5 +1,6 @@
 """Browser sessions: how long they last, and how they end."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -131,3 +132,21 @@ async def test_r69_who_wants_to_go_nowhere_does_not() -> None:
 async def test_a_provider_that_cannot_sign_out_is_not_waited_for() -> None:
     visit = await signed_in(World(client=LEAVES), "partner")
     assert await visit.provider.log_out(QUERY, visit.browser) == WANTED
+
+
+@pytest.mark.parametrize(
+    "arrival",
+    [
+        lambda visit: visit.arrive(),
+        lambda visit: visit.arrive(worksId="somebody else"),
+        lambda visit: visit.visitor(),
+    ],
+)
+async def test_r29_each_use_moves_the_idle_limit_whatever_comes_of_it(
+    arrival: Callable[[Visit], Awaitable[object]],
+) -> None:
+    visit = await signed_in(World())
+    visit.world.now += IDLE - 1
+    await arrival(visit)
+    (session,) = await visit.world.store.held(Session, HANA.subject_id)
+    assert session.expires_at == visit.world.now + IDLE

@@ -10,6 +10,7 @@ from worksgate.credentials.secrets import new_secret
 from worksgate.credentials.usernames import username_key
 from worksgate.oauth.model import Client, Session
 from worksgate.provider.assurance import Assurance, Factor, kept_in
+from worksgate.provider.sessions import SessionUse
 from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.throttle import Admission
 from worksgate.sources import Person
@@ -101,7 +102,7 @@ class SignInAttempt:
     """A sign-in as one request finds it; ``now`` is in seconds since the epoch.
 
     ``client`` was looked up when the request began; ``completion`` looks once more. ``admission``
-    is that of the password in this request, if there was one.
+    is that of the password in this request, ``use`` that of a session, if there was one.
     """
 
     client: Client
@@ -110,6 +111,7 @@ class SignInAttempt:
     browser: Browser
     now: float
     admission: Admission | None = None
+    use: SessionUse | None = None
 
     @property
     def person(self) -> Person:

@@ -37,7 +37,7 @@ from worksgate.oauth.redirect_uri import with_denial
 from worksgate.provider.assurance import Assurance, Factor
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.password_refusals import why_disabled
-from worksgate.provider.sessions import Sessions
+from worksgate.provider.sessions import Sessions, SessionUse
 from worksgate.provider.sign_in.attempt import (
     Browser,
     Proof,
@@ -184,19 +184,16 @@ class IdentityProvider:
             request, client, browser.secret, now, arrived=browser.arrived
         )
         await self._check_open(transaction, client, browser, now)
-        found = await self._sessions.find(browser.session, now)
-        self._records.requested(now, browser)
-        if found is None or not browser.may_receive_code:
-            return PasswordNeeded(transaction)
-        session, person = found
-        if not is_meant(transaction.works_id, person):
-            return AccountChoiceNeeded(transaction, person)
-        try:
-            progress = SignInProgress.of_session(session, person)
-            attempt = SignInAttempt(client, transaction, progress, browser, now)
-            return await self._completion.complete_or_next_step(attempt)
-        except PersonDisabled:  # at this very moment; the session has ended with it
-            return PasswordNeeded(SignInTransaction.begin(request, client, browser.secret, now))
+        async with self._sessions.using(browser.session, now) as use:
+            self._records.requested(now, browser)
+            if use is None or not browser.may_receive_code:
+                return PasswordNeeded(transaction)
+            if not is_meant(transaction.works_id, use.person):
+                return AccountChoiceNeeded(transaction, use.person)
+            try:
+                return await self._known(client, transaction, use, browser, now)
+            except PersonDisabled:  # at this very moment; the session has ended with it
+                return PasswordNeeded(SignInTransaction.begin(request, client, browser.secret, now))
 
     @step
     async def continue_as(self, transaction: SignInTransaction, browser: Browser) -> NextStep:
@@ -206,13 +203,23 @@ class IdentityProvider:
         outage.
         """
         now = self._clock()
-        found = await self._sessions.find(browser.session, now)
-        if found is None:  # it has ended meanwhile
-            return PasswordNeeded(transaction)
-        session, person = found
-        client = await self._transactions.client_of(transaction)
-        progress = SignInProgress.of_session(session, person)
-        attempt = SignInAttempt(client, transaction, progress, browser, now)
+        async with self._sessions.using(browser.session, now) as use:
+            if use is None:  # it has ended meanwhile
+                return PasswordNeeded(transaction)
+            client = await self._transactions.client_of(transaction)
+            return await self._known(client, transaction, use, browser, now)
+
+    async def _known(
+        self,
+        client: Client,
+        transaction: SignInTransaction,
+        use: SessionUse,
+        browser: Browser,
+        now: float,
+    ) -> NextStep:
+        """Continue with the person of a session."""
+        progress = SignInProgress.of_session(use.session, use.person)
+        attempt = SignInAttempt(client, transaction, progress, browser, now, use=use)
         return await self._completion.complete_or_next_step(attempt)
 
     # Authentication: steps 3 to 6

@@ -90,7 +90,7 @@ class SignInCompletion:
         attempt = attempt.advanced_to(step)
         if not step.adds_to_session:
             spent = attempt.transaction.spent()
-            return await self._authorize(attempt, SignInCommit(spent=spent))
+            return await self._authorize(attempt, SignInCommit(spent=spent, use=attempt.use))
         return await self._sign_in(attempt, remember=remember)
 
     async def _sign_in(self, attempt: SignInAttempt, *, remember: bool) -> SignedIn:
@@ -118,6 +118,8 @@ class SignInCompletion:
             admission=attempt.admission,
         )
         authorized = await self._authorize(attempt, commit)
+        if attempt.use is not None:
+            attempt.use.is_noted = True  # another session has replaced that one
         self._sessions.note_login(person)
         device = self._passwords.new_device(progress.typed) if progress.typed else None
         return SignedIn(authorized.location, secret, device, trusted)

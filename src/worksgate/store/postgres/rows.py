@@ -32,6 +32,7 @@ from worksgate.store import (
     REPLAY_MEMORY,
     A,
     ArtifactKey,
+    NewExpiry,
     R,
     Recount,
     Redemption,
@@ -212,6 +213,7 @@ async def add(
     artifact: Artifact,
     others: Sequence[Artifact] = (),
     removed: Sequence[ArtifactKey] = (),
+    extended: Sequence[NewExpiry] = (),
     records: Sequence[AuditEvent] = (),
     counters: Recount | None = None,
 ) -> bool:
@@ -221,14 +223,15 @@ async def add(
     change nothing.
     """
     sql = _SQL[type(artifact)]
-    if not (others or removed or records or counters):
+    if not (others or removed or extended or records or counters):
         return await connection.change(sql.add, *sql.values(artifact)) == 1
     # In the order of ``forget``, so that neither waits for the other.
-    gone = sorted(removed, key=lambda each: (_ORDER[each.kind], each.key))
+    changed: list[ArtifactKey | NewExpiry] = [*removed, *extended]
+    there = sorted(changed, key=lambda each: (_ORDER[each.kind], each.key))
     statement = _adding(
         type(artifact),
         tuple(type(each) for each in others),
-        tuple(each.kind for each in gone),
+        tuple((each.kind, isinstance(each, NewExpiry)) for each in there),
         recorded=bool(records),
         recounted=counters is not None,
         lowered=counters is not None and bool(counters.lowered),
@@ -236,7 +239,8 @@ async def add(
     values: list[Any] = []
     for each in (artifact, *others):
         values += _SQL[type(each)].values(each)
-    values += (each.key for each in gone)
+    for change in there:
+        values += structs.astuple(change)[1:]
     values += _columns_of(records) if records else ()
     values += _recount_values(counters) if counters else ()
     return await connection.number(statement, *values) == 1
@@ -246,26 +250,32 @@ async def add(
 def _adding(
     kind: type[Artifact],
     others: tuple[type[Artifact], ...],
-    removed: tuple[type[Artifact], ...],
+    there: tuple[tuple[type[Artifact], bool], ...],
     *,
     recorded: bool,
     recounted: bool,
     lowered: bool,
 ) -> str:
-    """One statement that adds an artifact and, if it did, all that depends on it."""
+    """One statement that adds an artifact and, if it did, all that depends on it.
+
+    ``there`` are the kinds of what is removed, or extended.
+    """
     parts = [f"added AS ({_SQL[kind].add} RETURNING key)"]
     first = 1 + len(kind.__struct_fields__)
     for number, other in enumerate(others):
         parts.append(f"kept_{number} AS ({_insertion_after('added', other, first)})")
         first += len(other.__struct_fields__)
-    for number, gone in enumerate(removed):
-        removal = f"DELETE FROM {TABLES[gone.kind]} WHERE key = ${first}"
-        parts.append(f"gone_{number} AS ({removal} AND EXISTS (SELECT FROM added) RETURNING key)")
-        first += 1
+    for number, (changed, is_extended) in enumerate(there):
+        table = TABLES[changed.kind]
+        change = f"UPDATE {table} SET expires_at = ${first + 1}"
+        change = change if is_extended else f"DELETE FROM {table}"
+        condition = f"key = ${first} AND EXISTS (SELECT FROM added)"
+        parts.append(f"changed_{number} AS ({change} WHERE {condition} RETURNING key)")
+        first += 2 if is_extended else 1
     if recorded:
         parts.append(f"recorded AS ({_recording(first)} WHERE EXISTS (SELECT FROM added))")
         first += len(COLUMNS)
-    read = ["added", *(f"gone_{number}" for number in range(len(removed)))]
+    read = ["added", *(f"changed_{number}" for number in range(len(there)))]
     if recounted:
         counting = _recounting(first, lowered=lowered, condition="EXISTS (SELECT FROM added)")
         parts += (f"{name} AS ({part})" for name, part in counting.items())

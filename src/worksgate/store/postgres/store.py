@@ -35,6 +35,7 @@ from worksgate.store import (
     NONE_BEGUN,
     A,
     ArtifactKey,
+    NewExpiry,
     R,
     Recorded,
     Recount,
@@ -110,11 +111,14 @@ class PostgresStore:
         artifact: Artifact,
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
+        extended: Sequence[NewExpiry] = (),
         records: Sequence[AuditEvent] = (),
         recount: Recount | None = None,
     ) -> bool:
         read_ahead.drop()
-        added = await self._pool.run(postgres_rows.add, artifact, others, removed, records, recount)
+        added = await self._pool.run(
+            postgres_rows.add, artifact, others, removed, extended, records, recount
+        )
         if added:
             self._announce(records)
         return added

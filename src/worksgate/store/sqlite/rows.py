@@ -27,6 +27,7 @@ from worksgate.store import (
     REPLAY_MEMORY,
     A,
     ArtifactKey,
+    NewExpiry,
     R,
     Recount,
     Redemption,
@@ -107,6 +108,7 @@ def add(
     artifact: Artifact,
     others: Sequence[Artifact] = (),
     removed: Sequence[ArtifactKey] = (),
+    extended: Sequence[NewExpiry] = (),
     counters: Recount | None = None,
 ) -> bool:
     sql = _SQL[type(artifact)]
@@ -115,6 +117,8 @@ def add(
     save(db, others)
     for each in removed:
         db.execute(_SQL[each.kind].take, (each.key,))
+    for new in extended:
+        extend(db, new.kind, new.key, new.expires_at)
     if counters is not None:
         recount(db, counters.reset, counters.lowered, counters.begun, counters.now)
     return True

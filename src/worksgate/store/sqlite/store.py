@@ -28,6 +28,7 @@ from worksgate.store import (
     NONE_BEGUN,
     A,
     ArtifactKey,
+    NewExpiry,
     R,
     Recorded,
     Recount,
@@ -145,6 +146,7 @@ class SqliteStore:
         artifact: Artifact,
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
+        extended: Sequence[NewExpiry] = (),
         records: Sequence[AuditEvent] = (),
         recount: Recount | None = None,
     ) -> bool:
@@ -153,6 +155,7 @@ class SqliteStore:
             artifact,
             others,
             removed,
+            extended,
             recount,
             records=lambda added: records if added else (),
         )

@@ -150,6 +150,21 @@ local function reset(counter)
 end
 """
 
+_EXTEND = """
+local function extend(member, expires_at)
+  local found, artifact = present(member)
+  if found then
+    local removable_at = tonumber(expires_at)
+    if artifact.used then
+      removable_at = removable_at + REPLAY_MEMORY
+    end
+    redis.call('HSET', TAG .. member, 'expires_at', expires_at)
+    redis.call('ZADD', TAG .. 'expiry', decimal(removable_at), member)
+  end
+  return found
+end
+"""
+
 _RECOUNT = """
 -- What ARGV[i] begins: how many are begun, lowered and set back; those, the begun ones with their
 -- ends. First what needs memory: where there is none, nothing has been changed. What follows it.
@@ -205,13 +220,16 @@ ADD = _script(
     _RUN,
     _KEEP,
     _REMOVE,
+    _EXTEND,
     _COUNTERS,
     _RECOUNT,
     """
--- ARGV[4] is how many members are removed, which come after the counters.
-local first, change_counters = recount(5)
-local i = first + ARGV[4]
-local last = i - 1
+-- ARGV[4] is how many members are removed, ARGV[5] how many are extended; they come after the
+-- counters, the extended ones with their ends.
+local first, change_counters = recount(6)
+local last = first - 1 + ARGV[4]
+local i = last + 1 + 2 * ARGV[5]
+local last_extended = i - 1
 local member, artifact
 member, artifact, i = given(i)
 -- What an earlier run left counts as well: that something was done once is not undone.
@@ -226,6 +244,9 @@ end
 change_counters()
 for j = first, last do
   remove(ARGV[j])
+end
+for j = last + 1, last_extended, 2 do
+  extend(ARGV[j], ARGV[j + 1])
 end
 return answer('done', 1)
 """,
@@ -267,18 +288,9 @@ return answer('done', found)
 
 EXTEND = _script(
     _RUN,
+    _EXTEND,
     """
-local found, artifact = present(ARGV[4])
-if not found then
-  return answer('done', 0)
-end
-local removable_at = tonumber(ARGV[5])
-if artifact.used then
-  removable_at = removable_at + REPLAY_MEMORY
-end
-redis.call('HSET', TAG .. ARGV[4], 'expires_at', ARGV[5])
-redis.call('ZADD', TAG .. 'expiry', decimal(removable_at), ARGV[4])
-return answer('done', 1)
+return answer('done', extend(ARGV[4], ARGV[5]) and 1 or 0)
 """,
 )
 

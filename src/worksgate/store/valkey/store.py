@@ -58,6 +58,7 @@ from worksgate.store import (
     REPLAY_MEMORY,
     A,
     ArtifactKey,
+    NewExpiry,
     R,
     RecordKeeper,
     Recount,
@@ -146,17 +147,20 @@ class ValkeyStore:
         artifact: Artifact,
         *others: Artifact,
         removed: Sequence[ArtifactKey] = (),
+        extended: Sequence[NewExpiry] = (),
         records: Sequence[AuditEvent] = (),
         recount: Recount | None = None,
     ) -> bool:
         self._check_keeper(records)
         gone = [_member(each.kind, each.key) for each in removed]
+        later = [part for each in extended for part in _expiry(each)]
         given = chain.from_iterable(map(_arguments, (artifact, *others)))
         counters = _recount_arguments(recount or Recount(reset=(), now=0.0))
-        added = bool(await self._run(valkey_scripts.ADD, len(gone), *counters, *gone, *given))
+        numbers = (len(gone), len(extended))
+        added = await self._run(valkey_scripts.ADD, *numbers, *counters, *gone, *later, *given)
         if added:
             await self.record(records)
-        return added
+        return bool(added)
 
     async def find(self, kind: type[A], key: str) -> A | None:
         return _artifact(kind, await self._run(valkey_scripts.FIND, _member(kind, key)))
@@ -367,6 +371,10 @@ def _ending(windows: Mapping[str, float], now: float) -> Iterator[Argument]:
     for counter, window in windows.items():
         yield counter
         yield repr(now + window)
+
+
+def _expiry(new: NewExpiry) -> tuple[Argument, Argument]:
+    return _member(new.kind, new.key), repr(new.expires_at)
 
 
 def _recount_arguments(recount: Recount) -> Iterator[Argument]:
