@@ -138,9 +138,14 @@ class JobRows:
         found = await self._jobs(select(_JOBS).where(_JOBS.c.id == job_id))
         return found[0] if found else None
 
-    async def newest(self, limit: int, actor: str | None = None) -> list[Job]:
-        """The newest jobs, the newest first; of one administrator, or of all."""
-        query = select(_JOBS).order_by(_JOBS.c.created_at.desc()).limit(limit)
+    async def newest(
+        self, limit: int, actor: str | None = None, before: Job | None = None
+    ) -> list[Job]:
+        """The newest jobs before one, the newest first; of one administrator, or of all."""
+        place = tuple_(_JOBS.c.created_at, _JOBS.c.id)
+        query = select(_JOBS).order_by(_JOBS.c.created_at.desc(), _JOBS.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(place < tuple_(before.created_at, before.id))
         return await self._jobs(query if actor is None else query.where(_JOBS.c.actor == actor))
 
     async def running(self, limit: int) -> list[Job]:

@@ -9,8 +9,11 @@ import re
 import pytest
 from tests.web.console.console import ConsoleUnderTest
 
+from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.directory.jobs import JobKind
+from worksgate.directory.people_list import PeopleFilter
 from worksgate.sources import Person
 from worksgate.web.console import people
 from worksgate.web.console.audit import RECORDS
@@ -19,6 +22,47 @@ from worksgate.web.console.periods import as_typed
 
 MANY = 2_600
 """More than are read at once, of either page."""
+
+
+async def test_r244_clients_jobs_and_administrators_are_files_too(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("=owner", Role.OWNER)
+    browser = await console.signed_in("=owner")
+    clients = console.administration.clients
+    uris = ["https://a.example", "https://b.example"]
+    added = [await clients.add(f"@Tenant {number}", redirect_uris=uris) for number in range(3)]
+    secrets = [each.client_secret for each in added]
+    secrets += [each.client.secrets[0].digest for each in added]
+    await console.make("mika", None)
+    jobs, selection = console.administration.jobs, Selection(wanted=PeopleFilter(text="mika"))
+    for _ in range(2):
+        preview = await jobs.preview(selection)
+        await jobs.start(JobKind.SIGN_OUT, selection, preview.matching)
+    for path, form, expected in (
+        ("/clients", {}, ["'@Tenant 0", "'@Tenant 1", "'@Tenant 2"]),
+        ("/clients", {"q": "tenant 1"}, ["'@Tenant 1"]),
+        ("/administrators", {}, ["'=owner"]),
+        ("/jobs", {}, ["sign_out", "sign_out"]),
+    ):
+        column = {"/clients": "name", "/administrators": "username", "/jobs": "kind"}[path]
+        page = await browser.get(path)
+        assert f'action="{path}/export"' in page.text
+        table = await browser.post(f"{path}/export", **form, **{"as": "csv"})
+        rows = list(csv.DictReader(io.StringIO(table.text)))
+        assert [row[column] for row in rows] == expected
+        await browser.get(path)
+        lines = await browser.post(f"{path}/export", **form, **{"as": "jsonl"})
+        documents = [json.loads(each) for each in lines.text.splitlines()]
+        assert [each[column] for each in documents] == [each.removeprefix("'") for each in expected]
+        assert not [each for each in secrets if each in f"{table.text}{lines.text}"]
+        if path == "/clients":
+            assert {row["redirect_uris"] for row in rows} == {"; ".join(uris)}
+            assert all(each["redirect_uris"] == uris for each in documents)
+    details = [
+        each.detail for each in await console.administration.audit_log.search(event=Event.SYSTEM)
+    ]
+    assert "an export begins: clients as CSV, q=tenant 1" in details
 
 
 async def test_r171_both_lists_are_exported_whole_in_both_forms_and_recorded(

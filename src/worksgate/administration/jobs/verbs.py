@@ -155,9 +155,9 @@ class JobAdministration:
             raise NotFound("there is no such job, or it is more than 30 days old")
         return job
 
-    async def newest(self, limit: int) -> list[Job]:
-        """The newest jobs, the newest first."""
-        return await self._rows.newest(limit, self._whose)
+    async def newest(self, limit: int, before: Job | None = None) -> list[Job]:
+        """The newest jobs, or the newest before one, the newest first."""
+        return await self._rows.newest(limit, self._whose, before)
 
     async def wrong(self, job: Job, limit: int) -> list[JobRow]:
         """The first people who are not as was wanted."""

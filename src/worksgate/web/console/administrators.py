@@ -1,6 +1,8 @@
 """Who has which role in the console."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.responses import Response
 
@@ -10,6 +12,7 @@ from worksgate.administration.roles import MAY, Role, Verb, role_named
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.console_groups import ConsoleGroups
 from worksgate.settings.sources.common import BUILT_IN
+from worksgate.web.console.exports import Export, layout_of
 from worksgate.web.console.visit import Visit
 
 
@@ -44,6 +47,27 @@ async def show(visit: Visit) -> Response:
         may_of=MAY,
         done=visit.query.get("done", ""),
     )
+
+
+async def export(visit: Visit) -> Response:
+    """The same people as a file."""
+    return await Export(
+        name="administrators", chosen={}, pages=_pages(visit), layout=layout_of(_COLUMNS, _document)
+    ).response(visit)
+
+
+async def _pages(visit: Visit) -> AsyncIterator[Sequence[ShownAdministrator]]:
+    everybody = await visit.administration.administrators.all()
+    yield [ShownAdministrator.of(visit, each) for each in everybody]
+
+
+def _document(shown: ShownAdministrator) -> dict[str, object]:
+    account = shown.account
+    own = {name: getattr(account, name) for name in ("username", "name", "source", "subject_id")}
+    return {**own, "role": shown.role, "group": shown.group, "enabled": account.enabled}
+
+
+_COLUMNS: Final = ("username", "name", "source", "subject_id", "role", "group", "enabled")
 
 
 async def set_role(visit: Visit) -> Response:

@@ -4,7 +4,7 @@ What was ticked, or the filter, travels in the form; who matches is counted agai
 started, and asked again if that has changed.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from starlette.responses import Response, StreamingResponse
@@ -15,7 +15,9 @@ from worksgate.administration.jobs.verbs import Preview, Selection
 from worksgate.administration.roles import Verb, may
 from worksgate.directory.jobs import Job, JobKind, JobRow, JobState
 from worksgate.directory.people_list import Matching
+from worksgate.moments import machine
 from worksgate.web.console.csv_files import csv_lines
+from worksgate.web.console.exports import Export, Layout, layout_of
 from worksgate.web.console.people import GROUP, WINDOW, count_help, filter_fields, people_filter
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
@@ -27,6 +29,7 @@ UNPROVED: Final = 10
 REFRESH: Final = 3
 """Seconds after which the page of a running job is read again."""
 _EXPORTED_AT_ONCE: Final = 1_000
+_JOBS_AT_ONCE: Final = 100
 
 NAMES: Final[Mapping[JobKind, str]] = {
     JobKind.DISABLE: text("Disable"),
@@ -90,6 +93,33 @@ async def show_all(visit: Visit) -> Response:
         names=NAMES,
         states=STATES,
     )
+
+
+async def export_all(visit: Visit) -> Response:
+    """All jobs that are kept, as a file."""
+    return await Export(
+        name="changes of many people", chosen={}, pages=_pages(visit), layout=_LAYOUT
+    ).response(visit)
+
+
+async def _pages(visit: Visit) -> AsyncIterator[Sequence[Job]]:
+    last: Job | None = None
+    while page := await visit.administration.jobs.newest(_JOBS_AT_ONCE, last):
+        yield page
+        last = page[-1]
+
+
+def _document(job: Job) -> dict[str, object]:
+    values = {name: getattr(job, name) for name in _JOB_COLUMNS}
+    ended = None if job.ended_at is None else machine(job.ended_at)
+    return {**values, "created_at": machine(job.created_at), "ended_at": ended}
+
+
+_JOB_COLUMNS: Final = (
+    *("id", "kind", "state", "created_at", "ended_at", "actor", "role"),
+    *("total", "done", "failed", "undoes"),
+)
+_LAYOUT: Final[Layout[Job]] = layout_of(_JOB_COLUMNS, _document)
 
 
 async def show(visit: Visit) -> Response:

@@ -1,6 +1,6 @@
 """The clients; one client, what its Developer Console needs, and its settings."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from starlette.responses import Response
@@ -21,6 +21,7 @@ from worksgate.web.console.client_fields import (
     texts_of,
 )
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
+from worksgate.web.console.exports import Export, Layout, layout_of
 from worksgate.web.console.rules import rules_on_page
 from worksgate.web.console.visit import Visit, number_of
 
@@ -47,6 +48,31 @@ async def show_list(visit: Visit) -> Response:
         is_first=after is None,
         wanted=wanted,
     )
+
+
+async def export(visit: Visit) -> Response:
+    """All that match, with their settings, as a file; never their secrets."""
+    wanted = visit.form.get("q", "").strip()[:LONGEST]
+    return await Export(
+        name="clients", chosen={"q": wanted}, pages=_pages(visit, wanted), layout=_LAYOUT
+    ).response(visit)
+
+
+async def _pages(visit: Visit, wanted: str) -> AsyncIterator[Sequence[Client]]:
+    after: str | None = None
+    clients = visit.administration.clients
+    while page := await clients.page(wanted, after, limit=_EXPORTED_AT_ONCE):
+        yield page
+        after = page[-1].name
+
+
+def _document(client: Client) -> dict[str, object]:
+    return {name: getattr(client, name) for name in _COLUMNS}
+
+
+_EXPORTED_AT_ONCE: Final = 200
+_COLUMNS: Final = ("client_id", "enabled", *FIELDS, "version")
+_LAYOUT: Final[Layout[Client]] = layout_of(_COLUMNS, _document)
 
 
 async def show(visit: Visit) -> Response:

@@ -61,6 +61,21 @@ class Layout(Generic[T]):
         return b"".join(msgspec.json.encode(self.document(each)) + b"\n" for each in page)
 
 
+def layout_of(columns: Sequence[str], document: Callable[[T], Mapping[str, object]]) -> Layout[T]:
+    """A row for each thing; lists are joined in it, and what has no value is in no document."""
+    return Layout(
+        columns=columns,
+        rows=lambda each: [[_cell(value) for value in document(each).values()]],
+        document=lambda each: {
+            name: value for name, value in document(each).items() if value is not None
+        },
+    )
+
+
+def _cell(value: object) -> object:
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
 def layout_of_records(say: Say | None = None) -> Layout[AuditEvent]:
     """That of audit records; ``say`` adds a column in words."""
 

@@ -169,6 +169,7 @@ ROUTES: Final = (
     Route("POST", "/people/import/start", Verb.CHANGE_PEOPLE, importing.begin, is_proved=True),
     Route("POST", "/people/bulk", Verb.DISABLE, bulk.confirm),
     Route("GET", "/jobs", Verb.SEE, bulk.show_all),
+    Route("POST", "/jobs/export", Verb.EXPORT, bulk.export_all, is_proved=True),
     Route("POST", "/jobs/start", Verb.DISABLE, bulk.start, is_proved=bulk.needs_proof),
     Route("GET", "/job", Verb.SEE, bulk.show, comes_again=True),
     Route("POST", "/job/stop", Verb.DISABLE, bulk.stop),
@@ -176,6 +177,7 @@ ROUTES: Final = (
     Route("POST", "/job/result", Verb.EXPORT, bulk.export, is_proved=True),
     Route("POST", "/person/undo", Verb.CHANGE_PEOPLE, changes.undo_person),
     Route("GET", "/clients", Verb.SEE_CLIENTS, clients.show_list),
+    Route("POST", "/clients/export", Verb.EXPORT, clients.export, is_proved=True),
     Route("GET", "/client", Verb.SEE_CLIENTS, clients.show),
     Route("GET", "/client/rules", Verb.SEE_CLIENTS, rules.show),
     Route("GET", "/client/edit", Verb.CHANGE_CLIENTS, clients.edit),
@@ -226,6 +228,7 @@ ROUTES: Final = (
     ),
     Route("POST", f"{branding.PATH}/discard", Verb.CHANGE_CLIENTS, branding.discard),
     Route("GET", "/administrators", Verb.OWN, administrators.show),
+    Route("POST", "/administrators/export", Verb.OWN, administrators.export, is_proved=True),
     Route("POST", "/administrators/role", Verb.OWN, administrators.set_role, is_proved=True),
     Route("POST", "/administrators/undo", Verb.OWN, changes.undo_role, is_proved=True),
 )
