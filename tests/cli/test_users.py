@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 import stat
 import time
 from datetime import datetime
@@ -12,7 +13,9 @@ import pytest
 from tests.cli.terminal import NOT_NOTIFIED, Terminal
 from tests.databases import directory_in
 
+from worksgate.administration.users import Identified
 from worksgate.audit import AuditEvent, Event
+from worksgate.cli.user import IDENTIFIED
 from worksgate.directory.app_passwords import AppPassword
 from worksgate.directory.factors import TotpSecret
 from worksgate.oauth.model import Session
@@ -220,6 +223,21 @@ def test_a_reset_link_is_printed_once_and_alone(terminal: Terminal) -> None:
     assert printed.err.startswith("It works once, until ")
     terminal.ok("user", "disable", "aoi@x")
     assert "disabled" in terminal.refused("user", "reset-link", "aoi@x")
+
+
+def test_a_code_is_printed_with_the_page_where_it_is_typed(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x")
+    assert sorted(way.replace("-", "_") for way in IDENTIFIED) == sorted(Identified)
+    made = terminal.json("user", "reset-code", "aoi@x", "--identified", "called-back")
+    assert made["page"] == "http://127.0.0.1:8080/account/code"
+    left = datetime.fromisoformat(made["expires_at"]).timestamp() - time.time()
+    assert 840 < left <= 900
+    printed = terminal.run("user", "reset-code", "aoi@x", "--identified", "in-person")
+    (code,) = printed.out.splitlines()
+    assert re.fullmatch(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){2}", code)
+    assert made["page"] in printed.err
+    assert code not in terminal.ok("audit").out
+    assert "called back" in terminal.ok("audit", "--json").out
 
 
 def test_factors_are_reset_only_when_it_is_meant(terminal: Terminal) -> None:

@@ -22,6 +22,7 @@ from tests.installation import (
 )
 from tests.mail_server import MailServer, mail_server
 
+from worksgate.administration.users import Identified
 from worksgate.audit import Event
 from worksgate.web.pages.catalogues import LANGUAGES
 
@@ -176,6 +177,52 @@ async def test_r84_a_link_dies_after_half_an_hour(office: Office) -> None:
         assert_page(response, 410)
         assert 'href="/account/forgot"' in response.text
     assert await office.installation.browser().code()
+
+
+async def type_code(browser: Browser, typed: str) -> httpx2.Response:
+    fields = {"csrf": csrf_of(await browser.account("/code")), "code": typed}
+    answer = await browser.http.post(f"{browser.path}/account/code", data=fields)
+    assert answer.status_code == 303
+    return await browser.http.get(answer.headers["location"])
+
+
+async def code_for(installation: Installation) -> str:
+    users = installation.administration.users
+    return await users.issue_reset_code(USERNAME, Identified.CALLED_BACK)
+
+
+async def test_r233_a_code_that_was_read_out_chooses_a_password_once(
+    anywhere: Installation,
+) -> None:
+    code, browser = await code_for(anywhere), anywhere.browser()
+    form = LoginPage.of(await type_code(browser, f" {code.upper().replace('-', ' ')} "))
+    assert heading(form.response) == "Choose your own password"
+    response = await browser.submit(form, step="reset", new_password=NEW_PASSWORD)
+    assert heading(response) == "Your password was changed"
+    assert await anywhere.browser().code(password=NEW_PASSWORD)
+    again = await type_code(anywhere.browser(), code)
+    assert_page(again, 403)
+    assert "This code is not valid." in again.text
+
+
+async def test_r233_a_code_lasts_for_a_quarter_of_an_hour(installation: Installation) -> None:
+    code = await code_for(installation)
+    installation.clock.advance(901)
+    for typed in (code, "", "0000-0000-0000", "x" * 300, "\0"):
+        assert_page(await type_code(installation.browser(), typed), 403)
+    assert code.replace("-", "") not in repr(installation.rows("SELECT * FROM interims"))
+
+
+async def test_r21_a_code_is_typed_on_our_own_page(installation: Installation) -> None:
+    code, browser = await code_for(installation), installation.browser()
+    token = csrf_of(await browser.account("/code"))
+    for fields, headers in (
+        ({"csrf": ""}, {}),
+        ({"csrf": token}, {"origin": "https://evil.example"}),
+    ):
+        data = {**fields, "code": code}
+        answer = await browser.http.post("/account/code", data=data, headers=headers)
+        assert_page(answer, 403)
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=x", "?token=%00", "?token=a&token=b"])

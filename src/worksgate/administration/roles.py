@@ -15,11 +15,11 @@ class Verb(StrEnum):
     SEE = auto()
     """People, the trace of their sign-ins, and the sign-ins."""
     HELP = auto()
-    """A reset link, the end of sessions, the removal of a factor, enabling again."""
+    """A reset link by mail or code, the end of sessions, the removal of a factor, enabling again."""
     DISABLE = auto()
     """Disabling a person."""
     CHANGE_PEOPLE = auto()
-    """Adding, leaving, user keys, imports."""
+    """Adding, leaving, user keys, imports, a reset link to hand over."""
     SEE_CLIENTS = auto()
     """Clients, their settings and rules; never a secret."""
     CHANGE_CLIENTS = auto()

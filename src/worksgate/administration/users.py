@@ -6,17 +6,26 @@ after the commit (R-30).
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
+from enum import StrEnum, auto
 from typing import Any
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import check_owner_stays
-from worksgate.administration.errors import NotFound, Outdated, Refused, found, refusals
+from worksgate.administration.errors import (
+    Forbidden,
+    NotFound,
+    Outdated,
+    Refused,
+    found,
+    refusals,
+)
 from worksgate.administration.people_import.importer import (
     changes_between,
     must_sign_in_again,
     with_former_owners,
 )
 from worksgate.administration.revoking import Revoker
+from worksgate.administration.roles import Verb, may
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.secrets import new_id
@@ -34,6 +43,25 @@ from worksgate.store import Store
 _ACCOUNT_FIELDS = frozenset(
     ("username", "name", "external_key", "works_account", "email", "groups", "administrator")
 )
+
+
+class Identified(StrEnum):
+    """How somebody knows who is calling, before a code is read out to them."""
+
+    CALLED_BACK = auto()
+    """Called back at a number of the company's own records."""
+    IN_PERSON = auto()
+    """They stand there, and are known or have shown a document."""
+    VOUCHED_FOR = auto()
+    """Somebody who knows them, such as their manager, was asked at a known number."""
+
+
+_IDENTIFIED = {
+    Identified.CALLED_BACK: "they were called back at a number of the company's records",
+    Identified.IN_PERSON: "they were there in person",
+    Identified.VOUCHED_FOR: "somebody who knows them was asked",
+}
+"""As the audit log says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +285,14 @@ class UserAdministration:
         """A URL with which a person chooses a new password, once; nobody else knows it.
 
         ``lifetime`` is in seconds; the default is ``reset_link_lifetime``. One that is ``mailed``
-        is void once the address changes. Raises NotFound, Refused or StoreUnavailable.
+        is void once the address changes; a help desk gets no other (R-233). Raises NotFound,
+        Forbidden, Refused or StoreUnavailable.
         """
-        if self._settings.store_url == "memory:":
-            raise Refused("with store_url = memory: the server would not know the link")
+        role = self._actor.role
+        if not mailed and role is not None and not may(role, Verb.CHANGE_PEOPLE):
+            raise Forbidden("your role sends a link only to the person's own mail address")
         account = await self.get_to_change(username)
-        links = ResetLinks(self._settings, self._directory, await self._store())
+        links = await self._reset_links()
         with refusals():
             return await links.issue(
                 account,
@@ -271,6 +301,27 @@ class UserAdministration:
                 lifetime=lifetime,
                 mailed=mailed,
             )
+
+    async def issue_reset_code(self, username: str, identified: Identified) -> str:
+        """A code to read out to a person, with which they choose a new password, once (R-233).
+
+        It is valid for ``CODE_LIFETIME`` seconds. Raises NotFound, Forbidden, Refused or
+        StoreUnavailable.
+        """
+        account = await self.get_to_change(username)
+        links = await self._reset_links()
+        with refusals():
+            return await links.issue_code(
+                account,
+                actor=self._actor.name,
+                identified=_IDENTIFIED[identified],
+                now=self._actor.now(),
+            )
+
+    async def _reset_links(self) -> ResetLinks:
+        if self._settings.store_url == "memory:":
+            raise Refused("with store_url = memory: the server would not know the link")
+        return ResetLinks(self._settings, self._directory, await self._store())
 
     @retried_on_conflict
     async def _change(

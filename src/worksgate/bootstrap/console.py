@@ -107,7 +107,8 @@ async def open_console(
         stack.push_async_callback(verification.close)
         sign_in_trial = SignInTrial(asked.sign_in, clock)
         stack.push_async_callback(sign_in_trial.close)
-        jobs = JobRunner(base.directory, _operations(base, administration), clock)
+        send_link = _reset_mails(base)
+        jobs = JobRunner(base.directory, _operations(administration, send_link), clock)
         run_while_open(jobs.run_forever(), stack)
         yield Console(
             settings=settings,
@@ -115,6 +116,7 @@ async def open_console(
             administration=administration,
             examiner=asked,
             first_owner=FirstOwner(settings, base.directory, base.hashing, Actor("console", clock)),
+            send_reset_link=send_link,
             factors=factors,
             watch=LiveWatch(base.directory, clock),
             pages=ConsolePages(settings),
@@ -254,14 +256,19 @@ def _administrations(base: _Base, parts: SignInPartsOnDemand) -> Callable[[Actor
     return administration
 
 
-def _operations(base: _Base, administration: Callable[[Actor], Administration]) -> OperationsOf:
-    """What makes the operations of a job, in the name of its administrator."""
-    send_link: SendLink | None = None
+def _reset_mails(base: _Base) -> SendLink | None:
+    """What sends people links for a new password, if e-mail is set up."""
     mailer, mails = base.mail
-    if mailer is not None and mails is not None:
-        language, lifetime = base.settings.mail_language, base.settings.reset_link_lifetime
-        companies = companies_of(base.directory)
-        send_link = ResetMails(mailer, mails, companies, language, lifetime).send
+    if mailer is None or mails is None:
+        return None
+    language, lifetime = base.settings.mail_language, base.settings.reset_link_lifetime
+    return ResetMails(mailer, mails, companies_of(base.directory), language, lifetime).send
+
+
+def _operations(
+    administration: Callable[[Actor], Administration], send_link: SendLink | None
+) -> OperationsOf:
+    """What makes the operations of a job, in the name of its administrator."""
 
     def operations(actor: Actor) -> Operations:
         made = administration(actor)

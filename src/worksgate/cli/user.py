@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
     Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...], tuple[LineWorksKey, ...]]
 
+IDENTIFIED = ("called-back", "in-person", "vouched-for")
+"""Those of ``administration.users``, which would load the database; a test compares them."""
+
 name_option = click.option("--name", metavar="NAME", help="Their display name.")
 external_key_option = click.option(
     "--external-key", metavar="KEY", help="The External Key by which LINE WORKS knows them."
@@ -362,6 +365,39 @@ def reset_link(
 
 
 app.add_command(invite)
+
+
+@app.command("reset-code")
+@click.argument("username")
+@click.option(
+    "--identified",
+    type=click.Choice(IDENTIFIED),
+    required=True,
+    help="How you made sure who is calling; the audit log has it.",
+)
+@config_option
+@json_option
+def reset_code(*, username: str, identified: str, config: Path | None, as_json: bool) -> None:
+    """Make a code to read out, for choosing a new password.
+
+    It works once, for 15 minutes. Anyone who hears it can set their password: call back at a number
+    of your own records, see them, or ask somebody who knows them.
+    """
+    from worksgate.administration.users import Identified
+    from worksgate.provider.account.password_reset import CODE_LIFETIME, CODE_PATH
+
+    settings, way = read_installation(config), Identified(identified.replace("-", "_"))
+    ends_at = time.time() + CODE_LIFETIME
+    code = administer(
+        settings,
+        lambda administration: administration.users.issue_reset_code(username, way),
+    ).upper()
+    page = settings.account_url + CODE_PATH
+    if as_json:
+        print_json({"username": username, "code": code, "page": page, "expires_at": iso(ends_at)})
+    else:
+        print_line(code)
+        note(f"They type it at {page}. It works once, until {local_time(ends_at)}.")
 
 
 @app.command("reset-factors")

@@ -27,7 +27,10 @@ ALLOWED = {
     ("GET", "/people"): ALL,
     ("POST", "/people/export"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/person"): ALL,
-    ("POST", "/person/reset-link"): {OWNER, ADMIN, HELP},
+    ("POST", "/person/reset-link"): {OWNER, ADMIN},
+    ("POST", "/person/reset-mail"): {OWNER, ADMIN, HELP},
+    ("GET", "/person/code"): {OWNER, ADMIN, HELP},
+    ("POST", "/person/code"): {OWNER, ADMIN, HELP},
     ("POST", "/person/sign-out"): {OWNER, ADMIN, HELP},
     ("POST", "/person/allow-attempt"): {OWNER, ADMIN, HELP},
     ("POST", "/person/remove-factors"): {OWNER, ADMIN, HELP},
@@ -131,6 +134,7 @@ PROVED = {
     ("POST", "/me/passkey"),
     ("POST", "/me/passkey/add"),
     ("POST", "/me/passkey/remove"),
+    ("POST", "/person/code"),
     ("POST", "/person/remove-factors"),
     ("POST", "/person/leave"),
     ("POST", "/people/export"),
@@ -246,9 +250,9 @@ async def test_r101_r155_nobody_acts_on_somebody_with_more_rights(
     browser = await console.signed_in("who")
     page = (await browser.get(f"/person?id={subject}")).text
     assert ("/person/disable" in page) is allowed
-    for path in ("/person/sign-out", "/person/reset-link", "/person/remove-factors"):
+    for path in ("/person/sign-out", "/person/code", "/person/remove-factors"):
         await browser.get("/me")
-        await browser.post(path, id=subject)
+        await browser.post(path, id=subject, identified="in_person")
         assert (browser.page.status_code in (200, 303)) is allowed, path
         if path == "/person/remove-factors":
             await console.administration.users.get("target")
@@ -273,6 +277,7 @@ async def test_r155_no_form_about_a_person_acts_on_an_owner_for_others(
             continue  # refused by the role alone; or there is nothing yet to undo or to cancel
         await browser.get("/me")
         values = {"external_key": "x", "name": "x", "version": str(before.version)}
+        values["identified"] = "in_person"
         await browser.post(route.path, id=subject, when="now", **values)
         assert browser.page.status_code == 403, (route.path, browser.page.text)
     assert await users.get("owner") == before

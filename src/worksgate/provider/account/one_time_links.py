@@ -50,6 +50,11 @@ class OneTimeLinks(Generic[B]):
         It is deleted with everything that the store holds for ``owner``.
         """
         secret = new_secret()
+        await self.keep(secret, bound, owner=owner, expires_at=expires_at)
+        return f"{url}?{urlencode({TOKEN_PARAMETER: secret})}"
+
+    async def keep(self, secret: str, bound: B, *, owner: str, expires_at: float) -> None:
+        """Store what a secret stands for; it must be too long to guess until it expires."""
         await self._store.save(
             Interim(
                 key=digest(secret),
@@ -61,7 +66,6 @@ class OneTimeLinks(Generic[B]):
                 data=msgspec.json.encode(bound).decode(),
             )
         )
-        return f"{url}?{urlencode({TOKEN_PARAMETER: secret})}"
 
     async def find(self, secret: str, now: float) -> OneTimeLink[B]:
         """The link with this secret, which stays valid. Raises LinkNotValid."""

@@ -1,10 +1,14 @@
-"""Password reset: a one-time link, sent by e-mail or made by an administrator.
+"""Password reset: a one-time link, sent by e-mail or made by an administrator, or a code.
 
 A person asks by name or e-mail address (``PasswordReset.request``) and gets the same response, at
 the same speed, whether or not there is such an account (R-79): the lookup happens afterwards, and
 e-mail is sent later still. The link (``one_time_links``) belongs to one account, is valid for half
 an hour, works once (R-84), and becomes void when the password, the e-mail address or the role in
 the console changes.
+
+A code is a shorter link, to be read out on the phone (R-233): the person types it on a page, which
+leads to that of the link with this secret. Nobody has to type a name beside it: 60 random bits for
+15 minutes cannot be guessed.
 
 A link lets its holder choose the password, but does not sign them in: a second factor is still
 required at the next sign-in. Everything the person held is revoked (R-30).
@@ -37,6 +41,7 @@ from worksgate.limits.outages import Unavailable
 from worksgate.limits.rate_limit import DAY, DailyBudget
 from worksgate.mail import Mailer, MailMessage
 from worksgate.provider.account.one_time_links import LinkNotValid, OneTimeLink, OneTimeLinks
+from worksgate.provider.factors.codes import grouped, new_code, read_code
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
@@ -44,6 +49,13 @@ from worksgate.store import Store, StoreUnavailable
 
 RESET_PATH: Final = "/reset"
 """Path of the page of a link, under ``account_path``."""
+
+CODE_PATH: Final = "/code"
+"""Path of the page on which people type a code, under ``account_path``."""
+CODE_LENGTH: Final = 12
+"""Characters of a code, five random bits each."""
+CODE_LIFETIME: Final = 900.0
+"""Seconds: for the time of one phone call."""
 
 PURPOSE: Final = "password_reset"
 WINDOW: Final = 3_600.0
@@ -169,6 +181,28 @@ class ResetLinks:
         It is never made without its audit record. Raises ValueError if the person is disabled,
         DatabaseUnavailable or StoreUnavailable.
         """
+        detail = "to be sent by e-mail" if mailed else None
+        await self._record_issue(account, actor, now, detail)
+        return await self.make(account, now, lifetime, mailed=mailed)
+
+    async def issue_code(self, account: Account, *, actor: str, identified: str, now: float) -> str:
+        """A code that somebody reads out to the person; ``identified`` is how they know who it is.
+
+        It is never made without its audit record. Raises as ``issue``.
+        """
+        await self._record_issue(account, actor, now, f"a code to read out; {identified}")
+        code = new_code(CODE_LENGTH)
+        await self._links.keep(
+            code,
+            _bound(account),
+            owner=account.person.subject_id,
+            expires_at=now + CODE_LIFETIME,
+        )
+        return grouped(code)
+
+    async def _record_issue(
+        self, account: Account, actor: str, now: float, detail: str | None
+    ) -> None:
         if not account.enabled:
             raise ValueError(f"{account.username} is disabled; a link would not work")
         person = account.person
@@ -178,10 +212,9 @@ class ResetLinks:
             subject_id=person.subject_id,
             username=person.username,
             actor=actor,
-            detail="to be sent by e-mail" if mailed else None,
+            detail=detail,
         )
         await self._accounts.record([event])
-        return await self.make(account, now, lifetime, mailed=mailed)
 
     async def make(
         self, account: Account, now: float, lifetime: float | None = None, *, mailed: bool = False
@@ -190,14 +223,9 @@ class ResetLinks:
 
         Raises StoreUnavailable.
         """
-        bound = _Bound(
-            account_id=account.id,
-            revision=account.person.revision,
-            email=account.email if mailed else None,
-            role=account.role,
-        )
         expires_at = now + (self._lifetime if lifetime is None else lifetime)
         owner = account.person.subject_id
+        bound = _bound(account, mailed=mailed)
         return await self._links.make(self._url, bound, owner=owner, expires_at=expires_at)
 
     async def find(self, secret: str, now: float) -> _Link:
@@ -320,6 +348,14 @@ class PasswordReset:
         except LinkNotValid:
             return None
         return ResetTicket(link.account.person, link.found.kept.expires_at)
+
+    async def open_code(self, typed: str, now: float) -> str | None:
+        """The secret of the link that a code stands for, or None; the code stays valid.
+
+        Raises DatabaseUnavailable or StoreUnavailable.
+        """
+        code = read_code(typed, CODE_LENGTH)
+        return code if code is not None and await self.open(code, now) is not None else None
 
     async def finish(
         self,
@@ -466,6 +502,15 @@ class PasswordReset:
             _log.error(
                 "password_reset.not_forgotten", subject_id=person.subject_id, reason=str(error)
             )
+
+
+def _bound(account: Account, *, mailed: bool = False) -> _Bound:
+    return _Bound(
+        account_id=account.id,
+        revision=account.person.revision,
+        email=account.email if mailed else None,
+        role=account.role,
+    )
 
 
 def _is_as_bound(account: Account, bound: _Bound) -> bool:

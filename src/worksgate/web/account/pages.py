@@ -216,9 +216,16 @@ class AccountPages(Pages):
             password=password,
         )
 
-    def forgot(self, setting: Setting, action: str) -> Page:
-        """The form for a forgotten password; sends ``username`` to ``action``."""
-        return self._shown_in(setting, "account/forgot.html", action=action)
+    def forgot(self, setting: Setting, action: str, code_url: str) -> Page:
+        """The form for a forgotten password; sends ``username`` to ``action``.
+
+        ``code_url`` is for those who have a code instead.
+        """
+        return self._shown_in(setting, "account/forgot.html", action=action, code_url=code_url)
+
+    def enter_code(self, setting: Setting, action: str, problem: Outcome | None = None) -> Page:
+        """The form for a code of the help desk; sends ``code`` to ``action``."""
+        return self._shown_in(setting, "account/code.html", action=action, problem=problem)
 
     def disavow(self, setting: Setting, secret: str, username: str, change: str, at: float) -> Page:
         """The form of a notice's link; sends ``token``, or also ``language``.

@@ -1,4 +1,4 @@
-"""The pages for a forgotten password: request a link, and choose a new password with it.
+"""The pages for a forgotten password: request a link, or type a code, and choose a new password.
 
 A request gets the same response for every name (R-79). The secret of a link is only in the query of
 its URL and in the body of the form; see docs/decisions/0014-reset-links.md. A posted form is
@@ -19,6 +19,7 @@ from worksgate.credentials.password_policy import Weakness, WeakPassword
 from worksgate.observability.rate_limited_warning import RateLimitedWarning
 from worksgate.provider.account.one_time_links import TOKEN_PARAMETER, LinkNotValid
 from worksgate.provider.account.password_reset import (
+    CODE_PATH,
     NOWHERE,
     RESET_PATH,
     PasswordReset,
@@ -34,6 +35,7 @@ from worksgate.web.account.wording import (
     LINK_NOT_VALID_AND_NO_MAIL,
     MAIL_IS_COMING,
     PASSWORD_IS_NEW,
+    WRONG_RESET_CODE,
     Message,
 )
 from worksgate.web.deadline import Deadline
@@ -51,12 +53,13 @@ FORGOT_PATH: Final = "/forgot"
 _SENT: Final = "sent"
 _DONE: Final = "done"
 _ADVICE: Final = "advice"
+_WRONG: Final = "wrong"
 """Codes for messages, and reasons why a password was not accepted: names, never a text."""
 _LONGEST_ID: Final = 64
 
 
 class PasswordResetHandlers:
-    """Serves both pages; the first only if e-mail can be sent."""
+    """Serves these pages; that for requesting a link only if e-mail can be sent."""
 
     def __init__(
         self,
@@ -77,12 +80,36 @@ class PasswordResetHandlers:
     @property
     def routes(self) -> Mapping[str, Mapping[str, Handler]]:
         """Handlers by the path below ``account_path``, and by method."""
-        behind_a_link: Mapping[str, Mapping[str, Handler]] = {
-            RESET_PATH: {"GET": self._open, "POST": self._finish}
+        always: Mapping[str, Mapping[str, Handler]] = {
+            RESET_PATH: {"GET": self._open, "POST": self._finish},
+            CODE_PATH: {"GET": self._ask_code, "POST": self._take_code},
         }
         if not self._settings.can_reset_passwords:
-            return behind_a_link
-        return {**behind_a_link, FORGOT_PATH: {"GET": self._ask, "POST": self._request}}
+            return always
+        return {**always, FORGOT_PATH: {"GET": self._ask, "POST": self._request}}
+
+    async def _ask_code(self, request: Request) -> Response:
+        view = View(request)
+        setting = await self._setting(view)
+        problem = WRONG_RESET_CODE if _WRONG in view.parameters else None
+        action = setting.links(CODE_PATH, **_client_of(view))
+        page = self._forms.pages.enter_code(setting, action, problem)
+        return self._forms.answer(view, page, 403 if problem else 200, bind_browser=True)
+
+    async def _take_code(self, request: Request) -> Response:
+        view = View(request)
+        try:
+            form = await self._forms.read(request, view, view.browser.secret)
+            with Deadline(self._deadline):
+                secret = await self._reset.open_code(form.get("code", ""), self._clock())
+        except FormRefused as refused:
+            return await self._show(view, FORM_TOO_OLD, refused.status, CODE_PATH)
+        except OUTAGES as outage:
+            return self._out_of_order(view, outage)
+        links, client = self._forms.links(view), _client_of(view)
+        if secret is None:
+            return redirect(links(CODE_PATH, **{_WRONG: "1"}, **client))
+        return redirect(links(RESET_PATH, **{TOKEN_PARAMETER: secret}, **client))
 
     async def _ask(self, request: Request) -> Response:
         view = View(request)
@@ -90,7 +117,10 @@ class PasswordResetHandlers:
             minutes = math.floor(self._settings.reset_link_lifetime / 60)
             return await self._show(view, MAIL_IS_COMING, 200, "", minutes=str(minutes))
         setting = await self._setting(view)
-        page = self._forms.pages.forgot(setting, setting.links(FORGOT_PATH, **_client_of(view)))
+        action, code_url = (
+            setting.links(path, **_client_of(view)) for path in (FORGOT_PATH, CODE_PATH)
+        )
+        page = self._forms.pages.forgot(setting, action, code_url)
         return self._forms.answer(view, page, bind_browser=True)
 
     async def _request(self, request: Request) -> Response:

@@ -84,6 +84,10 @@ WRONG_CODE: Final = Outcome(
     happened=text("The code is not correct."),
     to_do=text("Use the newest code that the app shows, and check the clock of the device."),
 )
+WRONG_RESET_CODE: Final = Outcome(
+    happened=text("This code is not valid."),
+    to_do=text("It works once, for 15 minutes. Check each character, or ask for a new code."),
+)
 PASSKEY_REFUSED: Final = Outcome(
     happened=text("The passkey was not added."),
     to_do=text("Please try again, or use an authenticator app."),
@@ -227,7 +231,7 @@ EVENTS: Final[Mapping[Event, str]] = {
     Event.APP_PASSWORD_ADDED: text("An app password was created"),
     Event.APP_PASSWORD_REMOVED: text("An app password was removed"),
     Event.PASSWORD_CHANGED: text("The password was changed"),
-    Event.RESET_LINK_ISSUED: text("An administrator created a link for a new password"),
+    Event.RESET_LINK_ISSUED: text("An administrator created a link or a code for a new password"),
 }
 """Lines of the history of an account."""
 

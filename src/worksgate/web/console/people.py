@@ -189,19 +189,12 @@ def _listing(visit: Visit, wanted: PeopleFilter, order: PeopleOrder, **changes: 
 async def show(visit: Visit) -> Response:
     """One person: whether they can sign in, what they hold, and what happened."""
     shown = await find_person(visit, visit.query.get("id", ""))
-    return await _page(visit, shown)
-
-
-async def make_reset_link(visit: Visit) -> Response:
-    """A link to choose a new password, shown once, for the administrator to hand on."""
-    shown = await _changeable(visit)
-    link = await visit.administration.users.issue_reset_link(shown.person.username)
-    return await _page(visit, shown, link=link)
+    return await person_page(visit, shown)
 
 
 async def sign_out(visit: Visit) -> Response:
     """End all of a person's sessions."""
-    shown = await _changeable(visit)
+    shown = await changeable(visit)
     administration = visit.administration
     if shown.account is None:
         await administration.people.sign_out(shown.person.subject_id, shown.source)
@@ -212,7 +205,7 @@ async def sign_out(visit: Visit) -> Response:
 
 async def allow_attempt(visit: Visit) -> Response:
     """Let somebody who has to wait try once more, from where they tried last."""
-    shown = await _changeable(visit)
+    shown = await changeable(visit)
     source = None if shown.account is not None else shown.source
     name = shown.person.username if source is None else shown.person.subject_id
     await visit.administration.attempts.allow_one(name, source)
@@ -221,7 +214,7 @@ async def allow_attempt(visit: Visit) -> Response:
 
 async def remove_factors(visit: Visit) -> Response:
     """Remove all second factors of a person."""
-    shown = await _changeable(visit)
+    shown = await changeable(visit)
     source = None if shown.account is not None else shown.source
     name = shown.person.username if source is None else shown.person.subject_id
     await visit.administration.people.reset_factors(name, source)
@@ -230,14 +223,14 @@ async def remove_factors(visit: Visit) -> Response:
 
 async def enable(visit: Visit) -> Response:
     """Let a person sign in again."""
-    shown = await _changeable(visit)
+    shown = await changeable(visit)
     await _set_enabled(visit, shown, enabled=True)
     return _done(visit, shown, "enabled")
 
 
 async def disable(visit: Visit) -> Response:
     """Disable a person, and end everything they hold."""
-    shown = await _changeable(visit)
+    shown = await changeable(visit)
     await _set_enabled(visit, shown, enabled=False)
     return _done(visit, shown, "disabled")
 
@@ -254,7 +247,7 @@ async def rename(visit: Visit) -> Response:
 
 async def _change(visit: Visit, fields: Sequence[ClientField], path: str, done: str) -> Response:
     """Change these fields of a person; what is typed is never lost."""
-    shown = await _changeable(visit)
+    shown = await changeable(visit)
     if shown.account is None:
         raise NotFound("this person is changed in their source")
     typed = {each.name: visit.form[each.name].strip() for each in fields if each.name in visit.form}
@@ -276,7 +269,9 @@ async def _change(visit: Visit, fields: Sequence[ClientField], path: str, done: 
     except Outdated:
         return await _change(visit, fields, path, done)  # it compares with what is there now
     except (Refused, Conflict) as problem:
-        return await _page(visit, shown, typed=typed, problem=str(problem), path=path, status=409)
+        return await person_page(
+            visit, shown, typed=typed, problem=str(problem), path=path, status=409
+        )
     return _done(visit, shown, done)
 
 
@@ -351,7 +346,7 @@ async def find_person(visit: Visit, subject_id: str) -> Shown:
     )
 
 
-async def _changeable(visit: Visit) -> Shown:
+async def changeable(visit: Visit) -> Shown:
     """The person of a form. Raises NotFound, or TooManyAttempts of the help desk."""
     await count_help(visit)
     return await find_person(visit, visit.form.get("id", ""))
@@ -373,7 +368,7 @@ async def count_help(visit: Visit, people: int = 1) -> None:
         raise TooManyAttempts(WINDOW)
 
 
-async def _page(
+async def person_page(
     visit: Visit,
     shown: Shown,
     *,
@@ -397,6 +392,7 @@ async def _page(
         may_change=visit.may(Verb.CHANGE_PEOPLE),
         done=visit.query.get("done", ""),
         link=link,
+        can_mail=visit.console.send_reset_link is not None,
         values={**_texts(person, (*_KEYS, *_NAMES)), **(typed or {})},
         problems={path: problem},
         trace=await of_person(visit, person),

@@ -12,6 +12,7 @@ from worksgate.administration import Actor, Administration, NotFound
 from worksgate.administration.console_sign_in import ConsoleBrowser, ConsoleSignIn, SignedIn
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch
+from worksgate.administration.jobs.kinds import SendLink
 from worksgate.administration.roles import Role, Verb, may
 from worksgate.oauth.errors import InvalidRequest
 from worksgate.provider.factors.second_factors import Factors
@@ -46,6 +47,7 @@ class Console:
     """What the handlers work with.
 
     ``administration`` makes the operations that are recorded in an administrator's name.
+    ``send_reset_link`` is None if no e-mail can be sent.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class Console:
     administration: Callable[[Actor], Administration]
     examiner: Examiner
     first_owner: FirstOwner
+    send_reset_link: SendLink | None
     factors: Factors
     watch: LiveWatch
     pages: ConsolePages

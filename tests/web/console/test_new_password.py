@@ -1,0 +1,79 @@
+"""A new password for somebody who calls: a help desk never sees a link."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.mail_server import MailServer, mail_server
+from tests.web.console.console import ConsoleUnderTest, console_of
+
+from worksgate.administration.roles import Role
+from worksgate.audit import Event
+
+CODE = re.compile(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}\b")
+
+
+@pytest.fixture
+async def post(tmp_path: Path) -> AsyncIterator[tuple[ConsoleUnderTest, MailServer]]:
+    with mail_server() as server:
+        async with console_of(tmp_path, smtp_url=server.url, mail_from="sso@example.com") as made:
+            await made.make("owner", Role.OWNER)
+            await made.make("desk", Role.HELP_DESK)
+            yield made, server
+
+
+async def test_r233_a_help_desk_sends_a_link_and_never_sees_it(
+    post: tuple[ConsoleUnderTest, MailServer],
+) -> None:
+    console, server = post
+    subject = await console.make("person", None)
+    desk = await console.signed_in("desk")
+    page = (await desk.get(f"/person?id={subject}")).text
+    assert "/person/code" in page
+    assert "/person/reset-link" not in page
+    assert "/person/reset-mail" not in page  # there is no address
+    await console.administration.users.change("person", email="person@example.com")
+    assert "/person/reset-mail" in (await desk.get(f"/person?id={subject}")).text
+    await desk.post("/person/reset-mail", id=subject)
+    assert desk.page.status_code == 303
+    assert "token=" not in desk.page.text + desk.page.headers["location"]
+    (mail,) = await server.wait_for(1)
+    assert str(mail.message["to"]) == "person@example.com"
+    assert "token=" in mail.link
+    assert "sent to person@example.com" in (await desk.get(desk.page.headers["location"])).text
+
+
+async def test_r233_a_code_is_shown_to_whoever_says_how_they_are_sure(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("desk", Role.HELP_DESK)
+    subject = await console.make("person", None)
+    desk = await console.signed_in("desk")
+    page = (await desk.get(f"/person/code?id={subject}")).text
+    assert "they have shown me a document" in page
+    assert not CODE.search(page)
+    assert (await desk.post("/person/code", id=subject)).status_code == 400
+    await desk.post("/person/code", id=subject, identified="vouched_for")
+    found = CODE.search(desk.page.text)
+    assert found is not None
+    assert "https://sso.example.com/account/code" in desk.page.text
+    (issued,) = [
+        each
+        for each in await console.administration.audit_log.search(limit=20)
+        if each.event is Event.RESET_LINK_ISSUED
+    ]
+    assert issued.actor == "console:desk"
+    assert issued.detail == "a code to read out; somebody who knows them was asked"
+    assert found[0] not in repr(await console.administration.audit_log.search(limit=50))
+
+
+async def test_a_code_is_not_offered_where_it_would_not_work(console: ConsoleUnderTest) -> None:
+    owner = await console.make("owner", Role.OWNER)
+    await console.make("desk", Role.HELP_DESK)
+    subject = await console.make("person", None)
+    await console.administration.users.disable("person")
+    desk = await console.signed_in("desk")
+    for each in (owner, subject):
+        assert 'name="identified"' not in (await desk.get(f"/person/code?id={each}")).text
