@@ -185,6 +185,17 @@ _ROWS: dict[str, dict[str, object]] = {
         "expires_at": NOW + 600,
     },
     "first_links": {"key": key_of("link"), "created_at": NOW, "expires_at": NOW + 600},
+    "console_invitations": {
+        "key": key_of("invitation"),
+        "id": "invitation",
+        "name": "新しい 管理者",
+        "email": "new@example.com",
+        "role": "help_desk",
+        "created_at": NOW,
+        "expires_at": NOW + 600,
+        "inviter": "directory:1",
+        "actor": "console:直子",
+    },
     "changes": {
         "number": 1,
         "at": NOW + 1 / 7,

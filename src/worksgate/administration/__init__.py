@@ -13,7 +13,8 @@
     people_import       bulk import of accounts from a file
     administrators      who has which role in the console
     changes             what was changed, before and after, and its undoing
-    first_owner         the one-time link with which the first owner begins
+    first_owner         the one-time link with which the first owner begins, and what one makes
+    invitations         one-time links with which further administrators begin
     audit_log           the audit log, as an administrator reads it
     sign_in_trace       why somebody cannot get in, in sentences
     set_up              the set-up wizard, up to the first sign-in

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, found
-from worksgate.administration.roles import Role
+from worksgate.administration.roles import Role, Verb, may
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import Event
 from worksgate.directory import Account
-from worksgate.directory.administrators import AdministratorAccount
+from worksgate.directory.administrators import AdministratorAccount, ConsoleSession
 from worksgate.directory.change_log import RecordedChange
 from worksgate.directory.database import Directory
 from worksgate.directory.people import RememberedPerson
@@ -23,9 +23,12 @@ from worksgate.directory.transaction import Transaction
 from worksgate.settings.options import Settings
 from worksgate.settings.sources.common import BUILT_IN
 
+MOST_SESSIONS = 100
+"""Sessions that are listed."""
+
 
 class AdministratorAdministration:
-    """Who has which role."""
+    """Who has which role, and their sessions in the console."""
 
     def __init__(self, settings: Settings, directory: Directory, actor: Actor) -> None:
         self._settings = settings
@@ -35,6 +38,39 @@ class AdministratorAdministration:
     async def all(self) -> list[AdministratorAccount]:
         """Everybody with a role, by name."""
         return await self._directory.administrators.all()
+
+    async def sessions(self) -> list[tuple[ConsoleSession, AdministratorAccount]]:
+        """The open sessions of the console and whose they are, the last used first."""
+        rows = self._directory.administrators
+        found = await rows.open_sessions(self._actor.now(), MOST_SESSIONS)
+        whose = {each: await rows.by_subject(each) for each in {each.subject_id for each in found}}
+        return [(each, who) for each in found if (who := whose[each.subject_id]) is not None]
+
+    async def end_sessions(self, subject_id: str, key: str | None = None) -> int:
+        """End a session of an administrator, or all of theirs; return how many.
+
+        Raises NotFound, or Forbidden.
+        """
+        role = self._actor.role
+        if role is not None and not may(role, Verb.OWN):
+            raise Forbidden("your role cannot end the sessions of others")
+        rows = self._directory.administrators
+        account = found(await rows.by_subject(subject_id), "person", subject_id)
+        event = self._actor.person_event(
+            account.person, Event.CONSOLE_SIGNED_OUT, "ended by an owner"
+        )
+        return await rows.end(subject_id, key, event)
+
+    async def find(self, username: str, source: str | None = None) -> AdministratorAccount:
+        """Somebody by name, with or without a role. Raises NotFound, or Refused as ``set_role``."""
+        if source in (None, BUILT_IN):
+            account = await self._directory.account_by_username(username)
+            if account is not None or source is not None:
+                return AdministratorAccount.of(found(account, "person", username))
+        remembered = await self._remembered(username, source)
+        subject_id = remembered.person.subject_id
+        person = await self._directory.administrators.by_subject(subject_id)
+        return found(person, "person", username)
 
     async def set_role(
         self,

@@ -14,6 +14,7 @@ from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.external_keys.sync import KeySyncAdministration
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live import GoingLive
+from worksgate.administration.invitations import InvitationAdministration
 from worksgate.administration.jobs.imports import ImportJobs
 from worksgate.administration.jobs.verbs import JobAdministration
 from worksgate.administration.leaving import Leaving
@@ -77,6 +78,7 @@ class Administration:
         self.user_keys = KeyAdministration(directory, revoker, acting)
         self.key_sync = KeySyncAdministration(directory, self.line_works_api, acting)
         self.first_owner = FirstOwner(settings, directory, hashing, acting)
+        self.invitations = InvitationAdministration(settings, directory, acting)
         self.people_import = ImportAdministration(
             directory, hashing, revoker, acting, company=settings.company_name
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from worksgate.administration.roles import Role, role_named
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.console_groups import ConsoleGroups
+from worksgate.directory.invitations import Invited
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,11 @@ def right_of(account: AdministratorAccount, groups: ConsoleGroups) -> Right:
         return Right(role_named(account.role))
     grant = groups.grant(account.source, account.person.groups)
     return Right(None) if grant is None else Right(role_named(grant.role), grant.group)
+
+
+def is_vouched_for(invited: Invited, groups: ConsoleGroups) -> bool:
+    """Whether whoever made an invitation may still give roles: the command line always (R-234)."""
+    inviter = invited.inviter
+    if inviter is None:
+        return invited.invitation.inviter is None
+    return inviter.enabled and right_of(inviter, groups).role is Role.OWNER

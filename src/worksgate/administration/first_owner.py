@@ -1,9 +1,9 @@
-"""The first owner of the console: a one-time link, and the account that it makes.
+"""The first owner of the console: a one-time link, and the account that a link makes.
 
-A link is shown once, by a command on the machine; only its digest is stored. It ends by its use,
-by the next one, after half an hour, or when there is an owner. Nobody is an owner before a passkey
-has verified them, or a password and a code of an authenticator app have been given, and all of it
-is one commit (R-153).
+The first link is shown once, by a command on the machine; only its digest is stored. It ends by its
+use, by the next one, after half an hour, or when there is an owner. Nobody is an owner before a
+passkey has verified them, or a password and a code of an authenticator app have been given, and all
+of it is one commit (R-153). An invitation (``invitations``) is used in the same way.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import structlog
 
 from worksgate.administration.actor import Actor
+from worksgate.administration.console_rights import is_vouched_for
 from worksgate.administration.errors import Refused, refusals
-from worksgate.administration.roles import Role
+from worksgate.administration.roles import Role, role_named
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import Event
 from worksgate.credentials.password_hashing import PasswordHashing
@@ -22,6 +23,7 @@ from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.account_rules import check_account, check_password
 from worksgate.directory.database import Directory
 from worksgate.directory.factors import Passkey, TotpSecret
+from worksgate.directory.invitations import Invitation, Invited
 from worksgate.directory.transaction import Transaction
 from worksgate.provider.account.one_time_links import TOKEN_PARAMETER
 from worksgate.settings.options import Settings
@@ -47,7 +49,26 @@ class PasswordAndApp:
 
 
 @dataclass(frozen=True, slots=True)
-class NewOwner:
+class Offer:
+    """What a link gives: a role, and the person whom an ``invitation`` is for."""
+
+    role: Role
+    invitation: Invitation | None = None
+
+    @property
+    def name(self) -> str:
+        return "" if self.invitation is None else self.invitation.name
+
+    def described(self, how: str) -> str:
+        """For the audit log."""
+        if self.invitation is None:
+            return f"an owner of the console, by a one-time link, with {how}"
+        by = self.invitation.actor
+        return f"the role {self.role.value} in the console, by an invitation of {by}, with {how}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewAdministrator:
     """What the person behind the link has chosen.
 
     ``way`` is how they sign in: a passkey that was verified belongs to the account that it names.
@@ -60,7 +81,7 @@ class NewOwner:
 
 
 class FirstOwner:
-    """Makes links, and the owner of whoever opens one."""
+    """Makes the first link, and an administrator of whoever opens one, or an invitation."""
 
     def __init__(
         self, settings: Settings, directory: Directory, hashing: PasswordHashing, actor: Actor
@@ -85,30 +106,32 @@ class FirstOwner:
             raise Refused(
                 "there is an owner already; if none of them can sign in: worksgate admin recover"
             )
-        address = self._settings.console_address.rstrip("/")
-        return f"{address}{LINK_PATH}?{TOKEN_PARAMETER}={secret}"
+        return url_of_link(self._settings, secret)
 
-    async def is_usable(self, secret: str) -> bool:
-        """Whether a link can be used."""
-        return await self._directory.administrators.is_link(digest(secret), self._actor.now())
+    async def offer(self, secret: str) -> Offer | None:
+        """What a link gives; None if it cannot be used."""
+        key, now = digest(secret), self._actor.now()
+        if await self._directory.administrators.is_link(key, now):
+            return Offer(Role.OWNER)
+        return self._offer_of(await self._directory.invitations.find(key, now))
 
     async def check_names(self, username: str, name: str) -> None:
-        """Raise Refused or Conflict if an owner cannot have these names."""
+        """Raise Refused or Conflict if an administrator cannot have these names."""
         with refusals():
             account = check_account(self._account(username, name, new_id()))
         async with self._directory.changing() as transaction:
             await _check_free(transaction, account)
 
-    async def make(self, secret: str, chosen: NewOwner) -> Account:
-        """The owner, with their second factor; the link is used up by that.
+    async def make(self, secret: str, chosen: NewAdministrator) -> Account:
+        """The administrator, with their second factor; the link is used up by that.
 
         Raises Refused, HashingBusy, or Conflict if the name belongs to somebody else.
         """
-        if not await self.is_usable(secret):  # before the hash, which is expensive
+        if await self.offer(secret) is None:  # before the hash, which is expensive
             raise Refused("this link has been used, or is too old")
         return await self._commit(secret, await self._checked(chosen), chosen)
 
-    async def _checked(self, chosen: NewOwner) -> Account:
+    async def _checked(self, chosen: NewAdministrator) -> Account:
         """The account that was chosen; without a password if a passkey is there instead."""
         way = chosen.way
         own_id = (
@@ -123,11 +146,13 @@ class FirstOwner:
         return replace(account, password_hash=hashed, password_changed_at=account.created_at)
 
     @retried_on_conflict
-    async def _commit(self, secret: str, account: Account, chosen: NewOwner) -> Account:
+    async def _commit(self, secret: str, account: Account, chosen: NewAdministrator) -> Account:
         now = self._actor.now()
         async with self._directory.changing() as transaction:
-            if not await transaction.use_first_link(digest(secret), now):
+            offer = await self._use(transaction, digest(secret), now)
+            if offer is None:
                 raise Refused("this link has been used, or is too old")
+            account = _with(account, offer)
             await _check_free(transaction, account)
             await transaction.add_accounts([account])
             factor = _factor(account, chosen.way)
@@ -139,20 +164,46 @@ class FirstOwner:
                 if isinstance(chosen.way, Passkey)
                 else "a password and an authenticator app"
             )
-            detail = f"an owner of the console, by a one-time link, with {how}"
-            await transaction.record(self._actor.account_event(account, detail))
-        _log.warning("console.owner_by_link", username=account.username)
+            await transaction.record(self._actor.account_event(account, offer.described(how)))
+        if offer.invitation is None:
+            _log.warning("console.owner_by_link", username=account.username)
+        else:
+            _log.warning("console.invited", username=account.username, role=account.role)
         return account
+
+    async def _use(self, transaction: Transaction, key: str, now: float) -> Offer | None:
+        """Use up a link of either kind; what it gives, or None if it is too late."""
+        if await transaction.use_first_link(key, now):
+            return Offer(Role.OWNER)
+        return self._offer_of(await transaction.use_invitation(key, now))
+
+    def _offer_of(self, invited: Invited | None) -> Offer | None:
+        """None also for a role of a later version, and if the inviter is no owner any more."""
+        if invited is None or not is_vouched_for(invited, self._directory.console_groups):
+            return None
+        role = role_named(invited.invitation.role)
+        return None if role is None else Offer(role, invited.invitation)
 
     def _account(self, username: str, name: str, own_id: str) -> Account:
         return Account(
             id=own_id,
             username=username,
             name=name,
-            administrator=True,
-            role=Role.OWNER.value,
             created_at=self._actor.now(),
         )
+
+
+def url_of_link(settings: Settings, secret: str) -> str:
+    """The address of a link."""
+    address = settings.console_address.rstrip("/")
+    return f"{address}{LINK_PATH}?{TOKEN_PARAMETER}={secret}"
+
+
+def _with(account: Account, offer: Offer) -> Account:
+    """An account with what its link gives."""
+    email = None if offer.invitation is None else offer.invitation.email
+    is_first = offer.invitation is None
+    return replace(account, role=offer.role.value, administrator=is_first, email=email)
 
 
 def _factor(account: Account, way: PasswordAndApp | Passkey) -> TotpSecret | Passkey:

@@ -54,6 +54,7 @@ async def remove_expired(
         yield removed
     yield await directory.purge_secrets(now)
     yield await directory.administrators.purge(now)
+    yield await directory.invitations.purge(now)
     async for removed in _in_steps(partial(directory.jobs.purge, now, STEP)):
         yield removed
     async for _ in _in_steps(partial(directory.record_unrecorded_keys, now, STEP)):

@@ -15,7 +15,7 @@ class Verb(StrEnum):
     SEE = auto()
     """People, the trace of their sign-ins, and the sign-ins."""
     HELP = auto()
-    """A reset link by mail or code, the end of sessions, the removal of a factor, enabling again."""
+    """A reset link by mail, a code, the end of sessions, the removal of a factor, enabling."""
     DISABLE = auto()
     """Disabling a person."""
     CHANGE_PEOPLE = auto()
@@ -37,7 +37,7 @@ class Verb(StrEnum):
     WATCH = auto()
     """The live view of going live."""
     OWN = auto()
-    """Roles."""
+    """Roles, invitations, the sessions of administrators."""
     ACCOUNT = auto()
     """The administrator's own sessions."""
 

@@ -117,6 +117,7 @@ async def open_console(
             examiner=asked,
             first_owner=FirstOwner(settings, base.directory, base.hashing, Actor("console", clock)),
             send_reset_link=send_link,
+            mailer=base.mail[0],
             factors=factors,
             watch=LiveWatch(base.directory, clock),
             pages=ConsolePages(settings),

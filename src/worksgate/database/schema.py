@@ -268,6 +268,22 @@ first_links = Table(
 )
 """One-time links for the first owner; one that ``recovers`` also works if there is an owner."""
 
+console_invitations = Table(
+    "console_invitations",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    Column("role", String(32), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("inviter", String(512)),
+    Column("actor", Text, nullable=False),
+)
+"""One-time links of further administrators; ``inviter`` is the subject of the owner who made it,
+none for the command line."""
+
 departures = Table(
     "departures",
     metadata,

@@ -15,6 +15,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     people               people of other sources, as last seen
     people_list          people of all sources in one list, a page at a time
     administrators       roles in the console, its sessions, the first link
+    invitations          invitations of further administrators
     console_groups       roles in the console by a group of another source
     people_search        finds people by name, mail, key or subject
     source               the built-in directory as an identity source

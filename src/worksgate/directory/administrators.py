@@ -196,6 +196,14 @@ class AdministratorRows:
             return [_session(row) for row in (await connection.execute(query)).mappings()]
 
     @run_to_completion
+    async def open_sessions(self, now: float, limit: int) -> list[ConsoleSession]:
+        """The open sessions of all administrators, the last used first."""
+        query = select(_SESSIONS).where(_SESSIONS.c.expires_at > now)
+        latest = query.order_by(_SESSIONS.c.used_at.desc(), _SESSIONS.c.key).limit(limit)
+        async with self._connections.reading() as connection:
+            return [_session(row) for row in (await connection.execute(latest)).mappings()]
+
+    @run_to_completion
     async def use(self, session: ConsoleSession) -> None:
         """Keep when a session was used, when its source was asked, and when it ends now."""
         statement = update(_SESSIONS).where(_SESSIONS.c.key == session.key)
@@ -267,6 +275,13 @@ class AdministratorRows:
         """Whether a first link can be used."""
         async with self._connections.reading() as connection:
             return await _is_link(connection, key, now)
+
+
+async def administrator_by_subject(
+    connection: AsyncConnection, subject_id: str
+) -> AdministratorAccount | None:
+    """Somebody as they are now, within a transaction."""
+    return await _by_subject(connection, subject_id)
 
 
 async def use_link(connection: AsyncConnection, key: str, now: float) -> bool:

@@ -45,6 +45,7 @@ from worksgate.directory.departures import Departures
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
 from worksgate.directory.going_live import GoingLiveRows
+from worksgate.directory.invitations import InvitationRows
 from worksgate.directory.jobs import JobRows
 from worksgate.directory.key_ownership import (
     KeyOwnership,
@@ -109,6 +110,7 @@ class Directory:
         self.endings = Endings(self)
         self.announce: Announce = ignore_change
         self.administrators = AdministratorRows(self)
+        self.invitations = InvitationRows(self)
         self.people_list = PeopleList(self)
         self.departures = Departures(self)
         self.set_up = SetUpRows(self)

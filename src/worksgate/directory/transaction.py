@@ -30,6 +30,7 @@ from worksgate.directory.change_log import (
 )
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.endings import end_app_passwords
+from worksgate.directory.invitations import Invited, use_invitation
 from worksgate.directory.key_ownership import (
     KeyOwner,
     keys_of,
@@ -83,6 +84,10 @@ class Transaction:
     async def use_first_link(self, key: str, now: float) -> bool:
         """Use up the link of the first owner; False if it is too late."""
         return await use_link(self._connection, key, now)
+
+    async def use_invitation(self, key: str, now: float) -> Invited | None:
+        """Use up an invitation of an administrator; None if it is too late."""
+        return await use_invitation(self._connection, key, now)
 
     async def has_other_owner(self, account_id: str) -> bool:
         """Whether an owner of the console who can sign in has another account than this one."""

@@ -30,7 +30,10 @@ from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken, 
 from worksgate.store import RedemptionOutcome
 from worksgate.store.sqlite.store import SqliteStore
 
-LEFT_BEHIND = ("interims", "leases", "console_sessions", "first_links")
+LEFT_BEHIND = (
+    *("interims", "leases", "console_sessions", "first_links"),
+    "console_invitations",
+)
 PARTLY = ("codes", "refresh_tokens", "audit")
 OF_EACH_DATABASE = ("compatibility", "alembic_version", "installation")
 WHOLE = tuple(name for name in ALL if name not in (*LEFT_BEHIND, *PARTLY, *OF_EACH_DATABASE))

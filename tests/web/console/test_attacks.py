@@ -480,7 +480,7 @@ async def test_r159_a_crash_does_not_log_the_secret_of_a_first_link(
     async def crash(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    inside.first_owner.is_usable = crash  # type: ignore[method-assign,assignment]  # a bug
+    inside.first_owner.offer = crash  # type: ignore[method-assign,assignment]  # a bug
     browser = await console.browser()
     assert (await browser.get(link)).status_code == 500
     logged = capsys.readouterr()

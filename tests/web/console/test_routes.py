@@ -121,6 +121,9 @@ ALLOWED = {
     ("GET", "/administrators"): {OWNER},
     ("POST", "/administrators/export"): {OWNER},
     ("POST", "/administrators/role"): {OWNER},
+    ("POST", "/administrators/invite"): {OWNER},
+    ("POST", "/administrators/withdraw"): {OWNER},
+    ("POST", "/administrators/end"): {OWNER},
     ("POST", "/administrators/undo"): {OWNER},
 }
 PUBLIC = {
@@ -161,6 +164,7 @@ PROVED = {
     ("POST", "/person/leave/cancel"),
     ("POST", "/go-live/start"),
     ("POST", "/administrators/role"),
+    ("POST", "/administrators/invite"),
     ("POST", "/administrators/undo"),
 }
 

@@ -20,7 +20,11 @@ from worksgate.oauth.model import (
 
 REVISION_TABLE = "alembic_version"
 
-_OF_ADMINISTRATORS = (schema.console_sessions, schema.first_links)
+_OF_ADMINISTRATORS = (
+    schema.console_sessions,
+    schema.first_links,
+    schema.console_invitations,
+)
 """Sessions and one-time links of the console: what has ended must not come back with a backup."""
 
 LASTING: tuple[Table, ...] = tuple(

@@ -22,7 +22,7 @@ the server and works without JavaScript.
     alert_texts     what an alert says
 
     access          signing in and out, one's own sessions, step-up
-    first_link      the one-time link with which the first owner begins
+    first_link      the one-time link with which the first owner begins, or an invitation
     passkeys        signing in with a passkey, and one's own
     providers       signing in by another provider
     today           what needs attention, and the field that finds everything
@@ -49,6 +49,7 @@ the server and works without JavaScript.
     sources         whether a source answers, and what it says of somebody
     exports         records as a file, while they are read
     branding        how a client's sign-in page looks
-    administrators  who has which role
+    administrators  who has which role, and all sessions
+    invitations     invitations of further administrators
     health          whether the installation is well
 """

@@ -1,4 +1,4 @@
-"""Who has which role in the console."""
+"""Who has which role in the console, invitations of others, and all sessions."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from worksgate.administration.console_rights import right_of
 from worksgate.administration.errors import Refused
+from worksgate.administration.invitations import NewInvitation
 from worksgate.administration.roles import MAY, Role, Verb, role_named
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.console_groups import ConsoleGroups
@@ -35,10 +36,23 @@ class ShownAdministrator:
 
 
 async def show(visit: Visit) -> Response:
-    """Everybody with a role, and what each role may do."""
-    everybody = await visit.administration.administrators.all()
+    """Everybody with a role, invitations, sessions, and what each role may do."""
+    return await administrators_page(visit)
+
+
+async def administrators_page(
+    visit: Visit, *, invited: NewInvitation | None = None, problem: str = ""
+) -> Response:
+    """The page; ``invited`` is shown with its link, once, ``problem`` is why it was not sent."""
+    administrators = visit.administration.administrators
+    everybody = await administrators.all()
     return visit.page(
         "administrators.html",
+        invited=invited,
+        problem=problem,
+        can_mail=visit.console.mailer is not None,
+        invitations=await visit.administration.invitations.valid(),
+        sessions=await administrators.sessions(),
         everybody=[ShownAdministrator.of(visit, each) for each in everybody],
         sources=[BUILT_IN, *_others(visit)],
         has_groups=any(each.console_groups for each in visit.console.settings.all_sources),
@@ -68,6 +82,14 @@ def _document(shown: ShownAdministrator) -> dict[str, object]:
 
 
 _COLUMNS: Final = ("username", "name", "source", "subject_id", "role", "group", "enabled")
+
+
+async def end_sessions(visit: Visit) -> Response:
+    """End a session of somebody in the console, or all of theirs."""
+    await visit.administration.administrators.end_sessions(
+        visit.form.get("id", ""), visit.form.get("key") or None
+    )
+    return visit.to("/administrators", ended="1")
 
 
 async def set_role(visit: Visit) -> Response:

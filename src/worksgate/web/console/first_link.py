@@ -1,4 +1,4 @@
-"""The first link: names, then a passkey or a password with an authenticator app, recovery codes.
+"""The first link, or an invitation: names, ways to sign in, recovery codes.
 
 Opening it uses up nothing. The account, its factor and the use of the link are one commit.
 """
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from worksgate.administration.console_passkeys import StaleChallenge
 from worksgate.administration.errors import Refused
-from worksgate.administration.first_owner import NewOwner, PasswordAndApp
+from worksgate.administration.first_owner import NewAdministrator, Offer, PasswordAndApp
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.credentials.secrets import new_id
 from worksgate.database import Conflict
@@ -24,7 +24,7 @@ from worksgate.web.console.visit import Visit
 
 
 class _NotYet(Exception):
-    """Why nobody is made an owner: the problem that the page names, and its status."""
+    """Why nobody is made an administrator: the problem that the page names, and its status."""
 
     def __init__(self, problem: str, status: int = 400, *, totp_secret: str | None = None) -> None:
         super().__init__(problem)
@@ -36,22 +36,24 @@ class _NotYet(Exception):
 async def show(visit: Visit) -> Response:
     """The form for the names, behind the link of ``worksgate admin link``."""
     secret = visit.query.get(TOKEN_PARAMETER, "")
-    if not await visit.console.first_owner.is_usable(secret):
+    offer = await visit.console.first_owner.offer(secret)
+    if offer is None:
         return _over(visit)
-    return _names_page(visit, secret)
+    return _names_page(visit, secret, offer)
 
 
 async def make(visit: Visit) -> Response:
-    """From the names to the ways to sign in; then the owner, who sees their recovery codes once."""
+    """From the names to the ways to sign in; then whoever it is sees their recovery codes once."""
     secret, way = visit.form.get(TOKEN_PARAMETER, ""), visit.form.get("way", "")
-    if not await visit.console.first_owner.is_usable(secret):
+    offer = await visit.console.first_owner.offer(secret)
+    if offer is None:
         return _over(visit)
     try:
         if not way:
             await visit.console.first_owner.check_names(*_names(visit))
             return await _ways_page(visit, secret)
     except (Refused, Conflict) as refusal:
-        return _names_page(visit, secret, 409, problem=str(refusal))
+        return _names_page(visit, secret, offer, 409, problem=str(refusal))
     try:
         return await _make(visit, secret, way)
     except _NotYet as why:
@@ -67,15 +69,15 @@ async def _make(visit: Visit, secret: str, way: str) -> Response:
     digests = await asyncio.to_thread(recovery.digests_of, codes)
     kept = _unsealed(visit)
     try:
-        owner = await visit.console.first_owner.make(
-            secret, NewOwner(*_names(visit), chosen, digests)
+        made = await visit.console.first_owner.make(
+            secret, NewAdministrator(*_names(visit), chosen, digests)
         )
     except (Refused, Conflict) as refusal:
         raise _NotYet(str(refusal), 409, totp_secret=kept) from None
     except HashingBusy:
         raise _NotYet("busy", 503, totp_secret=kept) from None
-    account = AdministratorAccount.of(owner)
-    session = await visit.console.sign_in.begin(account, visit.browser, "first link")
+    account = AdministratorAccount.of(made)
+    session = await visit.console.sign_in.begin(account, visit.browser, "one-time link")
     page = visit.page("codes.html", codes=codes, own=None if account.has_password else account)
     return await opened(visit, session, page)
 
@@ -114,10 +116,18 @@ async def _passkey(visit: Visit) -> Passkey:
         raise _NotYet("busy", 503) from None
 
 
-def _names_page(visit: Visit, secret: str, status: int = 200, problem: str = "") -> Response:
+def _names_page(
+    visit: Visit, secret: str, offer: Offer, status: int = 200, problem: str = ""
+) -> Response:
     username, name = _names(visit)
     page = visit.page(
-        "first.html", status, token=secret, username=username, name=name, problem=problem
+        "first.html",
+        status,
+        token=secret,
+        username=username,
+        name=name or offer.name,
+        invited_as=None if offer.invitation is None else offer.role,
+        problem=problem,
     )
     return with_step(visit, page)
 

@@ -26,6 +26,10 @@ TEMPLATES: Final = (
         "come by the source %(source)s (--source %(first)s, where the command has it)"
     ),
     text("there is no change %(name)s"),
+    text("there is no such invitation any more"),
+    text("an invitation needs the name of a person"),
+    text("your role cannot invite administrators"),
+    text("your role cannot end the sessions of others"),
     text("there is no such job, or it is more than 30 days old"),
     text("there is no such source in the settings"),
     text("there is no source %(name)s any more"),
@@ -230,6 +234,14 @@ TEMPLATES: Final = (
     text("to be sent by e-mail"),
     text("a code to read out; they were called back at a number of the company's records"),
     text("a code to read out; they were there in person"),
+    text("an invitation for %(name)s with the role %(role)s was made"),
+    text("the invitation for %(name)s with the role %(role)s was withdrawn"),
+    text("the role %(role)s in the console, by an invitation of %(by)s, with a passkey"),
+    text(
+        "the role %(role)s in the console, by an invitation of %(by)s, with a password and an "
+        "authenticator app"
+    ),
+    text("ended by an owner"),
     text("a code to read out; somebody who knows them was asked"),
     text("the kind (%(is)s) is %(values)s"),
     text("the kind (%(is)s) is not %(values)s"),

@@ -26,6 +26,7 @@ from worksgate.web.console import (
     first_link,
     health,
     importing,
+    invitations,
     leaver,
     live,
     new_password,
@@ -234,6 +235,9 @@ ROUTES: Final = (
     Route("GET", "/administrators", Verb.OWN, administrators.show),
     Route("POST", "/administrators/export", Verb.OWN, administrators.export, is_proved=True),
     Route("POST", "/administrators/role", Verb.OWN, administrators.set_role, is_proved=True),
+    Route("POST", "/administrators/invite", Verb.OWN, invitations.invite, is_proved=True),
+    Route("POST", "/administrators/withdraw", Verb.OWN, invitations.withdraw),
+    Route("POST", "/administrators/end", Verb.OWN, administrators.end_sessions),
     Route("POST", "/administrators/undo", Verb.OWN, changes.undo_role, is_proved=True),
 )
 

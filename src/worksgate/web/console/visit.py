@@ -14,6 +14,7 @@ from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.jobs.kinds import SendLink
 from worksgate.administration.roles import Role, Verb, may
+from worksgate.mail import Mailer
 from worksgate.oauth.errors import InvalidRequest
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.settings.options import Settings
@@ -47,7 +48,7 @@ class Console:
     """What the handlers work with.
 
     ``administration`` makes the operations that are recorded in an administrator's name.
-    ``send_reset_link`` is None if no e-mail can be sent.
+    ``send_reset_link`` and ``mailer`` are None if no e-mail can be sent.
     """
 
     settings: Settings
@@ -56,6 +57,7 @@ class Console:
     examiner: Examiner
     first_owner: FirstOwner
     send_reset_link: SendLink | None
+    mailer: Mailer | None
     factors: Factors
     watch: LiveWatch
     pages: ConsolePages

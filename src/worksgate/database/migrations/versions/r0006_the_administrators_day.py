@@ -30,6 +30,7 @@ def upgrade() -> None:
     _console_passkeys()
     _administrators_of_sources()
     _line_works_apps()
+    _invitations()
     # A password reset by e-mail address read all accounts.
     op.create_index("ix_accounts_email_folded", "accounts", [sa.text("lower(email)")])
     # The programs that could use it still can: encrypted secrets have excluded some (R-130).
@@ -213,4 +214,22 @@ def _line_works_apps() -> None:
             ondelete="CASCADE",
             name="fk_line_works_apps_client_id",
         ),
+    )
+
+
+def _invitations() -> None:
+    """One-time links of further administrators."""
+    op.create_table(
+        "console_invitations",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("email", sa.Text),
+        sa.Column("role", sa.String(32), nullable=False),
+        sa.Column("created_at", sa.Double, nullable=False),
+        sa.Column("expires_at", sa.Double, nullable=False),
+        sa.Column("inviter", sa.String(512)),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_console_invitations"),
+        sa.UniqueConstraint("id", name="uq_console_invitations_id"),
     )
