@@ -53,3 +53,24 @@ def test_with_an_owner_only_recovery_makes_a_link(terminal: Terminal) -> None:
 
 def test_the_roles_that_can_be_given_are_those_that_there_are() -> None:
     assert set(ROLES) == {role.value for role in Role}
+
+
+def test_an_invitation_is_made_listed_and_withdrawn(terminal: Terminal) -> None:
+    assert "set console_port" in terminal.refused("admin", "invite", "Minjun", "auditor")
+    made = with_console(terminal).json("admin", "invite", "Minjun Kim", "auditor")
+    assert made["url"].startswith("http://localhost:9443/first?token=")
+    (listed,) = terminal.json("admin", "invitations")
+    assert (listed["name"], listed["role"], listed["id"]) == ("Minjun Kim", "auditor", made["id"])
+    assert "url" not in listed
+    assert made["id"] in terminal.ok("admin", "invitations").out
+    assert "Minjun Kim" in terminal.ok("admin", "withdraw", made["id"]).out
+    assert terminal.json("admin", "invitations") == []
+    assert "no such invitation" in terminal.refused("admin", "withdraw", made["id"])
+
+
+def test_sessions_of_the_console_are_listed_and_ended(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "anna", "--password-stdin", stdin=PASSWORD)
+    assert terminal.json("admin", "sessions") == []
+    assert "Nobody is signed in" in terminal.run("admin", "sessions").err
+    assert terminal.ok("admin", "end-sessions", "anna").out == "0 sessions have ended.\n"
+    assert "there is no person" in terminal.refused("admin", "end-sessions", "bert")

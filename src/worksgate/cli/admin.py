@@ -1,4 +1,4 @@
-"""``worksgate admin``: administrators of the console, and the link with which it begins."""
+"""``worksgate admin``: administrators of the console, and the links with which they begin."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING
 import click
 
 from worksgate.cli.options import CommandGroup, config_option, json_option
-from worksgate.cli.printing import note, print_json, print_line, print_table
+from worksgate.cli.printing import (
+    counted,
+    iso,
+    local_time,
+    note,
+    print_json,
+    print_line,
+    print_table,
+)
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_installation
 from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
-    from worksgate.directory.administrators import AdministratorAccount
+    from worksgate.administration import Administration
+    from worksgate.directory.administrators import AdministratorAccount, ConsoleSession
+    from worksgate.directory.invitations import Invitation
 
 NO_ROLE = "none"
 ROLES = ("owner", "admin", "help_desk", "auditor")
@@ -101,6 +111,98 @@ def set_role(
         print_line(f"{account.username} has the role {given.value}.")
 
 
+@app.command("invite")
+@click.argument("name")
+@click.argument("role", type=click.Choice(ROLES))
+@click.option("--email", metavar="ADDRESS", help="The e-mail address of their new account.")
+@config_option
+@json_option
+def invite(*, name: str, role: str, email: str | None, config: Path | None, as_json: bool) -> None:
+    """Make a link with which another administrator begins.
+
+    Hand it over only to them: whoever opens it first gets the role. It works once, for three days,
+    in a browser that reaches the console. They choose a user name, and how they sign in.
+    """
+    from worksgate.administration.roles import Role
+
+    made = administer(
+        _with_console(config),
+        lambda each: each.invitations.invite(name, Role(role), email=email),
+    )
+    if as_json:
+        print_json({**_invitation(made.invitation), "url": made.link})
+        return
+    print_line(made.link)
+    note(f"It works once, until {local_time(made.invitation.expires_at)}.")
+
+
+@app.command("invitations")
+@config_option
+@json_option
+def list_invitations(*, config: Path | None, as_json: bool) -> None:
+    """List the invitations that nobody has used yet."""
+    found = administer(read_installation(config), lambda each: each.invitations.valid())
+    if as_json:
+        print_json([_invitation(each) for each in found])
+    elif found:
+        rows = [
+            (each.id, each.name, each.role, each.actor, local_time(each.expires_at) or "")
+            for each in found
+        ]
+        print_table(("ID", "Name", "Role", "Invited by", "Until"), rows, whole=("ID",))
+    else:
+        note("There is none.")
+
+
+@app.command("withdraw")
+@click.argument("id")
+@config_option
+def withdraw(*, id: str, config: Path | None) -> None:  # noqa: A002  # as the list names it
+    """End an invitation that nobody has used yet.
+
+    Its ID is in the list of invitations.
+    """
+    ended = administer(read_installation(config), lambda each: each.invitations.withdraw(id))
+    print_line(f"The invitation for {ended.name} is withdrawn.")
+
+
+@app.command("sessions")
+@config_option
+@json_option
+def list_sessions(*, config: Path | None, as_json: bool) -> None:
+    """List the open sessions of the console, the last used first."""
+    found = administer(read_installation(config), lambda each: each.administrators.sessions())
+    if as_json:
+        print_json([_session(*each) for each in found])
+    elif found:
+        rows = [
+            (who.username, each.browser or "", each.address or "", local_time(each.used_at) or "")
+            for each, who in found
+        ]
+        print_table(("Username", "Browser", "Address", "Last used"), rows, whole=("Username",))
+    else:
+        note("Nobody is signed in to the console.")
+
+
+@app.command("end-sessions")
+@click.argument("username")
+@click.option("--source", metavar="NAME", help="The source of a person who is not built in.")
+@config_option
+def end_sessions(*, username: str, source: str | None, config: Path | None) -> None:
+    """End all sessions of an administrator in the console.
+
+    They can sign in again: disable them, or take their role, to keep them out.
+    """
+
+    async def work(administration: "Administration") -> int:
+        administrators = administration.administrators
+        who = await administrators.find(username, source)
+        return await administrators.end_sessions(who.subject_id)
+
+    ended = administer(read_installation(config), work)
+    print_line(f"{counted(ended, 'session has', 'sessions have')} ended.")
+
+
 def _with_console(config: Path | None) -> Settings:
     settings = read_installation(config)
     if not settings.console_port:
@@ -114,6 +216,28 @@ def _print_link(made: str, *, as_json: bool) -> None:
         return
     print_line(made)
     note("It works once, for half an hour. Open it in a browser that reaches the console.")
+
+
+def _invitation(invitation: "Invitation") -> dict[str, object]:
+    return {
+        "id": invitation.id,
+        "name": invitation.name,
+        "email": invitation.email,
+        "role": invitation.role,
+        "invited_by": invitation.actor,
+        "expires_at": iso(invitation.expires_at),
+    }
+
+
+def _session(session: "ConsoleSession", who: "AdministratorAccount") -> dict[str, object]:
+    return {
+        "username": who.username,
+        "source": who.source,
+        "browser": session.browser,
+        "address": session.address,
+        "since": iso(session.created_at),
+        "used_at": iso(session.used_at),
+    }
 
 
 def _document(account: "AdministratorAccount") -> dict[str, object]:
