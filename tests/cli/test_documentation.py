@@ -55,7 +55,7 @@ def test_command_has_a_section_with_an_example_and_its_options(path: str) -> Non
 
 def test_no_section_and_no_option_is_of_the_past() -> None:
     headings = {name for name in sections() if name.startswith("worksgate ")}
-    names = ("client", "user", "source", "rules", "key", "keys", "admin", "line-works-api")
+    names = ("client", "user", "source", "rules", "key", "keys", "admin", "alert", "line-works-api")
     groups = {f"worksgate {name}" for name in names}
     assert headings == {*COMMANDS, *groups}
     known = set().union(*map(options, COMMANDS.values())) | {"--help", "--version"}

@@ -23,7 +23,7 @@ def test_every_setting_is_in_one_group_and_has_a_row() -> None:
     assert all(groups)
     for title in groups:
         assert text.count(f"### {title}\n") == 1, "its settings do not stand together"
-    assert sorted([*FIELDS, "sources"]) == sorted(Settings.__dataclass_fields__)
+    assert sorted([*FIELDS, "sources", "origins"]) == sorted(Settings.__dataclass_fields__)
     for name in FIELDS:
         assert text.count(f"| `{name}` |") == 1
 

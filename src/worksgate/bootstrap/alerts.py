@@ -1,6 +1,7 @@
 """What tells administrators of what happens, from the settings."""
 
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -10,10 +11,12 @@ from worksgate.administration.alerts.bot import AlertBot, BotSender
 from worksgate.administration.alerts.certificate import certificate_ends_at
 from worksgate.administration.alerts.delivery import Teller, Webhook
 from worksgate.administration.alerts.schedule import alert_forever
+from worksgate.administration.alerts.testing import AlertTest, Delivered
 from worksgate.administration.alerts.watching import Watch
 from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.bootstrap.notices import open_mail
-from worksgate.bootstrap.stores import Clock
+from worksgate.bootstrap.stores import Clock, open_directory
+from worksgate.database.migrations import require_migrated
 from worksgate.directory.database import Directory
 from worksgate.limits.egress import Egress
 from worksgate.settings.options import Settings
@@ -32,6 +35,22 @@ def open_alerts(
     )
     teller = teller_of(settings, stack, _bot(settings, directory, clock))
     return alert_forever(directory, watch, teller, clock)
+
+
+def alert_test_of(
+    settings: Settings, directory: Directory, clock: Clock, stack: AsyncExitStack
+) -> AlertTest:
+    """What sends a test in all ways of the settings."""
+    return AlertTest(teller_of(settings, stack, _bot(settings, directory, clock)), directory, clock)
+
+
+async def send_test_alert(settings: Settings, actor: str) -> Sequence[Delivered]:
+    """Send one for a command. Raises Refused if nothing is set up."""
+    async with AsyncExitStack() as stack:
+        await require_migrated(settings.database_url)
+        directory = open_directory(settings, stack)
+        test = alert_test_of(settings, directory, time.time, stack)
+        return await test.send(Actor(actor, time.time))
 
 
 def teller_of(settings: Settings, stack: AsyncExitStack, bot: BotSender | None = None) -> Teller:

@@ -20,6 +20,7 @@ from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.jobs.kinds import Operations, SendLink
 from worksgate.administration.jobs.reset_mails import ResetMails
 from worksgate.administration.jobs.runner import JobRunner, OperationsOf
+from worksgate.bootstrap.alerts import alert_test_of
 from worksgate.bootstrap.background_tasks import run_while_open
 from worksgate.bootstrap.identity_sources import open_hashing, throttle_policy
 from worksgate.bootstrap.notices import companies_of, open_mail, open_notices
@@ -118,6 +119,7 @@ async def open_console(
             first_owner=FirstOwner(settings, base.directory, base.hashing, Actor("console", clock)),
             send_reset_link=send_link,
             mailer=base.mail[0],
+            alert_test=alert_test_of(settings, base.directory, clock, stack),
             factors=factors,
             watch=LiveWatch(base.directory, clock),
             pages=ConsolePages(settings),

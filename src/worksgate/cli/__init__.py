@@ -9,7 +9,7 @@ something to do.
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
     check         plays LINE WORKS against any implementation
     record, replay                         what LINE WORKS sends, kept and sent again
-    user, client, source, rules, key, audit, changes, admin, trace, rehearse,
+    user, client, source, rules, key, audit, changes, admin, alert, trace, rehearse,
     line_works_api, keys                                       its content
     user_csv, user_filter, user_invite, user_leave, user_printing, first_passwords, people_file,
     client_options, client_branding, key_file, console_file, keys_sync    parts of these
@@ -31,6 +31,7 @@ import click
 
 from worksgate.cli import (
     admin,
+    alert,
     audit,
     backup,
     changes,
@@ -100,6 +101,7 @@ for command in (
     source.app,
     rules.app,
     admin.app,
+    alert.app,
     trace.trace,
     rehearse.rehearse,
     line_works_api.app,

@@ -58,7 +58,7 @@ class SettingsSource:
 
 def changed(old: Settings, new: Settings) -> list[str]:
     """The names of the settings that differ."""
-    names = (each.name for each in fields(Settings))
+    names = (each.name for each in fields(Settings) if each.compare)
     return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from worksgate.settings.checks import LOOPBACK_HOSTS, database_url_from
 from worksgate.settings.contradictions import contradictions
-from worksgate.settings.options import FIELDS, Settings
+from worksgate.settings.options import FIELDS, Origins, Settings
 from worksgate.settings.source_tables import VARIABLE_PREFIX as SOURCE_PREFIX
 from worksgate.settings.source_tables import problems_of, read_sources
 from worksgate.settings.sources import SourceSettings
@@ -66,6 +66,7 @@ class _Reading:
     """The values read so far; a later value replaces an earlier one."""
 
     found: dict[str, _Setting] = field(default_factory=dict)
+    file: str = ""
     sources: tuple[SourceSettings, ...] = ()
     problems: list[str] = field(default_factory=list)
 
@@ -98,8 +99,9 @@ def load(
     options of the command line by the setting's name; None means that the option was not given.
     Raises ConfigurationError.
     """
-    reading = _Reading()
-    _read_file(file_to_read(file, environ), environ, reading)
+    to_read = file_to_read(file, environ)
+    reading = _Reading(file="" if to_read is None else str(to_read.absolute()))
+    _read_file(to_read, environ, reading)
     _read_environment(environ, reading)
     _read_overrides(overrides, reading)
     _read_credentials(environ, reading)
@@ -114,7 +116,7 @@ def checked(settings: Settings) -> Settings:
     reading = _Reading()
     for name in FIELDS:
         reading.add(name, name, partial(typed, FIELDS[name].type, getattr(settings, name)))
-    reading.sources = settings.sources
+    reading.sources, reading.file = settings.sources, settings.origins.file
     reading.problems += (f"sources: {problem}" for problem in problems_of(settings.sources))
     return _settings(reading)
 
@@ -126,7 +128,8 @@ def _settings(reading: _Reading) -> Settings:
         name: reading.check(name, reading.found[name].value if name in reading.found else default)
         for name, default in _defaults(reading).items()
     }
-    settings = Settings(**values, sources=reading.sources)
+    origins = Origins(reading.file, {name: each.origin for name, each in reading.found.items()})
+    settings = Settings(**values, sources=reading.sources, origins=origins)
     if not reading.problems:
         for name, problem in contradictions(settings):
             reading.blame(name, problem)

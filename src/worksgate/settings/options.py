@@ -6,7 +6,7 @@ is checked against this file. What belongs to one LINE WORKS tenant is a field o
 """
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,14 @@ _DAY = 86_400.0
 
 RECORDING_SOCKET = "recording.sock"
 """The name of the socket in its folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The settings file that was read, if there was one, and where each setting was given."""
+
+    file: str = ""
+    of: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -520,6 +528,7 @@ class Settings:
     sources: tuple[SourceSettings, ...] = option(
         (), "The company's own identity sources, one per [[source]] table."
     )
+    origins: Origins = field(default_factory=Origins, repr=False, compare=False)
 
     @property
     def database_file(self) -> Path | None:
@@ -586,5 +595,5 @@ class Settings:
 
 
 FIELDS: Mapping[str, Field[Any]] = {
-    each.name: each for each in fields(Settings) if each.name != "sources"
+    each.name: each for each in fields(Settings) if each.name not in ("sources", "origins")
 }

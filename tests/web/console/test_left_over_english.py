@@ -16,7 +16,7 @@ Organization DOWNLOAD Return return Secret Set SSO Sync Time Token Type URL User
 WORKS info sessionKey state error CSV DNS Excel HTTP JavaScript JSONL LDAP Linux MiB GiB OAuth
 OpenID PIN PKCE PNG Python SAML SCIM SQLite TLS UTC WebP Windows Pillow utf Caps Lock Ctrl
 Worksgate worksgate doctor user add import source people NAME curl exe groups username
-administrator enabled yes UPLOAD Save
+administrator enabled yes UPLOAD Save Webhook Bot
 """
 """Fields and menus of LINE WORKS, standards, and what is typed."""
 OF_THIS_TEST = "owner Owner paula Paula Acme directory cli key"
@@ -64,7 +64,7 @@ async def test_no_page_has_english_left_over(console: ConsoleUnderTest, language
     client = (await console.administration.clients.add("Acme")).client
     await console.administration.users.disable("paula")
     owner = await console.signed_in("owner")
-    known = {"/person": subject, "/person/leave": subject}
+    known = dict.fromkeys(("/person", "/person/leave", "/person/code"), subject)
     allowed = {*SAME_EVERYWHERE.split(), *OF_THIS_TEST.split()}
     left: dict[str, set[str]] = {}
     for route in ROUTES:

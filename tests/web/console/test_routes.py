@@ -94,6 +94,8 @@ ALLOWED = {
     ("GET", "/health"): {OWNER, ADMIN, AUDITOR},
     ("POST", "/health/run"): {OWNER, ADMIN, AUDITOR},
     ("POST", "/health/verify"): {OWNER, ADMIN, AUDITOR},
+    ("GET", "/settings"): {OWNER, ADMIN, AUDITOR},
+    ("POST", "/settings/test-alert"): {OWNER},
     ("GET", "/health/bundle"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/audit"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/audit/changes"): {OWNER, ADMIN, AUDITOR},

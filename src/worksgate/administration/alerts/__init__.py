@@ -4,6 +4,7 @@
     certificate  when the certificate of the public address ends
     delivery     mail, webhook and bot
     bot          a bot of LINE WORKS, and to whom it sends
+    testing      a test of these ways
     schedule     all of it once a minute, in one process of all nodes
 
 Nothing here is in the way of a sign-in: it reads a bounded number of records, and is told in the
@@ -33,3 +34,5 @@ class AlertKind(StrEnum):
     """An administrator signed in to the console from an address that is new for them."""
     OWNER_LINK = auto()
     """A link for another owner of the console was made, by ``worksgate admin recover``."""
+    TEST = auto()
+    """Nothing: somebody tries whether alerts arrive. It is not in the table."""

@@ -51,5 +51,6 @@ the server and works without JavaScript.
     branding        how a client's sign-in page looks
     administrators  who has which role, and all sessions
     invitations     invitations of further administrators
+    configuration   settings of alerts and of what is kept, and where they were set
     health          whether the installation is well
 """

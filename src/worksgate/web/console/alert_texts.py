@@ -65,6 +65,10 @@ TEXTS: Final[Mapping[AlertKind, tuple[str, str]]] = {
             "which ends that link, and see who is an owner under Administrators."
         ),
     ),
+    AlertKind.TEST: (
+        text("A test of the alerts"),
+        text("%(by)s tries whether alerts arrive here. There is nothing to do."),
+    ),
 }
 
 _UNNAMED: Final = (

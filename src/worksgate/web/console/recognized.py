@@ -26,6 +26,8 @@ TEMPLATES: Final = (
         "come by the source %(source)s (--source %(first)s, where the command has it)"
     ),
     text("there is no change %(name)s"),
+    text("your role cannot send a test alert"),
+    text("no alerts are set up: alert_mail, alert_webhook or alert_bot"),
     text("there is no such invitation any more"),
     text("an invitation needs the name of a person"),
     text("your role cannot invite administrators"),

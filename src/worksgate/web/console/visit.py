@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from worksgate.administration import Actor, Administration, NotFound
+from worksgate.administration.alerts.testing import AlertTest
 from worksgate.administration.console_sign_in import ConsoleBrowser, ConsoleSignIn, SignedIn
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch
@@ -58,6 +59,7 @@ class Console:
     first_owner: FirstOwner
     send_reset_link: SendLink | None
     mailer: Mailer | None
+    alert_test: AlertTest
     factors: Factors
     watch: LiveWatch
     pages: ConsolePages
@@ -118,18 +120,22 @@ class Visit:
         """Whether the administrator may do this: what a page offers is what the server does."""
         return may(self.role, verb)
 
-    @cached_property
-    def administration(self) -> Administration:
-        """The operations, recorded in the name of whoever is signed in."""
+    @property
+    def actor(self) -> Actor:
+        """Whoever is signed in, as records name them."""
         who = self.administrator
         source = "" if who.account.is_built_in else f" ({who.account.source})"
-        actor = Actor(
+        return Actor(
             f"console:{who.account.username}{source}",
             self.console.clock,
             subject_id=who.account.subject_id,
             role=who.role,
         )
-        return self.console.administration(actor)
+
+    @cached_property
+    def administration(self) -> Administration:
+        """The operations, recorded in the name of whoever is signed in."""
+        return self.console.administration(self.actor)
 
     @property
     def form_secret(self) -> str:
