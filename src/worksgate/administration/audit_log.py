@@ -76,6 +76,10 @@ class AuditLogAdministration:
         """The last changes by administrators, the newest first."""
         return await self._directory.changes(limit)
 
+    async def own_actions(self, limit: int) -> list[AuditEvent]:
+        """The last records of what the acting user has done, the newest first."""
+        return await self._directory.actions_of(self._actor.name, limit)
+
     async def changes_of_person(self, subject_id: str, limit: int) -> list[AuditEvent]:
         """The last records of what was done to a person, the oldest of them first."""
         return await self._sign_ins.changes_of(subject_id, limit)

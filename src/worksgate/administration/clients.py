@@ -188,10 +188,13 @@ class ClientAdministration:
             name_or_id, "disabled", lambda client: replace(client, enabled=False)
         )
 
-    async def enable(self, name_or_id: str) -> Client:
-        """Enable a client again. Raises NotFound."""
+    async def enable(self, name_or_id: str, *, expected_version: int | None = None) -> Client:
+        """Enable a client again. Raises NotFound, or Outdated as ``change``."""
         return await self._change(
-            name_or_id, "enabled", lambda client: replace(client, enabled=True)
+            name_or_id,
+            "enabled",
+            lambda client: replace(client, enabled=True),
+            expected_version=expected_version,
         )
 
     @retried_on_conflict

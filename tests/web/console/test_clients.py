@@ -292,7 +292,7 @@ async def test_a_client_is_switched_off_and_on(
     assert not (await site.administration.clients.get(client.client_id)).enabled
     await owner.get(page)
     assert "is off: every sign-in and every call is refused" in owner.page.text
-    await owner.post("/client/enable", id=client.client_id)
+    await owner.post("/client/enable", id=client.client_id, version=owner.hidden("version"))
     assert (await site.administration.clients.get(client.client_id)).enabled
 
 

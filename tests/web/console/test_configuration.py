@@ -40,9 +40,10 @@ async def test_an_owner_tests_the_alerts(tmp_path: Path) -> None:
         async with console_of(tmp_path, **mail, alert_mail=("ops@example.com",)) as console:
             await console.make("owner", Role.OWNER)
             await console.make("auditor", Role.AUDITOR)
-            assert "/settings/test-alert" not in (
-                await (await console.signed_in("auditor")).get("/settings")
-            ).text
+            assert (
+                "/settings/test-alert"
+                not in (await (await console.signed_in("auditor")).get("/settings")).text
+            )
             owner = await console.signed_in("owner")
             await owner.get("/settings")
             await owner.post("/settings/test-alert")

@@ -61,7 +61,7 @@ async def test_what_ends_is_said_before_and_proved_after(
         ("console:owner", "leaves: disabled"),
         ("console:owner", "leaves: sessions, codes and tokens ended: 0"),
     ]
-    await browser.post("/person/enable", id=subject)
+    await browser.post("/person/enable", id=subject, version=browser.hidden("version"))
     assert "What ends when Hana leaves" in await page_of(browser, subject)
 
 

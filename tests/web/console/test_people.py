@@ -39,3 +39,42 @@ async def test_a_refusal_is_said_in_the_language_of_the_page(console: ConsoleUnd
     assert page.status_code == 404
     assert '<html lang="ja">' in page.text
     assert "<p>クライアント&#39;none&#39;はありません</p>" in page.text
+
+
+async def test_r235_who_was_disabled_again_is_not_enabled_by_an_older_page(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    subject, users = await console.make("person", None), console.administration.users
+    await users.disable("person")
+    owner = await console.signed_in("owner")
+    await owner.get(f"/person?id={subject}")
+    old = owner.hidden("version")
+    await users.enable("person")
+    await users.disable("person")
+    assert (await owner.post("/person/enable", id=subject, version=old)).status_code == 409
+    await owner.get(f"/person?id={subject}")
+    assert (await owner.post("/person/enable", id=subject)).status_code == 409
+    assert not (await users.get("person")).enabled
+    await owner.get(f"/person?id={subject}")
+    await owner.post("/person/enable", id=subject, version=owner.hidden("version"))
+    assert (await users.get("person")).enabled
+    await owner.get(f"/person?id={subject}")
+    await owner.post("/person/disable", id=subject)
+    assert not (await users.get("person")).enabled
+
+
+async def test_a_help_desk_sees_what_it_has_done_itself(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("desk", Role.HELP_DESK)
+    subject = await console.make("person", None)
+    owner, desk = await console.signed_in("owner"), await console.signed_in("desk")
+    assert "Nothing that changes anything" in (await desk.get("/me")).text
+    await owner.get("/me")
+    await owner.post("/person/disable", id=subject)
+    await desk.post("/person/sign-out", id=subject)
+    page = (await desk.get("/me")).text
+    done = page[page.index("What you have done lately") :]
+    assert "signed out" in done
+    assert f"/person?id={subject}".replace(":", "%3A") in done
+    assert "disabled" not in done

@@ -14,6 +14,8 @@ from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console import cookies
 from worksgate.web.console.visit import Visit
 
+ACTIONS = 20
+"""Records of one's own actions that are shown."""
 LONGEST = 1_024
 """Characters of a password that are looked at."""
 
@@ -113,7 +115,7 @@ async def sign_out(visit: Visit) -> Response:
 
 
 async def show_me(visit: Visit) -> Response:
-    """One's own sessions and passkeys."""
+    """One's own sessions and passkeys, and what one has done."""
     return await me_page(visit)
 
 
@@ -125,6 +127,7 @@ async def me_page(visit: Visit, status: int = 200, problem: str = "") -> Respons
         status,
         sessions=await sign_in.sessions(who),
         passkeys=await sign_in.passkeys.of(who.session.subject_id),
+        actions=await visit.administration.audit_log.own_actions(ACTIONS),
         passkeys_usable=sign_in.passkeys.are_usable,
         done="ended" if visit.query.get("ended") else visit.query.get("done", ""),
         problem=problem,

@@ -166,9 +166,11 @@ async def renew_secret(visit: Visit) -> Response:
 
 
 async def enable(visit: Visit) -> Response:
-    """Let people of a client sign in again."""
+    """Let people of a client sign in again, unless somebody has changed it since it was shown."""
     client = await _client(visit, visit.form.get("id", ""))
-    await visit.administration.clients.enable(client.client_id)
+    await visit.administration.clients.enable(
+        client.client_id, expected_version=number_of(visit.form.get("version", ""))
+    )
     return visit.to("/client", id=client.client_id, done="enabled")
 
 

@@ -75,6 +75,7 @@ class Shown:
     role: str | None
     last_login_at: float | None
     holdings: Holdings
+    version: int
     role_group: str | None = None
 
 
@@ -222,17 +223,38 @@ async def remove_factors(visit: Visit) -> Response:
 
 
 async def enable(visit: Visit) -> Response:
-    """Let a person sign in again."""
+    """Let a person sign in again, unless somebody has changed them since the page was shown.
+
+    Raises Outdated: they may have been disabled once more, for another reason.
+    """
     shown = await changeable(visit)
-    await _set_enabled(visit, shown, enabled=True)
+    seen = seen_version(visit)
+    if shown.account is not None:
+        users = visit.administration.users
+        await users.enable(shown.person.username, expected_version=seen)
+    else:
+        await visit.administration.people.set_enabled_by_subject(
+            shown.person.subject_id, enabled=True, expected_version=seen
+        )
     return _done(visit, shown, "enabled")
 
 
 async def disable(visit: Visit) -> Response:
-    """Disable a person, and end everything they hold."""
+    """Disable a person, and end everything they hold; whatever has changed meanwhile."""
     shown = await changeable(visit)
-    await _set_enabled(visit, shown, enabled=False)
+    person = shown.person
+    if shown.account is not None:
+        await visit.administration.users.disable(person.username)
+    else:
+        await visit.administration.people.set_enabled(
+            person.subject_id, shown.source, enabled=False
+        )
     return _done(visit, shown, "disabled")
+
+
+def seen_version(visit: Visit) -> int:
+    """The version of what a form was made from; none is right if it has none."""
+    return number_of(visit.form.get("version", ""))
 
 
 async def set_key(visit: Visit) -> Response:
@@ -309,16 +331,6 @@ def _conflict(
     )
 
 
-async def _set_enabled(visit: Visit, shown: Shown, *, enabled: bool) -> None:
-    administration, person = visit.administration, shown.person
-    if shown.account is None:
-        await administration.people.set_enabled(person.subject_id, shown.source, enabled=enabled)
-    elif enabled:
-        await administration.users.enable(person.username)
-    else:
-        await administration.users.disable(person.username)
-
-
 async def find_person(visit: Visit, subject_id: str) -> Shown:
     """The person with this subject, of any source, and what they hold. Raises NotFound."""
     administration = visit.administration
@@ -332,6 +344,7 @@ async def find_person(visit: Visit, subject_id: str) -> Shown:
             account=account,
             last_login_at=account.last_login_at,
             holdings=await administration.people.holdings(account.person),
+            version=account.version,
         )
     remembered = await administration.people.by_subject(subject_id)
     return Shown(
@@ -342,6 +355,7 @@ async def find_person(visit: Visit, subject_id: str) -> Shown:
         role=remembered.effective_role,
         last_login_at=remembered.last_login_at,
         holdings=await administration.people.holdings(remembered.person),
+        version=remembered.version,
         role_group=None if remembered.role else remembered.role_group,
     )
 
