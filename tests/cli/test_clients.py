@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from tests.cli.terminal import Terminal
@@ -250,3 +251,21 @@ def test_the_address_for_mail_clients_is_printed_once_it_is_answered(terminal: T
     assert "IMAP/CalDAV" not in terminal.ok("client", "show", "acme inc").out
     terminal.ok("client", "set", "acme inc", "--imap-login")
     assert "/apiLogin/" in terminal.ok("client", "show", "acme inc").out
+
+
+def test_clients_are_as_a_file_says(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "clients.toml"
+    file.write_text('[[client]]\nname = "acme"\nexpires_in_web = 3600\n')
+    told = terminal.run("client", "apply", str(file), "--check")
+    assert (told.code, told.out.splitlines()[0]) == (3, "acme: add")
+    assert terminal.json("client", "list") == []
+    (made,) = terminal.json("client", "apply", str(file))
+    assert (made["action"], len(made["client_secret"])) == ("add", 43)
+    assert "expires_in_web: 86400 -> 3600" in told.out
+    assert terminal.ok("client", "apply", str(file), "--check").out == "acme: keep\n"
+    listed = tmp_path / "clients.json"
+    listed.write_text(terminal.ok("client", "list", "--json").out)
+    (kept,) = terminal.json("client", "apply", str(listed))
+    assert (kept["action"], kept["settings"]) == ("keep", [])
+    listed.write_text("{")
+    assert "clients.json" in terminal.refused("client", "apply", str(listed))

@@ -14,6 +14,7 @@ import pytest
 from tools.links import broken_links, pages
 
 from worksgate.cli import app
+from worksgate.clients.validation import CHANGEABLE
 from worksgate.oauth.errors import OAuthError
 from worksgate.settings.options import Settings
 from worksgate.settings.source_tables import read_sources
@@ -154,6 +155,8 @@ def test_code_on_a_page_can_be_read(page: Path) -> None:
             _, problems = read_sources(table.pop("source", []), name_of(page), {})
             # the files with the secrets are on the reader's machine
             assert [each for each in problems if "there is no such file" not in each] == []
+            clients = table.pop("client", [])
+            assert {name for each in clients for name in each} <= CHANGEABLE
             assert set(table) <= SETTINGS
 
 

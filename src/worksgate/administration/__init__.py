@@ -1,6 +1,7 @@
 """The operations of administrators; the command line and the console both call it.
 
     clients             the tenants of LINE WORKS
+    applying            the same as a file says they should be
     branding            how their sign-in pages look: drafts, publishing
     users               accounts of the built-in directory
     people              people of every source: what they hold, and its revocation

@@ -149,6 +149,21 @@ class ClientAdministration:
             undoes=undoes,
         )
 
+    def read(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of a client with their types. Raises Refused."""
+        with refusals():
+            return read_changes(changes)
+
+    def blank(self, changes: Mapping[str, Any]) -> Client:
+        """A client of the profile that is chosen with nothing set, to compare a new one with."""
+        profile = self.read({"profile": changes.get("profile", Profile.LINE_WORKS)})["profile"]
+        return Client(
+            client_id="",
+            name="",
+            redirect_uris=(LINE_WORKS_ORIGIN,),
+            **{**PROFILE_DEFAULTS[profile], "profile": profile},
+        )
+
     def problems(self, client: Client, changes: Mapping[str, Any]) -> dict[str, str]:
         """What a client cannot be changed to, by field: a sentence for each; empty if it can."""
         found: dict[str, str] = {}

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import AdministratorAdministration
+from worksgate.administration.applying import ApplyAdministration
 from worksgate.administration.attempts import AttemptAdministration
 from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.branding import BrandingAdministration
@@ -59,6 +60,7 @@ class Administration:
         acting = Actor(actor, clock) if isinstance(actor, str) else actor
         revoker = Revoker(directory, store, acting)
         self.clients = ClientAdministration(settings, directory, acting)
+        self.applying = ApplyAdministration(self.clients)
         self.set_up = SetUpAdministration(settings, directory, self.clients, acting)
         self.branding = BrandingAdministration(directory, acting)
         self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)

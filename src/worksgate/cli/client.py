@@ -8,6 +8,7 @@ import click
 
 from worksgate.cli import client_branding
 from worksgate.cli.asking import confirm
+from worksgate.cli.client_apply import apply
 from worksgate.cli.client_options import OPTIONS, client_options, read_changes
 from worksgate.cli.options import CommandGroup, Duration, config_option, json_option, yes_option
 from worksgate.cli.printing import (
@@ -204,6 +205,7 @@ def remove(*, name: str, config: Path | None, yes: bool) -> None:
 
 
 app.add_command(client_branding.app)
+app.add_command(apply)
 
 
 def _document(client: Client) -> dict[str, Any]:

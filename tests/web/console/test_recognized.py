@@ -28,6 +28,7 @@ VALUE_ERRORS = ("account_rules.py", "columns.py", "user_info.py")
 """Files whose ValueErrors are refusals of what somebody typed."""
 OF_COMMANDS = frozenset(
     (
+        "applying.py",
         "audit_log.py",
         "lost_keys.py",
         "older_encodings.py",

@@ -1,0 +1,83 @@
+"""Clients as a file says they should be."""
+
+from typing import Any
+
+import pytest
+from tests.administration.installation import Office
+
+from worksgate.administration import NotFound, Outdated, Refused
+from worksgate.administration.applying import Applied
+from worksgate.audit import Event
+from worksgate.oauth.model import Profile
+
+
+async def applied(office: Office, *wanted: object) -> list[Applied]:
+    applying = office.administration.applying
+    return [each async for each in applying.apply(await applying.plan(wanted))]
+
+
+async def test_a_client_is_added_then_changed_then_left_alone(at_work: Office) -> None:
+    wanted: dict[str, Any] = {"name": "Acme", "expires_in_web": 3_600, "rules": ["require factor"]}
+    (added,) = await applied(at_work, wanted)
+    assert added.planned.action == "add"
+    assert added.made is not None
+    assert added.client.rules == ("require factor",)
+    wanted |= {"expires_in_web": 7_200, "enabled": False}
+    (changed,) = await applied(at_work, wanted)
+    assert [(each.setting, each.before, each.after) for each in changed.planned.differences] == [
+        ("expires_in_web", 3_600, 7_200),
+        ("enabled", True, False),
+    ]
+    assert (changed.client.expires_in_web, changed.client.enabled) == (7_200, False)
+    (kept,) = await applied(at_work, wanted)
+    assert (kept.planned.action, kept.client) == ("keep", changed.client)
+    records = await at_work.administration.audit_log.search(event=Event.CLIENT_CHANGED)
+    assert [each.detail for each in records] == ["Acme: added", "Acme: set enabled, expires_in_web"]
+
+
+async def test_a_new_client_has_the_defaults_of_its_product(at_work: Office) -> None:
+    (added,) = await applied(at_work, {"name": "Box", "profile": "workbox"})
+    alone = await at_work.administration.clients.add("Other", profile=Profile.WORKBOX)
+    assert added.client.error_style == alone.client.error_style
+    assert added.planned.differences == tuple(
+        each for each in added.planned.differences if each.setting == "name"
+    )
+
+
+async def test_a_client_is_renamed_by_its_id(at_work: Office) -> None:
+    client = (await at_work.administration.clients.add("Acme")).client
+    (changed,) = await applied(at_work, {"client_id": client.client_id, "name": "Acme Japan"})
+    assert (changed.client.name, changed.client.client_id) == ("Acme Japan", client.client_id)
+    with pytest.raises(NotFound):
+        await at_work.administration.applying.plan([{"client_id": "unknown", "name": "x"}])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        (["Acme"], "table of settings"),
+        ([{}], "has a name"),
+        ([{"name": "New"}, {"name": "New"}], "New is there twice"),
+        ([{"name": "New"}, {"name": "Acme", "no_such": 1}], "no_such"),
+        ([{"name": "New"}, {"name": "Acme", "rules": ["deny everybody"]}], "Acme: rules: "),
+        ([{"name": "New"}, {"name": "Acme", "enabled": "yes"}], "Acme: enabled"),
+        ([{"name": "New", "profile": "other"}], "profile"),
+    ],
+)
+async def test_nothing_is_changed_by_a_file_with_a_mistake(
+    at_work: Office, wanted: list[object], problem: str
+) -> None:
+    client = (await at_work.administration.clients.add("Acme")).client
+    with pytest.raises(Refused) as refused:
+        await applied(at_work, *wanted)
+    assert problem in str(refused.value)
+    assert await at_work.administration.clients.all() == (client,)
+
+
+async def test_who_was_faster_is_not_overwritten(at_work: Office) -> None:
+    clients, applying = at_work.administration.clients, at_work.administration.applying
+    await clients.add("Acme")
+    planned = await applying.plan([{"name": "Acme", "expires_in_web": 3_600}])
+    await clients.change("Acme", domain="acme.example")
+    with pytest.raises(Outdated):
+        [each async for each in applying.apply(planned)]
