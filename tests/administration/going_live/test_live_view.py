@@ -235,3 +235,28 @@ async def test_those_who_were_ready_and_have_not_come_are_named(at_work: Office)
     assert [each.name for each in look.outside] == ["ken"]
     assert look.not_seen_count == 1
     assert await not_seen(*came(60, yui), *came(61, ken)) == []
+
+
+async def test_a_sign_in_that_the_wizard_tries_is_nobodys(at_work: Office) -> None:
+    """Issue: what the player does after APPLY counted as its person, and as LINE WORKS."""
+    administration = at_work.administration
+    await administration.clients.add("Acme")
+    client_id = (await administration.clients.all())[0].client_id
+    hana = await administration.users.add("hana", password=PASSWORD, external_key="E-1")
+    trial = await administration.set_up.trial("secret", "HANA", PASSWORD)
+    subject = hana.account.person.subject_id
+    tried = [each._replace(client_id=client_id) for each in came(1, subject)]
+    refused = record(Event.CLIENT_REFUSED, 2, client_id=client_id, reason=Reason.WRONG_SECRET)
+    late = tried[-1]._replace(at=START + 50)
+    await at_work.directory.record(stored([*tried, refused, late]))
+    at_work.clock.now = NOW + 30
+    await administration.set_up.end_trial(trial, 5)
+    watch = LiveWatch(at_work.directory, at_work.clock)
+    view = await watch.look(START, None)
+    assert (view.people_in, view.outside_count, view.last_came_at) == (0, 0, None)
+    later = [each._replace(client_id=client_id) for each in came(50, subject)]
+    meanwhile = [each._replace(client_id=client_id) for each in came(3, "ldap:ken")]
+    await at_work.directory.record(stored([*later, *meanwhile]))
+    at_work.clock.now = NOW + 60
+    view = await watch.look(START, None)
+    assert view.people_in == 2, "those who really came, also while the player was there"

@@ -2,7 +2,9 @@
 
 One count is kept for all who look, and goes on from where it was: a page on every wall of a company
 costs the database no more than one. Records are read again for a minute after their time, since
-some are written late; everything here may be counted twice without a difference.
+some are written late; everything here may be counted twice without a difference. What the player of
+the wizard does is not counted: neither is the person in whose name it signs in, nor has LINE WORKS
+come.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from typing import Final
 from worksgate.administration.alerts.watching import SILENCE
 from worksgate.administration.going_live.examination import Finding
 from worksgate.administration.going_live.verbs import Rehearsal
+from worksgate.administration.set_up.trial import TRIALS, Span, all_spans
 from worksgate.administration.sign_in_trace import sentences
 from worksgate.administration.sign_in_trace.localized import At, Text
 from worksgate.administration.sign_in_trace.tries import Ending, Stop
@@ -134,6 +137,9 @@ class Count:
     not_in_after: int = 0
     """The number of an expected person before whom everybody is in, by the rehearsal below."""
     rehearsal: str = ""
+    trials: Sequence[Span] = ()
+    trial_ids: set[str] = field(default_factory=set)
+    """Sign-ins of the player."""
 
     def add(self, records: Iterable[LiveRecord]) -> None:
         for each in records:
@@ -142,6 +148,8 @@ class Count:
             self.failures.pop(next(iter(self.failures)))
 
     def _add(self, record: LiveRecord) -> None:
+        if self._is_trial(record):
+            return
         self.last_came_at = max(record.at, self.last_came_at or 0.0)
         if record.username and record.subject_id:
             self.subjects[username_key(record.username)] = record.subject_id
@@ -166,6 +174,23 @@ class Count:
             )
         elif record.event is Event.USER_INFO_RETURNED and record.subject_id:
             self._let_in(record, record.subject_id)
+
+    def _is_trial(self, record: LiveRecord) -> bool:
+        """Whether a record is of the player, or may be and says of nobody that they came."""
+        if record.login_id is not None and record.login_id in self.trial_ids:
+            return True
+        names = {each.name_key for each in self.trials if _is_within(record, each)}
+        if not names:
+            return False
+        if record.username is None and record.subject_id is None:
+            return True
+        is_named = record.username is not None and username_key(record.username) in names
+        theirs = {self.subjects.get(each) for each in names}
+        if not is_named and (record.subject_id is None or record.subject_id not in theirs):
+            return False
+        if record.login_id is not None:
+            self.trial_ids.add(record.login_id)
+        return True
 
     def _fail(self, record: LiveRecord) -> None:
         who = record.subject_id or (username_key(record.username) if record.username else "")
@@ -243,6 +268,10 @@ class Count:
             del self.mail[key]
 
 
+def _is_within(record: LiveRecord, span: Span) -> bool:
+    return record.client_id == span.client_id and span.since <= record.at <= span.until
+
+
 def _failure(record: LiveRecord, stop: Stop) -> Failure:
     return Failure(
         at=record.at,
@@ -277,8 +306,10 @@ class LiveWatch:
         count = self._count
         if count is None or count.start != start:
             count = self._count = Count(start, start)
+        count.trials = all_spans((await self._directory.set_up.answers()).get(TRIALS))
+        await self._resolve([each.name_key for each in count.trials if each.until >= start], count)
         await self._read(count, now)
-        await self._resolve(count)
+        await self._resolve(count.unresolved(), count)
         failed, failures = count.failed(now)
         outside = [each for each in failed if each[1] is None]
         got_in = [each for each in failed if each[1] is not None]
@@ -312,14 +343,17 @@ class LiveWatch:
             count.read_until = max(count.read_until, count.start, now - REREAD)
         count.forget_old(now)
 
-    async def _resolve(self, count: Count) -> None:
+    async def _resolve(self, names: Sequence[str], count: Count) -> None:
         """Find out whose names were typed: one may fail by one name, and be in by another."""
-        for name in count.unresolved():
+        for name in names:
+            key = username_key(name)
+            if not key or key in count.subjects or key in count.strangers:
+                continue
             subject_id = await self._subject_of(name)
             if subject_id is None:
-                count.strangers.add(username_key(name))
+                count.strangers.add(key)
             else:
-                count.subjects[username_key(name)] = subject_id
+                count.subjects[key] = subject_id
 
     async def _subject_of(self, name: str) -> str | None:
         account = await self._directory.account_by_username(name)

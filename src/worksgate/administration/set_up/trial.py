@@ -10,6 +10,7 @@ from enum import StrEnum, auto
 from typing import Final
 
 from worksgate.administration.set_up.console_values import ConsoleField
+from worksgate.credentials.usernames import username_key
 from worksgate.directory.wizard_answers import Answer
 
 TRIED: Final = (
@@ -23,6 +24,8 @@ PATIENCE: Final = 60.0
 """Seconds that a trial may take."""
 APART: Final = 2.0
 """Seconds by which the clocks of the server and of the console may differ."""
+TRIALS: Final = "trials"
+"""The answer that has the times of trials."""
 MOST_SPANS: Final = 20
 """Trials of which the times are kept."""
 
@@ -83,14 +86,32 @@ class Tried:
     said: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when the player was at a client, and whose name it typed there."""
+
+    client_id: str
+    since: float
+    until: float
+    name_key: str = ""
+
+
+def all_spans(answer: Answer | None) -> list[Span]:
+    """Those of all clients; earlier releases kept no name."""
+    kept = [] if answer is None else answer.value.get("spans", [])
+    return [Span(each[0], each[1] - APART, each[2] + APART, *each[3:4]) for each in kept]
+
+
 def spans_of(answer: Answer | None, client_id: str) -> list[tuple[float, float]]:
     """From when to when the player was at a client: what it used then, LINE WORKS did not."""
-    kept = [] if answer is None else answer.value.get("spans", [])
-    return [(since - APART, until + APART) for client, since, until in kept if client == client_id]
+    return [(each.since, each.until) for each in all_spans(answer) if each.client_id == client_id]
 
 
-def with_span(answer: Answer | None, trial: Trial, ended: float) -> list[tuple[str, float, float]]:
+def with_span(
+    answer: Answer | None, trial: Trial, ended: float
+) -> list[tuple[str, float, float, str]]:
     """The spans that are kept, with that of a trial, in place of an earlier one of the same."""
     kept = [] if answer is None else answer.value.get("spans", [])
     others = [tuple(each) for each in kept if each[:2] != [trial.client_id, trial.began]]
-    return [*others, (trial.client_id, trial.began, ended)][-MOST_SPANS:]
+    span = (trial.client_id, trial.began, ended, username_key(trial.username))
+    return [*others, span][-MOST_SPANS:]

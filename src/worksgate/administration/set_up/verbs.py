@@ -20,7 +20,7 @@ from worksgate.administration.set_up.console_values import (
 )
 from worksgate.administration.set_up.outside_check import Outside, command, judge
 from worksgate.administration.set_up.steps import SOURCE_PREFIX, SetUp
-from worksgate.administration.set_up.trial import PATIENCE, Trial, spans_of, with_span
+from worksgate.administration.set_up.trial import PATIENCE, TRIALS, Trial, spans_of, with_span
 from worksgate.audit import Event
 from worksgate.directory.database import Directory
 from worksgate.directory.people_list import PeopleFilter
@@ -34,8 +34,6 @@ MOST_FINDINGS: Final = 20
 SEVERITIES: Final = ("ok", "warn", "fail")
 """Those of ``doctor``, which builds on this room; the worst is the last."""
 ANY_CLIENT: Final = "urls"
-TRIALS: Final = "trials"
-"""The answer that has the times of trials."""
 NOT_SAID: Final[Mapping[str, Sequence[tuple[str, str]]]] = MappingProxyType({})
 
 

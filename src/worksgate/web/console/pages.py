@@ -105,6 +105,10 @@ class Words:
         """A time of a day that is known."""
         return f"{self.local(at):%H:%M}"
 
+    def second(self, at: float) -> str:
+        """The same to the second."""
+        return f"{self.local(at):%H:%M:%S}"
+
     def day(self, at: float) -> str:
         """A day with its day of the week."""
         from babel.dates import format_date

@@ -34,6 +34,15 @@
     setTimeout(() => (label.textContent = before), 2000);
   };
 
+  // A page that comes again by itself keeps its numbers while the server does not answer, and says
+  // of when they are; with the next answer that is gone again.
+  for (const failed of ["htmx:error", "htmx:response:error"]) {
+    document.addEventListener(failed, () => {
+      const stale = document.getElementById("stale");
+      if (stale) stale.hidden = false;
+    });
+  }
+
   const dialog = document.getElementById("keys");
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy], [data-shows-keys]");
