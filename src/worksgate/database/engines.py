@@ -18,12 +18,11 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 from sqlalchemy import event
@@ -121,7 +120,8 @@ def open_engines(
     url = driver_url(database_url)
     threads: _Threads = set()
     connect = partial(_connect_sqlite, url.database or "", busy_timeout, threads)
-    reader = _sqlite_engine(url, READERS, "BEGIN", busy_timeout, connect, "PRAGMA query_only = ON")
+    read_only = partial(connect, "PRAGMA query_only = ON")
+    reader = _sqlite_engine(url, READERS, "BEGIN", busy_timeout, read_only)
     writer = _sqlite_engine(url, 1, "BEGIN IMMEDIATE", busy_timeout, connect)
     write_one = writer.execution_options(**{_ONE_STATEMENT: True})
     return Engines(reader, writer, write_one, writer, threads)
@@ -169,7 +169,6 @@ def _sqlite_engine(
     begin: str,
     busy_timeout: float,
     connect: Callable[[], Awaitable[aiosqlite.Connection]],
-    *pragmas: str,
 ) -> AsyncEngine:
     engine = create_async_engine(
         url,
@@ -181,13 +180,6 @@ def _sqlite_engine(
         async_creator=connect,
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver would begin deferred transactions
-        with _naming(url.database or ""):
-            for pragma in (*_PRAGMAS, *pragmas):
-                _execute(connection, pragma)
-
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Connection) -> None:
         if not connection.get_execution_options().get(_ONE_STATEMENT):
@@ -197,10 +189,11 @@ def _sqlite_engine(
 
 
 async def _connect_sqlite(
-    file: str, busy_timeout: float, threads: _Threads
+    file: str, busy_timeout: float, threads: _Threads, *pragmas: str
 ) -> aiosqlite.Connection:
     """Open the file; if the caller is cancelled, no connection stays open (F-21)."""
-    opening = asyncio.ensure_future(_open_sqlite(file, busy_timeout, threads))
+    connect = partial(_prepared, file, busy_timeout, pragmas)
+    opening = asyncio.ensure_future(_open_sqlite(file, connect, threads))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -208,13 +201,32 @@ async def _connect_sqlite(
         raise
 
 
-async def _open_sqlite(file: str, busy_timeout: float, threads: _Threads) -> aiosqlite.Connection:
-    connection = aiosqlite.connect(_address_of(file), uri=True, timeout=busy_timeout)
+async def _open_sqlite(
+    file: str, connect: Callable[[], sqlite3.Connection], threads: _Threads
+) -> aiosqlite.Connection:
+    connection = aiosqlite.Connection(connect, iter_chunk_size=64)
     connection._thread.daemon = True  # as SQLAlchemy does: it must not keep the process alive
     threads -= {thread for thread in threads if thread.ident and not thread.is_alive()}
     threads.add(connection._thread)
     with _naming(file):
         return await connection
+
+
+def _prepared(file: str, busy_timeout: float, pragmas: Sequence[str]) -> sqlite3.Connection:
+    """A connection that is ready, for one step to its thread instead of one for each pragma."""
+    connection = sqlite3.connect(
+        _address_of(file),
+        uri=True,
+        timeout=busy_timeout,
+        isolation_level=None,  # the driver would begin deferred transactions
+    )
+    try:
+        for pragma in (*_PRAGMAS, *pragmas):
+            connection.execute(pragma)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _address_of(file: str) -> str:
@@ -248,14 +260,6 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
 )
-
-
-def _execute(connection: Any, pragma: str) -> None:
-    cursor = connection.cursor()
-    try:
-        cursor.execute(pragma)
-    finally:
-        cursor.close()
 
 
 def _explain(error: BaseException) -> str:
