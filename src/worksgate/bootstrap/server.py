@@ -30,7 +30,7 @@ from worksgate.server.application_swap import SwappableApplication, Version
 from worksgate.server.companion_process import CompanionProcess, end_with
 from worksgate.server.forwarded import BehindProxies
 from worksgate.server.listening import check_certificate, listen, passed_by_systemd, url_of
-from worksgate.server.process import Server
+from worksgate.server.process import Server, collect_seldom
 from worksgate.server.settings_reload import Reloading, SettingsSource
 from worksgate.server.supervisor import Supervisor
 from worksgate.server.supervisor_pipe import Reload, SupervisorPipe
@@ -146,6 +146,7 @@ def _serve_alone(plan: Plan, listening: socket) -> None:
 
 def _work(plan: Plan, listening: socket, supervisor: SupervisorPipe) -> None:
     """The main function of a worker process."""
+    collect_seldom()
     log.configure(plan.settings)
     try:
         if plan.tls is not None and not plan.tls.are_usable():  # replaced since the first start
@@ -225,6 +226,7 @@ def _console_process(plan: Plan, parent: Connection) -> SpawnProcess:
 
 def _serve_console(plan: Plan, parent: Connection) -> None:
     """The main function of the console's process: it never slows a call of LINE WORKS."""
+    collect_seldom()
     log.configure(plan.settings)
     end_with(parent)
     try:

@@ -24,6 +24,7 @@ Heavy modules are imported only by the commands that need them: ``worksgate --he
 the server loads nothing of the command line but click, which uvicorn depends on anyway.
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -129,6 +130,7 @@ def main() -> None:
     Exit codes: 0 done, 1 refused with one line (one per problem of the settings) on standard error,
     2 wrong usage, 3 ``migrate --check`` has found something to do.
     """
+    gc.set_threshold(10_000)  # as in server.process, before there is anything of a server
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIOWrapper
     try:

@@ -215,6 +215,11 @@ class Server(uvicorn.Server):
         self._must_reload = True
 
 
+def collect_seldom() -> None:
+    """Look for cycles now and then only; it is a sixth of a start, whose objects stay."""
+    gc.set_threshold(COLLECTED_AT)
+
+
 def _spare_the_collector() -> None:
     """Keep the cycle collector from traversing permanent objects again and again.
 
@@ -225,4 +230,4 @@ def _spare_the_collector() -> None:
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
-    gc.set_threshold(COLLECTED_AT)
+    collect_seldom()
