@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.light_hashing import light_hashing
+from tests.once import do_once
+from tests.order import mixed
 from tests.quick import Run, is_quick, may_be_quick, no_programs
+from tests.temporary_files import keep_in_memory
 from tests.unhurried import real_deadlines, unhurried_databases
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     Run.is_quick = config.getoption("quick")
+    gc.set_threshold(20_000)  # a run makes thousands of tests, all of which stay
+    keep_in_memory()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -39,13 +44,16 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("quick"):
-        chosen = [item for item in items if is_quick(item)]
-        config.hook.pytest_deselected(items=[item for item in items if not is_quick(item)])
-        items[:] = chosen
+        judged = [(is_quick(item), item) for item in items]
+        config.hook.pytest_deselected(items=[item for quick, item in judged if not quick])
+        items[:] = [item for quick, item in judged if quick]
+    elif hasattr(config, "workerinput"):  # one of several processes
+        items[:] = mixed(items)
 
 
 def pytest_collection_finish() -> None:
     """What has been imported by now stays: no search for garbage goes through it again."""
+    do_once()
     gc.collect()
     gc.freeze()
 
