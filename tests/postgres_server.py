@@ -63,8 +63,7 @@ class PostgresServer:
 
     def create(self) -> None:
         """Make an empty cluster and, in it, the database that others are copied from."""
-        if os.geteuid() == 0:
-            shutil.chown(self._folder, _unprivileged())
+        self._take_over()
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"]
         data = f"--pgdata={self._folder / 'data'}"
         _run([postgres_program("initdb"), "--no-sync", *options, data], self._folder)
@@ -73,6 +72,17 @@ class PostgresServer:
         self.query(f"CREATE DATABASE {_TEMPLATE} OWNER worksgate")
         with ThreadPoolExecutor(1) as thread:  # whoever asks first may be in an event loop
             thread.submit(asyncio.run, migrate(self.url_of(_TEMPLATE))).result()
+
+    def copy(self, other: "PostgresServer") -> None:
+        """Take over the cluster of a server that has ended, as another installation."""
+        self._take_over()
+        _run(["cp", "-a", str(other._folder / "data"), str(self._folder)], self._folder)
+        self.start()
+        self.query(_NEW_ID, _TEMPLATE)
+
+    def _take_over(self) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, _unprivileged())
 
     def start(self) -> None:
         """Start, and return as soon as it answers."""
@@ -128,6 +138,10 @@ class PostgresServer:
         """End at once, as ``pg_ctl stop -m immediate`` does."""
         self._end(signal.SIGQUIT)
 
+    def shut_down(self) -> None:
+        """End in order, as ``pg_ctl stop`` does: nothing is to be recovered."""
+        self._end(signal.SIGINT)
+
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is not None:
@@ -173,10 +187,27 @@ def running_postgres(*, inside: Path | None = None, **settings: str) -> Iterator
 
     ``fsync`` is off: no test cuts the power of this machine.
     """
+    with _server(inside, settings) as server:
+        server.copy(_first_cluster())
+        yield server
+
+
+@cache
+def _first_cluster() -> PostgresServer:
+    """A server that has ended; to copy its files is faster than to make others."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    server = stack.enter_context(_server(None, {}))
+    server.create()
+    server.shut_down()
+    return server
+
+
+@contextmanager
+def _server(inside: Path | None, settings: dict[str, str]) -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="worksgate-postgres-", dir=inside))  # short: a socket
     server = PostgresServer(folder, _free_port(), {"fsync": "off", **settings})
     try:
-        server.create()
         yield server
     finally:
         server.stop()
@@ -231,6 +262,7 @@ _DISCONNECT = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid();
 """
+_NEW_ID = "UPDATE installation SET id = md5(random()::text)"
 _EMPTY = """
     DO $$ DECLARE name text; BEGIN
         FOR name IN SELECT tablename FROM pg_tables
