@@ -1,6 +1,9 @@
 """Every picture of the documentation is used, has an alternative text, and loads quickly."""
 
 import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,16 +16,20 @@ LARGEST = 120_000
 SHOWN = re.compile(r"!\[([^\]]*)\]\(([^)]*images/[^)]*)\)")
 
 
+@cache
+def shown() -> Mapping[Path, Sequence[str]]:
+    """The words for each picture that a page shows, by its file."""
+    found = defaultdict(list)
+    for page in pages(ROOT):
+        for words, target in SHOWN.findall(page.read_text("utf-8")):
+            found[(page.parent / target).resolve()].append(words)
+    return found
+
+
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
 def test_picture_is_shown_with_words_for_it_and_is_small(picture: Path) -> None:
-    shown = [
-        words
-        for page in pages(ROOT)
-        for words, target in SHOWN.findall(page.read_text("utf-8"))
-        if (page.parent / target).resolve() == picture
-    ]
-    assert shown
-    assert all(len(words) > 10 for words in shown)
+    assert picture in shown()
+    assert all(len(words) > 10 for words in shown()[picture])
     assert picture.stat().st_size <= LARGEST
 
 

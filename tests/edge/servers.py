@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.docs.proxies import HOST, Certificate, Ports, free_ports
@@ -39,6 +40,14 @@ FOREIGN: dict[str, Sequence[str]] = {
 """How ``docs/library.md`` runs the application under servers of others."""
 
 
+@cache
+def _trusting() -> ssl.SSLContext:
+    """For all connections: to read the authorities of the machine for each takes as long as it."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 @dataclass(frozen=True)
 class Edge:
     """What listens, and where; ``output`` is what the server wrote."""
@@ -53,9 +62,7 @@ class Edge:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self.is_tls:
             return connection
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return context.wrap_socket(connection, server_hostname=HOST)
+        return _trusting().wrap_socket(connection, server_hostname=HOST)
 
     def answers(self, *parts: bytes, pause: float = 0.001) -> list[bytes]:
         """All answers on one connection to what is sent part by part, and then to ``ALIVE``.
