@@ -1,19 +1,16 @@
-// The customer's side of LINE WORKS single sign-on, on Express, without Worksgate.
-//
-// employees.js stands for the company's directory, grants.js keeps codes and tokens. README.md says
-// how to run it, and what it does not do.
+// The customer's side of LINE WORKS single sign-on, on Express: see README.md.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import cookies from 'cookie-parser';
 import express from 'express';
-import { employees, signedIn } from './employees.js';
-import { TOKEN_LIFETIME, newCode, newSecret, now, redeemed, userKeyOf } from './grants.js';
 
 const { SSO_CLIENT_ID, SSO_CLIENT_SECRET, SSO_SECRET_KEY, PORT = '8080' } = process.env;
 if (!SSO_CLIENT_ID || !SSO_CLIENT_SECRET || !SSO_SECRET_KEY) {
   throw new Error('SSO_CLIENT_ID, SSO_CLIENT_SECRET and SSO_SECRET_KEY must be set');
 }
-const SESSION_LIFETIME = 12 * 3600;
+const [CODE_LIFETIME, TOKEN_LIFETIME, SESSION_LIFETIME] = [60, 24 * 3600, 12 * 3600];
 const COOKIE = { httpOnly: true, path: '/', sameSite: 'lax', secure: true, signed: true };
 const FORM = 'application/x-www-form-urlencoded';
 const ORIGIN = process.env.SSO_REDIRECT_ORIGIN ?? 'https://auth.worksmobile.com';
@@ -30,11 +27,34 @@ const ERRORS = {
   303: [401, 'invalid_access: Access token verification failed'],
 };
 
-class Refused extends Error {
-  constructor(number) {
-    super(`${number}`);
-    this.number = number;
+// Stands for the company's directory. The first one is nobody: a hash for unknown names.
+const [NOBODY, ...PEOPLE] = JSON.parse(readFileSync(new URL('employees.json', import.meta.url)));
+const EMPLOYEES = new Map(PEOPLE.flatMap((each) => [
+  [each.username, each], [each.worksAccount, each],
+]));
+const hash = promisify(scrypt);
+
+const now = () => Date.now() / 1000;
+const newSecret = () => randomBytes(32).toString('base64url');
+const refused = (number) => Object.assign(new Error(ERRORS[number][1]), { number });
+
+const codes = new Map();
+const tokens = new Map();
+
+function newCode(userKey) {
+  for (const kept of [codes, tokens]) {
+    for (const [key, grant] of kept) if (grant.expiresAt < now()) kept.delete(key);
   }
+  const code = newSecret();
+  codes.set(code, { code, userKey, expiresAt: now() + CODE_LIFETIME });
+  return code;
+}
+
+async function signedIn(username, password) {
+  const found = EMPLOYEES.get(username.trim().toLowerCase()) ?? NOBODY;
+  const [salt, right] = found.passwordHash.split(':').map((each) => Buffer.from(each, 'base64'));
+  // Hashing for unknown names as well: an answer must not tell by its time who works here.
+  return timingSafeEqual(await hash(password, salt, 32), right) ? found : undefined;
 }
 
 // Digests have one length, which timingSafeEqual requires.
@@ -43,18 +63,18 @@ function same(one, other) {
   return timingSafeEqual(a, b);
 }
 
-// The form of a call, with each of these names, and nothing twice. Express' own parser makes an array
-// of what is there twice, and refuses a charset that clients do send.
+// The form of a call, with each of these names. Express' own parser makes an array of what is there
+// twice, and refuses a charset that clients do send.
 function formOf(request, ...names) {
   const pairs = [...new URLSearchParams(typeof request.body === 'string' ? request.body : '')];
   const form = new Map(pairs);
-  if (form.size !== pairs.length || names.some((name) => !form.get(name))) throw new Refused(201);
+  if (form.size !== pairs.length || names.some((name) => !form.get(name))) throw refused(201);
   return Object.fromEntries(form);
 }
 
 function checkClient({ client_id: id, client_secret: secret }) {
   if (!same(JSON.stringify([id, secret]), JSON.stringify([SSO_CLIENT_ID, SSO_CLIENT_SECRET]))) {
-    throw new Refused(301);
+    throw refused(301);
   }
 }
 
@@ -105,7 +125,7 @@ function checkRequest(request, response, next) {
 
 app.get('/login', checkRequest, (request, response) => {
   const session = request.signedCookies['__Host-sso'];
-  const found = session && session.until > now() && employees.get(session.worksAccount);
+  const found = session && session.until > now() && EMPLOYEES.get(session.worksAccount);
   const worksId = `${request.query.worksId ?? ''}`.toLowerCase();
   if (!found || !['', found.worksAccount].includes(worksId)) return signInPage(request, response);
   return toLineWorks(response, request.query, found.userKey);
@@ -126,39 +146,44 @@ app.post('/login', checkRequest, async (request, response) => {
 
 app.post('/accessToken', (request, response) => {
   const { grant_type: grantType } = formOf(request);
-  if (grantType && grantType !== 'authorization_code') throw new Refused(203);
+  if (grantType && grantType !== 'authorization_code') throw refused(203);
   const form = formOf(request, 'grant_type', 'client_id', 'client_secret', 'code');
   checkClient(form);
-  const token = redeemed(form.code);
-  if (!token) throw new Refused(302);
+  // Nothing here awaits: nobody gets in between, and no code gets two tokens.
+  const grant = codes.get(form.code);
+  if (!codes.delete(form.code)) {
+    // A second use revokes what the first one got (RFC 6749 §4.1.2).
+    for (const [key, other] of tokens) if (other.code === form.code) tokens.delete(key);
+  }
+  if (!grant || grant.expiresAt < now()) throw refused(302);
+  const token = newSecret();
+  tokens.set(token, { ...grant, expiresAt: now() + TOKEN_LIFETIME });
   response.json({ access_token: token, token_type: 'Bearer', expires_in: TOKEN_LIFETIME });
 });
 
 app.post('/userInfo', (request, response) => {
   const form = formOf(request, 'client_id', 'client_secret', 'access_token');
   checkClient(form);
-  const userKey = userKeyOf(form.access_token);
-  if (!userKey) throw new Refused(303);
-  response.json({ user_id: userKey });
+  const grant = tokens.get(form.access_token);
+  if (!grant || grant.expiresAt < now()) throw refused(303);
+  response.json({ user_id: grant.userKey });
 });
 
 app.get('/apiLogin/:clientId', async (request, response) => {
   const given = [request.query.email, request.query.password];
   const isBase64 = given.every((each) => /^[A-Za-z0-9+/]+={0,2}$/.test(`${each}`));
-  if (!isBase64 || given.some((each) => typeof each !== 'string')) throw new Refused(201);
+  if (!isBase64 || given.some((each) => typeof each !== 'string')) throw refused(201);
   const [email, password] = given.map((each) => Buffer.from(each, 'base64').toString());
   const found = request.params.clientId === SSO_CLIENT_ID && (await signedIn(email, password));
-  if (!found) throw new Refused(101);
+  if (!found) throw refused(101);
   response.json({ code: newCode(found.userKey) });
 });
 
 app.get('/logout', (request, response) => {
   response.clearCookie('__Host-sso', COOKIE);
   const { redirect_uri: uri } = request.query;
-  if (typeof uri === 'string' && REDIRECT_URI.test(uri)) {
-    return response.status(303).set('Location', uri).end();
-  }
-  return page(response, 'You are signed out');
+  const isKnown = typeof uri === 'string' && REDIRECT_URI.test(uri);
+  return isKnown ? response.status(303).set('Location', uri).end() : page(response, 'You are signed out');
 });
 
 // A body that cannot be read (too large, in an unknown charset) is a bad request, too.

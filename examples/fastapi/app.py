@@ -1,28 +1,25 @@
-"""The customer's side of LINE WORKS single sign-on, on FastAPI alone, without Worksgate.
-
-`employees` stands for the company's directory, `grants` keeps codes and tokens. README.md says how
-to run it, and what it does not do.
-"""
+"""The customer's side of LINE WORKS single sign-on, on FastAPI alone: see README.md."""
 
 import base64
 import hmac
+import json
 import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from employees import EMPLOYEES, signed_in
-from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response
+from argon2 import PasswordHasher, exceptions
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from fastapi.templating import Jinja2Templates
-from grants import TOKEN_LIFETIME, new_code, redeemed, user_key_of
 from starlette.middleware.sessions import SessionMiddleware
 
 CLIENT_ID, CLIENT_SECRET = os.environ["SSO_CLIENT_ID"], os.environ["SSO_CLIENT_SECRET"]
+CODE_LIFETIME, TOKEN_LIFETIME = 60, 24 * 3600
 ORIGIN = re.escape(os.environ.get("SSO_REDIRECT_ORIGIN", "https://auth.worksmobile.com"))
 REDIRECT_URI = re.compile(
     rf"{ORIGIN}(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?(\?[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
@@ -35,133 +32,131 @@ ERRORS = {
     "302": (400, "invalid_authorization: Invalid authorization code"),
     "303": (401, "invalid_access: Access token verification failed"),
 }
+# Stands for the company's directory. The first one is nobody: a hash for unknown names.
+NOBODY, *PEOPLE = json.loads(Path(__file__).with_name("employees.json").read_text("utf-8"))
+EMPLOYEES = {each[name]: each for each in PEOPLE for name in ("username", "works_account")}
+app = FastAPI(openapi_url=None)
+key, name = os.environ["SSO_SECRET_KEY"], "__Host-sso"
+app.add_middleware(SessionMiddleware, key, name, max_age=12 * 3600, https_only=True)
+pages = Jinja2Templates(Path(__file__).parent)
+
+
+class Grant(NamedTuple):
+    code: str
+    user_key: str
+    expires_at: float  # in seconds since the epoch
+
+
+codes: dict[str, Grant] = {}
+tokens: dict[str, Grant] = {}
+
+
+def new_code(user_key: str) -> str:
+    now, code = time.time(), secrets.token_urlsafe(32)
+    for kept in (codes, tokens):
+        for key in [key for key, grant in kept.items() if grant.expires_at < now]:
+            del kept[key]
+    codes[code] = Grant(code, user_key, now + CODE_LIFETIME)
+    return code
+
+
+def signed_in(username: str, password: str) -> dict[str, str] | None:
+    found: dict[str, str] = EMPLOYEES.get(username.strip().casefold(), NOBODY)
+    try:  # also for unknown names: an answer must not tell by its time who works here
+        PasswordHasher().verify(found["password_hash"], password)
+    except exceptions.VerificationError:
+        return None
+    return found
 
 
 class Refused(Exception):
     """A call of LINE WORKS is answered with one of its numbers."""
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two secrets are equal, in a time that does not tell where they differ."""
-    return hmac.compare_digest(one.encode(), other.encode())
-
-
-async def call_form(request: Request) -> dict[str, str]:
-    """The form of a call: nothing in it is empty or there twice, nothing is read from the query."""
-    # FastAPI's own Form takes the last of several values, and answers 422 in a form of its own.
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/x-www-form-urlencoded":
-        raise Refused("201")
-    body = bytearray()
+async def read_form(request: Request) -> dict[str, str]:
+    """The form of a request, nothing in it twice: FastAPI's Form takes the last of several."""
+    body, media_type = b"", request.headers.get("content-type", "").partition(";")[0]
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > 16 * 1024:
+        if len(body := body + chunk) > 16 * 1024:
             raise Refused("201")
     pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True)
-    form = {name: value for name, value in pairs if value}
-    if len(form) != len(pairs):
+    is_form = media_type.strip().lower() == "application/x-www-form-urlencoded"
+    if not is_form or len(dict(pairs)) != len(pairs):
         raise Refused("201")
-    return form
-
-
-CallForm = Annotated[dict[str, str], Depends(call_form)]
+    return dict(pairs)
 
 
 def check(form: dict[str, str], *names: str) -> None:
     """Refuse a call without one of these names, or from anybody but LINE WORKS."""
-    if not {"client_id", "client_secret", *names} <= form.keys():
+    if not all(map(form.get, ("client_id", "client_secret", *names))):
         raise Refused("201")
     given = f"{form['client_id']}\n{form['client_secret']}"
-    if not same(given, f"{CLIENT_ID}\n{CLIENT_SECRET}"):
+    if not hmac.compare_digest(given.encode(), f"{CLIENT_ID}\n{CLIENT_SECRET}".encode()):
         raise Refused("301")
 
 
-def check_request(request: Request) -> str:
-    """The redirect_uri of an authorization request, as it came; never a redirect if it is wrong."""
-    names = ("response_type", "client_id", "redirect_uri")
-    kind, client_id, redirect_uri = map(request.query_params.getlist, names)
-    is_known = (kind, client_id, len(redirect_uri)) == (["code"], [CLIENT_ID], 1)
-    if not is_known or not REDIRECT_URI.fullmatch(redirect_uri[0]):
-        raise HTTPException(400, "This is not a request of LINE WORKS")
-    return redirect_uri[0]
-
-
-RedirectUri = Annotated[str, Depends(check_request)]
-
-app = FastAPI(openapi_url=None)
-app.add_middleware(
-    SessionMiddleware,
-    secret_key=os.environ["SSO_SECRET_KEY"],
-    session_cookie="__Host-sso",
-    max_age=12 * 3600,
-    https_only=True,
-)
-pages = Jinja2Templates(Path(__file__).parent)
-
-
 def page(request: Request, title: str, message: str = "", status: int = 200) -> Response:
-    values = {"title": title, "message": message}
-    if title == "Sign in":
-        values["csrf"] = request.session.setdefault("csrf", secrets.token_urlsafe())
+    csrf = request.session.setdefault("csrf", secrets.token_urlsafe()) if title == "Sign in" else ""
+    values = {"title": title, "message": message, "csrf": csrf}
     return pages.TemplateResponse(request, "sign_in.html", values, status_code=status)
 
 
-def to_line_works(redirect_uri: str, user_key: str) -> Response:
-    separator = "&" if "?" in redirect_uri else "?"
-    # A RedirectResponse quotes some characters: the address has to stay byte for byte.
-    location = f"{redirect_uri}{separator}code={new_code(user_key)}"
+@app.api_route("/login", methods=["GET", "POST"])
+async def login(request: Request) -> Response:
+    names = ("response_type", "client_id", "redirect_uri")
+    *asked, redirect_uri = (" ".join(request.query_params.getlist(name)) for name in names)
+    if asked != ["code", CLIENT_ID] or not REDIRECT_URI.fullmatch(redirect_uri):
+        return page(request, "This is not a request of LINE WORKS", status=400)  # never a redirect
+    if request.method == "GET":
+        found = EMPLOYEES.get(request.session.get("works_account", ""))
+        works_id = request.query_params.get("worksId", "").casefold()
+        if found is None or works_id not in ("", found["works_account"]):
+            return page(request, "Sign in")
+    else:
+        form = await read_form(request)
+        given, csrf = form.get("csrf", ""), request.session.get("csrf", "-")
+        if not hmac.compare_digest(given.encode(), csrf.encode()):
+            return page(request, "Sign in", "The page was too old. Please try again.", 403)
+        username, password = form.get("username", ""), form.get("password", "")
+        found = await run_in_threadpool(signed_in, username, password)
+        if found is None:
+            return page(request, "Sign in", "User name or password is wrong.", 403)
+        request.session.clear()
+        request.session["works_account"] = found["works_account"]
+    # FastAPI's RedirectResponse quotes some characters: the address has to stay byte for byte.
+    separator = "&code=" if "?" in redirect_uri else "?code="
+    location = redirect_uri + separator + new_code(found["user_key"])
     return Response(status_code=303, headers={"Location": location})
 
 
-@app.get("/login")
-async def show_login(request: Request, redirect_uri: RedirectUri) -> Response:
-    found = EMPLOYEES.get(request.session.get("works_account", ""))
-    works_id = request.query_params.get("worksId", "").casefold()
-    if found is None or works_id not in ("", found.works_account):
-        return page(request, "Sign in")
-    return to_line_works(redirect_uri, found.user_key)
-
-
-@app.post("/login")
-async def login(
-    request: Request,
-    redirect_uri: RedirectUri,
-    csrf: Annotated[str, Form()] = "",
-    username: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
-) -> Response:
-    if not same(csrf, request.session.get("csrf", "-")):
-        return page(request, "Sign in", "The page was too old. Please try again.", 403)
-    found = await run_in_threadpool(signed_in, username, password)
-    if found is None:
-        return page(request, "Sign in", "User name or password is wrong.", 403)
-    request.session.clear()
-    request.session["works_account"] = found.works_account
-    return to_line_works(redirect_uri, found.user_key)
-
-
 @app.post("/accessToken")
-async def access_token(form: CallForm) -> dict[str, str | int]:
-    if form.get("grant_type", "authorization_code") != "authorization_code":
+async def access_token(form: Annotated[dict[str, str], Depends(read_form)]) -> Any:
+    if form.get("grant_type", "authorization_code") not in ("authorization_code", ""):
         raise Refused("203")
     check(form, "grant_type", "code")
-    token = redeemed(form["code"])
-    if token is None:
+    # From here on nothing awaits: nobody gets in between, and no code gets two tokens.
+    grant, now = codes.pop(form["code"], None), time.time()
+    if grant is None:  # a second use revokes what the first one got (RFC 6749 §4.1.2)
+        for key in [key for key, other in tokens.items() if other.code == form["code"]]:
+            del tokens[key]
+    if grant is None or grant.expires_at < now:
         raise Refused("302")
+    token = secrets.token_urlsafe(32)
+    tokens[token] = grant._replace(expires_at=now + TOKEN_LIFETIME)
     return {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_LIFETIME}
 
 
 @app.post("/userInfo")
-async def user_info(form: CallForm) -> dict[str, str]:
+async def user_info(form: Annotated[dict[str, str], Depends(read_form)]) -> Any:
     check(form, "access_token")
-    user_key = user_key_of(form["access_token"])
-    if user_key is None:
+    grant = tokens.get(form["access_token"])
+    if grant is None or grant.expires_at < time.time():
         raise Refused("303")
-    return {"user_id": user_key}
+    return {"user_id": grant.user_key}
 
 
 @app.get("/apiLogin/{client_id}")
-async def imap_login(client_id: str, email: str = "?", password: str = "?") -> dict[str, str]:
+async def imap_login(client_id: str, email: str = "?", password: str = "?") -> Any:
     try:
         given = [base64.b64decode(each, validate=True).decode() for each in (email, password)]
     except ValueError:
@@ -169,14 +164,14 @@ async def imap_login(client_id: str, email: str = "?", password: str = "?") -> d
     found = await run_in_threadpool(signed_in, *given) if client_id == CLIENT_ID else None
     if found is None:
         raise Refused("101")
-    return {"code": new_code(found.user_key)}
+    return {"code": new_code(found["user_key"])}
 
 
 @app.get("/logout")
 async def logout(request: Request, redirect_uri: str = "") -> Response:
     request.session.clear()
     if REDIRECT_URI.fullmatch(redirect_uri):
-        return RedirectResponse(redirect_uri, 303)
+        return Response(status_code=303, headers={"Location": redirect_uri})
     return page(request, "You are signed out")
 
 
@@ -187,9 +182,7 @@ async def refuse(_request: Request, refused: Exception) -> Response:
 
 
 @app.middleware("http")
-async def with_headers(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
+async def with_headers(request: Request, call_next: Any) -> Any:
     response = await call_next(request)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"

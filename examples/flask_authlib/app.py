@@ -1,147 +1,185 @@
-"""The customer's side of LINE WORKS single sign-on, on Flask and Authlib, without Worksgate.
-
-`employees` stands for the company's directory, `oauth` is what Authlib is told. README.md says how
-to run it, and what it does not do.
-"""
+"""The customer's side of LINE WORKS single sign-on, on Flask and Authlib: see README.md."""
 
 import base64
+import hmac
+import json
 import os
+import re
 import secrets
-from datetime import timedelta
-from typing import Any
+import time
+from typing import Any, NamedTuple
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import OAuth2Error
-from employees import EMPLOYEES, signed_in
-from flask import Flask, Response, jsonify, redirect, render_template, request, session
-from oauth import (
-    CLIENT,
-    REDIRECT_URI,
-    TOKEN_LIFETIME,
-    CodeGrant,
-    new_code,
-    same,
-    save_token,
-    user_key_of,
-)
-from werkzeug.exceptions import RequestEntityTooLarge
+from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Error, grants
+from flask import Flask, Response, redirect, render_template, request, session
+from werkzeug.security import check_password_hash
 
-FORM = "application/x-www-form-urlencoded"
-ERRORS = {
-    "101": (403, "access_denied: Wrong user name or password"),
-    "201": (400, "invalid_request: Missing or invalid request"),
-    "203": (400, "unsupported_grant_type: The grant_type is not supported"),
-    "301": (401, "unauthorized_client: Invalid client ID or secret"),
-    "302": (400, "invalid_authorization: Invalid authorization code"),
-    "303": (401, "invalid_access: Access token verification failed"),
+CLIENT_ID, CLIENT_SECRET = os.environ["SSO_CLIENT_ID"], os.environ["SSO_CLIENT_SECRET"]
+CODE_LIFETIME, TOKEN_LIFETIME = 60, 24 * 3600
+ORIGIN = re.escape(os.environ.get("SSO_REDIRECT_ORIGIN", "https://auth.worksmobile.com"))
+REDIRECT_URI = re.compile(
+    rf"{ORIGIN}(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?(\?[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
+)
+ERRORS = {  # LINE WORKS has numbers for what Authlib has names for
+    "access_denied": (403, "101", "access_denied: Wrong user name or password"),
+    "invalid_request": (400, "201", "invalid_request: Missing or invalid request"),
+    "unsupported_grant_type": (400, "203", "unsupported_grant_type: It is not supported"),
+    "invalid_client": (401, "301", "unauthorized_client: Invalid client ID or secret"),
+    "invalid_grant": (400, "302", "invalid_authorization: Invalid authorization code"),
+    "invalid_token": (401, "303", "invalid_access: Access token verification failed"),
 }
-NUMBERS = {"invalid_client": "301", "invalid_grant": "302", "unsupported_grant_type": "203"}
 
-app = Flask(__name__)
-app.config.update(
-    SECRET_KEY=os.environ["SSO_SECRET_KEY"],
-    MAX_CONTENT_LENGTH=16 * 1024,
-    SESSION_COOKIE_NAME="__Host-sso",
-    SESSION_COOKIE_SECURE=True,
-    SESSION_COOKIE_SAMESITE="Lax",
-    OAUTH2_TOKEN_EXPIRES_IN={"authorization_code": TOKEN_LIFETIME},
-)
-app.permanent_session_lifetime = timedelta(hours=12)
+app = Flask(__name__, template_folder=".")
+app.config.update(SECRET_KEY=os.environ["SSO_SECRET_KEY"], PERMANENT_SESSION_LIFETIME=12 * 3600)
+app.config.update(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="Lax")
+app.config.update(SESSION_COOKIE_NAME="__Host-sso", MAX_CONTENT_LENGTH=16 * 1024)
+# Stands for the company's directory. The first one is nobody: a hash for unknown names.
+NOBODY, *PEOPLE = json.load(app.open_resource("employees.json"))
+EMPLOYEES = {each[name]: each for each in PEOPLE for name in ("username", "works_account")}
 
 
-class Server(AuthorizationServer):
-    def handle_error_response(self, _request: Any, error: OAuth2Error) -> Response:
-        return refused(NUMBERS.get(error.error, "201"))  # LINE WORKS has numbers for them
+class Grant(NamedTuple):
+    code: str
+    user_key: str
+    expires_at: float  # in seconds since the epoch
+
+    def get_redirect_uri(self) -> None:
+        """None: LINE WORKS' call has no redirect_uri, for which Authlib would refuse it."""
 
 
-server = Server(app, {CLIENT.client_id: CLIENT}.get, save_token)
+codes: dict[str, Grant] = {}
+tokens: dict[str, Grant] = {}
+
+
+def new_code(user_key: str) -> str:
+    now, code = time.time(), secrets.token_urlsafe(32)
+    for kept in (codes, tokens):
+        for key in [key for key, grant in list(kept.items()) if grant.expires_at < now]:
+            kept.pop(key, None)
+    codes[code] = Grant(code, user_key, now + CODE_LIFETIME)
+    return code
+
+
+class Client(ClientMixin):
+    def check_client_secret(self, client_secret: str) -> bool:
+        return hmac.compare_digest(client_secret.encode(), CLIENT_SECRET.encode())
+
+    def check_grant_type(self, name: str, *_: str) -> bool:
+        return name in ("authorization_code", "client_secret_post")
+
+    check_endpoint_auth_method = check_grant_type
+
+
+class CodeGrant(grants.AuthorizationCodeGrant):
+    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_post",)
+
+    def query_authorization_code(self, code: str, _client: Client) -> Grant | None:
+        # Authlib deletes a code after the token is saved; until then others could use it, too.
+        grant = codes.pop(code, None)
+        if grant is None:  # a second use revokes what the first one got (RFC 6749 §4.1.2)
+            for key in [key for key, other in list(tokens.items()) if other.code == code]:
+                tokens.pop(key, None)
+        return grant if grant and grant.expires_at > time.time() else None
+
+    def create_token_response(self) -> Any:
+        token, grant = secrets.token_urlsafe(32), self.request.authorization_code
+        tokens[token] = Grant(grant.code, grant.user_key, time.time() + TOKEN_LIFETIME)
+        return {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_LIFETIME}
+
+
+server = AuthorizationServer(app, {CLIENT_ID: Client()}.get)
 server.register_grant(CodeGrant)
 
 
-def refused(number: str) -> Response:
-    status, description = ERRORS[number]
-    answer = jsonify(error=number, error_description=description)
-    answer.status_code = status
-    return answer
-
-
-def is_form_with(*names: str) -> bool:
-    """Whether the body has each of these, nothing twice, nothing empty."""
+def check_form(*names: str) -> None:
+    """Refuse a call whose form lacks one of these, or has anything twice or empty."""
     is_once = all(len(values) == 1 and values[0] for values in request.form.listvalues())
-    return request.mimetype == FORM and is_once and all(map(request.form.get, names))
+    if not is_once or not all(map(request.form.get, names)):
+        raise OAuth2Error(error="invalid_request")
 
 
-def page(title: str, message: str = "", status: int = 200) -> tuple[str, int]:
+def signed_in(username: str, password: str) -> dict[str, str] | None:
+    found: dict[str, str] = EMPLOYEES.get(username.strip().casefold(), NOBODY)
+    # Hashing for unknown names as well: an answer must not tell by its time who works here.
+    return found if check_password_hash(found["password_hash"], password) else None
+
+
+def page(title: str, message: str = "", status: int = 200) -> Any:
     csrf = session.setdefault("csrf", secrets.token_urlsafe()) if title == "Sign in" else ""
     return render_template("sign_in.html", title=title, message=message, csrf=csrf), status
 
 
 @app.route("/login", methods=["GET", "POST"])
 def login() -> Any:
-    try:
-        grant = server.get_consent_grant()
-    except (OAuth2Error, ValueError):  # the latter for some characters, which Authlib would quote
+    names = ("response_type", "client_id", "redirect_uri")
+    *asked, redirect_uri = (" ".join(request.args.getlist(name)) for name in names)
+    if asked != ["code", CLIENT_ID] or not REDIRECT_URI.fullmatch(redirect_uri):
         # Never a redirect, which Authlib makes of some errors: the address may be an attacker's.
         return page("This is not a request of LINE WORKS", status=400)
-    works_id = request.args.get("worksId", "").casefold()
     if request.method == "GET":
-        employee = EMPLOYEES.get(session.get("works_account", ""))
-        if employee is None or works_id not in ("", employee.works_account):
+        found = EMPLOYEES.get(session.get("works_account", ""))
+        works_id = request.args.get("worksId", "").casefold()
+        if found is None or works_id not in ("", found["works_account"]):
             return page("Sign in")
-        return server.create_authorization_response(grant=grant, grant_user=employee.user_key)
-    if not same(request.form.get("csrf", ""), session.get("csrf", "-")):
-        return page("Sign in", "The page was too old. Please try again.", 403)
-    employee = signed_in(request.form.get("username", ""), request.form.get("password", ""))
-    if employee is None:
-        return page("Sign in", "User name or password is wrong.", 403)
-    session.clear()
-    session.permanent = True
-    session["works_account"] = employee.works_account
-    return server.create_authorization_response(grant=grant, grant_user=employee.user_key)
+    else:
+        given, csrf = request.form.get("csrf", ""), session.get("csrf", "-")
+        if not hmac.compare_digest(given.encode(), csrf.encode()):
+            return page("Sign in", "The page was too old. Please try again.", 403)
+        found = signed_in(request.form.get("username", ""), request.form.get("password", ""))
+        if found is None:
+            return page("Sign in", "User name or password is wrong.", 403)
+        session.clear()
+        session.permanent = True
+        session["works_account"] = found["works_account"]
+    # Authlib would read and write the query anew, and LINE WORKS not find its state in it.
+    separator = "&code=" if "?" in redirect_uri else "?code="
+    return "", 303, {"Location": redirect_uri + separator + new_code(found["user_key"])}
 
 
 @app.post("/accessToken")
-def access_token() -> Response:
-    if not is_form_with("grant_type", "client_id", "client_secret"):
-        return refused("201")
-    answer: Response = server.create_token_response()
-    return answer
+def access_token() -> Any:
+    check_form("grant_type", "client_id", "client_secret")
+    grant = server.get_token_grant(server.create_oauth2_request(None))
+    grant.validate_token_request()
+    return grant.create_token_response()
 
 
 @app.post("/userInfo")
-def user_info() -> Response:
-    if not is_form_with("client_id", "client_secret", "access_token"):
-        return refused("201")
-    is_known = same(request.form["client_id"], CLIENT.client_id)
-    if not CLIENT.check_client_secret(request.form["client_secret"]) or not is_known:
-        return refused("301")
-    user_key = user_key_of(request.form["access_token"])
-    return refused("303") if user_key is None else jsonify(user_id=user_key)
+def user_info() -> Any:
+    check_form("client_id", "client_secret", "access_token")
+    server.authenticate_client(server.create_oauth2_request(None), ["client_secret_post"])
+    grant = tokens.get(request.form["access_token"])
+    if grant is None or grant.expires_at < time.time():
+        raise OAuth2Error(error="invalid_token")
+    return {"user_id": grant.user_key}
 
 
 @app.get("/apiLogin/<client_id>")
-def imap_login(client_id: str) -> Response:
+def imap_login(client_id: str) -> Any:
+    given = [request.args.get(name, "?") for name in ("email", "password")]
     try:
-        email = base64.b64decode(request.args["email"], validate=True).decode()
-        password = base64.b64decode(request.args["password"], validate=True).decode()
-    except (KeyError, ValueError):
-        return refused("201")
-    employee = signed_in(email, password) if client_id == CLIENT.client_id else None
-    return jsonify(code=new_code(employee.user_key)) if employee else refused("101")
+        email, password = (base64.b64decode(each, validate=True).decode() for each in given)
+    except ValueError:
+        raise OAuth2Error(error="invalid_request") from None
+    found = signed_in(email, password) if client_id == CLIENT_ID else None
+    if found is None:
+        raise OAuth2Error(error="access_denied")
+    return {"code": new_code(found["user_key"])}
 
 
 @app.get("/logout")
 def logout() -> Any:
     session.clear()
-    redirect_uri = request.args.get("redirect_uri", "")
-    if REDIRECT_URI.fullmatch(redirect_uri):
-        return redirect(redirect_uri, 303)
-    return page("You are signed out")
+    is_known = REDIRECT_URI.fullmatch(redirect_uri := request.args.get("redirect_uri", ""))
+    return redirect(redirect_uri, 303) if is_known else page("You are signed out")
 
 
-@app.errorhandler(RequestEntityTooLarge)
-def too_large(_error: RequestEntityTooLarge) -> Response:
-    return refused("201")
+@app.errorhandler(413)
+@app.errorhandler(OAuth2Error)
+def refuse(error: Exception) -> Any:
+    name = getattr(error, "error", "")
+    status, number, description = ERRORS.get(name, ERRORS["invalid_request"])
+    return {"error": number, "error_description": description}, status
 
 
 @app.after_request

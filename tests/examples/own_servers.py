@@ -26,7 +26,6 @@ from worksgate.conformance.line_works import (
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SERVERS = ("flask_authlib", "fastapi", "express")
-CODE = {"flask_authlib": "app.py", "fastapi": "app.py", "express": "server.js"}
 
 CLIENT = Credentials("acme", "a secret of +%/& acme")
 USERNAME, PASSWORD, USER_KEY = "alice", "paper lantern by the river", "E-1001"
