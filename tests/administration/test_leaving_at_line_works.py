@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from starlette.types import Receive, Scope, Send
-from tests.administration.external_keys.line_works import LineWorks, member, served
+from tests.administration.external_keys.line_works import LineWorks, api_app, member, served
 from tests.administration.line_works_tenant import TENANT, Tenant, tenant_in
 from tests.database.test_leases import ended
 from tests.databases import NOW, query
@@ -130,6 +130,41 @@ async def test_r210_an_outage_of_line_works_keeps_nobody_in(
     await over(tenant)
     await ended(task)
     assert orders(tenant.line_works) == [Operation.SUSPEND, Operation.FORCE_LOGOUT]
+
+
+async def test_r210_an_app_that_reads_with_one_token_and_orders_with_another(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the second of them is not given, nothing is ordered, and it is tried again."""
+    assert tenant.line_works is not None
+    api = tenant.administration.line_works_api
+    await api.set(TENANT, api_app("directory.read", "user"))
+    simulator = tenant.line_works.holds({"hanako": "E-1"})
+    await tenant.add("hanako", "E-1")
+    with monkeypatch.context() as impatient:
+        impatient.setattr(line_works_members, "PATIENCE", 0.5)
+        for order in range(2):  # each with two tokens
+            simulator.faults.plan(Fault.NO_ANSWER, Operation.TOKEN, after=1 + order)
+        outcomes = await leave(tenant, suspends=True)
+    assert [each.is_open for each in outcomes if each.step.is_there] == [True, True]
+    assert orders(tenant.line_works) == []
+    assert not await tenant.is_enabled("hanako")
+    simulator.faults.clear()
+    task = asyncio.create_task(leaving(tenant))
+    await over(tenant)
+    await ended(task)
+    assert orders(tenant.line_works) == [Operation.SUSPEND, Operation.FORCE_LOGOUT]
+    used = {
+        each.operation: set(each.scopes)
+        for each in simulator.calls
+        if each.status in (200, 202, 204)
+    }
+    used.pop(Operation.TOKEN)
+    assert used == {
+        Operation.GET_USER: {"directory.read"},
+        Operation.SUSPEND: {"user"},
+        Operation.FORCE_LOGOUT: {"user"},
+    }
 
 
 async def test_r210_line_works_holds_up_nobody_elses_departure(

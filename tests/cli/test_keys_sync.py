@@ -2,17 +2,21 @@
 
 import json
 import os
+import random
 import signal
 import sqlite3
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from enum import StrEnum, auto
 from pathlib import Path
 
 import pytest
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.administration.external_keys.line_works import LineWorks, member, registered, served
-from tests.cli.terminal import WORKSGATE, Terminal
+from tests.cli.forking import forking
+from tests.cli.terminal import Terminal
 from tests.databases import query
 
 from worksgate.administration.external_keys.findings import SyncFinding, SyncFound
@@ -50,15 +54,19 @@ def office(terminal: Terminal, line_works: LineWorks) -> Terminal:
 @pytest.fixture
 def ready(office: Terminal) -> Terminal:
     """The same with an app and people."""
+    employ(office, HERE)
+    return office
+
+
+def employ(office: Terminal, keys: Mapping[str, str]) -> None:
     set_app(office)
-    people = [(name, name, name, name, key, f"{name}@example.com") for name, key in HERE.items()]
+    people = [(name, name, name, name, key, f"{name}@example.com") for name, key in keys.items()]
     with closing(sqlite3.connect(office.folder / "worksgate.db")) as connection, connection:
         connection.executemany(
             "INSERT INTO accounts (id, username, username_key, name, external_key, works_account,"
             " enabled, administrator, created_at) VALUES (?, ?, ?, ?, ?, ?, 1, 0, 1.0)",
             people,
         )
-    return office
 
 
 def set_app(office: Terminal, scope: str = "directory") -> str:
@@ -219,36 +227,91 @@ def test_everybody_has_theirs_already(ready: Terminal, line_works: LineWorks) ->
     assert not list(ready.folder.glob("worksgate-keys*"))
 
 
-@pytest.mark.parametrize("calls", [4, 6, 7])
-def test_r218_a_run_that_was_killed_goes_on(
-    ready: Terminal, line_works: LineWorks, calls: int
+class Moment(StrEnum):
+    """When a process is killed, as LINE WORKS sees it."""
+
+    BEFORE = auto()
+    """Its request has come, and nothing is done."""
+    UNANSWERED = auto()
+    """LINE WORKS has done it, and not said so."""
+    ANSWERED = auto()
+
+
+class Killing:
+    """LINE WORKS, at whose n-th request the process that makes it is killed."""
+
+    def __init__(self, app: ASGIApp, process: int, number: int, moment: Moment) -> None:
+        self._app = app
+        self._process = process
+        self._left = number
+        self._moment = moment
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._left -= 1
+        if self._left:
+            await self._app(scope, receive, send)
+            return
+        if self._moment is Moment.ANSWERED:
+            await self._app(scope, receive, send)
+        if self._moment is Moment.UNANSWERED:
+            await self._app(scope, receive, _nobody_listens)
+        os.kill(self._process, signal.SIGKILL)
+        if self._moment is not Moment.ANSWERED:
+            await Response(status_code=503)(scope, receive, send)
+
+
+async def _nobody_listens(_message: Message) -> None:
+    """In place of ``send``."""
+
+
+KILLED = 20
+IMPORTED = (
+    *("worksgate.bootstrap.administration", "worksgate.doctor.key_holders"),
+    *("worksgate.administration.external_keys.sync", "worksgate.line_works_api.directory_api"),
+    *("aiosqlite", "sqlalchemy.dialects.sqlite.aiosqlite", "joserfc.jwt", "httpx2"),
+)
+MANY = {f"m{number:03}": f"M-{number:03}" for number in range(330)}
+"""People for a run of seven batches."""
+
+
+def test_r218_a_run_that_is_killed_at_twenty_random_moments_goes_on(
+    office: Terminal, line_works: LineWorks
 ) -> None:
-    """``kill -9`` once LINE WORKS has begun to answer so many calls."""
-    before = {**dict.fromkeys(HERE), "k000": "K-001", "k001": "K-000"}
-    line_works.holds(before)
-    process = subprocess.Popen(
-        [*WORKSGATE, "keys", "sync", "--replace", "--yes"],
-        env=ready._environ(),
-        cwd=ready.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while len(line_works.simulator.calls) < calls and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait(60) in (-signal.SIGKILL, 0)
-    finally:
-        process.kill()
-    result = ready.run("keys", "sync", "--replace", "--yes", "--json")
-    assert result.code == 0, result.err
-    assert line_works.keys() == HERE
-    assert not list(ready.folder.glob("*.state.json"))
-    for file in sorted(ready.folder.glob("*.undo.jsonl"), reverse=True):
-        ready.ok("keys", "undo", str(file), "--yes")
+    """``kill -9``, all over the run: a token, lists, batches in two rounds, the lists again."""
+    employ(office, MANY)
+    # Most have none yet; the keys of others move on by one, so that they are taken away first.
+    chain = {f"m{number:03}": f"M-{number + 1:03}" for number in range(60)}
+    before = {**dict.fromkeys(MANY), **chain, "m060": None}
+    moments = random.Random(218)
+    written: list[int] = []
+    with forking(office._environ(), office.folder, IMPORTED) as commands:
+        line_works.holds(before)
+        while len(written) < KILLED:
+            process = commands.begin("keys", "sync", "--replace", "--yes")
+            simulator = line_works.simulator
+            whole, moment = simulator.app, moments.choice(list(Moment))
+            simulator.app = Killing(whole, process, moments.randint(1, 20), moment)
+            code = commands.end()
+            simulator.app = whole
+            if code == -signal.SIGKILL:
+                written.append(sum(line_works.keys()[name] == key for name, key in MANY.items()))
+                continue
+            assert (code, line_works.keys()) == (0, MANY)
+            take_back(office, line_works, before)
+    result = office.run("keys", "sync", "--replace", "--yes", "--json")
+    assert (result.code, line_works.keys()) == (0, MANY), result.err
+    assert not list(office.folder.glob("*.state.json"))
+    take_back(office, line_works, before)
+    assert {0, len(MANY)} < set(written), "before the first key, meanwhile, and after the last one"
+
+
+def take_back(office: Terminal, line_works: LineWorks, before: Mapping[str, str | None]) -> None:
+    """Undo what was written, latest first, as an administrator would."""
+    for file in sorted(office.folder.glob("*.undo.jsonl"), reverse=True):
+        office.ok("keys", "undo", str(file), "--yes")
     assert line_works.keys() == before
+    for file in office.folder.glob("*.undo.jsonl"):
+        file.unlink()
 
 
 def test_an_interrupted_run_is_told_and_can_be_abandoned(

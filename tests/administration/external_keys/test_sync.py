@@ -4,7 +4,6 @@ Each test asserts what LINE WORKS holds in the end, whatever the run believes.
 """
 
 import asyncio
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -459,23 +458,3 @@ async def test_r218_a_run_that_was_cancelled_at_any_moment_goes_on(
     assert {each.account.partition("@")[0]: each.before for each in first} == {
         name: key for name, key in before.items() if key != HERE[name]
     }
-
-
-async def test_r218_interrupted_again_and_again_it_comes_to_its_end(
-    company: Company, line_works: LineWorks
-) -> None:
-    before = await begun(company, line_works)
-    moments = random.Random(215)
-    for _ in range(20):
-        company.transport = Interrupting(moments.randint(1, 8), is_answered=moments.random() < 0.5)
-        try:
-            await asyncio.create_task(company.sync(replaces=True))
-            break
-        except asyncio.CancelledError:
-            continue
-    company.transport = None
-    outcome = await company.sync(replaces=True)
-    assert (outcome.missing, line_works.keys()) == ([], HERE)
-    for each in sorted(company.folder.glob("*.undo.jsonl"), reverse=True):
-        await company.undo(each)
-    assert line_works.keys() == before
