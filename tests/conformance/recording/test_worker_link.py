@@ -34,25 +34,31 @@ class Process:
     is_on: list[bool] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
 
-    def link(self, path: Path, dropped: int = 0) -> WorkerLink:
+    def link(self, path: Path, before: WorkerLink | None = None) -> WorkerLink:
         return WorkerLink(
             path,
             lambda _: self.is_on.append(True),
             lambda: self.is_on.append(False),
             self.errors.append,
-            dropped,
+            before,
         )
 
 
 @contextmanager
-def connected(folder: Path, limits: Limits | None = None) -> Iterator[tuple[Process, WorkerLink]]:
+def connected(
+    folder: Path,
+    limits: Limits | None = None,
+    *,
+    process: Process | None = None,
+    before: WorkerLink | None = None,
+) -> Iterator[tuple[Process, WorkerLink]]:
     """A process that is recorded into ``folder``."""
-    process, links = Process(), []
+    process, links = process or Process(), []
     path = folder / "s.sock"
 
     def connect() -> None:
         wait_until(lambda: identity_of(path))
-        links.append(process.link(path))
+        links.append(process.link(path, before))
 
     thread = threading.Thread(target=connect)
     thread.start()
@@ -119,12 +125,13 @@ def test_a_call_that_cannot_be_abstracted_is_reported_once_and_the_rest_is_kept(
 def test_r222_what_a_command_does_not_take_in_time_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process hangs up then; its next link reports what was lost in between."""
+    """The process hangs up then; its next link reports what was lost, and what came in between."""
     monkeypatch.setattr(worker_link, "_TIMEOUT", 0.2)
     monkeypatch.setattr(worker_link, "_AT_ONCE", 5_000)
     now, calls = replace(CALL, at=time.time()), 900
     with listening(tmp_path / "s.sock") as listener:
-        link = Process().link(tmp_path / "s.sock")
+        process = Process()
+        link = process.link(tmp_path / "s.sock")
         connection, _ = listener.accept()
         with connection:
             hello = {"key": "00" * 32, "began": time.time(), "until": time.time() + 60}
@@ -137,6 +144,20 @@ def test_r222_what_a_command_does_not_take_in_time_is_counted(
     arrived = sum(b"dropped" not in line for line in received.split(b"\n")[:-1])
     assert 0 < link.lost < calls
     assert arrived + link.lost == calls
+    lost = link.lost
+    for _ in range(7):
+        link.put(now)
+    never = process.link(tmp_path / "gone", link)
+    wait_until(lambda: never.has_ended)
+    assert (never.lost, never.is_counting, process.is_on) == (lost + 7, True, [True])
+    monkeypatch.setattr(worker_link, "_TIMEOUT", 5.0)
+    with connected(tmp_path, process=process, before=never) as (_, last):
+        wait_until(lambda: last.lost == 0)
+        link.put(now)  # a request that was under way all the time
+    read = Recording.read(tmp_path / "file")
+    assert read.ended is not None
+    assert (read.ended.dropped, len(read.calls)) == (lost + 7, 1)
+    wait_until(lambda: process.is_on == [True, True, False])
 
 
 def test_a_process_that_connects_again_is_one(tmp_path: Path) -> None:

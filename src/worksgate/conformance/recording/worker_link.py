@@ -26,7 +26,7 @@ from worksgate.conformance.recording.abstraction import abstracted
 from worksgate.conformance.recording.calls import Call
 from worksgate.conformance.recording.keyed_hash import KeyedHash
 from worksgate.conformance.recording.observed import Observed
-from worksgate.conformance.recording.rendezvous import check_peer
+from worksgate.conformance.recording.rendezvous import check_peer, identity_of
 
 QUEUE_LIMIT: Final = 1_000
 """Observed calls that wait; each is at most 64 KiB."""
@@ -42,8 +42,9 @@ class WorkerLink:
     """The connection of this process to the command that records. Starts its thread at once.
 
     In the thread, ``turn_on`` is called when calls are wanted, ``turn_off`` when no longer, and
-    ``report`` with an error that is not simply that nobody listens. ``dropped`` were lost before,
-    and the command does not know it.
+    ``report`` with an error that is not simply that nobody listens. A link that breaks while the
+    command goes on is not turned off: until another one follows it, it counts the calls.
+    ``before`` is the link that this one follows.
     """
 
     def __init__(
@@ -52,17 +53,20 @@ class WorkerLink:
         turn_on: Callable[["WorkerLink"], None],
         turn_off: Callable[[], None],
         report: Callable[[Exception], None],
-        dropped: int = 0,
+        before: "WorkerLink | None" = None,
     ) -> None:
         self._path = path
         self._turn_on = turn_on
         self._turn_off = turn_off
         self._report = report
         self._queue: SimpleQueue[Observed] = SimpleQueue()
-        self._dropped = dropped
+        self._dropped = 0
         self._told = -1  # the first count tells the command that this is a process of the server
         self._has_reported = False
         self._is_closing = False
+        self._before = before
+        self._next: WorkerLink | None = None
+        self._is_broken = False
         self.is_open = False
         self.is_refused = False
         self.has_ended = False
@@ -72,21 +76,43 @@ class WorkerLink:
     def put(self, seen: Observed) -> None:
         """Hand over a call; returns at once."""
         if not self.is_open:
-            return
-        if self._queue.qsize() >= QUEUE_LIMIT:
+            self._put_elsewhere(seen)
+        elif self._queue.qsize() >= QUEUE_LIMIT:
             self._dropped += 1
         else:
             self._queue.put(seen)
 
     @property
+    def is_counting(self) -> bool:
+        """Whether calls are lost now, and counted."""
+        return self._is_broken or (self._before is not None and self._before.is_counting)
+
+    @property
     def lost(self) -> int:
-        """How many calls were dropped and not reported, or not sent, when the link ended."""
-        return self._dropped - max(0, self._told) + self._queue.qsize()
+        """How many calls were dropped and not reported, or not sent; also by those before it."""
+        before = 0 if self._before is None else self._before.lost
+        return before + self._dropped - max(0, self._told) + self._queue.qsize()
 
     def close(self) -> None:
         """Send what waits, and end; waits for it a moment."""
         self._is_closing = True
         self._thread.join(_TIMEOUT)
+
+    def _put_elsewhere(self, seen: Observed) -> None:
+        """A call that was under way when the link broke, or came before another one followed."""
+        if self._next is not None:
+            self._next.put(seen)
+        elif self._is_broken:
+            self._dropped += 1
+
+    def _follow(self) -> None:
+        """Take over from the links before this one; they get no more calls."""
+        before, self._before = self._before, None
+        if before is not None:
+            self._dropped += before.lost
+            while before is not None:
+                before._next = self
+                before = before._before
 
     def _run(self) -> None:
         try:
@@ -109,11 +135,19 @@ class WorkerLink:
         began, until, hashed = _hello(connection)
         self.is_open = True
         self._turn_on(self)
+        self._follow()
         try:
             self._pass_on(connection, until, lambda seen: abstracted(seen, began, hashed))
+            is_over = self._is_closing or time.time() >= until
+            # The command takes its socket away before it ends; one that was killed does not.
+            self._is_broken = not is_over and identity_of(self._path) is not None
+        except OSError:
+            self._is_broken = True
+            raise
         finally:
             self.is_open = False
-            self._turn_off()
+            if not self._is_broken:
+                self._turn_off()
 
     def _pass_on(
         self, connection: socket.socket, until: float, abstract: Callable[[Observed], Call]

@@ -33,8 +33,8 @@ def is_tapped(scope: Scope) -> bool:
 class RecordingWatch:
     """Turns the tap on while somebody records on this machine.
 
-    ``turn_on`` is called with what takes the calls at the beginning of a recording, ``turn_off`` at
-    its end; both in a thread.
+    ``turn_on`` is called with what takes the calls at the beginning of a recording, and again when
+    a broken connection is replaced, ``turn_off`` at its end; both may be in a thread.
     """
 
     def __init__(
@@ -67,19 +67,21 @@ class RecordingWatch:
         if link is not None and not link.has_ended:
             return
         found = identity_of(path)
-        if found is None:
-            self._link = None
-        elif found != self._tried:
+        if found is not None and found == self._tried and link is not None and not link.is_refused:
+            await asyncio.to_thread(self._connect, path, link)
+            return
+        self._link = None
+        if link is not None and link.is_counting:
+            self._turn_off()
+        if found is not None and found != self._tried:
             self._tried = found
-            await asyncio.to_thread(self._connect, path, 0)
-        elif link is not None and not link.is_refused:
-            await asyncio.to_thread(self._connect, path, link.lost)
+            await asyncio.to_thread(self._connect, path, None)
 
-    def _connect(self, path: Path, dropped: int) -> None:
+    def _connect(self, path: Path, before: "WorkerLink | None") -> None:
         """In a thread, since what recording takes is imported here."""
         from worksgate.conformance.recording.worker_link import WorkerLink
 
-        self._link = link = WorkerLink(path, self._turn_on, self._turn_off, _report, dropped)
+        self._link = link = WorkerLink(path, self._turn_on, self._turn_off, _report, before)
         if self._is_over:
             link.close()
 
