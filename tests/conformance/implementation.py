@@ -79,6 +79,7 @@ FAULTS: Final = {
     "login.foreign_redirect/plain": "Plain http to the right host will do.",
     "login.unknown_client": "Any client will do at the sign-in page.",
     "token.exchange": "The code is refused without redirect_uri.",
+    "token.exchange/mark": "JSON begins with a byte order mark.",
     "token.token_type": "There is no token_type.",
     "token.token_type/mac": "token_type is another one.",
     "token.expires_in": "expires_in is a text.",
@@ -89,12 +90,15 @@ FAULTS: Final = {
     "token.is_random/repeated": "All access tokens of a person are the same.",
     "token.one_time": "A code can be used again.",
     "token.replay_revokes": "The token survives a second use of its code.",
+    "token.two_codes": "A person has one code, the last one.",
     "token.race": "A code is looked up first, and marked as used a moment later.",
     "token.expired": "Codes are valid for ever.",
     "token.other_client": "A code is not bound to its client.",
     "token.exact_code": "Upper and lower case are one in a code.",
+    "token.exact_code/wildcard": "A code is looked up with LIKE.",
     "token.exact_code/longer": "Only as much of a code is compared as it should have.",
     "token.missing": "A missing parameter counts as one that is wrong.",
+    "token.missing/operator": "code[$ne]=1 is any code, to the database.",
     "token.missing/secret": "A missing client secret counts as a wrong one.",
     "token.missing/nothing": "An empty body is a crash.",
     "token.empty/secret": "An empty client secret counts as a wrong one.",
@@ -135,6 +139,7 @@ FAULTS: Final = {
     "userinfo.json": "The user key comes as text/html.",
     "userinfo.no_store": "The user key may be kept by caches.",
     "userinfo.missing": "A missing parameter counts as one that is wrong.",
+    "userinfo.missing/operator": "access_token[$ne]=1 is any token, to the database.",
     "userinfo.missing/secret": "A missing client secret counts as a wrong one.",
     "userinfo.missing/nothing": "An empty body is a crash.",
     "userinfo.empty": "An empty token counts as an unknown one.",
@@ -152,6 +157,7 @@ FAULTS: Final = {
     "userinfo.error_headers": "Errors may be kept by caches.",
     "userinfo.unknown_token": "An unknown token is error 302.",
     "userinfo.exact_token": "Upper and lower case are one in a token.",
+    "userinfo.exact_token/wildcard": "A token is looked up with LIKE.",
     "userinfo.code": "A code will do as well.",
     "userinfo.expired": "Access tokens are valid for ever.",
     "userinfo.unknown_client": "Any client will do.",
@@ -179,6 +185,9 @@ FAULTS: Final = {
     "framing.charset/ascii": "us-ascii is refused.",
     "framing.charset/blank": "A charset must have a blank before it.",
     "framing.percent": "Nothing is decoded.",
+    "framing.accept": "Whoever accepts text/html first gets errors as a page.",
+    "framing.accept/none": "Without Accept an answer is XML.",
+    "framing.charset/letters": "The content type must be in small letters.",
     "framing.stray_ampersand": "An empty part of a form is an error.",
     "framing.stray_ampersand/first": "An & at the beginning is an error.",
     "framing.stray_ampersand/double": "Two & in a row are an error.",
@@ -213,6 +222,7 @@ FAULTS: Final = {
     "logout.ends_session/redirect": "The session survives where there is a redirect_uri.",
     "time.answer": "The answer takes two seconds.",
     "operation.late_sign_in": "The page can be sent in as late as one likes.",
+    "operation.overload": "Who is one too many has an unknown token.",
     "operation.outage": "Without its store no code and no token is known.",
     "operation.outage/client": "Without its store no client is known.",
     "operation.outage/status": "Without its store all is forbidden, with HTTP 403.",
@@ -250,6 +260,7 @@ class Way:
     codes: str = "random"  # random, or uuid: in letters of any case
     user_key: str = "external"  # external, account
     outage: str = "json"  # json, page (of a proxy), unnoticed
+    capacity: int = 0  # calls at once; 0 is any number
     page_lifetime: float = 1_800.0
     logout_page: bool = False
     adds_issuer: bool = False
@@ -336,6 +347,7 @@ class Implementation:
     passwords: int = 0
     last_redirect_uri: str = ""
     is_out: bool = False
+    under_way: int = 0
     has_left: bool = False
     is_disabled: bool = False
     wrong_mail_passwords: int = 0
@@ -560,6 +572,8 @@ class Implementation:
             code = f"{secrets.randbelow(900_000) + 100_000}"
         if self.has("login.code_is_random/repeated"):
             code = "always-the-same-code"
+        if self.has("token.two_codes"):
+            self.codes.clear()
         self.codes[code] = Issued(client_id, key, time.monotonic())
         return code
 
@@ -571,6 +585,9 @@ class Implementation:
             await asyncio.sleep(2)
         if self.is_out and (said := self._outage(family)) is not None:
             return said
+        if (self.way.capacity or self.has("operation.overload")) and await self._is_too_many():
+            is_wrong = self.has("operation.overload")
+            return self._error(Refused("303"), family) if is_wrong else self._overloaded()
         try:
             form = await self._read_form(family, request)
             self._check_form(family, form)
@@ -581,8 +598,20 @@ class Implementation:
             else:
                 found = self._user(values, client)
         except Refused as refused:
+            accepts = request.headers.get("accept", "none")
+            is_page = self.has("framing.accept") and accepts.startswith("text/html")
+            if is_page or (self.has("framing.accept/none") and accepts == "none"):
+                return HTMLResponse("<p>Something is wrong.</p>", 400)
             return self._error(refused, family)
         return self._json(family, found)
+
+    async def _is_too_many(self) -> bool:
+        self.under_way += 1
+        try:
+            await asyncio.sleep(0.05)
+            return self.under_way > (self.way.capacity or 3)
+        finally:
+            self.under_way -= 1
 
     def _outage(self, family: str) -> Response | None:
         """What is said while the store is out of reach; None if nothing has noticed."""
@@ -594,6 +623,9 @@ class Implementation:
             return self._error(Refused("302" if family == "token" else "303"), family)
         if self.has("operation.outage/status"):
             return HTMLResponse("<p>Forbidden.</p>", 403)
+        return self._overloaded()
+
+    def _overloaded(self) -> Response:
         if self.way.outage == "page":
             return HTMLResponse("<p>Bad Gateway</p>", 502)
         response = self._json("error", {"error": "server_error", "error_description": "Later"})
@@ -612,6 +644,8 @@ class Implementation:
             raise Refused("201")
         if self.has(f"{family}.json_body") and form_type == "application/json":
             return list(json.loads(body).items())
+        if not self.has("framing.charset/letters"):
+            form_type = form_type.lower()
         if form_type != "application/x-www-form-urlencoded":
             raise Refused("201")
         if self._refuses_parts(body.decode()):
@@ -619,6 +653,8 @@ class Implementation:
         form = parse_qsl(body.decode(), keep_blank_values=True)
         if self.has("framing.percent"):
             form = [(name, value) for name, _, value in map(_parted, body.decode().split("&"))]
+        if self.has(f"{family}.missing/operator"):
+            form = [(name.replace("[$ne]", ""), value) for name, value in form]
         sent = "".join(value for _, value in form)
         if ("\ufffd" in sent and self.has(f"{family}.malformed")) or (
             "\0" in sent and self.has(f"{family}.malformed/nul")
@@ -759,6 +795,9 @@ class Implementation:
         """A code, or a token; by the fault with too little of it, or in another case."""
         if self.has("token.exact_code/longer"):
             sent = sent[:32]
+        if self.fault in ("token.exact_code/wildcard", "userinfo.exact_token/wildcard"):
+            like = re.escape(sent).replace("%", ".*")
+            return next((v for k, v in known.items() if re.fullmatch(like, k)), None)
         if self.has("token.exact_code") or self.has("userinfo.exact_token"):
             return next((v for k, v in known.items() if k.lower() == sent.lower()), None)
         return known.get(sent.lower() if self.way.codes == "uuid" and len(sent) == 36 else sent)
@@ -853,7 +892,8 @@ class Implementation:
         content_type = "text/html" if self.has(f"{family}.json") else self.way.content_type
         caching = "max-age=60" if self.has(f"{family}.no_store") else "no-store"
         headers = {"content-type": content_type, "cache-control": caching}
-        response = Response(json.dumps(found), headers=headers)
+        mark = "\ufeff" if family == "token" and self.has("token.exchange/mark") else ""
+        response = Response(mark + json.dumps(found), headers=headers)
         if self.way.no_store_comes_second and caching == "no-store":
             response.headers["cache-control"] = "private"
             response.headers.append("cache-control", "No-Store")

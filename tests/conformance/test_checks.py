@@ -69,6 +69,8 @@ def run_of_fault(origin: str, fault: str) -> tuple[Target, list[str]]:
         target = target_at(origin, fault, code_lifetime=1.0, token_lifetime=1.0)
     if check == "userinfo.account_form":
         target = target_at(origin, fault, key_is_account=True)
+    if check == "operation.overload":
+        target = target_at(origin, fault, overload=10)
     if check == "operation.late_sign_in":
         target = target_at(origin, fault, late_after=LATE)
     if check == "time.answer":

@@ -31,8 +31,8 @@ def origin(implementations: Implementations) -> Iterator[str]:
     "way",
     [
         Way(page_lifetime=LATE / 2),
-        Way(page_lifetime=LATE / 2, always_200=True, style="text"),
-        Way(page_lifetime=LATE / 2, has_sessions=False, outage="page", pages="two"),
+        Way(page_lifetime=LATE / 2, always_200=True, style="text", capacity=5),
+        Way(page_lifetime=LATE / 2, has_sessions=False, outage="page", pages="two", capacity=5),
     ],
     ids=["plain", "always-200", "behind-a-proxy"],
 )
@@ -41,7 +41,7 @@ async def test_r200_what_is_right_in_another_way_passes_with_an_operator(
 ) -> None:
     name = f"operated-{way.outage}-{way.always_200}"
     implementations.all[name] = Implementation(way)
-    target = target_at(origin, name, late_after=LATE)
+    target = target_at(origin, name, late_after=LATE, overload=10)
     done = await run_checks(target, ["operation"], acts=acts_on(implementations.all[name]))
     assert done.ids(Outcome.PASS) == OPERATION, {
         name: (each.message, each.sent) for name, each in done.results.items()

@@ -138,8 +138,12 @@ Way = Literal["form", "browser", "hand", "none"]
     "--late-sign-in", is_flag=True, help="Test one of half an hour: it must lead to no code."
 )
 @click.option(
-    "--outage-command", metavar="CMD", help="Takes the store out of reach, or overloads it."
+    "--overload",
+    metavar="CALLS",
+    type=click.IntRange(10, 500),
+    help="Send so many calls at once: the answers must not blame the token.",
 )
+@click.option("--outage-command", metavar="CMD", help="Takes the store out of reach.")
 @click.option("--recovery-command", metavar="CMD", help="Ends that.")
 @click.option("--disable-user-command", metavar="CMD", help="Disables the test person.")
 @click.option("--disable-client-command", metavar="CMD", help="Disables the test client.")
@@ -318,6 +322,7 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
         wrong_mail_passwords=options["imap_wrong_passwords"] or 0,
         code_lifetime=options["code_lifetime"],
         token_lifetime=options["token_lifetime"],
+        overload=options["overload"] or 0,
         late_after=LOGIN_LIFETIME + _MARGIN if options["late_sign_in"] else None,
         connect_to=options["connect_to"],
         ca_file=options["ca_file"],

@@ -285,7 +285,8 @@ def _text(body: bytes) -> str:
 def json_object(body: bytes) -> Mapping[str, object] | None:
     """Return the JSON object in the bytes, or None if they are anything else."""
     try:
-        value = json.loads(body)
+        # Of bytes, Python's parser would take UTF-16 and a byte order mark, too (RFC 8259 §8.1).
+        value = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

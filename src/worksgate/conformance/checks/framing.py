@@ -28,6 +28,8 @@ _UPGRADE: Final = (
 _SWITCHING: Final = 101
 _LINGER: Final = 0.5
 """Seconds to wait for an answer to what was not a request."""
+_ACCEPTS: Final = ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "*/*", None)
+"""Of Java's HttpURLConnection, of curl, and of who sends none."""
 _CHARSETS: Final = (
     "; charset=utf-8",
     "; charset=ISO-8859-1",
@@ -104,7 +106,19 @@ async def expect(run: Run) -> None:
     "Apache HttpClient 5, which many Java systems use, sends charset=ISO-8859-1 by default.",
 )
 async def charset(run: Run) -> None:
-    framings = [Framing(form=_token_form(run), content_type=f"{FORM}{each}") for each in _CHARSETS]
+    types = [*(f"{FORM}{each}" for each in _CHARSETS), FORM.title()]
+    framings = [Framing(form=_token_form(run), content_type=each) for each in types]
+    await _each(run, framings, "302", run.target.endpoints.access_token)
+
+
+@FRAMING.check(
+    "accept",
+    "The answer is JSON, whatever the client says it accepts",
+    "Java's clients accept text/html first, curl anything, some say nothing. A framework that "
+    "chooses the form of an error by that header answers with a page.",
+)
+async def accept(run: Run) -> None:
+    framings = [Framing(form=_token_form(run), accept=each) for each in _ACCEPTS]
     await _each(run, framings, "302", run.target.endpoints.access_token)
 
 

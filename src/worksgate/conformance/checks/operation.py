@@ -19,7 +19,7 @@ from worksgate.conformance.checks.registry import Family
 from worksgate.conformance.checks.run import Run, made_up
 from worksgate.conformance.checks.sign_in import Stuck
 from worksgate.conformance.checks.verdicts import Finding, Untested
-from worksgate.conformance.exchange import ERROR_NUMBERS, Exchange
+from worksgate.conformance.exchange import ERROR_NUMBERS, Exchange, Failure
 
 OPERATION: Final = Family("operation", official="sso-sp-oauth", page="protocol.md#the-sign-in-page")
 _ERRORS: Final = "protocol.md#errors"
@@ -55,8 +55,27 @@ async def late_sign_in(run: Run) -> None:
 
 
 @OPERATION.check(
+    "overload",
+    "Of many calls at once, each succeeds or is HTTP 503; none is an error of the list",
+    "A limit that is reached says nothing about the token: 303 would end the sign-in of somebody "
+    "who did everything right, and be looked for in the wrong place.",
+    page=_ERRORS,
+)
+async def overload(run: Run) -> None:
+    if not run.target.overload:
+        raise Untested("no_overload")
+    token = expect_success(await run.exchange_code(await run.code()), "access_token")
+    answers = await run.flood(token, run.target.overload)
+    answered = [each for each in answers if each.failure in (None, Failure.NOT_JSON)]
+    for each in answered:
+        _expect_no_blame(each)
+    # Whoever got no answer tells nothing by it; a server that never comes back does.
+    expect_success(await _settled(lambda: run.user_info(token), "value.success"), "user_id")
+
+
+@OPERATION.check(
     "outage",
-    "Overload, or a store that is out of reach, is HTTP 503, and no error of the list",
+    "A store that is out of reach is HTTP 503, and no error of the list",
     "302 or 303 would say that the code or the token is wrong, 301 that the client is: LINE WORKS "
     "would pass on what is not true, and the administrator would mend what is not broken.",
     page=_ERRORS,
@@ -126,11 +145,11 @@ async def _token_of_disabled(run: Run) -> str:
     return token
 
 
-async def _settled(call: Callable[[], Awaitable[Exchange]], number: str) -> Exchange:
-    """Return the answer to a call once it is this error, or what it still is after a while."""
+async def _settled(call: Callable[[], Awaitable[Exchange]], wanted: str) -> Exchange:
+    """Return the answer to a call once it is this one, or what it still is after a while."""
     answer = await call()
     for _ in range(_TRIES - 1):
-        if outcome_of(answer) == number:
+        if outcome_of(answer) == wanted:
             break
         await asyncio.sleep(_PAUSE)
         answer = await call()

@@ -5,6 +5,7 @@ the browser, `app_journey` that of the apps, `mail_journey` that of a mail clien
 spends a code of its own asks for `code`.
 """
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from worksgate.conformance.checks.sign_in import BROWSER_HEADERS, Arrival, SignI
 from worksgate.conformance.checks.target import Mailbox, Target
 from worksgate.conformance.checks.verdicts import Untested
 from worksgate.conformance.checks.wire import Conversation, Framing, converse
-from worksgate.conformance.exchange import Exchange
+from worksgate.conformance.exchange import Exchange, TimeLimits
 from worksgate.conformance.line_works import (
     Credentials,
     LineWorks,
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 STATE: Final = "%2B%2f%3D"
 """The end of each state: `+/=`, in capitals and in small letters, as no library would write it."""
+_FLOOD_LIMITS: Final = TimeLimits(connect=15.0, answer=30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,26 @@ class Run:
         async with self.meter.request() as keep:
             call = self.line_works.user_info(access_token, credentials=credentials)
             return keep(await call)
+
+    async def flood(self, access_token: str, calls: int) -> list[Exchange]:
+        """Send so many calls of the User info return API at once; they count as one request.
+
+        Kept of them is one that did not succeed, if there is any. LINE WORKS' limits of time are
+        not those of these calls: a machine that sends so many may be slow itself.
+        """
+        async with (
+            self.meter.request() as keep,
+            LineWorks(
+                self.target.endpoints,
+                self.target.credentials,
+                limits=_FLOOD_LIMITS,
+                transport=self.target.transport(),
+            ) as line_works,
+        ):
+            calling = (line_works.user_info(access_token) for _ in range(calls))
+            answers = await asyncio.gather(*calling)
+            keep(next((each for each in answers if each.value("user_id") is None), answers[0]))
+        return answers
 
     async def imap_login(self, email: str, password: str) -> Exchange:
         async with self.meter.request() as keep:

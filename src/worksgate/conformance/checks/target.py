@@ -42,6 +42,7 @@ class Target:
     refused with 101, `other` is a second client in good standing. `wrong_mail_passwords` may be
     sent for the mailbox without consequences for the sign-in page. `code_lifetime` and
     `token_lifetime` are in seconds: after that time a code, or an access token, must have expired.
+    `overload` is how many calls are sent at once, to see what an overloaded server says; 0: none.
     `late_after` is how many seconds a sign-in must have taken to be refused, if that is tested.
     `connect_to` is a host and a port to connect to in place of those in the URLs, as before a
     change of DNS. `allows_plain_http` lets secrets be sent unencrypted to other machines than this
@@ -62,6 +63,7 @@ class Target:
     code_lifetime: float | None = None
     token_lifetime: float | None = None
     late_after: float | None = None
+    overload: int = 0
     limits: TimeLimits = field(default_factory=TimeLimits)
     connect_to: tuple[str, int] | None = None
     ca_file: Path | None = None

@@ -149,6 +149,19 @@ async def replay_revokes(run: Run) -> None:
 
 
 @TOKEN.check(
+    "two_codes",
+    "A code stays valid while the same person signs in again",
+    "People open LINE WORKS on the phone and on the computer at the same moment. Where a new code "
+    "replaces the old one, one of the two sign-ins fails.",
+)
+async def two_codes(run: Run) -> None:
+    run.automatic()
+    first, second = await run.code(), await run.code()
+    for code in (first, second):
+        expect_success(await run.exchange_code(code), "access_token")
+
+
+@TOKEN.check(
     "race",
     "Of several callers with the same code at the same moment, one gets a token",
     "A server that first looks a code up and then deletes it lets two in between.",

@@ -67,11 +67,13 @@ class Conversation:
 class Framing:
     """How one form is put on the wire; `head` are headers beside Host and Content-Type.
 
-    `has_small_names` is whether the names of all headers are in lower case.
+    `accept` is the value of Accept, if there is one. `has_small_names` is whether the names of all
+    headers are in lower case.
     """
 
     form: bytes
     content_type: str = FORM
+    accept: str | None = "application/json"
     version: str = "HTTP/1.1"
     head: Headers = ()
     chunks: Sequence[Part] | None = None
@@ -88,7 +90,7 @@ class Framing:
         )
         headers = (
             ("Host", urlsplit(url).netloc),
-            ("Accept", "application/json"),
+            *(() if self.accept is None else (("Accept", self.accept),)),
             ("Content-Type", self.content_type),
             length,
             *self.head,

@@ -44,6 +44,8 @@ def plan(
         if target.wrong_mail_passwords:
             count = target.wrong_mail_passwords
             yield texts("plan.wrong_mail_passwords", name=target.mailbox.email, count=count)
+    if target.overload:
+        yield texts("plan.overload", calls=target.overload)
     if target.late_after is not None:
         yield texts("plan.late", minutes=round(target.late_after / 60))
     for deed in deeds:

@@ -20,6 +20,7 @@ NOT_ASKED: Final = frozenset(
             "no_client_in_address",
             "no_plain_form",
             "no_late_sign_in",
+            "no_overload",
             "needs_outage",
         ),
         *("needs_disable_person", "needs_disable_client"),
