@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
+from tests.conformance.raw_servers import Authority
 from tests.conformance.runs import PATIENT
 from tests.installation import CALLBACK, EXTERNAL_KEY, PASSWORD, USERNAME, prepared
 from tests.served import listening, served
@@ -20,16 +23,19 @@ from worksgate.administration.set_up import TRIED, ConsoleField, Tick, Trial, Tr
 from worksgate.bootstrap.administration import open_administration
 from worksgate.conformance.exchange import Answer, Exchange, Request, TimeLimits, Timings
 from worksgate.doctor import sign_in_trial
-from worksgate.doctor.sign_in_trial import try_sign_in
+from worksgate.doctor.console_examiner import ConsoleExaminer
 from worksgate.settings.options import Settings
 
 NOT_HERE = ("192.0.2.0/24",)
 SECRET = "a secret that nobody ever made"
 
 
-def found(trial: Trial) -> dict[ConsoleField, Tried]:
+def found(trial: Trial, ca_file: str = "") -> dict[ConsoleField, Tried]:
+    """What the console is told, with these authorities in the settings."""
+    settings = Settings(public_url=trial.urls["web_login"], outgoing_ca_file=ca_file)
+
     async def ask() -> list[Tried]:
-        return [each async for each in try_sign_in(trial)]
+        return [each async for each in ConsoleExaminer(settings).sign_in(trial)]
 
     return {each.field: each for each in asyncio.run(ask())}
 
@@ -171,15 +177,20 @@ class Hostile(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def hostile(goes_to: str = "") -> Iterator[tuple[str, list[str]]]:
+def hostile(
+    goes_to: str = "", context: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, list[str]]]:
     """Its address, and what it is asked for by GET."""
     asked: list[str] = []
     handler = type("Handler", (Hostile,), {"goes_to": goes_to, "asked": asked})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
+    origin = "http://127.0.0.1" if context is None else "https://localhost"
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        yield f"{origin}:{server.server_address[1]}", asked
     finally:
         server.shutdown()
         thread.join()
@@ -202,3 +213,15 @@ def test_r227_no_other_site_is_asked_for_anything(at: Trials) -> None:
         rows = found(moved(at.works, url))
     assert asked == []
     assert rows[ConsoleField.LOGIN_URL].tick is Tick.ELSEWHERE
+
+
+def test_it_trusts_the_authorities_of_the_settings(at: Trials, tmp_path: Path) -> None:
+    """As a proxy that inspects TLS has them; without the setting, those that everybody trusts."""
+    authority = Authority(tmp_path)
+    trial = replace(at.works, redirect_uri="https://auth.worksmobile.com/")
+    with hostile(context=authority.context("localhost")) as (url, _):
+        (stranger,) = found(moved(trial, url)).values()
+        known = found(moved(trial, url), str(authority.file))
+    assert stranger.tick is Tick.UNTRUSTED
+    assert known[ConsoleField.LOGIN_URL].tick is Tick.WORKS
+    assert known[ConsoleField.ACCESS_TOKEN].tick is Tick.WORKS

@@ -70,4 +70,4 @@ class ConsoleExaminer:
     def sign_in(self, trial: "Trial") -> "AsyncIterator[Tried]":
         from worksgate.doctor.sign_in_trial import try_sign_in
 
-        return try_sign_in(trial)
+        return try_sign_in(trial, self._settings.outgoing_ca_file)

@@ -6,6 +6,7 @@ another provider, it stops.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,9 +34,12 @@ _NUMBERS: Final = {"101": Tick.BARRED, "301": Tick.WRONG_SECRET}
 _TOO_MANY: Final = 429
 
 
-async def try_sign_in(trial: Trial) -> AsyncIterator[Tried]:
-    """What is found, value by value; a value that was not reached is left out."""
-    target = _target(trial)
+async def try_sign_in(trial: Trial, ca_file: str = "") -> AsyncIterator[Tried]:
+    """What is found, value by value; a value that was not reached is left out.
+
+    ``ca_file`` has the authorities to trust, in place of those that everybody trusts.
+    """
+    target = _target(trial, ca_file)
     meter = Meter(Redactor(target.secrets))
     run = Run(target, FormSignIn(target, target.person, meter), meter)
     try:
@@ -45,7 +49,7 @@ async def try_sign_in(trial: Trial) -> AsyncIterator[Tried]:
         await run.aclose()
 
 
-def _target(trial: Trial) -> Target:
+def _target(trial: Trial, ca_file: str) -> Target:
     names = ("web_login", "app_login", "access_token", "user_info", "logout")
     return Target(
         endpoints=Endpoints(**{name: trial.urls[name] for name in names}),
@@ -53,6 +57,7 @@ def _target(trial: Trial) -> Target:
         redirect_uri=trial.redirect_uri,
         person=Person(trial.username, trial.password),
         limits=LIMITS,
+        ca_file=Path(ca_file) if ca_file else None,
     )
 
 
