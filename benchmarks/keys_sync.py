@@ -1,10 +1,13 @@
 """``worksgate keys sync`` for a large company: how much memory it takes, and how long.
 
-python benchmarks/keys_sync.py [PEOPLE] [--faults]
+python benchmarks/keys_sync.py [PEOPLE] [--faults] [--readings NUMBER]
   LINE WORKS is the simulator, in a process of its own and without rate limits, which would make
   100,000 people take half an hour. Everybody gets a key, half of them in place of another one.
   With ``--faults`` every fault that the simulator knows happens to every kind of call on the way;
   then an undo takes everything back, and LINE WORKS is read once more.
+  With ``--readings 1``, LINE WORKS is as its pages do not say: every field of the simulator's
+  ``Rules`` has another value than by default, with 2 and 3 those that are left where there are
+  several. With ``--readings change`` people come and go while lists are read.
 """
 
 import asyncio
@@ -15,9 +18,11 @@ import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
+from dataclasses import replace
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.external_keys.holders import KeyHolder
@@ -34,11 +39,40 @@ from worksgate.line_works_api.pacing import Pace
 from worksgate.oauth.model import Client
 from worksgate.settings.options import Settings
 
+if TYPE_CHECKING:
+    from worksgate.conformance.directory_api import Rules
+
 CLIENT = Client(client_id="tenant", name="Tenant")
 UNLIMITED = 100_000_000
 
 
-def serve(people: int, told: Connection, *, has_faults: bool) -> None:
+LEFT_OUT = ("calls_a_minute", "people_change_between_pages", "cursor_counts_rows")
+"""Of the readings at once: the first has no limits here, the others are one of their own."""
+
+
+def readings(which: str) -> "Rules":
+    """The rules of LINE WORKS."""
+    from worksgate.conformance.directory_api import Rules, alternatives
+
+    rules = Rules(calls_a_minute=UNLIMITED)
+    if which == "change":
+        return replace(rules, people_change_between_pages=True, cursor_counts_rows=True)
+    others: dict[str, list[object]] = {}
+    for named, other in alternatives(rules):
+        name = named.partition("=")[0]
+        others.setdefault(name, []).append(getattr(other, name))
+    number = int(which)
+    chosen = {
+        name: values[number - 1]
+        for name, values in others.items()
+        if number and name not in LEFT_OUT and len(values) >= number
+    }
+    if chosen:
+        print("LINE WORKS with", ", ".join(f"{name}={each}" for name, each in chosen.items()))
+    return replace(rules, **chosen)
+
+
+def serve(people: int, told: Connection, *, has_faults: bool, which: str) -> None:
     """LINE WORKS: s000001 and so on, every second one with a key of former times."""
     import socket
 
@@ -49,7 +83,6 @@ def serve(people: int, told: Connection, *, has_faults: bool) -> None:
         Fault,
         Member,
         Operation,
-        Rules,
         register,
     )
 
@@ -62,9 +95,19 @@ def serve(people: int, told: Connection, *, has_faults: bool) -> None:
         )
         for number in range(people)
     )
+    gone = (  # within their seven days, with keys that nobody else wants
+        Member(
+            user_id=f"gone-{number:06}",
+            email=f"gone{number:06}@example.com",
+            last_name="Gone",
+            external_key=f"gone-{number:06}",
+            deleted_at=time.time(),
+        )
+        for number in range(people // 100)
+    )
     registered = register()
     simulator = DirectoryApiSimulator(
-        members, rules=Rules(calls_a_minute=UNLIMITED), registered=registered
+        chain(members, gone), rules=readings(which), registered=registered
     )
     if has_faults:
         for operation in (Operation.TOKEN, Operation.LIST_KEYS, Operation.SET_KEYS):
@@ -176,11 +219,14 @@ def report(what: str, seconds: float = 0.0) -> None:
     print(f"{what:8} {seconds:7.1f} s   peak {peak:5.0f} MB", flush=True)
 
 
-def main(people: int, *, has_faults: bool) -> None:
+def main(people: int, *, has_faults: bool, which: str) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(
-        target=serve, args=(people, theirs), kwargs={"has_faults": has_faults}, daemon=True
+        target=serve,
+        args=(people, theirs),
+        kwargs={"has_faults": has_faults, "which": which},
+        daemon=True,
     )
     process.start()
     try:
@@ -196,5 +242,7 @@ def main(people: int, *, has_faults: bool) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [word for word in sys.argv[1:] if word.isdigit()]
-    main(int(numbers[0]) if numbers else 100_000, has_faults="--faults" in sys.argv)
+    words = sys.argv[1:]
+    which = words[words.index("--readings") + 1] if "--readings" in words else "0"
+    people = int(words[0]) if words and words[0].isdigit() else 100_000
+    main(people, has_faults="--faults" in words, which=which)
