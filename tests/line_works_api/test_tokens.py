@@ -32,10 +32,11 @@ from tests.line_works_api.fake_api import (
 from worksgate.line_works_api.assertion import assertion
 from worksgate.line_works_api.errors import ApiUnavailable, TokenRefused
 from worksgate.line_works_api.private_key import checked_key, fingerprint
+from worksgate.settings.assumptions import Assumptions
 
 
 def test_assertion_is_what_line_works_documents() -> None:
-    text = assertion(app(), NOW)
+    text = assertion(app(), NOW, Assumptions())
     header, payload, _ = (urlsafe_b64decode(part + "==") for part in text.split("."))
     assert "=" not in text
     assert json.loads(header) == {"alg": "RS256", "typ": "JWT"}
@@ -52,7 +53,7 @@ def test_assertion_is_what_line_works_documents() -> None:
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 def test_private_key_is_read_in_both_forms_and_kept_in_one(form: PrivateFormat) -> None:
     pem = private_key(form)
-    kept = checked_key(f"Bag Attributes\n{pem}\n")
+    kept = checked_key(f"Bag Attributes\n{pem}\n", 2_048)
     assert kept.startswith("-----BEGIN PRIVATE KEY-----\n")
     numbers = [
         load_pem_private_key(each.encode(), None).private_numbers()  # type: ignore[union-attr]  # an RSA key
@@ -95,7 +96,7 @@ def test_r215_a_private_key_that_will_not_do_is_refused_without_quoting_it(
     pem: Any, said: str
 ) -> None:
     with pytest.raises(ValueError, match=said) as refused:
-        checked_key(pem())
+        checked_key(pem(), 2_048)
     lines = [line for line in pem().splitlines()[1:] if len(line) > 20]
     assert not any(line in str(refused.value) for line in lines)
 

@@ -21,6 +21,7 @@ from worksgate.line_works_api.hosts import Hosts, NoHosts
 from worksgate.line_works_api.pacing import Sleep
 from worksgate.line_works_api.private_key import fingerprint
 from worksgate.oauth.model import Client
+from worksgate.settings.assumptions import Assumptions
 from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
@@ -115,8 +116,9 @@ class LineWorksApiAdministration:
         self._directory = directory
         self._apps = directory.line_works_apps
         self._actor = actor
+        self.assumed = Assumptions.of(settings.line_works_assumptions)
         egress = Egress(settings.outgoing_proxy, settings.outgoing_ca_file)
-        self._opener = opener or partial(_opened, egress)
+        self._opener = opener or partial(_opened, egress, self.assumed)
 
     async def set(self, client_name: str, app: ApiApp) -> Client:
         """Keep the app of a client, in place of an earlier one.
@@ -266,7 +268,7 @@ def _key_of(app: ApiApp) -> str:
     return f"SHA-256 {fingerprint(app.private_key)[:16]}…"
 
 
-def _opened(egress: Egress, app: ApiApp, hosts: Hosts) -> "DirectoryApi":
+def _opened(egress: Egress, assumed: Assumptions, app: ApiApp, hosts: Hosts) -> "DirectoryApi":
     from worksgate.line_works_api.directory_api import DirectoryApi
 
-    return DirectoryApi.opened(app, hosts, transport=egress.transport())
+    return DirectoryApi.opened(app, hosts, transport=egress.transport(), assumed=assumed)

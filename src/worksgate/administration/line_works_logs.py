@@ -119,7 +119,8 @@ class LineWorksLogs:
         """
         with refusals():
             span = wanted.span
-            span.check_kept(datetime.fromtimestamp(self._actor.now(), UTC))
+            now = datetime.fromtimestamp(self._actor.now(), UTC)
+            span.check_kept(now, self._api.assumed.audit_log_days)
         access = await self._api.access(wanted.client)
         access.check_may(AUDIT)
         domain = _domain(wanted.domain, access.app.domains)

@@ -111,6 +111,7 @@ def set_app(
     private key are kept encrypted under the master key, and never shown.
     """
     from worksgate.line_works_api.app import WRITE, ApiApp
+    from worksgate.settings.assumptions import Assumptions
 
     if secret_file is not None and secret_stdin:
         raise click.UsageError("--secret-file and --secret-stdin exclude each other")
@@ -124,6 +125,7 @@ def set_app(
             private_key=private_key,
             scopes=scopes or (WRITE,),
             domains=domains,
+            fewest_key_bits=Assumptions.of(settings.line_works_assumptions).fewest_key_bits,
         )
     except ValueError as problem:
         raise Refusal(str(problem)) from None

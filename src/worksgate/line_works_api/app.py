@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from worksgate.line_works_api.private_key import checked_key
+from worksgate.settings.assumptions import DEFAULTS
 
 READ: Final = "directory.read"
 """Lists people and their keys."""
@@ -55,6 +56,7 @@ class ApiApp:
         private_key: str,
         scopes: Sequence[str],
         domains: Sequence[int] = (),
+        fewest_key_bits: int = DEFAULTS.fewest_key_bits,
     ) -> Self:
         """An app as typed or pasted. Raises ValueError with a sentence that repeats no secret."""
         if not _VISIBLE.fullmatch(client_id):
@@ -76,7 +78,7 @@ class ApiApp:
             service_account=service_account,
             scopes=wanted,
             client_secret=client_secret,
-            private_key=checked_key(private_key),
+            private_key=checked_key(private_key, fewest_key_bits),
             domains=tuple(dict.fromkeys(domains)),
         )
 

@@ -9,31 +9,28 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 
 from worksgate.line_works_api.app import AUDIT
 from worksgate.line_works_api.calling import Caller, Operation
 from worksgate.line_works_api.errors import ApiUnavailable, shown
+from worksgate.settings.assumptions import DEFAULTS
 
 SIGN_INS: Final = "auth"
 """The service whose log has the sign-ins."""
 LONGEST_SPAN: Final = timedelta(days=31)
-KEPT_FOR: Final = timedelta(days=186)
-"""About six months, whichever these are."""
 BROKEN_OFF: Final = "downloadLogs error"
 """The beginning of the last line of a log that LINE WORKS could not write to its end."""
 _LONGEST_LAST_LINE: Final = 4_096
 _LARGEST_FIELD: Final = 1_048_576
 
-# 10 a minute are allowed, and an older page wants a minute between two of them.
 _DOWNLOAD = Operation(
     name="audits.logs.download",
     method="GET",
     does="give its audit log",
     scopes=(AUDIT,),
-    per_minute=1,
 )
 
 
@@ -50,14 +47,18 @@ class Span:
         if not timedelta() < self.end - self.start <= LONGEST_SPAN:
             raise ValueError(f"a log covers {LONGEST_SPAN.days} days at most, and begins first")
 
-    def check_kept(self, now: datetime) -> None:
-        """Raise ValueError if LINE WORKS does not have the beginning any more."""
-        oldest = now - KEPT_FOR
+    def check_kept(self, now: datetime, days: int) -> None:
+        """Raise ValueError if LINE WORKS, which keeps it for so long, has no more the beginning."""
+        oldest = now - timedelta(days=days)
         if self.start < oldest:
             raise ValueError(
-                "LINE WORKS keeps its logs for about six months: there is nothing from before "
+                f"LINE WORKS keeps its logs for {_months(days)}: there is nothing from before "
                 f"{oldest.date().isoformat()}"
             )
+
+
+def _months(days: int) -> str:
+    return "about six months" if days == DEFAULTS.audit_log_days else f"{days} days"
 
 
 class AuditLogs:
@@ -86,7 +87,8 @@ class AuditLogs:
             "language": language,
             **({} if domain is None else {"domainId": str(domain)}),
         }
-        await self._caller.download(_DOWNLOAD, "/audits/logs/download", file, query=query)
+        operation = replace(_DOWNLOAD, per_minute=self._caller.assumed.audit_logs_a_minute)
+        await self._caller.download(operation, "/audits/logs/download", file, query=query)
         check_whole(file)
 
 

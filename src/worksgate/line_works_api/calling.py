@@ -1,4 +1,4 @@
-"""Calls of the API: one at a time, paced, retried where that is safe, and bounded.
+"""Calls of the API: one at a time (or a few), paced, retried where that is safe, and bounded.
 
 A call that may be repeated is repeated after no answer, a broken one or a 5xx; any call after 429
 and 503, which say that nothing was done. One redirect of a GET is followed, to the API's own host,
@@ -29,6 +29,7 @@ from worksgate.line_works_api.errors import (
 from worksgate.line_works_api.hosts import Hosts
 from worksgate.line_works_api.pacing import Clock, Pace, Sleep, seconds_until_fresh
 from worksgate.line_works_api.tokens import AccessTokens, TokenAnswer
+from worksgate.settings.assumptions import DEFAULTS, Assumptions
 
 CONNECT_TIMEOUT: Final = 5.0
 TIMEOUT: Final = 30.0
@@ -102,13 +103,17 @@ class Caller:
         timing: Timing | None = None,
         pace: Pace | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        assumed: Assumptions = DEFAULTS,
     ) -> None:
         self._app = app
         self._hosts = hosts
         self._timing = timing or Timing()
         self._pace = pace or Pace(self._timing.clock, self._timing.sleep)
-        self.tokens = AccessTokens(app, self._post_form, self._timing.now, self._timing.clock)
-        self._one_at_a_time = asyncio.Lock()
+        self.tokens = AccessTokens(
+            app, self._post_form, self._timing.now, self._timing.clock, assumed
+        )
+        self._turns = asyncio.Semaphore(assumed.calls_at_once)
+        self.assumed = assumed
         outside = transport or httpx2.AsyncHTTPTransport()
         self._http = self._client(outside, hosts.is_allowed, MAX_ANSWER)
         self._downloads = self._client(outside, hosts.may_download, MAX_DOWNLOAD)
@@ -141,7 +146,7 @@ class Caller:
 
         Raises TokenRefused or ApiUnavailable.
         """
-        async with self._one_at_a_time:
+        async with self._turns:
             await self.tokens.get(self._app.scopes)
             return self.tokens.granted(self._app.scopes)
 
@@ -163,7 +168,7 @@ class Caller:
         """
         url = self._url(path, query)
         content = None if body is None else json.dumps(body).encode()
-        async with self._one_at_a_time:
+        async with self._turns:
             return await self._repeated(
                 operation, lambda: self._authorized(operation, url, content)
             )
@@ -177,7 +182,7 @@ class Caller:
         a part of it in the file then.
         """
         url = self._url(path, query)
-        async with self._one_at_a_time:
+        async with self._turns:
             await self._repeated(operation, lambda: self._downloaded(operation, url, file))
 
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:

@@ -17,6 +17,7 @@ from worksgate.line_works_api.hosts import Hosts
 from worksgate.line_works_api.pacing import Pace
 from worksgate.line_works_api.people import ApiPerson, MemberKey, Misunderstood
 from worksgate.oauth.user_info import check_external_key
+from worksgate.settings.assumptions import DEFAULTS, Assumptions
 
 T = TypeVar("T", ApiPerson, MemberKey)
 
@@ -75,9 +76,10 @@ class DirectoryApi:
         timing: Timing | None = None,
         pace: Pace | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        assumed: Assumptions = DEFAULTS,
     ) -> Self:
         """As this app; nothing is called yet."""
-        caller = Caller(app, hosts, timing=timing, pace=pace, transport=transport)
+        caller = Caller(app, hosts, timing=timing, pace=pace, transport=transport, assumed=assumed)
         return cls(caller, app.domains)
 
     async def __aenter__(self) -> Self:

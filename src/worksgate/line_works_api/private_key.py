@@ -3,20 +3,18 @@
 https://developers.worksmobile.com/en/docs/auth-jwt
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-FEWEST_BITS: Final = 2_048
-"""Of the modulus (NIST SP 800-131A)."""
 _LONGEST_PEM = 16_384
 
 
-def checked_key(pem: str) -> str:
+def checked_key(pem: str, fewest_bits: int) -> str:
     """The key of a PEM text, PKCS#8 or PKCS#1, as PKCS#8 without anything around it.
 
-    Raises ValueError with a sentence that repeats nothing of it.
+    ``fewest_bits`` of its modulus. Raises ValueError with a sentence that repeats nothing of it.
     """
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
@@ -25,6 +23,8 @@ def checked_key(pem: str) -> str:
     )
 
     key = _read(pem)
+    if key.key_size < fewest_bits:
+        raise ValueError(f"the private key has {key.key_size} bits; {fewest_bits} is the least")
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
 
 
@@ -57,6 +57,4 @@ def _read(pem: str) -> "RSAPrivateKey":
         ) from None
     if not isinstance(key, RSAPrivateKey):
         raise ValueError("the private key is not an RSA key")  # noqa: TRY004  # about its content
-    if key.key_size < FEWEST_BITS:
-        raise ValueError(f"the private key has {key.key_size} bits; {FEWEST_BITS} is the least")
     return key

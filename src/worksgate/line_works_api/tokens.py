@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from worksgate.line_works_api.app import ApiApp
 from worksgate.line_works_api.assertion import assertion
 from worksgate.line_works_api.errors import ApiUnavailable, TokenRefused, shown
+from worksgate.settings.assumptions import Assumptions
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 USED_SHARE: Final = 0.8
@@ -54,12 +55,18 @@ class AccessTokens:
     """
 
     def __init__(
-        self, app: ApiApp, post: Post, now: Callable[[], float], clock: Callable[[], float]
+        self,
+        app: ApiApp,
+        post: Post,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        assumed: Assumptions,
     ) -> None:
         self._app = app
         self._post = post
         self._now = now
         self._clock = clock
+        self._assumed = assumed
         self._tokens: dict[tuple[str, ...], _Token] = {}
 
     async def get(self, scopes: tuple[str, ...]) -> str:
@@ -86,7 +93,7 @@ class AccessTokens:
     async def _fetch(self, scopes: tuple[str, ...]) -> _Token:
         app = self._app
         form = {
-            "assertion": assertion(app, self._now()),
+            "assertion": assertion(app, self._now(), self._assumed),
             "grant_type": GRANT_TYPE,
             "client_id": app.client_id,
             "client_secret": app.client_secret,

@@ -9,6 +9,7 @@
     reference         docs/settings.md, and the file that ``init`` writes
     source_tables     the ``[[source]]`` tables
     sources           the options of each type of identity source
+    assumptions       what LINE WORKS' API leaves open, as ``line_works_assumptions`` has it
     addresses         the addresses of PostgreSQL, Valkey and a mail server
     master_key_text   how a master key is written down
 

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from worksgate.settings.addresses.mail import SmtpServer, check_address
 from worksgate.settings.addresses.postgres import PostgresAddress, is_postgres
 from worksgate.settings.addresses.valkey import ValkeyAddress, is_valkey
+from worksgate.settings.assumptions import Assumptions
 from worksgate.settings.master_key_text import master_key_bytes, master_key_text
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -331,6 +332,11 @@ def profile_urls(value: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(profiles)) != len(profiles):
         raise ValueError("a profile is listed twice")
     return tuple(f"{profile}={url.rstrip('/')}" for profile, _, url in entries)
+
+
+def line_works_assumptions(value: tuple[str, ...]) -> tuple[str, ...]:
+    Assumptions.of(value)
+    return value
 
 
 def one_of(*choices: str) -> Callable[[Any], Any]:

@@ -417,6 +417,13 @@ class Settings:
         group="The LINE WORKS API",
         check=checks.profile_urls,
     )
+    line_works_assumptions: tuple[str, ...] = option(
+        (),
+        "What LINE WORKS' pages on its API leave open, where a tenant turns out otherwise than "
+        "Worksgate assumes, as name=number; docs/protocol.md lists the names.",
+        group="The LINE WORKS API",
+        check=checks.line_works_assumptions,
+    )
     outgoing_proxy: str = option(
         "",
         "The URL of a proxy (http://proxy.example.com:3128) through which other servers are "
@@ -429,9 +436,10 @@ class Settings:
     )
     outgoing_ca_file: str = option(
         "",
-        "A PEM file of the authorities for the certificates of these servers, instead of those of "
-        "this machine; such as a proxy that inspects TLS has. A relative path is relative to the "
-        "folder of the settings file.",
+        "A PEM file of the authorities for the certificates of these servers, and of the public "
+        "address when the console tries a sign-in, instead of those of this machine; such as a "
+        "proxy that inspects TLS has. A relative path is relative to the folder of the settings "
+        "file.",
         group="Calls to other servers",
         check=checks.authorities,
     )

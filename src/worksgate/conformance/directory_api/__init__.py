@@ -34,7 +34,12 @@ from worksgate.conformance.directory_api.calls import Call
 from worksgate.conformance.directory_api.faults import Fault, Faults, unconnectable
 from worksgate.conformance.directory_api.members import Member, Rank, made_up_members
 from worksgate.conformance.directory_api.operations import Operation
-from worksgate.conformance.directory_api.registration import ClientApp, Registered, register
+from worksgate.conformance.directory_api.registration import (
+    ClientApp,
+    Registered,
+    register,
+    with_new_key,
+)
 from worksgate.conformance.directory_api.rules import (
     Batches,
     LargeCount,
@@ -42,6 +47,7 @@ from worksgate.conformance.directory_api.rules import (
     RateHeaders,
     Rules,
     TokenErrors,
+    alternatives,
 )
 from worksgate.conformance.directory_api.simulator import (
     Bot,
@@ -71,7 +77,9 @@ __all__ = [
     "SignIn",
     "State",
     "TokenErrors",
+    "alternatives",
     "made_up_members",
     "register",
     "unconnectable",
+    "with_new_key",
 ]

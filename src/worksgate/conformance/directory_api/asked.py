@@ -31,11 +31,12 @@ class Asked:
     origin: str
     content: Any = _NO_BODY
 
-    @property
-    def domain_id(self) -> int:
-        """`domainId`, or the domain of the app."""
+    def domain_id(self, *, every: bool) -> int | None:
+        """`domainId`, or the domain of the app; or None, for all of them."""
         sent = self.query.get("domainId")
-        return self.token.domain_id if sent is None else _whole(sent, "domainId")
+        if sent is not None:
+            return _whole(sent, "domainId")
+        return None if every else self.token.domain_id
 
     @property
     def count(self) -> int:

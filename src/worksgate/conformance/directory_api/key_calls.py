@@ -31,7 +31,7 @@ class KeyCalls:
     async def list_keys(self, asked: Asked) -> Response:
         rules = self._rules()
         wanted = Wanted(
-            domain_id=asked.domain_id,
+            domain_id=asked.domain_id(every=rules.lists_every_domain),
             count=asked.count,
             has_key=asked.flag("hasExternalKey"),
             with_deleted=rules.lists_deleted_with_keys,

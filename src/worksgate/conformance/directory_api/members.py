@@ -63,7 +63,7 @@ class Member:
         """Whether they could sign in, were they not suspended."""
         return not (self.is_pending or self.is_awaiting or self.is_deleted)
 
-    def as_person(self) -> dict[str, Any]:
+    def as_person(self, *, awaiting_is_pending: bool = False) -> dict[str, Any]:
         """The person as `GET /users` returns them.
 
         https://developers.worksmobile.com/jp/docs/user-get
@@ -76,7 +76,7 @@ class Member:
             "email": self.email,
             "userName": {"lastName": self.last_name, "firstName": self.first_name or None},
             "isAdministrator": self.rank is not Rank.MEMBER,
-            "isPending": self.is_pending,
+            "isPending": self.is_pending or (self.is_awaiting and awaiting_is_pending),
             "isAwaiting": self.is_awaiting,
             "isSuspended": self.is_suspended,
             "suspendedReason": self.suspended_reason,

@@ -41,20 +41,24 @@ class PeopleCalls:
         if "searchFilterType" in asked.query:
             asked.choice("searchFilterType", "VIP")
             return JSONResponse({"users": [], "responseMetaData": {}})  # nobody is a VIP here
+        rules = self._rules()
         wanted = Wanted(
-            domain_id=asked.domain_id,
+            domain_id=asked.domain_id(every=rules.lists_every_domain),
             count=asked.count,
             order=Order(asked.choice("orderBy", Order.CREATED_TIME, Order.NAME)),
             descending=asked.choice("sortOrder", "ASCENDING", "DESCENDING") == "DESCENDING",
-            with_deleted=self._rules().lists_deleted,
+            with_deleted=rules.lists_deleted,
         )
-        page = page_of(self._tenant, asked, wanted, self._rules())
-        people = [member.as_person() for member in page.members]
+        page = page_of(self._tenant, asked, wanted, rules)
+        people = [self._shown(member) for member in page.members]
         return JSONResponse({"users": people, "responseMetaData": page.meta_data})
 
     async def get(self, asked: Asked) -> Response:
         """A person; somebody with a token of their own may ask for `me`."""
-        return JSONResponse(self._asked_for(asked).as_person())
+        return JSONResponse(self._shown(self._asked_for(asked)))
+
+    def _shown(self, member: Member) -> dict[str, Any]:
+        return member.as_person(awaiting_is_pending=self._rules().awaiting_is_pending)
 
     def _asked_for(self, asked: Asked) -> Member:
         own = asked.token.user_id
@@ -72,7 +76,7 @@ class PeopleCalls:
         blank = Member(user_id=new_user_id(secrets.token_hex()), email="", last_name="")
         member = _changed(blank, sent)
         self._tenant.add(member)
-        return JSONResponse(member.as_person(), 201)
+        return JSONResponse(self._shown(member), self._rules().created_status)
 
     async def replace(self, asked: Asked) -> Response:
         """PUT: what is left out becomes null."""
@@ -96,7 +100,7 @@ class PeopleCalls:
             before = member if keeps_other else replace(member, first_name="", other={})
             after = _changed(before, sent)
             self._tenant.replace(after)
-        return JSONResponse(after.as_person())
+        return JSONResponse(self._shown(after))
 
     # Suspended, deleted, signed out
 
@@ -116,7 +120,7 @@ class PeopleCalls:
         member = self._tenant.person(asked.path[0], even_deleted=True)
         async with self._tenant.writing([member]):
             back = self._tenant.undelete(member)
-        return JSONResponse(back.as_person())
+        return JSONResponse(self._shown(back))
 
     async def force_logout(self, asked: Asked) -> Response:
         """202: accepted. The devices are out a while later; their API tokens end at once."""
@@ -124,6 +128,8 @@ class PeopleCalls:
         async with self._tenant.writing([member]):
             self._tenant.force_logout(member)
             self._tokens.forget_person(member.user_id)
+            if self._rules().log_out_ends_app_tokens:
+                self._tokens.forget()
         return Response(status_code=202)
 
     async def _do(

@@ -5,7 +5,7 @@ https://developers.worksmobile.com/en/docs/auth-jwt
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from joserfc.jwk import RSAKey
@@ -30,6 +30,7 @@ class ClientApp:
     client_secret: str = field(repr=False)
     service_account: str
     public_key: RSAKey = field(repr=False)
+    old_keys: tuple[RSAKey, ...] = field(default=(), repr=False)
     scopes: frozenset[str] = SCOPES
     domain_id: int = 1
     token_life: int = DAY
@@ -69,3 +70,14 @@ def register(
         rotates_refresh_tokens=rotates_refresh_tokens,
     )
     return Registered(app, key.as_pem(private=True).decode())
+
+
+def with_new_key(registered: Registered, *, bits: int = 2048) -> Registered:
+    """The same app after its administrator has had another private key issued."""
+    key, app = RSAKey.generate_key(bits), registered.app
+    changed = replace(
+        app,
+        public_key=RSAKey.import_key(key.as_pem(private=False)),
+        old_keys=(app.public_key, *app.old_keys),
+    )
+    return Registered(changed, key.as_pem(private=True).decode())

@@ -4,8 +4,10 @@ A client that works under the defaults works at a LINE WORKS that is milder. The
 there to be tried one by one. docs/protocol.md has a row for each field.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any, Final
 
 
 class TokenErrors(StrEnum):
@@ -65,8 +67,16 @@ class Rules:
     """Whether `exp - iat` may be less than 3600; only 3600 was taken in one report."""
     takes_commas_in_scope: bool = False
     """Whether scopes may be separated by commas, as pages about another request have it."""
+    fewest_key_bits: int = 2_048
+    """The smallest private key whose assertions are taken."""
+    takes_old_keys: bool = False
+    """Whether a private key still works after another one has been issued."""
+    plan_lacks: tuple[str, ...] = ()
+    """Scopes that are not in the tenant's plan; the free one has no `directory`, for example."""
 
     # Lists
+    lists_every_domain: bool = False
+    """Whether a list without `domainId` has everybody, or those of the app's domain."""
     large_count: LargeCount = LargeCount.EMPTY_PAGE
     last_cursor: LastCursor = LastCursor.ABSENT
     cursor_counts_rows: bool = False
@@ -81,6 +91,14 @@ class Rules:
     """Whether somebody without a key has no `externalKey` at all, instead of null."""
 
     # People
+    unknown_user_code: str = "USER_NOT_EXIST"
+    """The `code` of the 404 for an unknown person."""
+    created_status: int = 201
+    """Of the answer to somebody new."""
+    awaiting_is_pending: bool = False
+    """Whether who waits for approval is shown as `isPending`, too."""
+    log_out_ends_app_tokens: bool = False
+    """Whether signing a person out ends the tokens of the tenant's service accounts, too."""
     deleted_is_gone: bool = True
     """Whether a deleted person is 410, or 404 like somebody unknown."""
     write_takes: float = 0
@@ -116,3 +134,33 @@ class Rules:
     """What the columns of the log `auth` are called."""
     audit_log_encoding: str = "utf-8"
     """As Python calls it; `utf-8-sig` and `utf-16` begin with a byte order mark."""
+
+
+_OTHER_VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "clock_tolerance": (300.0,),
+    "fewest_key_bits": (1_024,),
+    "plan_lacks": (("bot", "bot.message"),),
+    "unknown_user_code": ("NOT_FOUND",),
+    "created_status": (200,),
+    "write_takes": (0.05,),
+    "log_out_takes": (0.0,),
+    "key_rests": (20.0,),
+    "calls_a_minute": (60,),
+    "audit_log_columns": (("Time", "Account"),),
+    "audit_log_encoding": ("utf-16",),
+}
+"""Of the fields that are no choice among a few."""
+
+
+def alternatives(rules: Rules) -> Iterator[tuple[str, Rules]]:
+    """Every other reading, one at a time: what it is called, and the rules with it."""
+    for each in fields(Rules):
+        value = getattr(rules, each.name)
+        if isinstance(value, bool):
+            others: tuple[Any, ...] = (not value,)
+        elif isinstance(value, StrEnum):
+            others = tuple(other for other in type(value) if other is not value)
+        else:
+            others = _OTHER_VALUES[each.name]
+        for other in others:
+            yield f"{each.name}={other}", replace(rules, **{each.name: other})

@@ -47,7 +47,7 @@ class Order(StrEnum):
 class Wanted:
     """Which page of which list. `has_key` None: with and without."""
 
-    domain_id: int
+    domain_id: int | None
     count: int
     has_key: bool | None = None
     order: Order = Order.CREATED_TIME
@@ -144,11 +144,11 @@ class Tenant:
         self._forget_deleted()
         member = self._members.get(self._user_id(identifier) or "")
         if member is None:
-            raise NotFound("The user does not exist", "USER_NOT_EXIST")
+            raise NotFound("The user does not exist", self._rules().unknown_user_code)
         if member.is_deleted and not even_deleted:
             if self._rules().deleted_is_gone:
                 raise Gone("The user was deleted")
-            raise NotFound("The user does not exist", "USER_NOT_EXIST")
+            raise NotFound("The user does not exist", self._rules().unknown_user_code)
         return member
 
     def _user_id(self, identifier: str) -> str | None:
@@ -191,15 +191,26 @@ class Tenant:
         return bisect_right(keys, after)
 
     def _sorted(self, wanted: Wanted) -> Sequence[Any]:
-        lists = self._lists.get(wanted.domain_id)
-        if lists is None:
-            raise BadRequest("domainId is not valid")
+        lists = self._lists_of(wanted.domain_id)
         if wanted.order is Order.CREATED_TIME:
             return lists.of(wanted.has_key)
         if lists.by_name is None:
             numbers = lists.everybody
             lists.by_name = sorted((self._members[self._ids[n]].name, n) for n in numbers)
         return lists.by_name
+
+    def _lists_of(self, domain_id: int | None) -> _Lists:
+        """The lists of a domain, or of all. Raises BadRequest."""
+        if domain_id is not None:
+            if domain_id not in self._lists:
+                raise BadRequest("domainId is not valid")
+            return self._lists[domain_id]
+        if len(self._lists) == 1:
+            return next(iter(self._lists.values()))
+        every = _Lists()
+        for user_id, number in self._numbers.items():
+            every.add(self._members[user_id], number)
+        return every
 
     def turn_over(self, page: Page) -> None:
         """Let the first person of a page vanish for good, and somebody new appear."""

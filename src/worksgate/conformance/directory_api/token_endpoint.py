@@ -7,6 +7,7 @@ import base64
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -128,11 +129,7 @@ class TokenEndpoint:
 
     def _check_assertion(self, app: ClientApp, assertion: str) -> None:
         """Check signature, header and claims. Raises TokenRefused."""
-        try:
-            # The list of algorithms keeps out "none" and HS256 with the public key as secret.
-            token = jwt.decode(assertion, app.public_key, algorithms=["RS256"])
-        except (JoseError, ValueError) as error:
-            raise TokenRefused("invalid_grant", "The assertion cannot be verified") from error
+        token = self._verified(app, assertion)
         if token.header.get("typ") != "JWT":
             raise TokenRefused("invalid_grant", "The typ of the assertion is not JWT")
         if (token.claims.get("iss"), token.claims.get("sub")) != (
@@ -141,6 +138,18 @@ class TokenEndpoint:
         ):
             raise TokenRefused("invalid_grant", "iss or sub of the assertion is wrong")
         self._check_times(token.claims)
+
+    def _verified(self, app: ClientApp, assertion: str) -> jwt.Token:
+        """An assertion that was signed with a key of the app. Raises TokenRefused."""
+        rules = self._rules()
+        keys = (app.public_key, *(app.old_keys if rules.takes_old_keys else ()))
+        for key in keys:
+            if key.raw_value.key_size < rules.fewest_key_bits:
+                continue
+            # The list of algorithms keeps out "none" and HS256 with the public key as secret.
+            with suppress(JoseError, ValueError):
+                return jwt.decode(assertion, key, algorithms=["RS256"])
+        raise TokenRefused("invalid_grant", "The assertion cannot be verified")
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         issued, expires = claims.get("iat"), claims.get("exp")
@@ -158,7 +167,7 @@ class TokenEndpoint:
     def _scopes(self, app: ClientApp, sent: str) -> frozenset[str]:
         text = sent.replace(",", " ") if self._rules().takes_commas_in_scope else sent
         scopes = frozenset(text.split(" "))
-        if not scopes <= app.scopes:
+        if not scopes <= app.scopes - set(self._rules().plan_lacks):
             raise TokenRefused("invalid_scope", "Request scope is not valid")
         return scopes
 
