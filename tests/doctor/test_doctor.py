@@ -18,6 +18,8 @@ from tests.valkey_server import ValkeyServer, running_valkey
 from worksgate.credentials.master_key import MasterKey
 from worksgate.database.migrations import HEAD
 from worksgate.doctor import Finding, examination
+from worksgate.doctor.database_check import examine_clients
+from worksgate.oauth.model import Client
 from worksgate.settings.options import Settings
 
 SECRET = "hunter2-canary"
@@ -306,6 +308,16 @@ def test_installation_without_a_client_that_is_enabled_is_reported(installation:
     assert "worksgate client enable acme" in installation.run("doctor").out
     installation.ok("client", "remove", "acme", "--yes")
     assert "worksgate client add NAME" in installation.run("doctor").out
+
+
+@pytest.mark.parametrize(
+    ("names", "command"),
+    [([], "add NAME"), (["Hikari & Co"], "enable 'Hikari & Co'"), (["a", "b"], "list")],
+)
+def test_r243_the_command_for_a_client_has_its_real_name(names: list[str], command: str) -> None:
+    clients = [Client(client_id=name, name=name, enabled=False) for name in names]
+    (found,) = examine_clients(clients, Settings(public_url="https://sso.example.com"))
+    assert found.advice == f"worksgate client {command}"
 
 
 # The store

@@ -1,8 +1,9 @@
 """Whether the database responds, has this version's schema, and holds what a sign-in needs."""
 
+import shlex
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -90,11 +91,20 @@ def examine_clients(clients: Iterable[Client], settings: Settings) -> Iterator[F
     registered = list(clients)
     enabled = [client for client in registered if client.enabled]
     if not enabled:
-        name = registered[0].name if len(registered) == 1 else "NAME"
-        command = f"worksgate client {'enable' if registered else 'add'} {name}"
-        yield warn(CLIENTS, said("there is no enabled client"), command)
+        yield warn(CLIENTS, said("there is no enabled client"), _to_enable(registered))
     for client in enabled:
         yield from _of_client(client, known)
+
+
+def _to_enable(registered: Sequence[Client]) -> str:
+    """The command that leads to an enabled client."""
+    match registered:
+        case []:
+            return "worksgate client add NAME"
+        case [client]:
+            return shlex.join(("worksgate", "client", "enable", client.name))
+        case _:
+            return "worksgate client list"
 
 
 def _of_client(client: Client, known: set[str]) -> Iterator[Finding]:
@@ -111,7 +121,7 @@ def _of_client(client: Client, known: set[str]) -> Iterator[Finding]:
             ),
             said(
                 "add a [[source]], or run worksgate client set %(client)s --source NAME",
-                client=client.name,
+                client=shlex.quote(client.name),
             ),
         )
     for problem in problems:

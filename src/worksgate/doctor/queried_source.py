@@ -5,6 +5,7 @@ own state, or are asked with a password; of another provider, only people who ha
 known.
 """
 
+import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -102,9 +103,9 @@ class QueriedDirectory(QueriedSource):
             try:
                 account = await administration.users.get(username)
             except NotFound as error:
-                return fail(self._part, str(error), "worksgate user add USERNAME")
+                return fail(self._part, str(error), f"worksgate user add {shlex.quote(username)}")
         if not account.enabled:
-            advice = "worksgate user enable USERNAME"
+            advice = f"worksgate user enable {shlex.quote(account.username)}"
             return fail(
                 self._part, said("%(username)s is disabled", username=account.username), advice
             )

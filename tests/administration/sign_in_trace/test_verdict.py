@@ -1,5 +1,7 @@
 """From facts to the one sentence, the next step, and the text to hand on."""
 
+import re
+import shlex
 from dataclasses import replace
 from datetime import timedelta, timezone
 from typing import Any
@@ -33,7 +35,7 @@ from worksgate.administration.sign_in_trace.localized import (
     texts_in,
     without_addresses,
 )
-from worksgate.administration.sign_in_trace.next_steps import Action
+from worksgate.administration.sign_in_trace.next_steps import Action, next_step
 from worksgate.administration.sign_in_trace.question import Kind, Question
 from worksgate.administration.sign_in_trace.verdict import Verdict, verdict_of
 from worksgate.audit import AuditEvent, Event, Reason
@@ -500,3 +502,23 @@ def test_r147_what_only_resembles_an_address_stays() -> None:
         "a:b",
     ):
         assert without_addresses(text) == text
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_r243_a_command_can_be_pasted_as_it_is(action: Action) -> None:
+    """Real names, quoted for the shell; of what is unknown, the command that lists it."""
+    client = replace(IN_ORDER.client, name="Hikari & Co; rm -rf '*'") if IN_ORDER.client else None
+    known = next_step(action, replace(IN_ORDER, client=client)).command or "worksgate"
+    assert not {"SOURCE", "CLIENT", "NAME"} & set(shlex.split(known))
+    if "Hikari" in known:
+        assert "Hikari & Co; rm -rf '*'" in shlex.split(known)
+    unknown = next_step(action, replace(IN_ORDER, client=None, person=None)).command or ""
+    assert not re.search("[A-Z]", unknown), unknown
+
+
+def test_the_source_of_somebody_unknown_is_that_of_the_client() -> None:
+    nobody = replace(IN_ORDER, person=None)
+    assert IN_ORDER.client is not None
+    for sources, command in ((("ad one",), "test 'ad one'"), (("a", "b"), "list"), ((), "list")):
+        facts = replace(nobody, client=replace(IN_ORDER.client, sources=sources))
+        assert next_step(Action.TEST_SOURCE, facts).command == f"worksgate source {command}"

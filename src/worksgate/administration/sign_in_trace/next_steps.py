@@ -1,7 +1,7 @@
 """What to do next: one action, and the command for it where there is one."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
@@ -76,12 +76,28 @@ def _command(*words: str) -> str:
     return shlex.join(("worksgate", *words)).replace("'KEY'", "KEY")
 
 
-def _client(facts: Facts) -> str:
-    return facts.client.name if facts.client is not None else "CLIENT"
+def _client(*verb: str, options: Sequence[str] = ()) -> Callable[[Facts], str]:
+    """A command about the client; where it is unknown, the one that lists them."""
+
+    def write(facts: Facts) -> str:
+        if facts.client is None:
+            return _command("client", "list")
+        return _command("client", *verb, facts.client.name, *options)
+
+    return write
 
 
-def _source(facts: Facts) -> str:
-    return facts.person.source if facts.person is not None else "SOURCE"
+def _source(facts: Facts) -> str | None:
+    """The source of the person, or the only one that the client has."""
+    if facts.person is not None:
+        return facts.person.source
+    names = () if facts.client is None else facts.client.sources
+    return names[0] if len(names) == 1 else None
+
+
+def _test_source(facts: Facts) -> str:
+    name = _source(facts)
+    return _command("source", "list") if name is None else _command("source", "test", name)
 
 
 def _user(*verb: str) -> Callable[[Facts], str | None]:
@@ -120,7 +136,9 @@ def _set_key(facts: Facts) -> str | None:
 def _explain_rules(facts: Facts) -> str | None:
     if facts.person is None:
         return None
-    words = ["rules", "explain", facts.person.person.username, "--client", _client(facts)]
+    if facts.client is None:
+        return _command("client", "list")
+    words = ["rules", "explain", facts.person.person.username, "--client", facts.client.name]
     words += ["--from", facts.address or ""]
     if facts.person.source != BUILT_IN:
         words += ["--source", facts.person.source]
@@ -129,27 +147,25 @@ def _explain_rules(facts: Facts) -> str | None:
 
 _COMMANDS: Mapping[Action, Callable[[Facts], str | None]] = {
     Action.COMPARE_CLIENT_ID: lambda _: _command("client", "list"),
-    Action.COMPARE_LOGIN_URL: lambda facts: _command("client", "show", _client(facts)),
-    Action.ADD_REDIRECT: lambda facts: _command("client", "show", _client(facts)),
-    Action.CHANGE_SESSION_KEY_CHECK: lambda facts: _command(
-        "client", "set", _client(facts), "--session-key-check", "fail_open"
-    ),
+    Action.COMPARE_LOGIN_URL: _client("show"),
+    Action.ADD_REDIRECT: _client("show"),
+    Action.CHANGE_SESSION_KEY_CHECK: _client("set", options=("--session-key-check", "fail_open")),
     Action.SEND_RESET_LINK: _built_in_user("reset-link"),
     Action.SET_PASSWORD: _built_in_user("set-password"),
     Action.ENABLE: _user("enable"),
-    Action.ALLOW_SOURCE: lambda facts: _command("client", "show", _client(facts)),
+    Action.ALLOW_SOURCE: _client("show"),
     Action.WAIT: _allow_attempt,
-    Action.TEST_SOURCE: lambda facts: _command("source", "test", _source(facts)),
+    Action.TEST_SOURCE: _test_source,
     Action.RUN_DOCTOR: lambda _: _command("doctor"),
     Action.RESET_FACTORS: _user("reset-factors"),
     Action.TREAT_AS_COPIED: _user("sign-out", "--everything"),
     Action.EXPLAIN_RULES: _explain_rules,
     Action.SET_KEY: _set_key,
     Action.CHECK_FROM_OUTSIDE: lambda _: _command("doctor"),
-    Action.COMPARE_USER_INFO_URL: lambda facts: _command("client", "show", _client(facts)),
-    Action.ENABLE_CLIENT: lambda facts: _command("client", "enable", _client(facts)),
-    Action.ALLOW_ADDRESS: lambda facts: _command("client", "show", _client(facts)),
-    Action.RENEW_SECRET: lambda facts: _command("client", "rotate-secret", _client(facts)),
+    Action.COMPARE_USER_INFO_URL: _client("show"),
+    Action.ENABLE_CLIENT: _client("enable"),
+    Action.ALLOW_ADDRESS: _client("show"),
+    Action.RENEW_SECRET: _client("rotate-secret"),
     Action.EXAMINE_REPLAY: lambda _: _command("audit", "--event", "code.replayed"),
-    Action.ENABLE_IMAP: lambda facts: _command("client", "show", _client(facts)),
+    Action.ENABLE_IMAP: _client("show"),
 }
