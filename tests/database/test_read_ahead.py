@@ -15,8 +15,16 @@ from tests.store.artifacts import interim, key_of, session, spent_transaction
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.direct_reads import Rows
-from worksgate.database.read_ahead import current_step, drop, reading_ahead, take
+from worksgate.database.read_ahead import (
+    artifact_read,
+    current_step,
+    drop,
+    read_of,
+    reading_ahead,
+    take,
+)
 from worksgate.directory.database import Directory
+from worksgate.directory.factors import ENROLLED
 from worksgate.oauth.model import Interim, Session, SpentTransaction
 from worksgate.store.postgres.pool import PostgresPool
 from worksgate.store.postgres.store import PostgresStore
@@ -144,6 +152,18 @@ EXISTING = {
     "Nobody": [True, False],
     "none": [False],
 }
+
+
+@ON_POSTGRES
+async def test_where_there_is_one_source_nobody_else_is_looked_for(
+    furnished: Directory, store: PostgresStore
+) -> None:
+    furnished.read_ahead.has_others = False
+    for name, read in (("Hanako", True), ("Taro", False)):
+        with reading_ahead():
+            await furnished.read_ahead.session(key_of(name))
+            assert take(artifact_read(Session, key_of(name)))
+            assert (take(read_of(ENROLLED, {"subject_id": SUBJECTS[name]})) is not None) is read
 
 
 @ON_POSTGRES

@@ -94,7 +94,9 @@ class RoundTrips:
         yield self.seen
 
     def note(self, what: str) -> None:
-        if current_step() is not None:
+        # Of a transaction that is tried again, since it met another one, once is enough.
+        is_again = what == DIRECTORY and self.seen[-1:] == [DIRECTORY]
+        if current_step() is not None and not is_again:
             self.seen.append(what)
 
 

@@ -83,6 +83,7 @@ from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import Throttle
 from worksgate.settings.loading import checked, load
 from worksgate.settings.options import Settings
+from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Authenticate, Source
 from worksgate.sources.counted import SourcesSeen
 from worksgate.store import Store
@@ -280,6 +281,7 @@ async def _open_identity(
         if sources is None
         else sources_in_use(sources, directory, stack, clock, watching.sources)
     )
+    directory.read_ahead.has_others = {*in_use.passwords, *in_use.redirects} != {BUILT_IN}
     audit = watching.traced_audit(base.audit_writer)
     party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
     strangers = StrangerRecords(audit, base.store.bump)

@@ -19,6 +19,7 @@ from functools import cache
 
 from sqlalchemy import (
     BindParameter,
+    FromClause,
     String,
     TableClause,
     bindparam,
@@ -46,20 +47,23 @@ class ReadAhead:
 
     def __init__(self) -> None:
         self.reads: JoinedReads | None = None
+        self.has_others = True
+        """Whether people of other sources than the built-in directory sign in here."""
         self.span: Callable[[str], AbstractContextManager[object]] = nullcontext
 
     async def session(self, key: str) -> None:
         step = self._step()
         if step is None:
             return
-        found = await self._find(_of_session(), session=key, trusted=step.trusted)
-        sessions, trusted, enrolled, accounts, people = found
+        query = _of_session(with_others=self.has_others)
+        found = await self._find(query, session=key, trusted=step.trusted)
+        sessions, trusted, enrolled, accounts, *people = found
         step.kept[artifact_read(Session, key)] = sessions
         for row in sessions:
             subject_id = row[_SUBJECT_AT]
-            person = accounts if _is_account(subject_id) else people
-            _keep_person(step, subject_id, enrolled, person)
             _keep_trusted(step, trusted)
+            for person in [accounts] if _is_account(subject_id) else people:
+                _keep_person(step, subject_id, enrolled, person)
 
     async def password(
         self, spent: str, counters: Collection[str], username: str, now: float
@@ -193,21 +197,21 @@ def _trusted() -> Part:
 
 
 @cache
-def _of_session() -> JoinedQuery:
+def _of_session(*, with_others: bool) -> JoinedQuery:
     accounts, people = schema.accounts, schema.people
     session = select(_of(Session)).where(column("key") == _given("session")).subquery("session")
     subject_id = session.c.subject_id
     account_id = func.substr(subject_id, len(SUBJECT_PREFIX) + 1)
-    joined = session.outerjoin(accounts, accounts.c.id == account_id).outerjoin(
-        people, people.c.subject_id == subject_id
-    )
+    joined: FromClause = session.outerjoin(accounts, accounts.c.id == account_id)
+    if with_others:
+        joined = joined.outerjoin(people, people.c.subject_id == subject_id)
     return JoinedQuery(
         with_passkeys(joined, subject_id),
         Part.one(*session.c),
         _trusted(),
         Part.every(*enrolled_of(subject_id)),
         _account(),
-        _person(),
+        *((_person(),) if with_others else ()),
     )
 
 
