@@ -244,6 +244,12 @@ async def test_who_must_wait_is_told_whole_seconds_and_one_at_least(
     assert await desk.answer(TooManyAttempts(left)) == form(Problem.THROTTLED, 429, seconds)
 
 
+def recorded(forged: ForgedTransaction) -> ForgedTransaction:
+    """The error once it is in the audit log."""
+    forged.login_id = "its record"
+    return forged
+
+
 UNRECORDED = {"login_id": None}
 ENDINGS: list[tuple[Exception, tuple[Any, ...]]] = [
     (SessionKeyRefused("no"), (Notice.SESSION_KEY_REFUSED, 403, "login-1", UNRECORDED)),
@@ -254,10 +260,18 @@ ENDINGS: list[tuple[Exception, tuple[Any, ...]]] = [
     (SignInDenied("rule"), (Notice.DENIED, 403, "login-1")),
     (NoPasskey(), (Notice.NO_PASSKEY, 403, "login-1")),
     (UnknownSource(), (Notice.BAD_REQUEST, 400, "login-1")),
-    (ForgedTransaction("no"), (Notice.FORGED, 403, None, {"continue_url": None})),
     (
-        ForgedTransaction("no", THEIRS),
-        (Notice.FORGED, 403, "login-2", {"continue_url": "restart login-2 ko"}),
+        recorded(ForgedTransaction("no")),
+        (Notice.FORGED, 403, None, {"login_id": "its record", "continue_url": None}),
+    ),
+    (
+        recorded(ForgedTransaction("no", THEIRS)),
+        (
+            Notice.FORGED,
+            403,
+            "login-2",
+            {"login_id": "its record", "continue_url": "restart login-2 ko"},
+        ),
     ),
     (
         ExpiredTransaction(THEIRS),

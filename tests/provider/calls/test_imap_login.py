@@ -324,7 +324,7 @@ async def test_r58_a_client_that_is_not_open_is_not_told_from_a_wrong_password(
         await here.refused(password=password)
     assert here.people.asked == []
     assert {each.event for each in here.audit.events} == {Event.IMAP_REFUSED}
-    assert {each.username for each in here.audit.events} == {None}
+    assert {each.username for each in here.audit.events} == {EMAIL}
 
 
 async def test_r58_off_by_default() -> None:

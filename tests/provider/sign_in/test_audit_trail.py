@@ -10,6 +10,7 @@ from tests.provider.sign_in.world import ADDRESS, HANA, NOW, Trail
 
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.password_hashing import HashingBusy
+from worksgate.credentials.references import reference_of
 from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.errors import AuthorizationError, Cause, UnknownClient
 from worksgate.oauth.model import Session
@@ -47,17 +48,8 @@ class Strangers(StrangerRecords):
         self.counted.append((event, network, at))
 
 
-Write = Callable[[AuditTrail], None]
+Write = Callable[[AuditTrail], object]
 BY_STRANGERS: dict[str, tuple[Write, dict[str, Any]]] = {
-    "a form that we did not sign": (
-        lambda trail: trail.unusable(NOW, BROWSER, "forged", Reason.FORM_FORGED),
-        {
-            **STRANGER,
-            "event": Event.LOGIN_REFUSED,
-            "detail": "forged",
-            "reason": Reason.FORM_FORGED,
-        },
-    ),
     "a form that is old": (
         lambda trail: trail.unusable(NOW, BROWSER, "old", Reason.FORM_EXPIRED, SIGN_IN),
         {
@@ -257,3 +249,17 @@ def test_a_sign_out_is_recorded_with_its_person() -> None:
     assert of_logout(NOW, session, BROWSER) == AuditEvent(
         **STRANGER, event=Event.LOGOUT, subject_id=HANA.subject_id, username="hana"
     )
+
+
+@pytest.mark.parametrize("transaction", [None, SIGN_IN])
+def test_a_form_that_cannot_be_used_has_an_id_for_the_reference_on_its_page(
+    transaction: SignInTransaction | None,
+) -> None:
+    audit, strangers = Trail(), Strangers()
+    trail = AuditTrail(audit, strangers)
+    told = trail.unusable(NOW, BROWSER, "forged", Reason.FORM_FORGED, transaction)
+    assert reference_of(told) is not None
+    (event,) = strangers.events
+    assert (event.event, event.login_id) == (Event.LOGIN_REFUSED, told)
+    assert (event.detail, event.reason, event.address) == ("forged", Reason.FORM_FORGED, ADDRESS)
+    assert audit.events == []

@@ -113,11 +113,16 @@ class _Trail:
     audit: AuditLog
     strangers: StrangerRecords
 
-    def stranger_refused(self, now: float, address: str, error: OAuthError) -> None:
+    def stranger_refused(
+        self, now: float, address: str, error: OAuthError, username: str | None = None
+    ) -> None:
+        """A call was refused before anything was checked; ``username`` is whose it was."""
         self.strangers.record(
             AuditEvent(
                 event=Event.IMAP_REFUSED,
                 at=now,
+                login_id=new_ordered_id(),
+                username=username,
                 address=address,
                 detail=error.detail,
                 reason=Reason(error.cause),
@@ -204,7 +209,7 @@ class ImapLogin:
         try:
             await self._trail.audit.room()
             request = ImapLoginRequest.parse(query)
-            client = await self._admitted(client_id, address)
+            client = await self._admitted(client_id, address, request.email)
             login = _Login(new_ordered_id(), client, request, address, now, began)
             return await self._log_in(login)
         except InvalidRequest as error:
@@ -213,14 +218,14 @@ class ImapLogin:
         except Unavailable as outage:
             raise TemporarilyUnavailable(str(outage)) from outage
 
-    async def _admitted(self, client_id: str | None, address: str) -> Client:
+    async def _admitted(self, client_id: str | None, address: str, email: str) -> Client:
         """The client, if the IMAP login is allowed from there. Raises InvalidLogin."""
         try:
             client = await self._open_one(client_id)
             check_admitted(client, address)
             self._check_open(client, address)
         except (AccessDenied, InvalidLogin) as error:
-            self._trail.stranger_refused(self._clock(), address, error)
+            self._trail.stranger_refused(self._clock(), address, error, email)
             raise InvalidLogin(error.detail, error.cause) from None
         return client
 

@@ -96,6 +96,10 @@ class LineWorksCalls:
             unknown = TemporarilyUnavailable("no answer in time; whether it was used is not known")
             self._records.refused(Event.CODE_REFUSED, now, unknown, client.client_id, address)
             raise
+        except Unavailable as outage:  # recorded when the database responds again
+            unknown = TemporarilyUnavailable(str(outage))
+            self._records.refused(Event.CODE_REFUSED, now, unknown, client.client_id, address)
+            raise
         artifact = redemption.artifact
         if redemption.outcome is not RedemptionOutcome.REDEEMED or artifact is None:
             reason, cause = _REASONS[redemption.outcome]

@@ -64,16 +64,25 @@ class AuditTrail:
         detail: str,
         reason: Reason,
         transaction: SignInTransaction | None = None,
-    ) -> None:
-        """A form could not be used; its ``transaction`` is known if we did sign that."""
+    ) -> str:
+        """A form could not be used; its ``transaction`` is known if we did sign that.
+
+        Returns the ID of the sign-in in the audit log.
+        """
         event = Event.LOGIN_REFUSED
         if transaction is None:
             refused = AuditEvent(
-                event=event, at=at, address=browser.address, detail=detail, reason=reason
+                event=event,
+                at=at,
+                login_id=new_ordered_id(),
+                address=browser.address,
+                detail=detail,
+                reason=reason,
             )
         else:
             refused = of_login(event, at, transaction, browser, detail=detail, reason=reason)
         self._strangers.record(refused)
+        return refused.login_id or ""
 
     def interrupted(
         self,

@@ -508,7 +508,7 @@ class IdentityProvider:
             yield
         except ForgedTransaction as forged:
             reason, transaction = forged.reason, forged.transaction
-            self._records.unusable(now, browser, str(forged), reason, transaction)
+            forged.login_id = self._records.unusable(now, browser, str(forged), reason, transaction)
             raise
         except ExpiredTransaction as expired:
             reason, transaction = Reason.FORM_EXPIRED, expired.transaction
@@ -517,9 +517,12 @@ class IdentityProvider:
 
     # Records of what only the pages can see
 
-    def without_cookie(self, text: str, browser: Browser) -> None:
-        """Record a form that came without our cookie; ``text`` is its transaction."""
-        self._records.unusable(
+    def without_cookie(self, text: str, browser: Browser) -> str:
+        """Record a form that came without our cookie; ``text`` is its transaction.
+
+        Returns the ID of the sign-in in the audit log.
+        """
+        return self._records.unusable(
             self._clock(),
             browser,
             "the browser sent no cookie with the form",

@@ -34,6 +34,7 @@ class ForgedTransaction(Exception):
 
     ``reason`` says which, for the audit log. ``transaction`` is its content if we did sign that and
     it is still valid: it may begin again in this browser, and is not trusted until then.
+    ``login_id`` is its name in the audit log, once it is recorded there.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ForgedTransaction(Exception):
         super().__init__(why)
         self.reason = reason
         self.transaction = transaction
+        self.login_id: str | None = None
 
 
 class ExpiredTransaction(Exception):

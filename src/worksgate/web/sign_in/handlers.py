@@ -106,8 +106,8 @@ class SignInHandlers:
         if not view.comes_from(self._origin):
             return self._pages.notice(view, Notice.FORGED, 403)
         if view.has_no_cookie:
-            self._provider.without_cookie(form.get("txn", ""), view.browser)
-            return self._pages.notice(view, Notice.COOKIES_OFF, 400)
+            login_id = self._provider.without_cookie(form.get("txn", ""), view.browser)
+            return self._pages.notice(view, Notice.COOKIES_OFF, 400, login_id=login_id)
         try:
             with Deadline(self._deadline):
                 transaction = await self._provider.read_transaction(

@@ -207,10 +207,12 @@ class SignInRefusals:
         match error:
             case AuthorizationError():
                 return notice(view, *_unanswerable(error), transaction, login_id=error.login_id)
-            case ForgedTransaction(transaction=theirs):
+            case ForgedTransaction(transaction=theirs, login_id=login_id):
                 # This also happens to the first of two tabs opened at once, without a cookie yet.
                 again = self._pages.restart_url(theirs, view.language) if theirs else None
-                return notice(view, Notice.FORGED, 403, theirs, continue_url=again)
+                return notice(
+                    view, Notice.FORGED, 403, theirs, login_id=login_id, continue_url=again
+                )
             case ExpiredTransaction(transaction=expired):
                 url = await self._pages.start_over_url(expired.client_id)
                 return notice(view, Notice.EXPIRED, 400, expired, start_over_url=url)
