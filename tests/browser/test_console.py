@@ -1,5 +1,6 @@
 """The console in a real Chromium: without JavaScript from the first link to a person, and WCAG."""
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -45,6 +46,7 @@ GOING_LIVE = (
     "/go-live/wall?pause=1",
 )
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+AS_OWNER = "form:has(#code) .button"
 
 
 @dataclass
@@ -94,17 +96,24 @@ async def console(tmp_path: Path) -> AsyncIterator[RealConsole]:
 
 async def become_owner(tab: Page, link: str) -> None:
     await name_oneself(tab, link)
+    await choose_password_and_app(tab)
+    await tab.click(AS_OWNER)
+
+
+async def choose_password_and_app(tab: Page) -> None:
+    """Fill in the form of which ``AS_OWNER`` is the button."""
     secret = (await tab.locator(".hint code").inner_text()).replace(" ", "")
     await tab.fill("#password", PASSWORD)
     await tab.fill("#again", PASSWORD)
     await tab.fill("#code", pyotp.TOTP(secret).now())
-    await tab.click("form:has(#code) .button")
 
 
-async def name_oneself(tab: Page, link: str) -> None:
+async def name_oneself(
+    tab: Page, link: str, username: str = "naoko", name: str = "小林 直子"
+) -> None:
     await tab.goto(link)
-    await tab.fill("#name", "小林 直子")
-    await tab.fill("#username", "naoko")
+    await tab.fill("#name", name)
+    await tab.fill("#username", username)
     await tab.click("button.large")
 
 
@@ -150,6 +159,30 @@ async def test_r153_the_first_link_makes_an_owner_with_a_passkey(
     await tab.get_by_role("button", name="Sign out").click()
     await expect(tab.locator("nav .me")).to_contain_text("小林 直子")  # offered, and touched
     assert (await console.administration.users.get("naoko")).password_hash is None
+
+
+async def test_r153_of_two_browsers_with_the_first_link_at_once_one_becomes_the_owner(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    link, names = await console.link(), {"naoko": "小林 直子", "emma": "Emma Adams"}
+    tabs = [(await open_window(locale="en-US", reduced_motion="reduce")).tab for _ in names]
+    for tab, (username, name) in zip(tabs, names.items(), strict=True):
+        await name_oneself(tab, link, username, name)
+        await choose_password_and_app(tab)
+    await asyncio.gather(*(tab.click(AS_OWNER) for tab in tabs))
+    headings = [tab.get_by_role("heading", level=1) for tab in tabs]
+    for heading in headings:
+        await expect(heading).not_to_have_text("How will you sign in?")
+    said = {await heading.inner_text(): tab for heading, tab in zip(headings, tabs, strict=True)}
+    assert set(said) == {"Keep these recovery codes", "This link does not work any more"}
+    assert await violations(said["This link does not work any more"]) == []
+    (owner,) = await console.administration.administrators.all()
+    tab = said["Keep these recovery codes"]
+    await tab.get_by_role("link", name="I have kept them").click()
+    await expect(tab.locator("nav .me")).to_contain_text(owner.name)
+    added = [each.username async for each in console.administration.users.all()]
+    assert set(added) - names.keys() == {"tanaka", "emma.adams@example.com"}
+    assert len(added) == 3
 
 
 async def test_ticked_people_are_disabled_on_a_phone_without_javascript(

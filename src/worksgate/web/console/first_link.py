@@ -73,6 +73,8 @@ async def _make(visit: Visit, secret: str, way: str) -> Response:
             secret, NewAdministrator(*_names(visit), chosen, digests)
         )
     except (Refused, Conflict) as refusal:
+        if await visit.console.first_owner.offer(secret) is None:  # another browser was faster
+            return _over(visit)
         raise _NotYet(str(refusal), 409, totp_secret=kept) from None
     except HashingBusy:
         raise _NotYet("busy", 503, totp_secret=kept) from None
