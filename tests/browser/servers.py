@@ -140,8 +140,11 @@ class OtherSite:
 
     def shows(self, body: str) -> str:
         """Publish a page; return its path."""
+        return self.shows_whole(f"<!doctype html><html lang=en><title>Elsewhere</title>{body}")
+
+    def shows_whole(self, html: str) -> str:
         path = f"/pages/{len(self.pages)}"
-        self.pages[path] = f"<!doctype html><html lang=en><title>Elsewhere</title>{body}"
+        self.pages[path] = html
         return path
 
     @property
