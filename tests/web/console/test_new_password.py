@@ -8,6 +8,7 @@ import pytest
 from tests.mail_server import MailServer, mail_server
 from tests.web.console.console import ConsoleUnderTest, console_of
 
+from worksgate.administration import Actor, Forbidden
 from worksgate.administration.roles import Role
 from worksgate.audit import Event
 
@@ -67,6 +68,21 @@ async def test_r233_a_code_is_shown_to_whoever_says_how_they_are_sure(
     assert issued.actor == "console:desk"
     assert issued.detail == "a code to read out; somebody who knows them was asked"
     assert found[0] not in repr(await console.administration.audit_log.search(limit=50))
+
+
+@pytest.mark.parametrize(("role", "is_allowed"), [(Role.HELP_DESK, False), (Role.ADMIN, True)])
+async def test_r233_whatever_page_asks_a_help_desk_gets_no_link(
+    console: ConsoleUnderTest, role: Role, *, is_allowed: bool
+) -> None:
+    await console.make("person", None)
+    actor = Actor("console:who", console.clock, subject_id="directory:who", role=role)
+    users = (await console.inside()).administration(actor).users
+    if is_allowed:
+        assert "token=" in await users.issue_reset_link("person")
+    else:
+        with pytest.raises(Forbidden):
+            await users.issue_reset_link("person")
+    assert "token=" in await users.issue_reset_link("person", mailed=True)
 
 
 async def test_a_code_is_not_offered_where_it_would_not_work(console: ConsoleUnderTest) -> None:
