@@ -19,9 +19,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     false,
     func,
     literal_column,
+    or_,
 )
 
 metadata = MetaData(
@@ -464,9 +466,10 @@ _OF_CALLS = ("code.issued", "code.redeemed", "token.refreshed", "user_info.retur
 _REFUSED_CALLS = ("client.refused", "code.refused", "code.replayed", "user_info.refused")
 
 # Both databases have them, by migration; naming PostgreSQL's condition here would load its dialect.
-NOT_OF_CALLS = audit.c.event.not_in(list(map(literal_column, map(repr, _OF_CALLS))))
+# As comparisons: for an IN SQLite builds a set at every insertion, at a third of its cost.
+NOT_OF_CALLS = and_(*(audit.c.event != literal_column(repr(each)) for each in _OF_CALLS))
 """Records other than those of LINE WORKS' calls; with it, an index finds them by subject."""
-OF_REFUSED_CALLS = audit.c.event.in_(list(map(literal_column, map(repr, _REFUSED_CALLS))))
+OF_REFUSED_CALLS = or_(*(audit.c.event == literal_column(repr(each)) for each in _REFUSED_CALLS))
 """Records of refused calls; with it, an index finds them by client."""
 
 Index("ix_audit_subject_id", audit.c.subject_id, audit.c.id, sqlite_where=NOT_OF_CALLS)
