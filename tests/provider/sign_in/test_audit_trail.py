@@ -194,6 +194,16 @@ def test_a_trail_without_records_of_strangers_has_its_own() -> None:
     assert [event.detail for event in audit.events] == ["deny"]
 
 
+async def test_room_for_records_is_that_of_the_audit_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none() -> None:
+        raise StoreUnavailable("no room")
+
+    audit = Trail()
+    monkeypatch.setattr(audit, "room", none)
+    with pytest.raises(StoreUnavailable):
+        await AuditTrail(audit).room()
+
+
 @pytest.mark.parametrize(
     ("outage", "cause", "reason"),
     [

@@ -1,0 +1,43 @@
+"""Audit records about factors: whose they are, and what a refusal says."""
+
+from time import perf_counter
+
+import pytest
+
+from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.provider.factors import FactorRefused, Holder
+
+NOW = 1_764_379_200.0
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        Holder(subject_id="p", username="hana", address="192.0.2.7"),
+        Holder(subject_id="p", login_id="l", client_id="acme", actor="admin"),
+        Holder(subject_id=""),  # a passkey has yet to say who it is
+    ],
+)
+def test_a_record_has_what_is_known_of_the_holder(holder: Holder) -> None:
+    assert holder.event(Event.FACTOR_FAILED, NOW, "wrong", Reason.WRONG_CODE) == AuditEvent(
+        event=Event.FACTOR_FAILED,
+        at=NOW,
+        login_id=holder.login_id,
+        client_id=holder.client_id,
+        subject_id=holder.subject_id or None,
+        username=holder.username,
+        address=holder.address,
+        actor=holder.actor,
+        detail="wrong",
+        reason=Reason.WRONG_CODE,
+    )
+
+
+def test_a_record_of_a_request_says_how_long_it_took() -> None:
+    holder = Holder(subject_id="p", began=perf_counter())
+    assert holder.event(Event.FACTOR_USED, NOW, "totp").elapsed_ms is not None
+
+
+def test_a_refusal_says_no_more_than_its_text() -> None:
+    refused = FactorRefused("no counter", Reason.PASSKEY_COUNTER)
+    assert (str(refused), refused.reason) == ("no counter", Reason.PASSKEY_COUNTER)
