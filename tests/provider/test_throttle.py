@@ -2,7 +2,7 @@
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -479,6 +479,43 @@ async def test_r142_processes_share_their_counters_and_nobody_else_can_tell_whic
     assert shared(one) == shared(two)
     assert shared(one) != shared(other)
     assert len(set(shared(one))) == SHARED
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_a_network_that_failed_once_is_not_refused_for_those_who_share() -> None:
+    throttle = Throttle(MemoryStore(), replace(POLICY, strangers=10**6, per_address=3))
+    assert await guess(throttle, GUESS, NOW)
+    await used_up(throttle)
+    for number in range(500):
+        await guess(throttle, nobody(number), NOW)
+    assert not await guess(throttle, nobody(3_000), NOW), "all that is shared is full"
+    assert await guess(throttle, Attempt("taro", GUESS.address), NOW)
+
+
+def test_names_and_networks_never_share_a_counter() -> None:
+    counters = Throttle(MemoryStore(), POLICY, key=b"k" * 32)._counters
+    kinds = [
+        {counters.shared(f"{kind} {number}") for number in range(200)}
+        for kind in ("strangers", "address")
+    ]
+    assert kinds[0].isdisjoint(kinds[1])
+
+
+@pytest.mark.parametrize("attempt", [GUESS, DEVICE], ids=["stranger", "device"])
+@pytest.mark.parametrize("purpose", ["", "factor"])
+async def test_the_first_counters_are_those_that_an_attempt_reads_first(
+    attempt: Attempt, purpose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, read = MemoryStore(), list[list[str]]()
+    throttle, count_all = Throttle(store, POLICY, purpose), store.count_all
+
+    async def noted(counters: Collection[str], now: float) -> Mapping[str, int]:
+        read.append([*counters])
+        return await count_all(counters, now)
+
+    monkeypatch.setattr(store, "count_all", noted)
+    assert await guess(throttle, attempt, NOW)
+    assert read[0] == [*throttle.first_counters(attempt)]
 
 
 async def test_r79_strangers_may_go_on_when_the_day_is_over() -> None:

@@ -62,3 +62,18 @@ async def test_a_right_password_is_forgiven_however_the_sign_in_ends(
         except (NoUserKey, PersonDisabled, AlreadySignedIn, StoreUnavailable) as refusal:
             end = refusal
         assert isinstance(end, ending)
+
+
+async def test_a_right_password_is_forgiven_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second time would take back failures that others have caused meanwhile."""
+    store, recounts = MemoryStore(), list[dict[str, Any]]()
+
+    async def recount(**counters: Any) -> None:
+        recounts.append(counters)
+
+    monkeypatch.setattr(store, "recount", recount)
+    visit = World(store=store).visit()
+    assert isinstance(await visit.log_in(await visit.login_form()), SignedIn)
+    assert len(recounts) == 1
