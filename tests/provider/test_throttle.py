@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import examples
 
+from worksgate.audit import Reason
 from worksgate.credentials.usernames import username_key
 from worksgate.provider import throttle as throttles
 from worksgate.provider.throttle import (
@@ -516,6 +517,29 @@ async def test_the_first_counters_are_those_that_an_attempt_reads_first(
     monkeypatch.setattr(store, "count_all", noted)
     assert await guess(throttle, attempt, NOW)
     assert read[0] == [*throttle.first_counters(attempt)]
+
+
+async def test_why_an_attempt_would_be_refused_is_told_and_nothing_counts() -> None:
+    store = WritingStore()
+    throttle = Throttle(store, replace(POLICY, strangers=5))
+    known = Attempt("hanako", "198.51.100.9")
+    await succeed(throttle, known, NOW)
+    assert await throttle.refusal_of(GUESS, NOW) is None
+    for number in range(5):
+        assert await guess(throttle, Attempt("hanako", f"192.0.{number}.1"), NOW)
+    written = [*store.written]
+    refusals = [await throttle.refusal_of(each, NOW) for each in (GUESS, known, DEVICE)]
+    assert [each and each.reason for each in refusals] == [Reason.WAITING_STRANGERS, None, None]
+    assert store.written == written
+
+
+async def test_who_has_signed_in_from_a_network_is_known_there() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    known, elsewhere = GUESS, Attempt("hanako", "192.0.2.1")
+    assert await throttle.knows_any([known, elsewhere], NOW) is False
+    await succeed(throttle, known, NOW)
+    assert await throttle.knows_any([elsewhere, known], NOW) is True
+    assert await throttle.knows_any([elsewhere], NOW) is False
 
 
 async def test_r79_strangers_may_go_on_when_the_day_is_over() -> None:
