@@ -25,6 +25,8 @@ from worksgate.clients.access_rules import (
 )
 from worksgate.oauth.model import LoginKind, SecondFactor
 
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
 
 def at(text: str, zone: str = "UTC", fold: int = 0) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold).timestamp()
@@ -262,6 +264,17 @@ NIGHT = "deny hours=22:00-06:00"
 )
 def test_days_and_hours_at_midnight(rule: str, moment: float, holds: bool) -> None:  # noqa: FBT001  # pytest calls it
     assert fits(rule, situation(moment=moment)) is holds
+
+
+@pytest.mark.parametrize("first", WEEK)
+def test_a_range_of_days_goes_from_its_first_to_its_last_also_over_sunday(first: str) -> None:
+    begin, inside = WEEK.index(first), set[str]()
+    for last in (*WEEK[begin:], *WEEK[:begin]):
+        inside.add(last)
+        rule = f"deny days={first}-{last}"
+        moments = {day: at(f"2026-01-{19 + number}T12:00") for number, day in enumerate(WEEK)}
+        found = {day for day, moment in moments.items() if fits(rule, situation(moment=moment))}
+        assert found == inside, rule
 
 
 BERLIN = "deny hours=02:00-03:00 timezone=Europe/Berlin"

@@ -493,6 +493,7 @@ async def test_a_network_that_failed_once_is_not_refused_for_those_who_share() -
     assert await guess(throttle, Attempt("taro", GUESS.address), NOW)
 
 
+@pytest.mark.usefixtures("small_day")
 def test_names_and_networks_never_share_a_counter() -> None:
     counters = Throttle(MemoryStore(), POLICY, key=b"k" * 32)._counters
     kinds = [

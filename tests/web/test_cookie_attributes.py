@@ -95,6 +95,9 @@ def test_logins_at_other_providers_are_kept_as_far_as_a_cookie_holds_them() -> N
     kept, _ = written(lambda response: cookies.set_upstream(response, logins))
     assert len(kept) < 3_000, "or nginx and browsers take none of it"
     assert cookies.upstream_of(_read(kept.encode())) == tuple(logins[:2])
+    exact = [("a" * 16, "A" * 1_200), ("b" * 16, "A" * (cookies.LONGEST - 1_200 - 35))]
+    full, _ = written(lambda response: cookies.set_upstream(response, exact))
+    assert cookies.upstream_of(_read(full.encode())) == tuple(exact)
     few, _ = written(lambda response: cookies.set_upstream(response, UPSTREAM))
     assert cookies.upstream_of(_read(few.encode())) == UPSTREAM[:3]
     for wrong in ("", "x", f"{'g' * 16}.{'A' * 40}", f"{'a' * 15}.{'A' * 40}", f"{'a' * 16}.A"):
@@ -160,3 +163,12 @@ def test_what_cannot_be_a_device_is_passed_over(value: str) -> None:
     good = ".".join(DEVICES[0])
     assert cookies.devices_of({cookies.DEVICE: value}) == ()
     assert cookies.devices_of({cookies.DEVICE: f"{value}~{good}"}) == DEVICES[:1]
+
+
+def test_cookies_of_other_names_are_read_as_strictly() -> None:
+    """Those of the console, which sends each of its own."""
+    sent = f"a={SECRETS[0]}; b=short; c={SECRETS[2]}; d={DEVICES[0][0]}.{DEVICES[0][1]}"
+    scope = {"headers": [(b"cookie", sent.encode())]}
+    assert cookies.named_secrets(scope, ("a", "b", "none")) == {"a": SECRETS[0]}
+    found = [cookies.device_in(scope, name) for name in ("d", "a", "none")]
+    assert found == [DEVICES[0], None, None]
