@@ -3,7 +3,10 @@
 import pytest
 
 from worksgate.oauth.model import Client, UserKey
-from worksgate.oauth.user_key import user_key
+from worksgate.oauth.user_key import KeyProblem, is_refused, user_key, why_no_user_key
+
+OF_KEY = KeyProblem(UserKey.EXTERNAL_KEY, "E-7 is Taro's")
+OF_ACCOUNT = KeyProblem(UserKey.WORKS_ACCOUNT, "the account is Taro's")
 
 
 @pytest.mark.parametrize(
@@ -17,6 +20,24 @@ def test_a_person_is_known_by_the_key_that_the_client_is_set_to(kind: UserKey, k
         UserKey.WORKS_ACCOUNT: ("E-7", None),
     }
     assert user_key(client, *missing[kind]) is None
+
+
+@pytest.mark.parametrize(
+    ("refused", "why"),
+    [
+        ((), "no user key: there is no external key"),
+        ((OF_ACCOUNT,), "no user key: there is no external key"),
+        ((OF_ACCOUNT, OF_KEY), "no user key: E-7 is Taro's"),
+        ((OF_KEY, OF_KEY), "no user key: E-7 is Taro's; E-7 is Taro's"),
+    ],
+)
+def test_why_there_is_no_key_is_said_of_the_kind_that_counts(
+    refused: tuple[KeyProblem, ...], why: str
+) -> None:
+    client = _client(user_key=UserKey.EXTERNAL_KEY)
+    assert why_no_user_key(client, refused) == why
+    assert is_refused(client, refused) is (OF_KEY in refused)
+    assert [str(each) for each in refused] == [each.text for each in refused]
 
 
 def _client(**settings: object) -> Client:

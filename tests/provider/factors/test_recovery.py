@@ -11,6 +11,7 @@ from tests.databases import NOW, query
 from tests.provider.factors.desk import HANAKO, TARO, Desk
 
 from worksgate.audit import Event
+from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.provider.factors.codes import read_code
 from worksgate.provider.factors.recovery import LENGTH
 
@@ -23,6 +24,16 @@ async def test_ten_codes_of_60_bits_are_shown_in_groups(desk: Desk) -> None:
     assert 5 * LENGTH >= 50
     assert (await desk.factors.of(HANAKO.subject_id)).recovery_codes_left == 10
     assert await desk.recorded() == [(Event.RECOVERY_CODES_RENEWED, "10 codes")]
+
+
+async def test_new_codes_are_announced_unless_they_come_with_a_factor(desk: Desk) -> None:
+    """The factor has a notice of its own; codes that were asked for alone need one."""
+    heard: list[CredentialChange] = []
+    desk.directory.announce = heard.append
+    await desk.factors.renew_recovery_codes(HANAKO, NOW, with_factor=True)
+    await desk.factors.renew_recovery_codes(HANAKO, NOW)
+    changes = [each.change for each in heard]
+    assert changes == [Change.RECOVERY_CODES_MADE, Change.RECOVERY_CODES_RENEWED]
 
 
 async def test_r81_a_code_is_accepted_once(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from tests.databases import NOW
 from tests.provider.factors.desk import HANAKO, TARO, Desk
 
 from worksgate.audit import Event
-from worksgate.provider.factors.totp import decode_secret, matching_step, new_totp
+from worksgate.provider.factors.totp import clock_error, decode_secret, matching_step, new_totp
 
 SECRET = b"12345678901234567890"
 STEP = 30.0
@@ -42,6 +42,17 @@ def test_r80_a_code_counts_for_its_step_and_one_more() -> None:
         for within in (0.0, 29.9)
     ]
     assert counts == [False] * 4 + [True] * 4 + [False] * 4
+
+
+@pytest.mark.parametrize("steps", [-20, -19, -2, 2, 3, 19, 20])
+def test_a_clock_that_is_wrong_is_told_by_its_code(steps: int) -> None:
+    step = int(NOW // 30)
+    code = pyotp.TOTP("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").generate_otp(step + steps)
+    assert clock_error(SECRET, code, NOW) == steps
+    farther = 21 if steps > 0 else -21
+    code = pyotp.TOTP("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").generate_otp(step + farther)
+    assert clock_error(SECRET, code, NOW) is None
+    assert clock_error(SECRET, "no code", NOW) is None
 
 
 @pytest.mark.parametrize("spelling", ["{0}", " {0}\n", "{1} {2}", "{3}"])

@@ -8,7 +8,7 @@ import pytest
 from tests.provider.sign_in.walk import walk
 from tests.provider.sign_in.world import ACME, HANA, NOW, PASSWORD, World, code_of
 
-from worksgate.audit import Event
+from worksgate.audit import Event, Reason
 from worksgate.credentials.secrets import storage_key
 from worksgate.oauth.errors import BadRedirectUri, UnknownClient
 from worksgate.oauth.model import (
@@ -20,6 +20,7 @@ from worksgate.oauth.model import (
     Session,
     UserKey,
 )
+from worksgate.oauth.user_key import KeyProblem
 from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.errors import (
@@ -158,6 +159,38 @@ async def test_who_has_no_key_is_asked_nothing_else() -> None:
     visit = world.visit()
     transaction = world.provider.begin_for_account(visit.browser)
     assert isinstance(await visit.log_in(transaction), SecondFactorNeeded)  # there it needs none
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "detail"),
+    [
+        (UserKey.EXTERNAL_KEY, Reason.KEY_OF_ANOTHER, "no user key: it is Taro's"),
+        (UserKey.WORKS_ACCOUNT, Reason.NO_USER_KEY, "no user key: there is no LINE WORKS account"),
+    ],
+)
+async def test_a_key_of_somebody_else_is_told_from_a_missing_one(
+    kind: UserKey, reason: Reason, detail: str
+) -> None:
+    world = World(client=replace(ACME, user_key=kind))
+    taken = KeyProblem(UserKey.EXTERNAL_KEY, "it is Taro's")
+    world.people.change(HANA, external_key=None, refused_keys=(taken,))
+    with pytest.raises(NoUserKey):
+        await log_in(world)
+    last = world.audit.events[-1]
+    assert (last.event, last.reason, last.detail) == (Event.LOGIN_REFUSED, reason, detail)
+
+
+@pytest.mark.parametrize(
+    ("name", "detail"), [("Chrome on Windows", "Chrome on Windows"), ("", None)]
+)
+async def test_a_sign_in_is_recorded_with_the_name_of_its_browser(
+    name: str, detail: str | None
+) -> None:
+    world = World()
+    visit = world.visit(name=name)
+    await visit.log_in(await visit.login_form())
+    found = [each.detail for each in world.audit.events if each.event is Event.LOGIN_SUCCEEDED]
+    assert found == [detail]
 
 
 async def test_r28_a_sign_in_ends_the_session_that_the_browser_had() -> None:
