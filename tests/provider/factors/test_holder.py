@@ -3,6 +3,7 @@
 from time import perf_counter
 
 import pytest
+from tests.provider.factors.desk import HANAKO, Desk
 
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.provider.factors import FactorRefused, Holder
@@ -41,3 +42,12 @@ def test_a_record_of_a_request_says_how_long_it_took() -> None:
 def test_a_refusal_says_no_more_than_its_text() -> None:
     refused = FactorRefused("no counter", Reason.PASSKEY_COUNTER)
     assert (str(refused), refused.reason) == ("no counter", Reason.PASSKEY_COUNTER)
+
+
+async def test_a_refused_passkey_is_recorded_with_its_reason(desk: Desk) -> None:
+    with pytest.raises(FactorRefused):
+        await desk.factors.check_passkey(HANAKO, "{}", b"c", NOW, require_user_verification=True)
+    with pytest.raises(FactorRefused):
+        await desk.factors.add_passkey(HANAKO, "{}", b"c", "key", NOW)
+    reasons = [Reason.PASSKEY_INVALID, Reason.FACTOR_NOT_ADDED]
+    assert [event.reason for event in desk.audit.events] == reasons

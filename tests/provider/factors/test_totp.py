@@ -9,7 +9,7 @@ import pytest
 from tests.databases import NOW
 from tests.provider.factors.desk import HANAKO, TARO, Desk
 
-from worksgate.audit import Event
+from worksgate.audit import Event, Reason
 from worksgate.provider.factors.totp import clock_error, decode_secret, matching_step, new_totp
 
 SECRET = b"12345678901234567890"
@@ -53,6 +53,18 @@ def test_a_clock_that_is_wrong_is_told_by_its_code(steps: int) -> None:
     code = pyotp.TOTP("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").generate_otp(step + farther)
     assert clock_error(SECRET, code, NOW) is None
     assert clock_error(SECRET, "no code", NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [(4, Reason.CLOCK_AHEAD), (-4, Reason.CLOCK_BEHIND), (30, Reason.WRONG_CODE)],
+)
+async def test_a_wrong_code_is_recorded_with_what_is_wrong(
+    desk: Desk, steps: int, reason: Reason
+) -> None:
+    app = await _enrol(desk)
+    assert not await desk.factors.check_totp(HANAKO, app.at(int(NOW + steps * STEP)), NOW)
+    assert [event.reason for event in desk.audit.events] == [reason]
 
 
 @pytest.mark.parametrize("spelling", ["{0}", " {0}\n", "{1} {2}", "{3}"])
