@@ -7,6 +7,7 @@ from tests.provider.factors.desk import HANAKO, Desk
 
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.provider.factors import FactorRefused, Holder
+from worksgate.provider.stranger_records import DEFAULT_PER_MINUTE
 
 NOW = 1_764_379_200.0
 
@@ -51,3 +52,11 @@ async def test_a_refused_passkey_is_recorded_with_its_reason(desk: Desk) -> None
         await desk.factors.add_passkey(HANAKO, "{}", b"c", "key", NOW)
     reasons = [Reason.PASSKEY_INVALID, Reason.FACTOR_NOT_ADDED]
     assert [event.reason for event in desk.audit.events] == reasons
+
+
+async def test_a_factor_that_is_not_even_checked_is_recorded_as_a_strangers(desk: Desk) -> None:
+    desk.factors.refused_unseen(HANAKO, NOW)
+    assert [event.reason for event in desk.audit.events] == [Reason.TOO_MANY_TRIES]
+    for _ in range(2 * DEFAULT_PER_MINUTE):
+        desk.factors.refused_unseen(HANAKO, NOW)
+    assert len(desk.audit.events) == DEFAULT_PER_MINUTE

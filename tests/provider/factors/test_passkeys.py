@@ -274,6 +274,11 @@ async def test_r82_user_verification_can_be_required_of_a_new_passkey(desk: Desk
                 await adding
 
 
+async def test_a_second_factor_needs_no_user_verification(desk: Desk) -> None:
+    await _enrol(desk, verified=False)
+    assert len((await desk.factors.of(HANAKO.subject_id)).passkeys) == 1
+
+
 async def test_an_assertion_is_no_registration_and_the_other_way_round(desk: Desk) -> None:
     authenticator = await _enrol(desk)
     assertion = authenticator.get(await _options(desk))

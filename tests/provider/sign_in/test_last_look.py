@@ -193,6 +193,13 @@ async def test_a_sign_in_is_recorded_with_the_name_of_its_browser(
     assert found == [detail]
 
 
+async def test_no_browser_is_trusted_unasked() -> None:
+    world = World()
+    step = await log_in(world)
+    assert isinstance(step, SignedIn)
+    assert step.trusted is None
+
+
 async def test_r28_a_sign_in_ends_the_session_that_the_browser_had() -> None:
     world = World()
     visit = world.visit()
