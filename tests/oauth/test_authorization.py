@@ -18,6 +18,7 @@ from worksgate.oauth.errors import (
     AuthorizationError,
     BadAuthorizationRequest,
     BadRedirectUri,
+    Cause,
     UnknownClient,
 )
 from worksgate.oauth.model import Client, LoginKind
@@ -136,6 +137,20 @@ def test_r01_unknown_or_disabled_client_is_refused(client_id: str) -> None:
 def test_r01_client_id_missing_repeated_or_no_text_is_refused(query: str) -> None:
     with pytest.raises(UnknownClient):
         parse(query)
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+def test_what_is_missing_is_told_from_what_is_sent_twice(name: str) -> None:
+    queries = {
+        without(name): Cause.PARAMETER_MISSING,
+        urlencode({**RIGHT, name: ""}): Cause.PARAMETER_MISSING,
+        f"{urlencode(RIGHT)}&{name}=": Cause.SENT_TWICE,
+        f"{urlencode(RIGHT)}&{name}=&{name}=": Cause.SENT_TWICE,
+    }
+    for query, cause in queries.items():
+        with pytest.raises(AuthorizationError) as refused:
+            parse(query)
+        assert refused.value.cause is cause
 
 
 def test_client_is_checked_before_everything_else() -> None:

@@ -141,6 +141,12 @@ def test_works_account_against_the_rules_is_refused(account: str) -> None:
         check_works_account(account)
 
 
+@pytest.mark.parametrize("account", ["Sato", "sato@Acme"])
+def test_capitals_are_what_is_said_to_be_wrong(account: str) -> None:
+    with pytest.raises(ValueError, match="in lower case"):
+        check_works_account(account)
+
+
 @examples(300)
 @given(st.text(max_size=110))
 def test_any_external_key_is_kept_or_refused(key: str) -> None:

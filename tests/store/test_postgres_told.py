@@ -1,0 +1,60 @@
+"""What a PostgreSQL store says of a change, and forgets before it; its pool answers as told."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from tests.store.artifacts import code, issued
+
+from worksgate.audit import AuditEvent
+from worksgate.database.read_ahead import current_step, reading_ahead, take
+from worksgate.oauth.model import AuthorizationCode
+from worksgate.store.postgres.store import PostgresStore
+
+RECORD = issued("a")
+VERBS: dict[str, Callable[[PostgresStore], Awaitable[object]]] = {
+    "save": lambda store: store.save(code(), records=[RECORD]),
+    "add": lambda store: store.add(code(), records=[RECORD]),
+    "take": lambda store: store.take(AuthorizationCode, "k", records=[RECORD]),
+    "forget": lambda store: store.forget("anna", records=[RECORD]),
+}
+
+
+class Pool:
+    """Knows what is still read ahead when a verb reaches it."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+        self.left: object = None
+
+    async def run(self, *_: object, **__: object) -> Any:
+        step = current_step()
+        assert step is not None
+        self.left = dict(step.kept)
+        return self.answer
+
+
+async def told(verb: str, answer: object) -> list[AuditEvent]:
+    """What is announced of a verb to which the database has answered this."""
+    heard: list[AuditEvent] = []
+    pool = Pool(answer)
+    with reading_ahead():
+        step = current_step()
+        assert step is not None
+        step.kept["read"] = [(1,)]
+        await VERBS[verb](PostgresStore(pool, heard.extend))  # type: ignore[arg-type]  # what it needs of it
+        assert pool.left == {}
+        assert take("read") is None
+    return heard
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_nothing_that_was_read_ahead_is_left_when_something_changes(verb: str) -> None:
+    assert await told(verb, 1) == [RECORD]
+
+
+@pytest.mark.parametrize(("verb", "answer"), [("add", False), ("take", None)])
+async def test_a_change_that_somebody_else_has_made_is_not_announced(
+    verb: str, answer: object
+) -> None:
+    assert await told(verb, answer) == []
