@@ -279,6 +279,14 @@ async def test_a_second_factor_needs_no_user_verification(desk: Desk) -> None:
     assert len((await desk.factors.of(HANAKO.subject_id)).passkeys) == 1
 
 
+async def test_a_passkey_is_made_for_somebody_and_not_kept(desk: Desk) -> None:
+    options = await desk.factors.passkey_registration_options(HANAKO_PERSON, CHALLENGE)
+    answer = Authenticator().create(options)
+    made = await desk.factors.made_passkey(HANAKO, answer, CHALLENGE, "MacBook", NOW)
+    assert (made.subject_id, made.name) == (HANAKO.subject_id, "MacBook")
+    assert not (await desk.factors.of(HANAKO.subject_id)).passkeys
+
+
 async def test_an_assertion_is_no_registration_and_the_other_way_round(desk: Desk) -> None:
     authenticator = await _enrol(desk)
     assertion = authenticator.get(await _options(desk))
