@@ -1,6 +1,7 @@
 """What a PostgreSQL store says of a change, and forgets before it; its pool answers as told."""
 
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.store.artifacts import code, issued
 from worksgate.audit import AuditEvent
 from worksgate.database.read_ahead import current_step, reading_ahead, take
 from worksgate.oauth.model import AuthorizationCode
+from worksgate.store import StoreUnavailable
 from worksgate.store.postgres.store import PostgresStore
 
 RECORD = issued("a")
@@ -58,3 +60,17 @@ async def test_a_change_that_somebody_else_has_made_is_not_announced(
     verb: str, answer: object
 ) -> None:
     assert await told(verb, answer) == []
+
+
+async def test_a_database_that_is_away_is_asked_once_at_the_start() -> None:
+    """One that has no connection left is waited for; whoever starts this one must know at once."""
+    asked: list[object] = []
+
+    async def run(*_: object, **__: object) -> None:
+        asked.append(None)
+        raise StoreUnavailable("away")
+
+    pool: Any = SimpleNamespace(run=run, is_short=False)
+    with pytest.raises(StoreUnavailable):
+        await PostgresStore(pool)._reach()
+    assert len(asked) == 1
