@@ -29,6 +29,7 @@ from tests.web.test_pages import every_page
 
 from worksgate.settings.options import Settings
 from worksgate.web.account.handlers import AccountHandlers
+from worksgate.web.console.client_fields import PARTS
 from worksgate.web.console.pages import ConsolePages
 from worksgate.web.console.routes import ROUTES
 
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 MORE_PAGES = (
     *("/trace", "/trace?q=09%3A00", "/client/branding?id={1}", "/client/branding/preview?id={1}"),
     *("/go-live/live", "/person?id=nobody", "/person/code?id={0}", "/settings"),
-    *(f"/client/edit?id={{1}}&part={part}" for part in ("addresses", "tokens", "names")),
+    *(f"/client/edit?id={{1}}&part={part.name}" for part in PARTS),
 )
 LEADS_ELSEWHERE = {"/find", "/wizard", "/go-live", "/sign-in/return", "/health/bundle"}
 """Routes without a page: they redirect, or are a file."""
@@ -89,7 +90,7 @@ async def conflict(tab: Page, console: RealConsole) -> None:
     client = await clients.get("光製作所")
     await tab.goto(f"{console.url}/client/edit?id={client.client_id}&part=addresses")
     await clients.change(client.client_id, allowed_addresses=["192.0.2.0/24"])
-    await tab.get_by_label("Who may call").fill("203.0.113.0/24")
+    await tab.fill("[name=allowed_addresses]", "203.0.113.0/24")
     await press(tab, "form[action='/client/edit'] .button")
 
 
