@@ -16,6 +16,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -200,6 +201,8 @@ async def run(
         outcome = await each.write(plan)
         report("written", time.monotonic() - begun)
         print(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys")
+        for why, number in Counter(each.detail for each in outcome.missing).items():
+            print(f"  {number} of the others: {why}")
         if has_faults:
 
             async def people() -> Iterable[KeyHolder]:
