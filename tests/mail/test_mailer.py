@@ -267,7 +267,7 @@ async def test_r106_server_that_repeats_the_address_is_not_quoted(
         assert MESSAGE.to not in str(refusal.value)
         assert refusal.value.__cause__ is None
         mailer.queue(MESSAGE)
-    await mailer.close()
+        await mailer.close()  # in its own time, and not in the short one of ``mailing``
     logged = "".join(capfd.readouterr())
     assert "mail.not_sent" in logged
     assert MESSAGE.to not in logged
