@@ -174,11 +174,15 @@ class Site:
             await view.context.add_cookies([whole])  # type: ignore[list-item]  # a cookie
         self.session_until = self.installation.clock() + 20 * 60
 
-    async def sentence(self, language: str, asked: str) -> str:
-        """What the console's trace begins with, in a language."""
-        tab = self.views[language].tab
-        await tab.goto(f"{self.console_url}/trace?{urlencode({'q': asked})}", wait_until="commit")
-        return (await tab.locator("h1").inner_text()).replace("\N{NO-BREAK SPACE}", " ")
+    async def sentences(self, asked: str) -> dict[str, str]:
+        """What the console's trace begins with, in each language."""
+        found, address = {}, f"{self.console_url}/trace?{urlencode({'q': asked})}"
+        for language, view in self.views.items():
+            await view.tab.goto(address, wait_until="commit")
+            sentence = await view.tab.locator("h1").inner_text()
+            found[language] = sentence.replace("\N{NO-BREAK SPACE}", " ")
+            address = view.tab.url  # the person's, if it is about one
+        return found
 
     @asynccontextmanager
     async def client_with(self, **changes: Any) -> AsyncIterator[None]:

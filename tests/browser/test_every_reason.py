@@ -1098,6 +1098,7 @@ async def test_what_went_wrong_is_said_in_each_language(
     with monkeypatch.context() as patched:
         asked = await each.happens(await Scene.begin(site, patched))
     await site.installation.provider.audit.flush()
-    for language in VIEWERS:
-        sentence = await site.sentence(language, asked)
+    said = await site.sentences(asked)
+    assert list(said) == list(VIEWERS)
+    for language, sentence in said.items():
         assert expected(language, each).fullmatch(sentence), (language, sentence)
