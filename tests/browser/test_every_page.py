@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 from tests.browser.servers import Premises, open_premises
 from tests.browser.test_console import (
     GOING_LIVE,
@@ -68,9 +68,9 @@ async def job(tab: Page, console: RealConsole) -> None:
 
 async def import_preview(tab: Page, console: RealConsole) -> None:
     await tab.goto(f"{console.url}/people/import")
-    file = {"name": "people.csv", "mimeType": "text/csv"}
     data = "username,name\nhana,花子\n,\n".encode()
-    await tab.set_input_files("[type=file]", {**file, "buffer": data})  # type: ignore[arg-type]
+    file = FilePayload(name="people.csv", mimeType="text/csv", buffer=data)
+    await tab.set_input_files("[type=file]", file)
     await press(tab, "form[enctype] .button")
 
 
