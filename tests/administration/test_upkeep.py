@@ -145,14 +145,15 @@ async def test_a_name_that_nobody_has_finds_nothing_but_what_was_recorded_under_
 async def test_all_of_a_person_is_found_after_they_are_removed(at_work: Office) -> None:
     account = (await at_work.administration.users.add("Hanako")).account
     await at_work.administration.users.add("jiro")
-    redeemed = AuditEvent(
-        event=Event.CODE_REDEEMED, at=NOW, subject_id=account.person.subject_id, login_id="l1"
-    )
-    await at_work.directory.record([redeemed])
+    subject_id = account.person.subject_id
+    for event in (Event.LOGIN_SUCCEEDED, Event.CODE_REDEEMED):  # the call is found by its sign-in
+        done = AuditEvent(event=event, at=NOW, subject_id=subject_id, login_id="l1")
+        await at_work.directory.record([done])
     await at_work.administration.users.remove("hanako")
     found = await at_work.administration.audit_log.search(username="Hanako")
     assert [(event.event, event.detail) for event in found] == [
         (Event.USER_CHANGED, "added"),
+        (Event.LOGIN_SUCCEEDED, None),
         (Event.CODE_REDEEMED, None),
         (Event.USER_CHANGED, "removed"),
     ]
@@ -165,6 +166,7 @@ async def test_a_person_is_found_with_what_names_nobody_in_their_sign_ins(at_wor
         AuditEvent(event=Event.LOGIN_REQUESTED, at=NOW + 1, login_id="l1", address="192.0.2.1"),
         AuditEvent(event=Event.LOGIN_FAILED, at=NOW + 1, login_id="l1", username="hanako"),
         AuditEvent(event=Event.LOGIN_REQUESTED, at=NOW + 1, login_id="l2"),
+        AuditEvent(event=Event.LOGIN_SUCCEEDED, at=NOW + 1, login_id="l2", subject_id=subject_id),
         AuditEvent(event=Event.CODE_REDEEMED, at=NOW + 1, login_id="l2", subject_id=subject_id),
     ]
     others = [
@@ -172,6 +174,7 @@ async def test_a_person_is_found_with_what_names_nobody_in_their_sign_ins(at_wor
         AuditEvent(event=Event.CODE_ISSUED, at=NOW + 1, login_id="l2", subject_id="directory:j"),
         AuditEvent(event=Event.LOGIN_REQUESTED, at=NOW + 1, login_id="l3"),
         AuditEvent(event=Event.LOGIN_REFUSED, at=NOW + 1),
+        AuditEvent(event=Event.CODE_REDEEMED, at=NOW + 1, login_id="l3", subject_id="directory:j"),
     ]
     await at_work.directory.record(
         [each for pair in zip(theirs, others, strict=True) for each in pair]
@@ -181,7 +184,7 @@ async def test_a_person_is_found_with_what_names_nobody_in_their_sign_ins(at_wor
     requested = await administration.audit_log.search(
         username="hanako", event=Event.LOGIN_REQUESTED
     )
-    assert requested == theirs[::2]
+    assert requested == [theirs[0], theirs[2]]
     await administration.users.remove("hanako")
     assert (
         await administration.audit_log.search(username="hanako", since=NOW + 1, until=NOW + 2)
@@ -225,3 +228,13 @@ async def test_records_are_found_by_event(at_work: Office) -> None:
     assert len(await at_work.administration.audit_log.search(event="client.changed")) == 1
     with pytest.raises(Refused, match="there is no event 'nonsense'; known are login"):
         await at_work.administration.audit_log.search(event="nonsense")
+
+
+async def test_r242_records_are_found_by_who_did_it_wherever(at_work: Office) -> None:
+    actors = ("mika", "console:mika", "cli:mika", "console:ken", None)
+    await at_work.directory.record(
+        [AuditEvent(event=Event.USER_CHANGED, at=NOW, actor=each, detail="set") for each in actors]
+    )
+    found = await at_work.administration.audit_log.search(by="mika")
+    assert [each.actor for each in found] == ["mika", "console:mika", "cli:mika"]
+    assert await at_work.administration.audit_log.search(by="nobody") == []

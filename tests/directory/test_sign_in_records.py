@@ -1,5 +1,6 @@
 """The records of a trace are found by index, whatever else is in the audit log."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from worksgate.directory import queries
 from worksgate.directory.audit import own_history, sign_in_records
 from worksgate.directory.audit.sign_in_records import Period, SignInRecords
 from worksgate.directory.database import Directory
+from worksgate.directory.queries import AuditFilter
 
 OF_SUBJECT, OF_NAME = own_history.own_records("directory:1", "tanaka", NOW - 90 * 86_400)
 TODAY = Period(since=NOW - 3_600, until=NOW + 3_600)
@@ -23,12 +25,21 @@ def record(event: Event = Event.LOGIN_FAILED, at: float = NOW, **about: Any) -> 
 
 
 async def fill(directory: Directory) -> None:
-    """Many records of many days, of which the database knows."""
+    """Many records of many days, half of them of people, of which the database knows."""
     days = [NOW - day * 86_400 for day in range(1, 401)]
     others = [
-        record(Event.LOGIN_REQUESTED, at + number, login_id=f"{number}{at}", address="192.0.2.1")
+        each
         for at in days
-        for number in range(10)
+        for number in range(5)
+        for each in (
+            record(Event.LOGIN_REQUESTED, at, login_id=f"{number}{at}", address="192.0.2.1"),
+            record(
+                at=at,
+                login_id=f"{number}{at}",
+                username=f"{number}{at}",
+                subject_id=f"directory:{number}{at}",
+            ),
+        )
     ]
     for start in range(0, len(others), 500):
         await directory.record(others[start : start + 500])
@@ -53,6 +64,7 @@ async def plan(directory: Directory, statement: Select[Any]) -> str:
     [
         (sign_in_records.by_subject("directory:1").limit(300), "ix_audit_subject_id"),
         (sign_in_records.by_name("tanaka").limit(300), "ix_audit_username"),
+        (queries.events_query(AuditFilter(actors=["console:tanaka", "tanaka"])), "ix_audit_actor"),
         (queries.with_email("Tanaka@example.com").limit(10), "ix_accounts_email_folded"),
         (OF_SUBJECT.limit(50), "ix_audit_subject_id"),
         (OF_NAME.limit(50), "ix_audit_username"),
@@ -67,6 +79,20 @@ async def test_each_query_is_answered_by_an_index(
 ) -> None:
     await fill(directory)
     assert index in await plan(directory, statement)
+
+
+@pytest.mark.parametrize("subject_id", ["directory:1", None])
+async def test_r242_the_audit_log_of_a_person_is_read_by_indexes_alone(
+    directory: Directory, subject_id: str | None
+) -> None:
+    wanted = AuditFilter(username="tanaka", subject_id=subject_id)
+    await fill(directory)
+    found = await plan(directory, queries.events_query(wanted))
+    for index in ("ix_audit_username", "ix_audit_subject_id", "ix_audit_login_id"):
+        assert index in found, found
+    assert not re.search(r"SCAN audit(_\d+)?\b(?! USING)|Seq Scan on audit\b", found), found
+    # Among many more records, PostgreSQL would read all in the order of their index.
+    assert "ORDER BY audit.id + " in str(queries.events_query(wanted))
 
 
 async def test_a_person_s_records_are_those_about_them_and_those_with_their_names(

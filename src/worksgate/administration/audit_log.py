@@ -21,11 +21,13 @@ class Wanted(TypedDict, total=False):
     """Which records are searched for; what is left out, or None, matches all.
 
     ``login_id`` is the ID of a sign-in, or its reference: that of the newest one that has it.
-    ``client`` is a name or an ID, ``since`` and ``until`` are seconds since the epoch.
+    ``by`` is the account of who did it. ``client`` is a name or an ID, ``since`` and ``until`` are
+    seconds since the epoch.
     """
 
     login_id: str | None
     username: str | None
+    by: str | None
     client: str | None
     event: Event | str | None
     since: float | None
@@ -115,6 +117,7 @@ class AuditLogAdministration:
         *,
         login_id: str | None = None,
         username: str | None = None,
+        by: str | None = None,
         client: str | None = None,
         event: Event | str | None = None,
         since: float | None = None,
@@ -127,6 +130,7 @@ class AuditLogAdministration:
                 login_id=await self._login_id(login_id),
                 username=account.username if account else username,
                 subject_id=account.person.subject_id if account else None,
+                actors=actors_named(by) if by else None,
                 client_id=client_id,
                 event=None if event is None else _read_event(event),
                 since=since,
@@ -147,6 +151,11 @@ class AuditLogAdministration:
         if await self._directory.audit(AuditFilter(client_id=name_or_id, limit=1)):
             return name_or_id
         raise NotFound(f"there is no client {name_or_id!r}; a removed one is found by its ID")
+
+
+def actors_named(account: str) -> frozenset[str]:
+    """How records call somebody who does something: in the console, or on the command line."""
+    return frozenset((account, f"console:{account}", f"cli:{account}"))
 
 
 def _read_event(name: str) -> Event:

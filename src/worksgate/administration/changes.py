@@ -10,6 +10,7 @@ from typing import Any, Final, TypedDict, Unpack
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import AdministratorAdministration
+from worksgate.administration.audit_log import actors_named
 from worksgate.administration.clients import ClientAdministration
 from worksgate.administration.errors import Refused, found
 from worksgate.administration.people import PeopleAdministration
@@ -172,7 +173,7 @@ class ChangeAdministration:
         return ChangeFilter(
             kinds=kinds or None,
             subjects=subjects,
-            actors={by, f"console:{by}", f"cli:{by}"} if by else None,
+            actors=actors_named(by) if by else None,
             since=since,
             until=until,
         )

@@ -61,6 +61,7 @@ class EventName(click.ParamType[str]):
 @click.group("audit", cls=CommandGroup, invoke_without_command=True)
 @click.option("--login-id", metavar="ID", help="Everything that happened in one sign-in.")
 @click.option("--user", metavar="USERNAME", help="One person.")
+@click.option("--by", metavar="USERNAME", help="What one administrator did.")
 @click.option("--client", metavar="CLIENT", help="One client: its name or its ID.")
 @click.option(
     "--event",
@@ -79,6 +80,7 @@ def audit(
     *,
     login_id: str | None,
     user: str | None,
+    by: str | None,
     client: str | None,
     event: str | None,
     since: float | None,
@@ -100,6 +102,7 @@ def audit(
         events = await administration.audit_log.search(
             login_id=login_id,
             username=user,
+            by=by,
             client=client,
             event=event,
             since=since,

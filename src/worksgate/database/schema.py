@@ -474,6 +474,7 @@ OF_REFUSED_CALLS = or_(*(audit.c.event == literal_column(repr(each)) for each in
 
 Index("ix_audit_subject_id", audit.c.subject_id, audit.c.id, sqlite_where=NOT_OF_CALLS)
 Index("ix_audit_username", audit.c.username, audit.c.id, sqlite_where=audit.c.username.is_not(None))
+Index("ix_audit_actor", audit.c.actor, audit.c.id, sqlite_where=audit.c.actor.is_not(None))
 Index("ix_audit_refused_calls", audit.c.client_id, audit.c.at, sqlite_where=OF_REFUSED_CALLS)
 
 audit_seals = Table(

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    FromClause,
     RowMapping,
     Select,
     and_,
@@ -16,6 +15,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    union,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -139,11 +139,13 @@ class AuditFilter:
     ``subject_id`` widens ``username``: records under a former name are found too. Without it the
     person is unknown or removed: then records of subjects that had the name match. Records without
     a person in the same sign-ins match as well, such as the request with which a sign-in began.
+    ``actors`` are names of who did it, as records have them.
     """
 
     login_id: str | None = None
     username: str | None = None
     subject_id: str | None = None
+    actors: Collection[str] | None = None
     client_id: str | None = None
     event: Event | None = None
     since: float | None = None
@@ -153,11 +155,7 @@ class AuditFilter:
 
 async def find_events(connection: AsyncConnection, audit_filter: AuditFilter) -> list[AuditEvent]:
     """The newest matching records, the oldest of them first."""
-    table = schema.audit
-    query = (
-        _narrowed(select(table), audit_filter).order_by(table.c.id.desc()).limit(audit_filter.limit)
-    )
-    rows = (await connection.execute(query)).mappings().all()
+    rows = (await connection.execute(events_query(audit_filter))).mappings().all()
     # Records are written in batches, so an earlier event may have a higher ID.
     return [event_from(row) for row in sorted(rows, key=lambda row: (row["at"], row["id"]))]
 
@@ -166,12 +164,21 @@ async def events_before(
     connection: AsyncConnection, audit_filter: AuditFilter, before: int | None
 ) -> list[tuple[int, AuditEvent]]:
     """The next matching records before an ID, the newest of them first, each with its ID."""
+    rows = await connection.execute(events_query(audit_filter, before))
+    return [(row["id"], event_from(row)) for row in rows.mappings()]
+
+
+def events_query(audit_filter: AuditFilter, before: int | None = None) -> Select[Any]:
+    """The newest matching records, the newest of them first."""
     table = schema.audit
     query = _narrowed(select(table), audit_filter)
     if before is not None:
         query = query.where(table.c.id < before)
-    rows = await connection.execute(query.order_by(table.c.id.desc()).limit(audit_filter.limit))
-    return [(row["id"], event_from(row)) for row in rows.mappings()]
+    newest: ColumnElement[int] = table.c.id
+    if audit_filter.username is not None:
+        # Of few records; in the order of an index, PostgreSQL would read all to find them.
+        newest = newest + 0
+    return query.order_by(newest.desc()).limit(audit_filter.limit)
 
 
 async def last_changes(connection: AsyncConnection, limit: int) -> list[AuditEvent]:
@@ -251,7 +258,10 @@ def _narrowed(query: Select[tuple[object]], audit_filter: AuditFilter) -> Select
     if audit_filter.client_id is not None:
         query = query.where(columns.client_id == encoded(audit_filter.client_id))
     if audit_filter.username is not None:
-        query = query.where(_about_person(encoded(audit_filter.username), audit_filter.subject_id))
+        name = encoded(audit_filter.username) or ""
+        query = query.where(columns.id.in_(_about_person(name, audit_filter.subject_id)))
+    if audit_filter.actors is not None:
+        query = query.where(columns.actor.in_(sorted(map(str, map(encoded, audit_filter.actors)))))
     if audit_filter.event is not None:
         query = query.where(columns.event == audit_filter.event.value)
     if audit_filter.since is not None:
@@ -261,30 +271,32 @@ def _narrowed(query: Select[tuple[object]], audit_filter: AuditFilter) -> Select
     return query
 
 
-def _about_person(username: str | None, subject_id: str | None) -> ColumnElement[bool]:
-    columns, others = schema.audit.c, schema.audit.alias()
-    logins = select(others.c.login_id).where(
-        _names_person(others, username, subject_id), others.c.login_id.is_not(None)
+def _about_person(username: str, subject_id: str | None) -> Select[Any]:
+    """The IDs of the records about a person; each part of the query has an index.
+
+    The index by subject is without LINE WORKS' calls: those are found by the name that was typed
+    in the sign-in, or that the person had then, or by the ID of the sign-in.
+    """
+    columns, others = schema.audit.c, schema.audit.alias().c
+    is_theirs: ColumnElement[bool] = columns.subject_id == subject_id
+    if subject_id is None:
+        subjects = select(others.subject_id).where(
+            others.username == username, others.subject_id.is_not(None)
+        )
+        is_theirs = columns.subject_id.in_(subjects)
+    by_name = columns.username == username
+    by_subject = and_(is_theirs, NOT_OF_CALLS)
+    has_name = func.coalesce(columns.username, "") != ""
+    names = select(columns.username).where(by_subject, has_name).distinct()
+    under_another_name = and_(columns.username.in_(names), is_theirs)
+    parts = (by_name, by_subject, under_another_name)
+    logins = union(
+        *(select(columns.login_id).where(part, columns.login_id.is_not(None)) for part in parts)
     )
     is_anonymous = and_(columns.username.is_(None), columns.subject_id.is_(None))
-    return or_(
-        _names_person(schema.audit, username, subject_id),
-        and_(is_anonymous, columns.login_id.in_(logins)),
-    )
-
-
-def _names_person(
-    records: FromClause, username: str | None, subject_id: str | None
-) -> ColumnElement[bool]:
-    columns = records.c
-    by_name = columns.username == username
-    if subject_id is not None:
-        return or_(by_name, columns.subject_id == subject_id)
-    others = schema.audit.alias().c
-    subjects = select(others.subject_id).where(
-        others.username == username, others.subject_id.is_not(None)
-    )
-    return or_(by_name, columns.subject_id.in_(subjects))
+    of_logins = and_(columns.login_id.in_(logins), or_(is_anonymous, is_theirs))
+    found = union(*(select(columns.id).where(part) for part in (*parts, of_logins))).subquery()
+    return select(found.c.id)
 
 
 async def _clients(connection: AsyncConnection, query: Select[tuple[object]]) -> tuple[Client, ...]:

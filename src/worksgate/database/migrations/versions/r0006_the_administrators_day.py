@@ -31,6 +31,7 @@ def upgrade() -> None:
     _administrators_of_sources()
     _line_works_apps()
     _invitations()
+    _audit_by_actor()
     # A password reset by e-mail address read all accounts.
     op.create_index("ix_accounts_email_folded", "accounts", [sa.text("lower(email)")])
     # The programs that could use it still can: encrypted secrets have excluded some (R-130).
@@ -232,4 +233,12 @@ def _invitations() -> None:
         sa.Column("actor", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_console_invitations"),
         sa.UniqueConstraint("id", name="uq_console_invitations_id"),
+    )
+
+
+def _audit_by_actor() -> None:
+    """What one administrator did: few records have an actor."""
+    some = sa.text("actor IS NOT NULL")
+    op.create_index(
+        "ix_audit_actor", "audit", ["actor", "id"], sqlite_where=some, postgresql_where=some
     )
