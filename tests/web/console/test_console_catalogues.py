@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po
 
 from worksgate.doctor.sentences import said
 from worksgate.web.console import pages
-from worksgate.web.console.pages import LANGUAGES, _marked_in
+from worksgate.web.console.pages import LANGUAGES, marked_in
 
 FOLDER = Path(pages.__file__).parent
 PLACEHOLDER = re.compile(r"%(?:\(\w+\)[sd]|.)")
@@ -82,11 +82,11 @@ def test_japanese_has_no_blanks_beside_latin() -> None:
 def test_a_sentence_without_translation_is_marked_as_english(
     language: str, sentence: str, shown: str
 ) -> None:
-    assert _marked_in(language, sentence) == shown
+    assert marked_in(language, sentence) == shown
 
 
 def test_beside_a_field_its_name_is_left_out() -> None:
-    assert _marked_in("en", "rules: there are 3 rules", "rules") == "there are 3 rules"
-    assert _marked_in("en", "name must be text", "name") == "must be text"
-    assert _marked_in("en", "there are 3 rules", "rules") == "there are 3 rules"
-    assert _marked_in("ja", "name is odd", "name") == '<span lang="en">is odd</span>'
+    assert marked_in("en", "rules: there are 3 rules", "rules") == "there are 3 rules"
+    assert marked_in("en", "name must be text", "name") == "must be text"
+    assert marked_in("en", "there are 3 rules", "rules") == "there are 3 rules"
+    assert marked_in("ja", "name is odd", "name") == '<span lang="en">is odd</span>'

@@ -192,7 +192,9 @@ async def test_r195_changes_are_filtered_and_exported_with_a_record(
     page = (await browser.get("/audit/changes?about=Acme&by=cli")).text
     assert "example.com" in page
     assert "=Mika" not in page
-    assert "No change matches" in (await browser.get("/audit/changes?by=owner")).text
+    for path, nothing in (("/audit/changes", "No change matches"), ("/audit", "No record matches")):
+        assert nothing in (await browser.get(f"{path}?by=nobody")).text, path
+        assert nothing not in (await browser.get(f"{path}?by=cli")).text, path
     early, late = (as_typed(console.clock() + seconds) for seconds in (-120, 120))
     for path, nothing in (("/audit/changes", "No change matches"), ("/audit", "No record matches")):
         assert nothing not in (await browser.get(f"{path}?from={early}&to={late}")).text, path

@@ -9,7 +9,7 @@ import pytest
 import worksgate
 from worksgate.catalogues import Quoted
 from worksgate.doctor.sentences import said
-from worksgate.web.console.pages import _marked_in, said_in
+from worksgate.web.console.pages import marked_in, said_in
 from worksgate.web.console.recognized import TEMPLATES, recognize
 
 SOURCE = Path(worksgate.__file__).parent
@@ -110,6 +110,6 @@ def names_in(template: str) -> list[str]:
 def test_a_sentence_is_said_with_its_values_and_english_is_marked(
     sentence: str, in_japanese: str
 ) -> None:
-    assert _marked_in("ja", sentence) == in_japanese
+    assert marked_in("ja", sentence) == in_japanese
     assert "<span" not in said_in("ja", sentence)
     assert said_in("en", sentence) == sentence

@@ -39,6 +39,7 @@ the server and works without JavaScript.
     conflicts       two who change the same thing, put together
     audit           the records of what happened
     changes         who changed what, before and after; undo
+    deeds           what a record says that somebody did, in words
     wizard          the set-up, step by step
     plan            the plan of the day, to print
     live            the day: who is in since APPLY

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from worksgate.administration.sign_in_trace.undated import reason_in_words
 from worksgate.audit import AuditEvent, Event
+from worksgate.web.console.deeds import deed
 from worksgate.web.console.exports import Export, layout_of_records
 from worksgate.web.console.pages import Words
 from worksgate.web.console.periods import Between
@@ -26,6 +27,7 @@ async def show(visit: Visit) -> Response:
         before=before if before > 0 else None,
         limit=RECORDS + 1,
         username=wanted.username,
+        by=wanted.by,
         event=wanted.event,
         login_id=wanted.login_id,
         since=wanted.between.since,
@@ -39,6 +41,7 @@ async def show(visit: Visit) -> Response:
         events=list(Event),
         wanted=wanted,
         reasons=partial(_reason, visit.words),
+        deed=partial(deed, words=visit.words),
     )
 
 
@@ -52,6 +55,7 @@ async def export(visit: Visit) -> Response:
     wanted = _Wanted.of(visit.form, visit.words.zone)
     pages = visit.administration.audit_log.pages(
         username=wanted.username,
+        by=wanted.by,
         event=wanted.event,
         login_id=wanted.login_id,
         since=wanted.between.since,
@@ -67,6 +71,7 @@ class _Wanted:
     """Which records; None matches all."""
 
     username: str | None
+    by: str | None
     event: str | None
     login_id: str | None
     between: Between
@@ -76,6 +81,7 @@ class _Wanted:
         event = values.get("event", "")
         return cls(
             username=values.get("user", "").strip()[:LONGEST] or None,
+            by=values.get("by", "").strip()[:LONGEST] or None,
             event=event if event in list(Event) else None,
             login_id=values.get("login_id", "").strip()[:LONGEST] or None,
             between=Between.chosen(values, zone),
@@ -86,6 +92,7 @@ class _Wanted:
         """The filter, as a form or an address has it."""
         return {
             "user": self.username or "",
+            "by": self.by or "",
             "event": self.event or "",
             "login_id": self.login_id or "",
             **self.between.parameters,

@@ -267,11 +267,11 @@ def texts_of(language: str) -> Translations:
 
 def said_in(language: str, sentence: str) -> str:
     """A sentence of another room in one of ``LANGUAGES``, if it is translated there or here."""
-    return unescape(_TAG.sub("", _marked_in(language, sentence)))
+    return unescape(_TAG.sub("", marked_in(language, sentence)))
 
 
-def _marked_in(language: str, sentence: str, field: str = "") -> Markup:
-    """The same, with what remains in English marked so, and without the ``field`` that it names.
+def marked_in(language: str, sentence: str, field: str = "") -> Markup:
+    """A sentence, with what remains in English marked so, and without the ``field`` that it names.
 
     That is what other programs say, and what has no translation.
     """
@@ -297,7 +297,7 @@ def _marked_in(language: str, sentence: str, field: str = "") -> Markup:
 def _value_in(language: str, value: object) -> Markup:
     """A value of a sentence: a sentence itself, or a name."""
     if isinstance(value, Sentence | Quoted) or (isinstance(value, str) and recognize(value)):
-        return _marked_in(language, value)
+        return marked_in(language, value)
     return escape(value)
 
 
@@ -318,7 +318,7 @@ def _environment(language: str) -> jinja2.Environment:
         "ROLE_NAMES": ROLE_NAMES,
         "Verb": Verb,
         "said": partial(said_in, language),
-        "marked": partial(_marked_in, language),
+        "marked": partial(marked_in, language),
     }
     environment.globals.update(globals_)
     return environment

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from functools import partial
 from typing import Final
 
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from worksgate.directory.audit.sign_in_counts import CountedPeople, SignInFilter
 from worksgate.directory.jobs import JobState
 from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
 from worksgate.web.console.charts import Chart
+from worksgate.web.console.deeds import deed
 from worksgate.web.console.examination import Examined
 from worksgate.web.console.periods import DAY, Period, Span
 from worksgate.web.console.sign_ins import chart_of
@@ -95,6 +97,7 @@ async def show(visit: Visit) -> Response:
         more_findings=len(findings[FINDINGS:]),
         running=await _running(visit),
         changes=await administration.audit_log.changes(CHANGES) if may_audit else [],
+        deed=partial(deed, words=visit.words),
     )
 
 
