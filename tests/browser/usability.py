@@ -31,6 +31,7 @@ class Usability:
 
         ``within`` is where the keyboard is tried.
         """
+        await tab.wait_for_load_state()  # with its style
         await tab.set_viewport_size(PHONE)
         self.phone += _of(name, await _call(tab, "tooWide()"))
         self.script += _of(name, await _call(tab, "withoutScript()"))
