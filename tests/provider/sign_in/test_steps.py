@@ -134,6 +134,17 @@ async def test_r80_the_last_wrong_answer_ends_the_login_and_a_right_one_comes_to
         await prove(visit, step.transaction, code="totp")
 
 
+async def test_the_fifth_answer_may_be_the_right_one() -> None:
+    world = World()
+    world.factors.give(HANA, totp=True)
+    visit, step = await asked(world)
+    for _ in range(4):
+        with pytest.raises(WrongFactor):
+            await prove(visit, step.transaction, code="0")
+        world.now += 60
+    assert isinstance(await prove(visit, step.transaction, code="totp"), SignedIn)
+
+
 async def test_r80_wrong_codes_of_one_person_are_counted_over_all_logins() -> None:
     world = World()
     world.factors.give(HANA, totp=True)
