@@ -115,6 +115,7 @@ async def test_r193_shortcuts_work_outside_of_fields_and_can_be_switched_off(
     await tab.keyboard.press("g")
     await tab.keyboard.press("p")
     await expect(tab).to_have_url(f"{console.url}/people")
+    await tab.wait_for_load_state()  # with its script
     await tab.keyboard.press("j")
     await tab.keyboard.press("j")
     assert await focused(tab) == "小林 直子"

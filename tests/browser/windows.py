@@ -123,6 +123,7 @@ OpenWindow = Callable[..., Awaitable[Window]]
 
 async def violations(tab: Page) -> list[str]:
     """What axe-core finds wrong on a page, one line for each element."""
+    await tab.wait_for_load_state()  # with its style
     if not await tab.evaluate("'axe' in window"):
         await tab.evaluate(AXE_SCRIPT)
     found: list[dict[str, Any]] = await tab.evaluate(

@@ -36,7 +36,7 @@ async def test_r100_r107_no_console_and_no_metrics_on_the_public_address(
 SERVED = {
     *("/", "/healthz", "/readyz", "/openapi.json", "/favicon.ico"),
     *("/login", "/login/", "/login/step", "/login/strength", "/logout", "/logo"),
-    *("/account", "/account/", "/account/reset", "/account/not-me"),
+    *("/account", "/account/", "/account/reset", "/account/code", "/account/not-me"),
     *("/account/password", "/account/password/strength", "/account/reset/strength"),
     *("/account/authenticator", "/account/authenticator/remove"),
     *("/account/passkeys", "/account/passkeys/remove", "/account/recovery-codes"),

@@ -99,7 +99,7 @@ async def test_r234_the_owner_is_looked_at_again_when_it_is_used(
         return await hashed(password)
 
     monkeypatch.setattr(hashing, "hash", while_the_role_is_taken)
-    assert await become(console, await console.browser(), link, "late") == 409
+    assert await become(console, await console.browser(), link, "late") == 410
     everybody = await console.administration.administrators.all()
     assert [each.username for each in everybody] == ["first"]
 

@@ -350,7 +350,13 @@ class Replay:
         return f"/{self._prefix}{path}" if self._prefix else path
 
 
-_BEGINNINGS: Final = {"base64": "+/", "printable": "!", "text": "社員", "bytes": "\udcff"}
+_BEGINNINGS: Final = {
+    "token": "x",  # else it could be of digits alone
+    "base64": "+/",
+    "printable": "!",
+    "text": "社員",
+    "bytes": "\udcff",
+}
 """What makes a value one of its class of characters; a half surrogate pair is no UTF-8."""
 
 

@@ -51,7 +51,7 @@ def new_totp(account_name: str, issuer: str, secret: str | None = None) -> NewTo
     uri = pyotp.TOTP(kept, digits=DIGITS, interval=INTERVAL).provisioning_uri(
         name=account_name[:_LONGEST_LABEL], issuer_name=issuer[:_LONGEST_LABEL]
     )
-    code = segno.make(uri, error="m", micro=False)
+    code = segno.make(uri, error="l", micro=False)
     # With its own white background: on a dark page it could not be scanned.
     svg = code.svg_inline(scale=4, omitsize=True, svgclass=None, lineclass=None, light="#fff")
     return NewTotp(kept, uri, svg)

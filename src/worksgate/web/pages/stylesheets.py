@@ -10,7 +10,7 @@ from worksgate.clients.branding.colors import lightened, tinted
 
 _STATIC: Final = Path(__file__).parent / "static"
 _LIGHT: Final = re.compile(r":root\{(color-scheme:[^}]*)\}")
-_DARK: Final = re.compile(r"@media \(prefers-color-scheme:dark\)\{:root\{([^}]*)\}")
+_DARK: Final = re.compile(r"@media screen and \(prefers-color-scheme:dark\)\{:root\{([^}]*)\}")
 _NEUTRALS: Final = (
     *("ground", "arch-1", "arch-2", "arch-3", "surface", "sunken"),
     *("ink", "muted", "line", "edge", "accent-soft"),
@@ -19,7 +19,8 @@ _NEUTRALS: Final = (
 _STEP: Final = 0.08
 """The difference in lightness of a button under the pointer."""
 _DARKEST: Final = "#070c0f"
-_IN_THE_DARK: Final = re.compile(r"@media \(prefers-color-scheme:\s*dark\)")
+_TRANSLUCENT: Final = re.compile(r"rgb\((\d+) (\d+) (\d+)/(\d+)%\)")
+_IN_THE_DARK: Final = re.compile(r"@media screen and \(prefers-color-scheme:\s*dark\)")
 
 
 @cache
@@ -30,11 +31,17 @@ def inline_style() -> str:
 
 @cache
 def minified(name: str) -> str:
-    """A stylesheet of ``static`` without comments and insignificant blanks."""
+    """A stylesheet of ``static`` without comments and insignificant blanks, in short forms."""
     css = (_STATIC / name).read_text("utf-8")
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    css = re.sub(r"\s*([{};])\s*", r"\1", re.sub(r"\n\s*", " ", css)).strip()
-    return re.sub(r":\s+", ":", css).replace(";}", "}")
+    css = re.sub(r"\s*([{};>/])\s*", r"\1", re.sub(r"\n\s*", " ", css)).strip()
+    css = _TRANSLUCENT.sub(_in_hex, re.sub(r"\b0\.(?=\d)", ".", css))
+    return re.sub(r"([:,])\s+", r"\1", css).replace(";}", "}")
+
+
+def _in_hex(color: re.Match[str]) -> str:
+    red, green, blue, percent = map(int, color.groups())
+    return f"#{red:02x}{green:02x}{blue:02x}{round(percent * 2.55):02x}"
 
 
 @lru_cache(maxsize=1_024)
@@ -44,7 +51,7 @@ def brand_style(accents: tuple[str, str] | None) -> str:
     if accents is None:
         return rules
     light, dark = _root(accents[0], is_dark=False), _root(accents[1], is_dark=True)
-    return f"{light}@media (prefers-color-scheme:dark){{{dark}}}{rules}"
+    return f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}{rules}"
 
 
 @lru_cache(maxsize=64)
