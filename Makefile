@@ -16,7 +16,7 @@ test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
 	@$(SETUP) dev servers browser && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 3 --dist loadfile --no-loadscope-reorder)
 
 quick: ## Run the tests that start no program, in two minutes (ARGS="-k throttle")
-	@$(SETUP) dev && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --quick -q -n 3 --dist loadfile $(ARGS)
+	@$(SETUP) dev && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --quick -q -n 5 --dist loadfile $(ARGS)
 
 mutants: ## Change the code in small ways, and say which changes no test notices (ARGS=src/worksgate/provider/throttle.py)
 	@$(SETUP) dev && $(BIN)/python -m tools.mutants $(ARGS)
