@@ -80,7 +80,8 @@ class AuditLogAdministration:
 
     async def own_actions(self, limit: int) -> list[AuditEvent]:
         """The last records of what the acting user has done, the newest first."""
-        return await self._directory.actions_of(self._actor.name, limit)
+        own = AuditFilter(actors=(self._actor.name,), limit=limit)
+        return [event for _, event in await self._directory.audit_before(own, None)]
 
     async def changes_of_person(self, subject_id: str, limit: int) -> list[AuditEvent]:
         """The last records of what was done to a person, the oldest of them first."""

@@ -392,12 +392,6 @@ class Directory:
             return await queries.last_changes(connection, limit)
 
     @run_to_completion
-    async def actions_of(self, actor: str, limit: int) -> list[AuditEvent]:
-        """The last records of what somebody has done to others, the newest first."""
-        async with self.reading() as connection:
-            return await queries.last_actions(connection, actor, limit)
-
-    @run_to_completion
     async def usernames(self, subject_ids: Collection[str]) -> dict[str, str]:
         """Current usernames by subject, of people who exist."""
         async with self.reading() as connection:

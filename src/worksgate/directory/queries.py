@@ -194,18 +194,6 @@ async def last_changes(connection: AsyncConnection, limit: int) -> list[AuditEve
     return [event_from(row) for row in rows.mappings()]
 
 
-async def last_actions(connection: AsyncConnection, actor: str, limit: int) -> list[AuditEvent]:
-    """The last records of what somebody has done to others, the newest first.
-
-    Only the newest ``_NEWEST`` records of all are looked at: no index finds them.
-    """
-    table = schema.audit
-    last = select(func.max(table.c.id)).scalar_subquery()
-    query = select(table).where(table.c.actor == actor, table.c.id > last - _NEWEST)
-    rows = await connection.execute(query.order_by(table.c.id.desc()).limit(limit))
-    return [event_from(row) for row in rows.mappings()]
-
-
 async def find_usernames(
     connection: AsyncConnection, subject_ids: Collection[str]
 ) -> dict[str, str]:
