@@ -380,3 +380,14 @@ async def test_the_last_changes_are_those_among_the_newest_records(
     assert [each.username for each in await at_work.directory.changes(5)] == ["anna"]
     await at_work.directory.record([other])
     assert await at_work.directory.changes(5) == []
+
+
+async def test_r235_one_s_own_actions_are_those_of_nobody_else(at_work: Office) -> None:
+    await at_work.administration.users.add("anna", password=PASSWORD)
+    await at_work.directory.record(
+        [AuditEvent(at=NOW, event=Event.SYSTEM, actor="console:somebody else")]
+    )
+    await at_work.administration.users.add("ben", password=PASSWORD)
+    own = await at_work.administration.audit_log.own_actions(5)
+    assert [each.username for each in own] == ["ben", "anna"]
+    assert len(await at_work.administration.audit_log.own_actions(1)) == 1
