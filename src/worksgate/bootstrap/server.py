@@ -31,6 +31,7 @@ from worksgate.server.companion_process import CompanionProcess, end_with
 from worksgate.server.forwarded import BehindProxies
 from worksgate.server.listening import check_certificate, listen, passed_by_systemd, url_of
 from worksgate.server.process import Server, collect_seldom
+from worksgate.server.session_tickets import TicketKeys
 from worksgate.server.settings_reload import Reloading, SettingsSource
 from worksgate.server.supervisor import Supervisor
 from worksgate.server.supervisor_pipe import Reload, SupervisorPipe
@@ -68,6 +69,8 @@ class Plan:
     """What the console asks about the installation; only with ``console``."""
     workers_folder: Path | None = None
     """Where workers publish their metrics to each other."""
+    tickets: TicketKeys | None = None
+    """Only with TLS, where several processes serve."""
 
 
 def serve(
@@ -160,7 +163,7 @@ def _server(
     plan: Plan, *, expiry: Expiry | None = None, supervisor: SupervisorPipe | None = None
 ) -> Server:
     settings = plan.settings
-    certificate = Certificate(plan.tls) if plan.tls is not None else None
+    certificate = Certificate(plan.tls, plan.tickets) if plan.tls is not None else None
     config = server_config(
         lambda: application, settings, refusals_of=_refusals_of, certificate=certificate
     )
@@ -291,7 +294,8 @@ class WorkerFactory:
 
 def _supervise(plan: Plan, listening: socket, workers: int) -> None:
     with TemporaryDirectory(prefix="worksgate-") as folder:
-        plan = replace(plan, workers_folder=Path(folder))
+        tickets = TicketKeys() if plan.tls is not None else None
+        plan = replace(plan, workers_folder=Path(folder), tickets=tickets)
         factory = WorkerFactory(plan, listening, _expiry(plan))
         Supervisor(workers, factory, plan.settings.worker_timeout).run(listening)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from worksgate.server.listening import CannotListen, check_certificate
+from worksgate.server.session_tickets import TicketKeys
 
 WARN_BEFORE = 21.0
 """Days before expiry from which on there are warnings."""
@@ -50,12 +51,18 @@ class CertificateFiles:
 
 
 class Certificate:
-    """The certificate of a process. ``context`` is for new connections."""
+    """The certificate of a process. ``context`` is for new connections.
 
-    def __init__(self, files: CertificateFiles) -> None:
+    ``tickets`` are the keys that it shares with the other processes of the port, if there are any.
+    """
+
+    def __init__(self, files: CertificateFiles, tickets: TicketKeys | None = None) -> None:
         self._files = files
         self.context = self._newest = self._context()
         self.context.sni_callback = self._choose
+        # OpenSSL looks for them in the context with which a connection begins, also later.
+        if tickets is not None and not tickets.install(self.context):
+            _log.info("tls.sessions_not_shared", openssl=ssl.OPENSSL_VERSION)
 
     def renew(self) -> bool:
         """Reload the files and return whether new connections use them.
