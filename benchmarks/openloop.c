@@ -134,8 +134,8 @@ static void note(times *all, double seconds) {
     late += seconds > late_after;
 }
 
-/* A session that the server has given. The connection's own could no longer be resumed once the
- * server has closed it without a farewell, so this is a copy. */
+/* A session that the server has given. It could no longer be resumed by anybody once a connection
+ * that has it was closed without a farewell, so this is a copy, and each connection gets its own. */
 static int keep(SSL *tls, SSL_SESSION *session) {
     (void)tls;
     SSL_SESSION_free(newest);
@@ -269,7 +269,9 @@ static int begin(size_t number) {
         one->tls = SSL_new(context);
         if (!one->tls || !SSL_set_fd(one->tls, fd)) fail("TLS");
         SSL_set_connect_state(one->tls);
-        if (newest) SSL_set_session(one->tls, newest);
+        SSL_SESSION *own = newest ? SSL_SESSION_dup(newest) : NULL;
+        if (own) SSL_set_session(one->tls, own);
+        SSL_SESSION_free(own);
     }
     one->older = youngest;
     one->younger = NULL;
