@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Select
+from sqlalchemy import Select, insert
 from tests.databases import NOW, query
 
 from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.database import schema
 from worksgate.directory import queries
 from worksgate.directory.audit import own_history, sign_in_records
 from worksgate.directory.audit.sign_in_records import Period, SignInRecords
@@ -25,7 +26,7 @@ def record(event: Event = Event.LOGIN_FAILED, at: float = NOW, **about: Any) -> 
 
 
 async def fill(directory: Directory) -> None:
-    """Many records of many days, half of them of people, of which the database knows."""
+    """Records of many days, half of them of people, and accounts; the database knows of both."""
     days = [NOW - day * 86_400 for day in range(1, 401)]
     others = [
         each
@@ -44,7 +45,25 @@ async def fill(directory: Directory) -> None:
     for start in range(0, len(others), 500):
         await directory.record(others[start : start + 500])
     async with directory.writing() as connection:
+        await connection.execute(
+            insert(schema.accounts), [account(number) for number in range(500)]
+        )
         await connection.exec_driver_sql("ANALYZE audit")
+        await connection.exec_driver_sql("ANALYZE accounts")
+
+
+def account(number: int) -> dict[str, Any]:
+    name = f"person-{number}"
+    return {
+        "id": name,
+        "username": name,
+        "username_key": name,
+        "name": name,
+        "email": f"{name}@example.com",
+        "enabled": True,
+        "administrator": False,
+        "created_at": NOW,
+    }
 
 
 async def plan(directory: Directory, statement: Select[Any]) -> str:

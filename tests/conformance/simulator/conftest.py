@@ -29,14 +29,13 @@ def running() -> Iterator[World]:
         return create_simulator(made[0], clock=clock)
 
     with served(fake), served(simulator) as origin:
-        sso.check_url = f"{origin}/login/check/"
         yield World(sso, clock, origin, made[0])
 
 
 @pytest.fixture
 def world(running: World) -> World:
     """The same two servers with every knob back where it was."""
-    fresh = FakeSso(origin=running.sso.origin, check_url=running.sso.check_url)
+    fresh = FakeSso(origin=running.sso.origin, check_url=f"{running.origin}/login/check/")
     for name in FakeSso.__dataclass_fields__:
         setattr(running.sso, name, getattr(fresh, name))
     running.clock.ahead = 0
