@@ -10,7 +10,9 @@ from tests.web.console.console import ConsoleUnderTest, console_of
 
 from worksgate.administration import Actor, Forbidden
 from worksgate.administration.roles import Role
+from worksgate.administration.users import Identified
 from worksgate.audit import Event
+from worksgate.sources import Person
 
 CODE = re.compile(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}\b")
 
@@ -83,6 +85,35 @@ async def test_r233_whatever_page_asks_a_help_desk_gets_no_link(
         with pytest.raises(Forbidden):
             await users.issue_reset_link("person")
     assert "token=" in await users.issue_reset_link("person", mailed=True)
+
+
+async def test_nobody_gets_a_code_or_a_link_of_whom_they_may_not_change(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    actor = Actor("console:who", console.clock, subject_id="directory:who", role=Role.HELP_DESK)
+    users = (await console.inside()).administration(actor).users
+    with pytest.raises(Forbidden):
+        await users.issue_reset_code("owner", Identified.IN_PERSON)
+    with pytest.raises(Forbidden):
+        await users.issue_reset_link("owner", mailed=True)
+
+
+@pytest.mark.parametrize("path", ["/person/code", "/person/reset-link", "/person/reset-mail"])
+async def test_nobody_gets_the_password_of_their_namesake_in_another_source(
+    console: ConsoleUnderTest, path: str
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("person", None)
+    namesake = Person(subject_id="company:1", username="person", name="Another")
+    people = console.administration.people._directory.people
+    await people.remember("company", namesake, console.clock())
+    owner = await console.signed_in("owner")
+    await owner.get("/administrators")
+    await owner.post(path, id="company:1", identified="in_person")
+    assert owner.page.status_code == 404
+    records = await console.administration.audit_log.search(limit=20)
+    assert Event.RESET_LINK_ISSUED not in {each.event for each in records}
 
 
 async def test_a_code_is_not_offered_where_it_would_not_work(console: ConsoleUnderTest) -> None:

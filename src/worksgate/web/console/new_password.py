@@ -32,14 +32,14 @@ WAYS: Final = {
 
 async def make_link(visit: Visit) -> Response:
     """A link, shown once, for the administrator to hand on."""
-    shown = await changeable(visit)
+    shown = await _with_password(visit)
     link = await visit.administration.users.issue_reset_link(shown.person.username)
     return await person_page(visit, shown, link=link)
 
 
 async def send_link(visit: Visit) -> Response:
     """A link to the person's own address; nobody here sees it."""
-    shown, users = await changeable(visit), visit.administration.users
+    shown, users = await _with_password(visit), visit.administration.users
     account = await users.get_to_change(shown.person.username)
     send = visit.console.send_reset_link
     if send is None:
@@ -58,11 +58,20 @@ async def make_code(visit: Visit) -> Response:
     way = visit.form.get("identified", "")
     if way not in list(Identified):
         return _page(visit, await find_person(visit, visit.form.get("id", "")), status=400)
+    shown = await _with_password(visit)
+    code = await visit.administration.users.issue_reset_code(shown.person.username, Identified(way))
+    return _page(visit, shown, code=code)
+
+
+async def _with_password(visit: Visit) -> Shown:
+    """The person of a form, unless their password is in another source. Raises as ``changeable``.
+
+    What follows goes by their name, which somebody of the built-in directory may have as well.
+    """
     shown = await changeable(visit)
     if shown.account is None:
         raise NotFound("this person is changed in their source")
-    code = await visit.administration.users.issue_reset_code(shown.person.username, Identified(way))
-    return _page(visit, shown, code=code)
+    return shown
 
 
 def _page(visit: Visit, shown: Shown, *, code: str = "", status: int = 200) -> Response:
