@@ -128,6 +128,25 @@ async def test_saving_again_replaces(store: Store) -> None:
     assert await store.find(Session, session().key) == session(subject="berta", expires_at=NOW + 2)
 
 
+async def test_of_what_is_replaced_nothing_stays(store: Store) -> None:
+    await store.save(structs.replace(session(), works_account="anna@example.com"))
+    await store.save(session())
+
+    assert await store.find(Session, session().key) == session()
+
+
+async def test_what_is_replaced_is_no_more_of_its_former_person_and_grant(store: Store) -> None:
+    await store.save(session(grant="old"), code(grant="old"))
+    kept = session(grant="new", subject="berta")
+    await store.save(kept)
+    for _ in range(2):  # a replay, which revokes
+        await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW)
+
+    assert await store.held(Session, "anna") == ()
+    assert await store.forget("anna") == 1, "the used code"
+    assert await store.find(Session, kept.key) == kept
+
+
 async def test_i4_a_used_code_that_is_saved_again_stays_used(store: Store) -> None:
     await store.save(code())
     await store.redeem(AuthorizationCode, code().key, "tenant", buys("first"), NOW)
@@ -136,6 +155,8 @@ async def test_i4_a_used_code_that_is_saved_again_stays_used(store: Store) -> No
     again = await store.redeem(AuthorizationCode, code().key, "tenant", buys("second"), NOW)
 
     assert again.outcome is RedemptionOutcome.REPLAYED
+    assert await store.purge(NOW + 999 + REPLAY_MEMORY - 0.5) == 0
+    assert await store.purge(NOW + 999 + REPLAY_MEMORY) == 1
 
 
 @EACH
@@ -284,6 +305,8 @@ async def test_an_artifact_is_taken_once(store: Store, artifact: Artifact) -> No
     assert await store.take(type(artifact), artifact.key) == artifact
     assert await store.take(type(artifact), artifact.key) is None
     assert await store.find(type(artifact), artifact.key) is None
+    assert await store.forget(artifact.subject_id) == 0
+    assert await store.purge(NOW + 1_000_000) == 0
 
 
 @EACH
@@ -297,6 +320,16 @@ async def test_an_expiry_moves_and_nothing_else(store: Store, artifact: Artifact
     assert found.expires_at == artifact.expires_at + 0.5
     assert await store.extend(type(artifact), artifact.key, artifact.expires_at)
     assert await store.find(type(artifact), artifact.key) == artifact
+
+
+async def test_a_used_code_that_expires_later_is_remembered_later(store: Store) -> None:
+    await store.save(code())
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW)
+    assert await store.extend(AuthorizationCode, code().key, NOW + 100)
+
+    assert await store.purge(NOW + 100 + REPLAY_MEMORY - 0.5) == 0
+    assert await store.find(AuthorizationCode, code().key) is not None
+    assert await store.purge(NOW + 100 + REPLAY_MEMORY) == 1
 
 
 async def test_what_is_gone_is_not_extended(store: Store) -> None:
@@ -530,6 +563,7 @@ async def test_counters_are_set_back(store: Store) -> None:
     await store.reset()
 
     assert [await store.count(name, NOW) for name in "abc"] == [0, 0, 1]
+    assert await store.purge(NOW + 60) == 1
 
 
 async def test_counters_are_lowered_to_nothing_and_no_further(store: Store) -> None:
