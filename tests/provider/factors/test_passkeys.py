@@ -195,6 +195,7 @@ async def test_passkeys_need_a_name_and_https(directory: Directory) -> None:
     for public_url in (
         "https://sso.example.com",
         "http://localhost:8080",
+        "http://sso.localhost:8080",
         "http://sso.example.com",
         "https://192.0.2.1",
         "https://[::1]:8443",
@@ -202,7 +203,7 @@ async def test_passkeys_need_a_name_and_https(directory: Directory) -> None:
         factors = Factors(directory.factors, Audit(), RelyingParty.of(public_url, ""))
         usable.append(factors.passkeys_usable)
         factors.close()
-    assert usable == [True, True, False, False, False]
+    assert usable == [True, True, True, False, False, False]
 
 
 # Making one

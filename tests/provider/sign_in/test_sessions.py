@@ -11,6 +11,7 @@ from worksgate.oauth.model import Session
 from worksgate.provider.account.values import NotSignedIn
 from worksgate.provider.sessions import TOUCH_AFTER
 from worksgate.provider.sign_in.outcomes import PasswordNeeded, SignedIn
+from worksgate.sources import Person
 
 IDLE, ABSOLUTE = 12 * 3_600.0, 7 * 86_400.0
 WANTED = "https://mail.worksmobile.com/acme"
@@ -65,6 +66,28 @@ async def test_that_a_session_is_used_is_written_once_a_minute(
     await visit.session()
     (kept,) = await visit.world.store.held(Session, HANA.subject_id)
     assert (kept.expires_at > NOW + IDLE) is written
+
+
+async def test_a_source_is_asked_with_all_that_it_said_at_the_sign_in() -> None:
+    """One that cannot look people up says the same again."""
+    world = World()
+    world.people.change(
+        HANA,
+        works_account="hana@acme.example",
+        revision="7",
+        email="hana@example.com",
+        groups=("staff", "two\nlines"),
+    )
+    visit = await signed_in(world)
+    find, asked = world.people.find, list[Person]()
+
+    async def listening(subject_id: str, last_seen: Person) -> Person | None:
+        asked.append(last_seen)
+        return await find(subject_id, last_seen)
+
+    world.people.find = listening  # type: ignore[method-assign]  # for this test
+    await visit.session()
+    assert asked == [world.people.here[HANA.subject_id]]
 
 
 async def test_r30_all_that_a_person_holds_ends_when_they_may_not_sign_in() -> None:

@@ -418,6 +418,18 @@ async def test_r31_whoever_was_signed_in_by_the_old_password_is_not_any_more() -
     assert isinstance(await elsewhere.arrive(), PasswordNeeded)
 
 
+async def test_who_replaces_a_password_in_a_session_gets_a_new_session() -> None:
+    """The one that they had has ended with the old password."""
+    world = World()
+    visit = await signed_in(world)
+    world.people.change(HANA, must_change_password=True)
+    step = await visit.arrive()
+    assert isinstance(step, NewPasswordNeeded)
+    transaction = step.transaction
+    visit.kept(await world.provider.change_password(transaction, NEW_PASSWORD, visit.browser))
+    assert await visit.session()
+
+
 @pytest.mark.parametrize("step", ["before", "after the second factor"])
 async def test_r85_nobody_replaces_a_password_where_nobody_has_asked(step: str) -> None:
     world = World()
