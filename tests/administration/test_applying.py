@@ -6,7 +6,7 @@ import pytest
 from tests.administration.installation import Office
 
 from worksgate.administration import NotFound, Outdated, Refused
-from worksgate.administration.applying import Applied
+from worksgate.administration.applying import MOST, Applied
 from worksgate.audit import Event
 from worksgate.oauth.model import Profile
 
@@ -72,6 +72,29 @@ async def test_nothing_is_changed_by_a_file_with_a_mistake(
         await applied(at_work, *wanted)
     assert problem in str(refused.value)
     assert await at_work.administration.clients.all() == (client,)
+
+
+async def test_a_name_is_no_id_and_an_id_no_name(at_work: Office) -> None:
+    client = (await at_work.administration.clients.add("Acme")).client
+    plan = at_work.administration.applying.plan
+    with pytest.raises(NotFound):
+        await plan([{"client_id": "Acme"}])
+    (planned,) = await plan([{"name": client.client_id}])
+    assert planned.action == "add"
+
+
+async def test_a_client_is_there_once_however_it_is_found(at_work: Office) -> None:
+    client = (await at_work.administration.clients.add("Acme")).client
+    with pytest.raises(Refused, match="there twice"):
+        await applied(at_work, {"client_id": client.client_id, "name": "Other"}, {"name": "Acme"})
+    assert await at_work.administration.clients.all() == (client,)
+
+
+async def test_a_file_has_at_most_so_many_clients(at_work: Office) -> None:
+    with pytest.raises(Refused, match="at most 10000"):
+        await at_work.administration.applying.plan([{}] * (MOST + 1))
+    with pytest.raises(Refused, match="has a name"):
+        await at_work.administration.applying.plan([{}] * MOST)
 
 
 async def test_who_was_faster_is_not_overwritten(at_work: Office) -> None:

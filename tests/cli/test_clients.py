@@ -267,5 +267,9 @@ def test_clients_are_as_a_file_says(terminal: Terminal, tmp_path: Path) -> None:
     listed.write_text(terminal.ok("client", "list", "--json").out)
     (kept,) = terminal.json("client", "apply", str(listed))
     assert (kept["action"], kept["settings"]) == ("keep", [])
+    piped = terminal.ok("client", "apply", "-", "--check", stdin=listed.read_bytes())
+    assert piped.out == "acme: keep\n"
+    listed.write_text('{"name": "acme"}')
+    assert "a list of clients is needed" in terminal.refused("client", "apply", str(listed))
     listed.write_text("{")
     assert "clients.json" in terminal.refused("client", "apply", str(listed))

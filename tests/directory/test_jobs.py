@@ -59,6 +59,19 @@ async def test_a_job_ends_once(directory: Directory) -> None:
     assert await jobs.newest(5, "console:other") == []
 
 
+async def test_jobs_of_one_moment_are_on_one_page_each(directory: Directory) -> None:
+    jobs = directory.jobs
+    for each in ("j0", "j2", "j1"):
+        await jobs.add(job(id=each, state=JobState.DONE), EVENT)
+    await jobs.add(job(id="j9", state=JobState.DONE, created_at=NOW - 1), EVENT)
+    listed: list[str] = []
+    last: Job | None = None
+    while page := await jobs.newest(1, before=last):
+        (last,) = page
+        listed.append(last.id)
+    assert listed == ["j2", "j1", "j0", "j9"]
+
+
 async def test_what_people_are_is_read_of_every_source(directory: Directory) -> None:
     async with directory.changing() as transaction:
         await transaction.add_accounts([Account(id="1", username="aoi", groups=("x",))])

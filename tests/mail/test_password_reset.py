@@ -35,7 +35,7 @@ from worksgate.mail import Mailer, MailMessage
 from worksgate.oauth.model import Interim, Session
 from worksgate.provider.account import password_reset
 from worksgate.provider.account.one_time_links import LinkNotValid
-from worksgate.provider.account.password_reset import PasswordReset
+from worksgate.provider.account.password_reset import PasswordReset, ResetLinks
 from worksgate.provider.sign_in.transaction import TransactionSigner
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.sources import Person
@@ -561,6 +561,50 @@ async def test_r105_there_is_no_link_without_its_record(reset: Resetting) -> Non
     reset_links = reset.on(accounts=Failing(reset.directory)).links
     with pytest.raises(DatabaseUnavailable):
         await reset_links.issue(await reset.account("aoi"), actor="test", now=NOW)
+    assert await reset.store.forget("directory:1") == 0
+
+
+# The code that somebody reads out
+
+
+async def code_for(reset: Resetting, links: ResetLinks, username: str = "aoi") -> str:
+    account = await reset.account(username)
+    return await links.issue_code(account, actor="test", identified="in person", now=NOW)
+
+
+async def test_a_code_is_good_for_fifteen_minutes(reset: Resetting) -> None:
+    code = await code_for(reset, reset.reset.links)
+    assert await reset.reset.open_code(code, NOW + 899.9) == code.replace("-", "")
+    assert await reset.reset.open_code(code, NOW + 900) is None
+
+
+async def test_the_secret_of_a_link_is_no_code(reset: Resetting) -> None:
+    assert await reset.reset.open_code(await reset.secret(), NOW) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"password_hash": "$argon2id$other", "password_changed_at": NOW},
+        {"enabled": False},
+        {"role": "auditor"},
+    ],
+)
+async def test_a_code_dies_with_what_it_was_made_for(
+    reset: Resetting, change: dict[str, object]
+) -> None:
+    code = await code_for(reset, reset.reset.links)
+    await reset.change("aoi", **change)
+    assert await reset.reset.open_code(code, NOW) is None
+
+
+async def test_there_is_no_code_for_a_disabled_person_nor_without_its_record(
+    reset: Resetting,
+) -> None:
+    with pytest.raises(ValueError, match="disabled"):
+        await code_for(reset, reset.reset.links, "gone")
+    with pytest.raises(DatabaseUnavailable):
+        await code_for(reset, reset.on(accounts=Failing(reset.directory)).links)
     assert await reset.store.forget("directory:1") == 0
 
 

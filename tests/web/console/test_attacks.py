@@ -14,7 +14,7 @@ from tests.web.console.console import ORIGIN, PASSWORD, AdminBrowser, ConsoleUnd
 from tests.web.console.test_access import become, link_of
 
 from worksgate.administration.console_sign_in import BETWEEN, SESSIONS, ConsoleBrowser, SignInOver
-from worksgate.administration.roles import Role
+from worksgate.administration.roles import Role, Verb, may
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing
 from worksgate.directory.administrators import AdministratorAccount
@@ -24,6 +24,7 @@ from worksgate.provider.account.password_reset import PasswordReset, ResetLinks
 from worksgate.provider.sources import SourcesInUse
 from worksgate.sources import Identified, Person
 from worksgate.web.console import people
+from worksgate.web.console.routes import ROUTES
 
 
 async def is_in(browser: AdminBrowser) -> bool:
@@ -332,6 +333,25 @@ async def test_r160_a_help_desk_helps_thirty_times_an_hour(
         console.clock.advance(people.WINDOW // 3 + 1)
         await desk.get("/me")
     assert (await desk.post("/person/sign-out", id=subject)).status_code == 303
+
+
+async def test_no_form_about_a_person_goes_past_that_limit(
+    console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "HELPED", 0)
+    await console.make("owner", Role.OWNER)
+    await console.make("help", Role.HELP_DESK)
+    subject = await console.make("person", None)
+    desk = await console.signed_in("help")
+    answers = {}
+    for route in ROUTES:
+        about_a_person = route.method == "POST" and route.path.startswith("/person/")
+        if about_a_person and may(Role.HELP_DESK, route.verb or Verb.OWN):
+            await desk.get(f"/person?id={subject}")
+            await desk.post(route.path, id=subject, version="0", identified="in_person")
+            answers[route.path] = desk.page.status_code
+    assert {"/person/code", "/person/reset-mail", "/person/disable"} < answers.keys()
+    assert set(answers.values()) == {429}, answers
 
 
 async def test_an_administrator_has_ten_sessions_at_most(console: ConsoleUnderTest) -> None:

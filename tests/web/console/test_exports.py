@@ -5,6 +5,8 @@ import html
 import io
 import json
 import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from tests.web.console.console import ConsoleUnderTest
@@ -12,16 +14,59 @@ from tests.web.console.console import ConsoleUnderTest
 from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.jobs import JobKind
 from worksgate.directory.people_list import PeopleFilter
 from worksgate.sources import Person
-from worksgate.web.console import people
+from worksgate.web.console import exports, people
 from worksgate.web.console.audit import RECORDS
 from worksgate.web.console.csv_files import csv_lines
+from worksgate.web.console.exports import Export, FileKind, Layout, layout_of
 from worksgate.web.console.periods import as_typed
 
 MANY = 2_600
 """More than are read at once, of either page."""
+
+
+class Exported:
+    """A visit to the console that exports names, and what is recorded of it."""
+
+    def __init__(self) -> None:
+        self.details: list[str] = []
+        self.administration = self.audit_log = self  # as far as an export sees
+
+    async def record_export(self, detail: str) -> None:
+        self.details.append(detail)
+
+    async def lines(self, *pages: Sequence[str] | Exception) -> AsyncIterator[bytes]:
+        async def each_page() -> AsyncIterator[Sequence[str]]:
+            for page in pages:
+                if isinstance(page, Exception):
+                    raise page
+                yield page
+
+        layout: Layout[str] = layout_of(("name",), lambda name: {"name": name})
+        export = Export(name="names", chosen={}, pages=each_page(), layout=layout)
+        visit: Any = self
+        async for line in export._lines(visit, FileKind.JSONL):
+            yield line
+
+
+async def test_a_file_has_at_most_so_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "MOST", 5)
+    exported = Exported()
+    data = b"".join([each async for each in exported.lines(*["ab", "cd", "ef", "gh"])])
+    assert [json.loads(each)["name"] for each in data.splitlines()] == [*"abcde"]
+    assert exported.details == ["5 records were exported: names"]
+
+
+async def test_half_a_file_does_not_look_whole() -> None:
+    exported = Exported()
+    lines = exported.lines("ab", DatabaseUnavailable("away"))
+    assert await anext(lines)
+    with pytest.raises(DatabaseUnavailable):
+        await anext(lines)
+    assert exported.details == ["2 records were exported: names"]
 
 
 async def test_r244_clients_jobs_and_administrators_are_files_too(

@@ -70,7 +70,7 @@ async def test_r234_an_invitation_ends_with_time_and_when_it_is_withdrawn(
         await console.administration.invitations.withdraw(open_one.id)
 
 
-@pytest.mark.parametrize("lost", ["role", "disabled"])
+@pytest.mark.parametrize("lost", ["role", "disabled", "removed"])
 async def test_r234_an_invitation_is_void_once_its_owner_is_none(
     console: ConsoleUnderTest, lost: str
 ) -> None:
@@ -79,8 +79,10 @@ async def test_r234_an_invitation_is_void_once_its_owner_is_none(
     link = await invited(console, Role.OWNER)
     if lost == "role":
         await console.administration.administrators.set_role("owner", Role.ADMIN)
-    else:
+    elif lost == "disabled":
         await console.administration.users.disable("owner")
+    else:
+        await console.administration.users.remove("owner")
     assert (await (await console.browser()).get(link)).status_code == 410
     assert await console.administration.invitations.valid() == []
 
@@ -180,5 +182,7 @@ async def test_r234_no_other_role_invites_or_ends_whatever_the_way(
     administration = inside.administration(actor)
     with pytest.raises(Forbidden):
         await administration.invitations.invite("x", Role.AUDITOR)
+    with pytest.raises(Forbidden):
+        await administration.invitations.withdraw("x")
     with pytest.raises(Forbidden):
         await administration.administrators.end_sessions(subject)
