@@ -182,7 +182,7 @@ class ConsoleSignIn:
         after a wrong password, whatever theirs is.
         """
         account = await self._administrator(username, password, browser)
-        return await self._first_step(account, username, browser)
+        return await self._first_step(account, browser)
 
     async def _sources_of_administrators(self) -> SourcesInUse:
         """Those that have one, or may have by a group."""
@@ -220,17 +220,15 @@ class ConsoleSignIn:
         if account is None:
             self._refused(browser, person.username, "another provider: no administrator")
             raise NoAdministrator
-        return await self._first_step(account, account.username, browser)
+        return await self._first_step(account, browser)
 
-    async def _first_step(
-        self, account: AdministratorAccount, username: str, browser: ConsoleBrowser
-    ) -> str:
+    async def _first_step(self, account: AdministratorAccount, browser: ConsoleBrowser) -> str:
         """What the second step needs, if they have one. Raises NoSecondFactor."""
         if account.must_change_password:
-            self._record(Event.CONSOLE_REFUSED, browser, username, "the password is temporary")
+            self._record(Event.CONSOLE_REFUSED, browser, account, "the password is temporary")
             raise NoSecondFactor
         if not (await self._factors.of(account.subject_id)).any:
-            self._record(Event.CONSOLE_REFUSED, browser, username, "no second factor")
+            self._record(Event.CONSOLE_REFUSED, browser, account, "no second factor")
             raise NoSecondFactor
         bound = digest(browser.secret)
         return self._steps.dumps(
@@ -263,12 +261,10 @@ class ConsoleSignIn:
                 raise UnknownPasskey
             admission.succeeded()
         if not self._counts(account, self._clock(), self._clock()):
-            self._record(Event.CONSOLE_REFUSED, browser, account.username, "the provider first")
+            self._record(Event.CONSOLE_REFUSED, browser, account, "the provider first")
             raise ProviderFirst
         if account.must_change_password:
-            self._record(
-                Event.CONSOLE_REFUSED, browser, account.username, "the password is temporary"
-            )
+            self._record(Event.CONSOLE_REFUSED, browser, account, "the password is temporary")
             raise NoSecondFactor
         return await self.begin(account, browser, "passkey")
 
@@ -293,7 +289,7 @@ class ConsoleSignIn:
             asked_at=now,
         )
         detail = how + right_of(account, self._groups).described(account)
-        event = self._event(Event.CONSOLE_SIGNED_IN, browser, account.username, detail)
+        event = self._event_of(account, Event.CONSOLE_SIGNED_IN, browser, detail)
         for idle in (await self._rows.of(session.subject_id, now))[SESSIONS - 1 :]:
             await self._rows.end(session.subject_id, idle.key, self._ended(account, browser))
         if not await self._rows.begin(session, account, event):
@@ -373,7 +369,7 @@ class ConsoleSignIn:
             await self._rows.use(later)
             return later
         nobody = ConsoleBrowser(session.address or "", "", "")
-        event = partial(self._event, Event.CONSOLE_SIGNED_OUT, nobody, account.username)
+        event = partial(self._event_of, account, Event.CONSOLE_SIGNED_OUT, nobody)
         if present is None:
             detail = f"{account.source} no longer knows them"
             await self._rows.end(account.subject_id, None, event(detail))
@@ -381,6 +377,16 @@ class ConsoleSignIn:
             lost = event(f"no longer in the group {right.group} of {account.source}")
             await self._people.note_groups(account.source, present.person, lost)
         return None
+
+    async def ask_source(self, account: AdministratorAccount) -> AdministratorAccount | None:
+        """Somebody as their source has them now, whose groups are kept; None if it has not.
+
+        Raises SourceUnavailable.
+        """
+        present = await self._present(account)
+        if present is not None and present.person.groups != account.person.groups:
+            await self._people.note_groups(account.source, present.person)
+        return present
 
     async def _present(self, account: AdministratorAccount) -> AdministratorAccount | None:
         """Somebody with the groups that their source names now; None if it does not know them.
@@ -530,34 +536,41 @@ class ConsoleSignIn:
             account.effective_role or account.source in self._groups.sources
         ):
             return None
-        present = await self._present(account) if account.enabled else None
-        if present is None:
+        if not account.enabled or await self.ask_source(account) is None:
             return None
-        if present.person.groups != account.person.groups:
-            await self._people.note_groups(account.source, present.person)
         return await self._with_role(subject_id)
 
-    def _record(self, event: Event, browser: ConsoleBrowser, username: str, detail: str) -> None:
-        self._audit.record(self._event(event, browser, username, detail))
+    def _record(
+        self, event: Event, browser: ConsoleBrowser, account: AdministratorAccount, detail: str
+    ) -> None:
+        self._audit.record(self._event_of(account, event, browser, detail))
 
     def _refused(self, browser: ConsoleBrowser, username: str, detail: str) -> None:
         """Anybody can cause these: a flood of them is counted, not written."""
-        event = self._event(Event.CONSOLE_REFUSED, browser, username, detail)
-        self._strangers.record(event)
-
-    def _event(
-        self, event: Event, browser: ConsoleBrowser, username: str, detail: str
-    ) -> AuditEvent:
-        return AuditEvent(
-            event=event,
+        event = AuditEvent(
+            event=Event.CONSOLE_REFUSED,
             at=self._clock(),
             username=username,
             address=browser.address or None,
             detail=detail,
         )
+        self._strangers.record(event)
+
+    def _event_of(
+        self, account: AdministratorAccount, event: Event, browser: ConsoleBrowser, detail: str
+    ) -> AuditEvent:
+        """By the subject: an alert compares the addresses from which somebody signs in."""
+        return AuditEvent(
+            event=event,
+            at=self._clock(),
+            subject_id=account.subject_id,
+            username=account.username,
+            address=browser.address or None,
+            detail=detail,
+        )
 
     def _ended(self, account: AdministratorAccount, browser: ConsoleBrowser) -> AuditEvent:
-        return self._event(Event.CONSOLE_SIGNED_OUT, browser, account.username, "signed out")
+        return self._event_of(account, Event.CONSOLE_SIGNED_OUT, browser, "signed out")
 
 
 def _used(session: ConsoleSession, now: float) -> ConsoleSession:

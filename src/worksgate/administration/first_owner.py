@@ -6,6 +6,7 @@ passkey has verified them, or a password and a code of an authenticator app have
 of it is one commit (R-153). An invitation (``invitations``) is used in the same way.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.secrets import digest, new_id, new_secret
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.account_rules import check_account, check_password
+from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.database import Directory
 from worksgate.directory.factors import Passkey, TotpSecret
 from worksgate.directory.invitations import Invitation, Invited
@@ -37,6 +39,14 @@ LINK_PATH = "/first"
 FIRST_LINK = "a link for the first owner of the console was made"
 ANOTHER_LINK = "a link for another owner of the console was made"
 """In the record of a link that recovers the console; an alert is told of it."""
+
+AskSource = Callable[[AdministratorAccount], Awaitable[AdministratorAccount | None]]
+"""Somebody as their source has them now, or None; may raise an outage."""
+
+
+async def as_stored(account: AdministratorAccount) -> AdministratorAccount:
+    """Asks no source."""
+    return account
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +91,24 @@ class NewAdministrator:
 
 
 class FirstOwner:
-    """Makes the first link, and an administrator of whoever opens one, or an invitation."""
+    """Makes the first link, and an administrator of whoever opens one, or an invitation.
+
+    ``ask_source`` is asked for whoever made an invitation, before it counts (R-249).
+    """
 
     def __init__(
-        self, settings: Settings, directory: Directory, hashing: PasswordHashing, actor: Actor
+        self,
+        settings: Settings,
+        directory: Directory,
+        hashing: PasswordHashing,
+        actor: Actor,
+        ask_source: AskSource = as_stored,
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._hashing = hashing
         self._actor = actor
+        self._ask_source = ask_source
         host = urlsplit(settings.console_address).hostname or ""
         self._factors = directory.factors.in_console(host)
 
@@ -109,11 +128,17 @@ class FirstOwner:
         return url_of_link(self._settings, secret)
 
     async def offer(self, secret: str) -> Offer | None:
-        """What a link gives; None if it cannot be used."""
+        """What a link gives; None if it cannot be used.
+
+        Raises an outage, also of the source of whoever made an invitation.
+        """
         key, now = digest(secret), self._actor.now()
         if await self._directory.administrators.is_link(key, now):
             return Offer(Role.OWNER)
-        return self._offer_of(await self._directory.invitations.find(key, now))
+        invited = await self._directory.invitations.find(key, now)
+        if invited is not None and invited.inviter is not None:
+            invited = replace(invited, inviter=await self._ask_source(invited.inviter))
+        return self._offer_of(invited)
 
     async def check_names(self, username: str, name: str) -> None:
         """Raise Refused or Conflict if an administrator cannot have these names."""

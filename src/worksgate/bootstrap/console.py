@@ -116,7 +116,9 @@ async def open_console(
             sign_in=sign_in,
             administration=administration,
             examiner=asked,
-            first_owner=FirstOwner(settings, base.directory, base.hashing, Actor("console", clock)),
+            first_owner=FirstOwner(
+                settings, base.directory, base.hashing, Actor("console", clock), sign_in.ask_source
+            ),
             send_reset_link=send_link,
             mailer=base.mail[0],
             alert_test=alert_test_of(settings, base.directory, clock, stack),

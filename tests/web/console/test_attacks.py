@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -13,6 +13,8 @@ from tests.databases import POSTGRES, query
 from tests.web.console.console import ORIGIN, PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_access import become, link_of
 
+from worksgate.administration.alerts import AlertKind
+from worksgate.administration.alerts.watching import DAY, Watch
 from worksgate.administration.console_sign_in import BETWEEN, SESSIONS, ConsoleBrowser, SignInOver
 from worksgate.administration.roles import Role, Verb, may
 from worksgate.audit import AuditEvent, Event
@@ -127,6 +129,28 @@ async def test_r28_r156_a_new_session_ends_the_one_before_it_in_this_browser(
     (stored,) = query(console.database, "SELECT subject_id FROM console_sessions")
     rescuer = await console.administration.users.get("rescuer")
     assert stored == (rescuer.person.subject_id,)
+
+
+async def test_r252_a_sign_in_from_a_new_address_is_told(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("other", Role.OWNER)
+    inside = await console.inside()
+    watch = Watch(console.administration.sign_ins, console.administration.going_live.started_at)
+
+    async def told_of(name: str, address: str) -> list[Mapping[str, object]]:
+        account = AdministratorAccount.of(await console.administration.users.get(name))
+        browser = ConsoleBrowser(address, "Chrome", "secret")
+        await inside.sign_in.begin(account, browser, "code")
+        found = await watch.look(console.clock())
+        return [each.details for each in found if each.kind == AlertKind.CONSOLE_SIGN_IN]
+
+    assert await told_of("owner", "192.0.2.7") == []
+    console.clock.advance(DAY)
+    assert await told_of("owner", "192.0.2.7") == []
+    assert await told_of("other", "203.0.113.5") == []
+    assert await told_of("owner", "203.0.113.5") == [
+        {"username": "owner", "address": "203.0.113.5"}
+    ]
 
 
 async def test_the_second_step_is_over_after_five_minutes(console: ConsoleUnderTest) -> None:
@@ -470,6 +494,14 @@ async def test_r159_a_form_with_nul_changes_nothing(console: ConsoleUnderTest) -
     await browser.get("/administrators")
     await browser.post("/administrators/role", username="a\0", role="owner")
     assert browser.page.status_code == 400
+
+
+@pytest.mark.parametrize("at", ["99999999999:00", "24:00", "-1:00", "7", "９" * 30 + ":00"])
+async def test_what_is_no_time_is_refused(console: ConsoleUnderTest, at: str) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    await browser.get("/me")
+    assert (await browser.post("/go-live/start", at=at)).status_code == 409
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])

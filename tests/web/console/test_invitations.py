@@ -1,14 +1,17 @@
 """Invitations of administrators, and the sessions of all of them."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.databases import query
 from tests.mail_server import mail_server
+from tests.web.console import own_people
 from tests.web.console.console import ORIGIN, ConsoleUnderTest, console_of
 from tests.web.console.test_access import become, is_in
+from tests.web.console.test_administrators_of_sources import OWN, remembered, signed_in
 
 from worksgate.administration import Forbidden, NotFound, Refused
 from worksgate.administration.invitations import LIFETIME
@@ -104,6 +107,44 @@ async def test_r234_the_owner_is_looked_at_again_when_it_is_used(
     assert await become(console, await console.browser(), link, "late") == 410
     everybody = await console.administration.administrators.all()
     assert [each.username for each in everybody] == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("role", "lost", "status"),
+    [
+        (None, "nothing", 200),
+        (None, "the group", 410),
+        (None, "the account", 410),
+        (Role.OWNER, "the group", 200),
+        (Role.OWNER, "the account", 410),
+        (None, "the answer", 503),
+    ],
+)
+async def test_r249_the_source_of_its_owner_is_asked_when_an_invitation_is_used(
+    tmp_path: Path, role: Role | None, lost: str, status: int
+) -> None:
+    own_people.PEOPLE.clear()
+    own_people.PEOPLE["aoi"] = "Aoi"
+    chiefs = replace(OWN, console_groups=("owner: Chiefs",))
+    async with console_of(tmp_path, sources=(chiefs,)) as console:
+        own_people.GROUPS["aoi"] = ["Chiefs"]
+        await remembered(console, "aoi", role)
+        owner = await signed_in(console, "aoi")
+        await owner.get("/administrators")
+        await owner.post("/administrators/invite", name="Minjun Kim", role="owner")
+        link = LINK.search(owner.page.text)
+        assert link is not None
+        match lost:
+            case "the group":
+                own_people.GROUPS["aoi"] = []
+            case "the account":
+                del own_people.PEOPLE["aoi"]
+            case "the answer":
+                own_people.PEOPLE[own_people.OUTAGE] = ""
+        browser = await console.browser()
+        assert (await browser.get(link[1])).status_code == status
+        if status != 503:
+            assert await become(console, browser, link[1], "minjun") == status
 
 
 async def test_an_invitation_with_an_address_is_sent_and_not_shown(tmp_path: Path) -> None:

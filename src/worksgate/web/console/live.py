@@ -98,7 +98,7 @@ def _moment(visit: Visit) -> float | None:
     try:
         hour, minute = map(int, typed.split(":")[:2])
         return today.replace(hour=hour, minute=minute, second=0, microsecond=0).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Refused("this is not a time such as 07:30") from None
 
 
