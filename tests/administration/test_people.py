@@ -446,3 +446,15 @@ async def test_r30_r115_who_loses_a_key_by_its_release_is_signed_out(at_work: Of
         "corp:u1",
         "external key E7 released; u1 of the source corp (corp:u1) has it",
     )
+
+
+@pytest.mark.parametrize("how", ["username", "external_key", "works_account"])
+async def test_r251_nobody_hides_a_person_behind_a_name(at_work: Office, how: str) -> None:
+    people, hidden = at_work.directory.people, "corp:u1"
+    names: dict[str, Any] = {"username": "u2", how: hidden}
+    await people.remember("corp", Person(subject_id=hidden, username="u1", name=""), NOW)
+    await people.remember("corp", Person(subject_id="corp:u2", name="", **names), NOW)
+    disabled = await at_work.administration.people.set_enabled(hidden, "corp", enabled=False)
+    assert disabled.username == "u1"
+    (still_there,) = [each for each in await people.listed() if each.enabled]
+    assert still_there.person.subject_id == "corp:u2"

@@ -89,6 +89,16 @@ class AdministratorAccount:
         return self.person.name
 
     @property
+    def recorded_name(self) -> str:
+        """Their name in audit records, which nobody else has (R-250).
+
+        People of other sources are named with it; whoever could be taken for one, too.
+        """
+        if self.is_built_in and not self.username.endswith(")"):
+            return self.username
+        return f"{self.username} ({self.source})"
+
+    @property
     def effective_role(self) -> str | None:
         """What others must respect: the role that was assigned, or else that of a group."""
         return self.role or self.group_role

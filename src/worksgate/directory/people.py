@@ -139,7 +139,10 @@ class People:
 
     @run_to_completion
     async def named(self, name: str) -> list[RememberedPerson]:
-        """Everybody with this username, works account, external key or subject, in any spelling."""
+        """Everybody with this username, works account or external key, in any spelling.
+
+        Of a subject it is the person alone: others cannot hide them behind a name (R-251).
+        """
         columns = _TABLE.c
         matches = or_(
             columns.username_key == username_key(name),
@@ -147,7 +150,8 @@ class People:
             columns.external_key == name,
             columns.subject_id == name,
         )
-        return await self._all(select(_TABLE).where(matches).order_by(columns.subject_id))
+        found = await self._all(select(_TABLE).where(matches).order_by(columns.subject_id))
+        return [each for each in found if each.person.subject_id == name] or found
 
     @run_to_completion
     async def listed(self) -> list[RememberedPerson]:

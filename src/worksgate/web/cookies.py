@@ -71,9 +71,14 @@ def named_secrets(scope: Scope, names: Sequence[str]) -> Mapping[str, str]:
     return {name: text for name, text in found.items() if _SECRET.fullmatch(text)}
 
 
+def text_in(scope: Scope, name: str) -> str:
+    """The text of another cookie of ours; empty without one."""
+    return _read(scope, {name.encode(): name}).get(name, "")
+
+
 def device_in(scope: Scope, name: str) -> tuple[str, str] | None:
     """The device ID and signature in another cookie of ours; not verified yet."""
-    found = _DEVICE.fullmatch(_read(scope, {name.encode(): name}).get(name, ""))
+    found = _DEVICE.fullmatch(text_in(scope, name))
     return (found[1], found[2]) if found else None
 
 

@@ -84,6 +84,26 @@ async def test_r191_a_person_of_another_source_signs_in_and_acts_in_their_name(
     assert ("console:aoi (company)",) in actors
 
 
+async def test_r250_no_name_makes_an_administrator_look_like_one_of_another_source(
+    console: ConsoleUnderTest,
+) -> None:
+    await remembered(console, "aoi", Role.HELP_DESK)
+    await console.make("aoi (company)", Role.HELP_DESK)
+    await console.make("person", None)
+    person = (await console.administration.users.get("person")).person.subject_id
+    for browser in (await signed_in(console, "aoi"), await console.signed_in("aoi (company)")):
+        await browser.get("/me")
+        await browser.post("/person/sign-out", id=person)
+        assert browser.page.status_code == 303
+        assert (await browser.get("/me")).text.count("signed out") == 1
+    signed_out = [
+        each.actor
+        for each in await console.administration.audit_log.search()
+        if each.username == "person" and each.detail == "signed out"
+    ]
+    assert signed_out == ["console:aoi (company)", "console:aoi (company) (directory)"]
+
+
 @pytest.mark.parametrize("why", ["wrong password", "no role", "disabled here", "gone there"])
 async def test_r191_whoever_may_not_is_refused_like_after_a_wrong_password(
     console: ConsoleUnderTest, why: str

@@ -10,7 +10,7 @@ from tests.web.console.console import ConsoleUnderTest, console_of
 
 from worksgate.administration import Actor, Forbidden
 from worksgate.administration.roles import Role
-from worksgate.administration.users import Identified
+from worksgate.administration.users import Identified, UserAdministration
 from worksgate.audit import Event
 from worksgate.sources import Person
 
@@ -45,6 +45,28 @@ async def test_r233_a_help_desk_sends_a_link_and_never_sees_it(
     assert str(mail.message["to"]) == "person@example.com"
     assert "token=" in mail.link
     assert "sent to person@example.com" in (await desk.get(desk.page.headers["location"])).text
+
+
+async def test_r233_a_link_goes_to_the_address_that_it_was_made_for(
+    post: tuple[ConsoleUnderTest, MailServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console, server = post
+    subject = await console.make("person", None)
+    await console.administration.users.change("person", email="old@example.com")
+    issue = UserAdministration.issue_reset_link
+
+    async def as_the_address_changes(
+        users: UserAdministration, username: str, *, mailed: bool = False
+    ) -> str:
+        await console.administration.users.change(username, email="new@example.com")
+        return await issue(users, username, mailed=mailed)
+
+    monkeypatch.setattr(UserAdministration, "issue_reset_link", as_the_address_changes)
+    desk = await console.signed_in("desk")
+    await desk.get(f"/person?id={subject}")
+    await desk.post("/person/reset-mail", id=subject)
+    (mail,) = await server.wait_for(1)
+    assert str(mail.message["to"]) == "new@example.com"
 
 
 async def test_r233_a_code_is_shown_to_whoever_says_how_they_are_sure(

@@ -14,6 +14,7 @@ from worksgate.administration.console_providers import BACK_WITHIN
 from worksgate.administration.roles import Role
 from worksgate.provider.sources import SourcesInUse
 from worksgate.sources import AuthorizationRedirect, Person, RefusedUpstream
+from worksgate.web.console.cookies import PROVIDER
 
 THERE = "https://login.example.com/authorize?state="
 
@@ -114,6 +115,17 @@ async def test_r191_a_page_leads_to_itself_for_cookies_that_another_site_does_no
     await other.get(unescape(found[1]))
     assert other.page.status_code == 401
     assert "another window was used" in other.page.text
+
+
+@pytest.mark.parametrize("sent", [b"\xa0%b=x", b"%b=x; %b=y"])
+async def test_r22_what_a_neighbour_may_have_set_is_not_our_cookie(
+    console: ConsoleUnderTest, sent: bytes
+) -> None:
+    browser, name = await console.browser(), PROVIDER.encode()
+    cookie = sent.replace(b"%b", name)
+    page = await browser.http.get("/sign-in/return?state=x", headers=[(b"cookie", cookie)])
+    assert page.status_code == 200
+    assert "again=1" in page.text
 
 
 async def test_r191_coming_back_counts_once_in_time_and_with_its_own_state(

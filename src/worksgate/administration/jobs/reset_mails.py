@@ -5,6 +5,7 @@ from worksgate.administration.users import UserAdministration
 from worksgate.clients.companies import Companies
 from worksgate.mail import Mailer, MailUnavailable
 from worksgate.provider.account.password_reset import MailTexts
+from worksgate.sources import Person
 
 
 class ResetMails:
@@ -29,11 +30,10 @@ class ResetMails:
 
     async def send(self, users: UserAdministration, username: str) -> None:
         """Send one. Raises NotFound, Forbidden, Refused or StoreUnavailable."""
-        account = await users.get_to_change(username)
-        if not account.email:
-            raise Refused("there is no mail address")
-        link = await users.issue_reset_link(account.username, mailed=True)
-        person = account.person
+        person = await _reachable(users, username)
+        link = await users.issue_reset_link(person.username, mailed=True)
+        # A link is void once the address has changed: so it goes to the one that it was made for.
+        person = await _reachable(users, person.username)
         company = await self._companies.of(person.subject_id)
         message = self._texts.reset_link(person, link, self._lifetime, self._language, company)
         if message is None:
@@ -42,3 +42,11 @@ class ResetMails:
             await self._mailer.send(message)
         except MailUnavailable as error:
             raise Refused(str(error)) from None
+
+
+async def _reachable(users: UserAdministration, username: str) -> Person:
+    """Whom a link may be sent to. Raises as ``ResetMails.send``."""
+    account = await users.get_to_change(username)
+    if not account.email:
+        raise Refused("there is no mail address")
+    return account.person

@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from worksgate.moments import zone_named
 from worksgate.web import cookies
-from worksgate.web.cookies import DEVICE_LIFETIME, device_in, named_secrets
+from worksgate.web.cookies import DEVICE_LIFETIME, device_in, named_secrets, text_in
 
 SESSION = "__Host-wg_console"
 STEP = "__Host-wg_console_step"
@@ -34,6 +34,11 @@ def read(scope: Scope) -> tuple[str | None, str | None]:
 def device(scope: Scope) -> tuple[str, str] | None:
     """The ID of this browser and its signature, not verified yet."""
     return device_in(scope, DEVICE)
+
+
+def provider(scope: Scope) -> str:
+    """What was kept until somebody comes back from another provider; empty without it."""
+    return text_in(scope, PROVIDER)
 
 
 def zone(request: Request) -> tzinfo | None:

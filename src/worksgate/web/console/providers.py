@@ -33,7 +33,7 @@ async def come_back(visit: Visit) -> Response:
     """The second step, after the provider has signed an administrator in."""
     query = dict(visit.query)
     is_second = query.pop(AGAIN, "") != ""
-    kept = visit.request.cookies.get(cookies.PROVIDER, "")
+    kept = cookies.provider(visit.request.scope)
     if not kept and not is_second:
         onward = f"{RETURN_PATH}?{urlencode({**query, AGAIN: '1'})}"
         return visit.page("onward.html", to=onward, name="")

@@ -124,9 +124,8 @@ class Visit:
     def actor(self) -> Actor:
         """Whoever is signed in, as records name them."""
         who = self.administrator
-        source = "" if who.account.is_built_in else f" ({who.account.source})"
         return Actor(
-            f"console:{who.account.username}{source}",
+            f"console:{who.account.recorded_name}",
             self.console.clock,
             subject_id=who.account.subject_id,
             role=who.role,
