@@ -17,8 +17,9 @@ from tests.valkey_server import ValkeyServer, running_valkey
 
 from worksgate.credentials.master_key import MasterKey
 from worksgate.database.migrations import HEAD
+from worksgate.directory.key_ownership import UserKey
 from worksgate.doctor import Finding, examination
-from worksgate.doctor.database_check import examine_clients
+from worksgate.doctor.database_check import _of_disputed, examine_clients
 from worksgate.oauth.model import Client
 from worksgate.settings.options import Settings
 
@@ -318,6 +319,14 @@ def test_r243_the_command_for_a_client_has_its_real_name(names: list[str], comma
     clients = [Client(client_id=name, name=name, enabled=False) for name in names]
     (found,) = examine_clients(clients, Settings(public_url="https://sso.example.com"))
     assert found.advice == f"worksgate client {command}"
+
+
+def test_r243_names_and_keys_of_others_are_no_commands() -> None:
+    client = Client(client_id="c", name="$(reboot)", rules=("dney",))
+    (found,) = examine_clients([client], Settings(public_url="https://sso.example.com"))
+    assert found.advice == "worksgate client set '$(reboot)' --rule RULE"
+    disputed = _of_disputed(UserKey("external_key", "$(reboot)"), "one", "another")
+    assert str(disputed.advice).endswith("worksgate user release-key '$(reboot)'")
 
 
 # The store

@@ -1,5 +1,6 @@
 """``worksgate keys sync`` and ``worksgate keys undo``: external keys, by the API of LINE WORKS."""
 
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -207,7 +208,8 @@ class _Result:
         print_table(("Keys to", "Number"), rows)
         if outcome is not None:
             print_line(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys of this run.")
-            print_line(f"To take it back: worksgate keys undo {outcome.undo_file}")
+            undo = shlex.quote(str(outcome.undo_file))
+            print_line(f"To take it back: worksgate keys undo {undo}")
         _print_found(found)
         if is_dry_run:
             note("Nothing has been changed.")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from worksgate.administration.command_lines import command_line
 from worksgate.catalogues import sentence_of
 from worksgate.clients.access_rules import parse_rules
 from worksgate.credentials.master_key import Keyring
@@ -102,7 +103,7 @@ def _to_enable(registered: Sequence[Client]) -> str:
         case []:
             return "worksgate client add NAME"
         case [client]:
-            return shlex.join(("worksgate", "client", "enable", client.name))
+            return command_line("client", "enable", name=client.name)
         case _:
             return "worksgate client list"
 
@@ -132,7 +133,7 @@ def _of_client(client: Client, known: set[str]) -> Iterator[Finding]:
                 client=client.name,
                 problem=problem,
             ),
-            f"worksgate client set {client.name} --rule RULE",
+            command_line("client", "set", name=client.name, options=("--rule", "RULE")),
         )
     if not unknown and not problems:
         yield ok(CLIENTS, said("%(client)s can be used", client=client.name))
@@ -278,7 +279,7 @@ def _of_disputed(key: UserKey, holder: str, owner: str) -> Finding:
         said(
             "change it in the source or with worksgate user set; or, if they should have it, run "
             "worksgate user release-key %(key)s",
-            key=key.value,
+            key=shlex.quote(key.value),
         ),
     )
 

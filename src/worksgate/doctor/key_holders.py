@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from worksgate.administration.command_lines import command_line
 from worksgate.administration.external_keys.holders import KeyHolder
 from worksgate.doctor.queried_source import CannotBeQueried, queried
 from worksgate.oauth.model import Client, UserKey
@@ -44,9 +45,11 @@ async def key_holders(settings: Settings, client_name: str | None) -> KeyHolders
     async with open_administration(settings) as administration:
         client = await administration.clients.chosen(client_name)
         if client.user_key is not UserKey.EXTERNAL_KEY:
+            options = ("--user-key", "external_key")
+            command = command_line("client", "set", name=client.name, options=options)
             raise Refused(
                 f"{client.name} gives LINE WORKS accounts to LINE WORKS, so there are no external "
-                f"keys; worksgate client set {client.name} --user-key external_key changes that"
+                f"keys; {command} changes that"
             )
         gathering = _Gathering(settings, administration, client)
         await gathering.take_the_known()

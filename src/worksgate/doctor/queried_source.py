@@ -5,7 +5,6 @@ own state, or are asked with a password; of another provider, only people who ha
 known.
 """
 
-import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from worksgate.administration.command_lines import command_line
 from worksgate.catalogues import sentence_of
 from worksgate.doctor import Finding, fail, ok, warn
 from worksgate.doctor.ldap_advice import advice_on
@@ -103,9 +103,9 @@ class QueriedDirectory(QueriedSource):
             try:
                 account = await administration.users.get(username)
             except NotFound as error:
-                return fail(self._part, str(error), f"worksgate user add {shlex.quote(username)}")
+                return fail(self._part, str(error), command_line("user", "add", name=username))
         if not account.enabled:
-            advice = f"worksgate user enable {shlex.quote(account.username)}"
+            advice = command_line("user", "enable", name=account.username)
             return fail(
                 self._part, said("%(username)s is disabled", username=account.username), advice
             )

@@ -516,6 +516,22 @@ def test_r243_a_command_can_be_pasted_as_it_is(action: Action) -> None:
     assert not re.search("[A-Z]", unknown), unknown
 
 
+@pytest.mark.parametrize("action", list(Action))
+def test_r243_no_name_is_taken_for_an_option(action: Action) -> None:
+    assert IN_ORDER.client is not None
+    assert IN_ORDER.person is not None
+    person = replace(IN_ORDER.person.person, username="--config=x")
+    facts = replace(
+        IN_ORDER,
+        client=replace(IN_ORDER.client, name="--config=x"),
+        person=replace(IN_ORDER.person, person=person),
+    )
+    words = shlex.split(next_step(action, facts).command or "")
+    for place, word in enumerate(words):
+        if word == "--config=x":
+            assert words[place - 1] in ("--", "--client"), words
+
+
 def test_the_source_of_somebody_unknown_is_that_of_the_client() -> None:
     nobody = replace(IN_ORDER, person=None)
     assert IN_ORDER.client is not None

@@ -7,6 +7,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from worksgate.conformance.directory_api.__main__ import printed
+from worksgate.conformance.directory_api.calls import Call
+
 
 @pytest.mark.programs
 def test_r214_program_is_on_this_machine_only_and_prints_what_is_needed_to_call_it(
@@ -25,3 +28,22 @@ def test_r214_program_is_on_this_machine_only_and_prints_what_is_needed_to_call_
             assert key.stat().st_mode & 0o777 == 0o600
         finally:
             program.terminate()
+
+
+def test_r214_what_a_caller_sends_does_not_reach_the_terminal() -> None:
+    call = Call(
+        number=1,
+        at=0.0,
+        operation=None,
+        method="GET",
+        path="/v1.0/\x9b2J\x1b[1m\u202e",
+        parameters=(),
+        status=404,
+        code=None,
+        client_id=None,
+        scopes=frozenset(),
+        people=None,
+        in_flight=1,
+        fault=None,
+    )
+    assert printed(call) == "GET /v1.0/�2J�[1m� 404"

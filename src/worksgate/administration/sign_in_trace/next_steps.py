@@ -1,10 +1,10 @@
 """What to do next: one action, and the command for it where there is one."""
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
+from worksgate.administration.command_lines import command_line
 from worksgate.administration.sign_in_trace.facts import Facts
 from worksgate.oauth.model import UserKey
 from worksgate.settings.sources.common import BUILT_IN
@@ -72,17 +72,13 @@ def next_step(action: Action, facts: Facts) -> NextStep:
     return NextStep(action, None if write is None else write(facts))
 
 
-def _command(*words: str) -> str:
-    return shlex.join(("worksgate", *words)).replace("'KEY'", "KEY")
-
-
 def _client(*verb: str, options: Sequence[str] = ()) -> Callable[[Facts], str]:
     """A command about the client; where it is unknown, the one that lists them."""
 
     def write(facts: Facts) -> str:
         if facts.client is None:
-            return _command("client", "list")
-        return _command("client", *verb, facts.client.name, *options)
+            return command_line("client", "list")
+        return command_line("client", *verb, name=facts.client.name, options=options)
 
     return write
 
@@ -97,7 +93,9 @@ def _source(facts: Facts) -> str | None:
 
 def _test_source(facts: Facts) -> str:
     name = _source(facts)
-    return _command("source", "list") if name is None else _command("source", "test", name)
+    if name is None:
+        return command_line("source", "list")
+    return command_line("source", "test", name=name)
 
 
 def _user(*verb: str) -> Callable[[Facts], str | None]:
@@ -108,8 +106,9 @@ def _user(*verb: str) -> Callable[[Facts], str | None]:
             return None
         person, source = facts.person.person, facts.person.source
         if source == BUILT_IN:
-            return _command("user", *verb, person.username)
-        return _command("user", *verb, person.subject_id, "--source", source)
+            return command_line("user", *verb, name=person.username)
+        options = ("--source", source)
+        return command_line("user", *verb, name=person.subject_id, options=options)
 
     return write
 
@@ -130,23 +129,22 @@ def _set_key(facts: Facts) -> str | None:
         return None
     is_external = facts.client is None or facts.client.user_key is UserKey.EXTERNAL_KEY
     option = "--external-key" if is_external else "--works-account"
-    return _command("user", "set", facts.person.person.username, option, "KEY")
+    return command_line("user", "set", name=facts.person.person.username, options=(option, "KEY"))
 
 
 def _explain_rules(facts: Facts) -> str | None:
     if facts.person is None:
         return None
     if facts.client is None:
-        return _command("client", "list")
-    words = ["rules", "explain", facts.person.person.username, "--client", facts.client.name]
-    words += ["--from", facts.address or ""]
+        return command_line("client", "list")
+    options = ["--client", facts.client.name, "--from", facts.address or ""]
     if facts.person.source != BUILT_IN:
-        words += ["--source", facts.person.source]
-    return _command(*words)
+        options += ["--source", facts.person.source]
+    return command_line("rules", "explain", name=facts.person.person.username, options=options)
 
 
 _COMMANDS: Mapping[Action, Callable[[Facts], str | None]] = {
-    Action.COMPARE_CLIENT_ID: lambda _: _command("client", "list"),
+    Action.COMPARE_CLIENT_ID: lambda _: command_line("client", "list"),
     Action.COMPARE_LOGIN_URL: _client("show"),
     Action.ADD_REDIRECT: _client("show"),
     Action.CHANGE_SESSION_KEY_CHECK: _client("set", options=("--session-key-check", "fail_open")),
@@ -156,16 +154,16 @@ _COMMANDS: Mapping[Action, Callable[[Facts], str | None]] = {
     Action.ALLOW_SOURCE: _client("show"),
     Action.WAIT: _allow_attempt,
     Action.TEST_SOURCE: _test_source,
-    Action.RUN_DOCTOR: lambda _: _command("doctor"),
+    Action.RUN_DOCTOR: lambda _: command_line("doctor"),
     Action.RESET_FACTORS: _user("reset-factors"),
     Action.TREAT_AS_COPIED: _user("sign-out", "--everything"),
     Action.EXPLAIN_RULES: _explain_rules,
     Action.SET_KEY: _set_key,
-    Action.CHECK_FROM_OUTSIDE: lambda _: _command("doctor"),
+    Action.CHECK_FROM_OUTSIDE: lambda _: command_line("doctor"),
     Action.COMPARE_USER_INFO_URL: _client("show"),
     Action.ENABLE_CLIENT: _client("enable"),
     Action.ALLOW_ADDRESS: _client("show"),
     Action.RENEW_SECRET: _client("rotate-secret"),
-    Action.EXAMINE_REPLAY: lambda _: _command("audit", "--event", "code.replayed"),
+    Action.EXAMINE_REPLAY: lambda _: command_line("audit", "--event", "code.replayed"),
     Action.ENABLE_IMAP: _client("show"),
 }

@@ -16,6 +16,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from worksgate.conformance.directory_api.calls import Call
 from worksgate.conformance.directory_api.members import made_up_members
 from worksgate.conformance.directory_api.simulator import (
     API_PATH,
@@ -61,8 +62,14 @@ class Printing:
         app: ASGIApp = self._simulator.app
         await app(scope, receive, send)
         for call in self._simulator.calls[self._printed :]:
-            print(f"{call.method} {call.path} {call.status} {call.code or ''}".rstrip())
+            print(printed(call))
             self._printed += 1
+
+
+def printed(call: Call) -> str:
+    """A call as it is printed: what a caller has sent must not move the cursor."""
+    line = f"{call.method} {call.path} {call.status} {call.code or ''}".rstrip()
+    return "".join(each if each.isprintable() else "�" for each in line)
 
 
 def _parser() -> argparse.ArgumentParser:
