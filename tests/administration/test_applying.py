@@ -79,8 +79,8 @@ async def test_a_name_is_no_id_and_an_id_no_name(at_work: Office) -> None:
     plan = at_work.administration.applying.plan
     with pytest.raises(NotFound):
         await plan([{"client_id": "Acme"}])
-    (planned,) = await plan([{"name": client.client_id}])
-    assert planned.action == "add"
+    with pytest.raises(Refused, match="that is another client, Acme"):
+        await plan([{"name": client.client_id}])
 
 
 async def test_a_client_is_there_once_however_it_is_found(at_work: Office) -> None:
@@ -95,6 +95,23 @@ async def test_a_file_has_at_most_so_many_clients(at_work: Office) -> None:
         await at_work.administration.applying.plan([{}] * (MOST + 1))
     with pytest.raises(Refused, match="has a name"):
         await at_work.administration.applying.plan([{}] * MOST)
+
+
+@pytest.mark.parametrize("second", ["ＡＣＭＥ", "another's name"])
+async def test_nothing_is_changed_by_a_file_with_a_name_of_another(
+    at_work: Office, second: str
+) -> None:
+    acme = (await at_work.administration.clients.add("Acme")).client
+    box = (await at_work.administration.clients.add("Box")).client
+    wanted = {
+        "ＡＣＭＥ": {"name": "ＡＣＭＥ"},
+        "another's name": {"client_id": box.client_id, "name": "acme"},
+    }
+    with pytest.raises(Refused, match="that is another client, Acme"):
+        await applied(at_work, {"name": "New"}, wanted[second])
+    with pytest.raises(Refused, match="is there twice"):
+        await applied(at_work, {"name": "New"}, {"name": "ＮＥＷ"})
+    assert await at_work.administration.clients.all() == (acme, box)
 
 
 async def test_who_was_faster_is_not_overwritten(at_work: Office) -> None:

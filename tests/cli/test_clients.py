@@ -3,10 +3,13 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.terminal import Terminal
 
+from worksgate.administration import Refused
+from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.cli.client import CONSOLE_FIELDS
 from worksgate.cli.client_options import NOT_OPTIONS, OPTIONS
 from worksgate.oauth.model import Client
@@ -273,3 +276,23 @@ def test_clients_are_as_a_file_says(terminal: Terminal, tmp_path: Path) -> None:
     assert "a list of clients is needed" in terminal.refused("client", "apply", str(listed))
     listed.write_text("{")
     assert "clients.json" in terminal.refused("client", "apply", str(listed))
+
+
+def test_the_secret_of_a_client_is_told_though_the_next_one_fails(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, added = ClientAdministration.add, list[str]()
+
+    async def adds_one(clients: ClientAdministration, /, name: str, **values: Any) -> NewClient:
+        if added:
+            raise Refused("the database is read-only by now")
+        made = await add(clients, name, **values)
+        added.append(made.client_secret)
+        return made
+
+    monkeypatch.setattr(ClientAdministration, "add", adds_one)
+    file = tmp_path / "clients.toml"
+    file.write_text('[[client]]\nname = "acme"\n[[client]]\nname = "box"\n')
+    told = terminal.run("client", "apply", str(file))
+    assert (told.code, "read-only by now" in told.err) == (1, True)
+    assert added[0] in told.out

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.errors import NotFound, Refused
+from worksgate.credentials.usernames import username_key
 from worksgate.oauth.model import Client
 
 MOST: Final = 10_000
@@ -69,11 +70,14 @@ class ApplyAdministration:
         if len(wanted) > MOST:
             raise Refused(f"a file has at most {MOST} clients")
         planned = [await self._planned(each) for each in wanted]
-        named = Counter(each.name for each in planned)
-        found = Counter(each.client.client_id for each in planned if each.client is not None)
-        for name, number in (*named.items(), *found.items()):
-            if number > 1:
-                raise Refused(f"{name} is there twice")
+        named = Counter(username_key(each.name) for each in planned)
+        found = Counter[str | None](
+            each.client.client_id for each in planned if each.client is not None
+        )
+        for each in planned:
+            client_id = None if each.client is None else each.client.client_id
+            if named[username_key(each.name)] > 1 or found[client_id] > 1:
+                raise Refused(f"{each.name} is there twice")
         return planned
 
     async def apply(self, planned: Sequence[Planned]) -> AsyncIterator[Applied]:
@@ -106,6 +110,7 @@ class ApplyAdministration:
         compared = client or self._clients.blank(values)
         for setting, problem in self._clients.problems(compared, values).items():
             raise Refused(f"{name}: {setting}: {problem}")
+        await self._check_free(name, client)
         read = self._clients.read(values)
         differences = tuple(
             Difference(setting, getattr(compared, setting), value)
@@ -113,6 +118,15 @@ class ApplyAdministration:
             if getattr(compared, setting) != value
         )
         return Planned(name, client, differences, read)
+
+    async def _check_free(self, name: str, client: Client | None) -> None:
+        """Raise Refused for a name that means another client: it would be refused too late."""
+        try:
+            holder = await self._clients.get(name)
+        except NotFound:
+            return
+        if client is None or holder.client_id != client.client_id:
+            raise Refused(f"{name}: that is another client, {holder.name} ({holder.client_id})")
 
     async def _found(self, wanted: Mapping[str, Any]) -> Client | None:
         client_id, name = wanted.get("client_id"), str(wanted.get("name", ""))

@@ -3,6 +3,7 @@
 import json
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,20 +38,23 @@ def apply(*, file: Path, check: bool, config: Path | None, as_json: bool) -> Non
     is added is shown only once. With - as FILE, JSON is read from standard input.
     """
     wanted = _read(file)
+    documents: list[dict[str, Any]] = []
 
-    async def work(administration: "Administration") -> "list[Planned | Applied]":
+    async def work(administration: "Administration") -> None:
         planned = await administration.applying.plan(wanted)
         if check:
-            return list(planned)
-        return [each async for each in administration.applying.apply(planned)]
+            documents.extend(map(_document, planned))
+            return
+        async for each in administration.applying.apply(planned):
+            documents.append(_document(each))
 
-    done = administer(read_installation(config), work)
-    documents = [_document(each) for each in done]
-    if as_json:
-        print_json(documents)
-    else:
-        for each in documents:
-            _print(each, is_done=not check)
+    try:
+        administer(read_installation(config), work)
+    except BaseException:
+        if documents:  # the secrets of clients that were added are nowhere else
+            _print_all(documents, as_json=as_json, is_done=True)
+        raise
+    _print_all(documents, as_json=as_json, is_done=not check)
     if check and any(each["action"] != "keep" for each in documents):
         sys.exit(CHANGES_TO_MAKE)
 
@@ -92,6 +96,14 @@ def _document(each: "Planned | Applied") -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _print_all(documents: Sequence[dict[str, Any]], *, as_json: bool, is_done: bool) -> None:
+    if as_json:
+        print_json(documents)
+    else:
+        for each in documents:
+            _print(each, is_done=is_done)
 
 
 def _print(document: dict[str, Any], *, is_done: bool) -> None:
