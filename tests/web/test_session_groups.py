@@ -20,6 +20,11 @@ def test_what_the_release_before_wrote_is_read(groups: tuple[str, ...]) -> None:
     assert read_groups("\n".join(groups)) == groups
 
 
+def test_a_quotation_mark_alone_is_part_of_a_name() -> None:
+    """The release before wrote a first group without a name as an empty line."""
+    assert read_groups('\n"sales') == ('"sales',)
+
+
 def test_r118_the_release_before_misses_no_group_and_finds_none_that_is_not_there() -> None:
     written = written_groups(["staff", "x\nsales", "banned"])
     read_by_it = tuple(filter(None, written.split("\n")))

@@ -132,17 +132,12 @@ class Sessions:
         return (ArtifactKey(Session, storage_key(secret)),) if secret else ()
 
     async def end(
-        self, secret: str | None, record: Callable[[Session], AuditEvent] | None = None
+        self, secret: str | None, record: Callable[[Session], AuditEvent]
     ) -> Session | None:
-        """End a session permanently and return it, or None if there was none.
-
-        ``record`` is its audit record.
-        """
+        """End a session permanently, with its audit record; return it, or None for none."""
         if not secret:
             return None
         key = storage_key(secret)
-        if record is None:
-            return await self._store.take(Session, key)
         session = await self._store.find(Session, key)
         if session is None:
             return None
@@ -188,10 +183,10 @@ def _read_group(line: str) -> str:
     if not line.startswith('"'):
         return line
     try:
-        name = json.loads(line)
+        name: str = json.loads(line)
     except ValueError:
         return line
-    return name if isinstance(name, str) else line
+    return name
 
 
 def _last_seen(session: Session) -> Person:

@@ -2,16 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import NoReturn
+from unittest.mock import patch
 
 import pytest
 from tests.provider.sign_in.world import ACME, EMMA, HANA, NOW, Visit, World
 
 from worksgate.audit import Event
-from worksgate.oauth.model import Session
+from worksgate.oauth.model import Session, UserKey
 from worksgate.provider.account.values import NotSignedIn
 from worksgate.provider.sessions import TOUCH_AFTER
+from worksgate.provider.sign_in.errors import NoUserKey
 from worksgate.provider.sign_in.outcomes import PasswordNeeded, SignedIn
 from worksgate.sources import Person
+from worksgate.store import StoreUnavailable
 
 IDLE, ABSOLUTE = 12 * 3_600.0, 7 * 86_400.0
 WANTED = "https://mail.worksmobile.com/acme"
@@ -173,3 +177,26 @@ async def test_r29_each_use_moves_the_idle_limit_whatever_comes_of_it(
     await arrival(visit)
     (session,) = await visit.world.store.held(Session, HANA.subject_id)
     assert session.expires_at == visit.world.now + IDLE
+
+
+async def test_a_use_that_is_refused_moves_the_idle_limit_too() -> None:
+    visit = await signed_in(World())
+    visit.world.change_client(user_key=UserKey.WORKS_ACCOUNT)
+    visit.world.now += IDLE - 1
+    with pytest.raises(NoUserKey):
+        await visit.arrive()
+    (session,) = await visit.world.store.held(Session, HANA.subject_id)
+    assert session.expires_at == visit.world.now + IDLE
+
+
+async def test_an_outage_in_a_use_is_reported_and_nothing_more_is_written() -> None:
+    visit = await signed_in(World())
+    visit.world.now += IDLE - 1
+
+    async def away(*_: object, **__: object) -> NoReturn:
+        raise StoreUnavailable("away")
+
+    with patch.object(visit.world.store, "add", away), pytest.raises(StoreUnavailable):
+        await visit.arrive()
+    (session,) = await visit.world.store.held(Session, HANA.subject_id)
+    assert session.expires_at == NOW + IDLE

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from tests.provider.sign_in.world import ACME, HANA, NOW, TARO, Visit, World, passkey_of, signed
 
-from worksgate.audit import Event
+from worksgate.audit import Event, Reason
 from worksgate.credentials.secrets import digest
+from worksgate.oauth.errors import UnknownClient
 from worksgate.oauth.model import Interim, SecondFactor, UserKey
 from worksgate.oauth.user_key import KeyProblem
 from worksgate.provider.assurance import Factor, kept_in
@@ -219,6 +220,57 @@ async def test_without_a_password_before_there_is_nothing_to_go_on_with(step: st
     transaction = await visit.login_form()
     with pytest.raises(SignInLost):
         await STEPS[step](visit, transaction)
+
+
+async def test_a_sign_in_of_which_nothing_is_known_any_more_is_recorded() -> None:
+    visit = World().visit()
+    transaction = await visit.login_form()
+    with pytest.raises(SignInLost):
+        await visit.provider.resume(transaction, visit.browser)
+    recorded = visit.world.audit.events[-1]
+    assert (recorded.reason, recorded.login_id) == (Reason.SIGN_IN_LOST, transaction.login_id)
+
+
+# Back at the page of a step
+
+
+async def test_a_step_is_found_again_in_its_own_browser_alone() -> None:
+    world = World()
+    world.factors.give(HANA, totp=True)
+    visit, step = await asked(world)
+    handle, transaction_at = handle_of(step.transaction), visit.provider.transaction_at
+    assert await transaction_at(handle, visit.browser) == step.transaction
+    with pytest.raises(SignInLost):
+        await transaction_at(handle, replace(visit.browser, secret="another"))
+    with pytest.raises(SignInLost):
+        await transaction_at("unknown", visit.browser)
+    world.change_client(enabled=False)
+    with pytest.raises(UnknownClient):
+        await transaction_at(handle, visit.browser)
+
+
+async def test_new_recovery_codes_are_shown_until_they_are_stored() -> None:
+    world = World(client=REQUIRED)
+    visit, step = await offered(world)
+    issued = await visit.provider.enrol(step.transaction, Proof(code="totp"), visit.browser)
+    assert isinstance(issued, RecoveryCodesIssued)
+    again = await visit.provider.return_to(step.transaction, visit.browser)
+    assert isinstance(again, RecoveryCodesIssued)
+    assert [*again.codes] == [*issued.codes]
+
+
+async def test_a_prefetch_of_a_step_completes_nothing() -> None:
+    world = World()
+    world.factors.give(HANA, totp=True)
+    visit, step = await asked(world)
+    again = await visit.provider.return_to(step.transaction, visit.browser)
+    assert isinstance(again, SecondFactorNeeded)
+    world.factors.enrolled.clear()  # nothing is missing any more
+    with pytest.raises(SignInLost):
+        await visit.provider.return_to(
+            step.transaction, replace(visit.browser, may_receive_code=False)
+        )
+    assert isinstance(await visit.provider.return_to(step.transaction, visit.browser), SignedIn)
 
 
 # Setting one up

@@ -5,10 +5,15 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NoReturn
+from unittest.mock import patch
 
 import pytest
 from tests.provider.sign_in.world import ACME, CALLBACK, EMMA, HANA, Visit, World
 
+from worksgate.audit import Reason
+from worksgate.credentials.password_hashing import BusyRefusal
+from worksgate.limits.outages import Unavailable
 from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
 from worksgate.oauth.model import Interim, Session
 from worksgate.provider.sign_in.attempt import is_meant
@@ -22,6 +27,7 @@ from worksgate.provider.sign_in.transaction import (
 )
 from worksgate.provider.sign_in.upstream import name_of
 from worksgate.sources import Person, RefusedUpstream
+from worksgate.store import StoreUnavailable
 
 THIRTY_MINUTES = 1_800.0
 
@@ -261,3 +267,40 @@ async def test_a_sign_in_at_another_provider_is_on_the_way_to_it_by_name() -> No
     assert ways.buttons == [("partner", "Partner")]
     assert not await world.provider.is_upstream(await visit.login_form(), "hana")
     assert isinstance(await visit.log_in(await visit.login_form()), SignedIn)
+
+
+# What only the pages see
+
+
+async def test_a_form_without_a_cookie_is_recorded_with_its_sign_in_if_it_is_one_of_ours() -> None:
+    visit = World().visit()
+    transaction, record = await visit.login_form(), visit.provider.without_cookie
+    assert record(visit.provider.signer.sign(transaction), visit.browser) == transaction.login_id
+    last = visit.world.audit.events[-1]
+    assert (last.reason, last.login_id) == (Reason.COOKIES_OFF, transaction.login_id)
+    assert record("none of ours", visit.browser) != transaction.login_id
+
+
+async def test_an_outage_is_recorded_with_what_was_typed_and_a_refusal_is_not() -> None:
+    visit = World().visit()
+    transaction = await visit.login_form()
+    for outage, typed in (
+        (StoreUnavailable("away"), "hana"),
+        (StoreUnavailable("away"), ""),
+        (BusyRefusal(), "hana"),
+    ):
+        visit.provider.interrupted(visit.browser, outage, transaction, typed)
+    recorded = [each.username for each in visit.world.audit.events]
+    assert recorded == ["hana", None]
+
+
+async def test_a_ping_asks_the_store_and_for_the_clients() -> None:
+    world = World()
+    await world.provider.ping()
+
+    async def away() -> NoReturn:
+        raise Unavailable("away")
+
+    for asked, name in ((world.store, "ping"), (world.provider.clients, "snapshot")):
+        with patch.object(asked, name, away), pytest.raises(Unavailable):
+            await world.provider.ping()
