@@ -177,6 +177,19 @@ _ROWS: dict[str, dict[str, object]] = {
         "actor": None,
         "suspends": True,
     },
+    "removed_accounts": {
+        "id": "gone",
+        "username_key": "過去の人",
+        "removed_at": NOW + 1 / 7,
+        "actor": "console:直子",
+        "haystack": "過去の人",
+        "account": {
+            "id": "gone",
+            "username": "過去の人",
+            "created_at": NOW / 3,
+            "groups": ["営業"],
+        },
+    },
     "console_sessions": {
         "key": key_of("session of the console"),
         "subject_id": "directory:1",

@@ -181,7 +181,7 @@ async def test_r162_secrets_and_removals_are_not_undone(at_work: Office) -> None
     await administration.clients.rotate_secret("Acme", overlap=60)
     await administration.users.add("anna", password=PASSWORD)
     await administration.users.set_password("anna", "another long password")
-    await administration.users.remove("anna")
+    await administration.clients.remove("Acme")
     for each in await administration.changes.page(limit=10):
         assert not each.can_undo
         with pytest.raises(Refused, match="cannot be undone"):

@@ -308,6 +308,27 @@ def test_disable_enable_sign_out_set_password_and_remove(terminal: Terminal) -> 
     assert "aoi@x" in terminal.refused("user", "show", "aoi@x")
 
 
+def test_whoever_was_removed_is_listed_restored_and_removed_for_good(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x", "--name", "Aoi")
+    assert "30 days" in terminal.ok("user", "remove", "aoi@x", "--yes").out
+    (listed,) = terminal.json("user", "list", "--removed")
+    assert (listed["username"], listed["name"]) == ("aoi@x", "Aoi")
+    assert listed["removed_at"] < listed["purged_at"]
+    assert "aoi@x" in terminal.ok("user", "list", "AOI", "--removed").out
+    assert "Nobody" in terminal.run("user", "list", "bo", "--removed").err
+    assert "--removed" in terminal.misused("user", "list", "--removed", "--disabled")
+    assert "aoi@x was removed: restore them" in terminal.refused("user", "add", "aoi@x")
+    terminal.ok("user", "restore", "AOI@x")
+    assert terminal.json("user", "show", "aoi@x")["name"] == "Aoi"
+    removal, restoration = terminal.json("changes", "--kind", "person")
+    assert next(each["before"] for each in removal["fields"]) is True
+    assert "restored" in terminal.ok("changes").out
+    assert restoration["number"] == removal["number"] + 1
+    terminal.ok("user", "remove", "aoi@x", "--now", "--yes")
+    assert terminal.json("user", "list", "--removed") == []
+    terminal.ok("user", "add", "aoi@x")
+
+
 def test_r127_sign_out_ends_everything_where_that_is_wanted(terminal: Terminal) -> None:
     terminal.ok("user", "add", "aoi@x")
     done = terminal.ok("user", "sign-out", "aoi@x", "--everything", "--factors-since", "2d")

@@ -446,6 +446,20 @@ async def test_a_disabled_person_is_told_only_after_the_right_password(
     assert installation.rows("SELECT count(*) FROM sessions") == [(0,)]
 
 
+async def test_r229_whoever_was_removed_is_answered_as_an_unknown_name(
+    installation: Installation,
+) -> None:
+    async def answer() -> tuple[int, str]:
+        response = await installation.browser().sign_in()
+        return response.status_code, re.sub(r"[\w.~-]{40,}", "", response.text)
+
+    await installation.administration.users.remove(USERNAME)
+    removed = await answer()
+    await installation.administration.removals.remove_for_good(USERNAME)
+    assert removed == await answer()
+    assert removed[0] != 303
+
+
 async def test_the_page_speaks_the_reader_s_language(installation: Installation) -> None:
     browser = installation.browser()
     for language in LANGUAGES:

@@ -4,6 +4,7 @@
     applying            the same as a file says they should be
     branding            how their sign-in pages look: drafts, publishing
     users               accounts of the built-in directory
+    removals            people who were removed: brought back, or removed for good
     people              people of every source: what they hold, and its revocation
     attempts            one more sign-in attempt for somebody who has to wait
     departures          people who leave, at once or at a planned time

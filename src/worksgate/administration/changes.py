@@ -1,7 +1,8 @@
 """What was changed, field by field, and its undoing.
 
-A change is undone by a new one, if nobody has changed the same thing since. Secrets are not set
-back, sessions that have ended stay so, and what was removed does not return.
+A change is undone by a new one, if nobody has changed the same thing since. Removed people come
+back, until they are purged. Secrets are not set back, sessions that have ended stay so, and what
+else was removed does not return.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from worksgate.administration.audit_log import actors_named
 from worksgate.administration.clients import ClientAdministration
 from worksgate.administration.errors import Refused, found
 from worksgate.administration.people import PeopleAdministration
+from worksgate.administration.removals import RemovalAdministration
 from worksgate.administration.roles import Role, Verb, may, may_act_on, role_named
 from worksgate.administration.users import UserAdministration
 from worksgate.directory import SUBJECT_PREFIX
@@ -118,6 +120,7 @@ class ChangeAdministration:
         users: UserAdministration,
         people: PeopleAdministration,
         administrators: AdministratorAdministration,
+        removals: RemovalAdministration,
         actor: Actor,
     ) -> None:
         self._directory = directory
@@ -126,6 +129,7 @@ class ChangeAdministration:
         self._users = users
         self._people = people
         self._administrators = administrators
+        self._removals = removals
         self._actor = actor
 
     async def page(
@@ -201,13 +205,15 @@ class ChangeAdministration:
         same thing has been changed since.
         """
         change = found(await self._directory.change_log.find(number), "change", str(number))
-        if change.kind not in kinds or not change.restored:
+        if change.kind not in kinds or not change.can_be_undone:
             raise Refused("this change cannot be undone")
         match change.kind:
             case ChangeKind.CLIENT:
                 await self._undo_client(change)
             case ChangeKind.ROLE:
                 await self._undo_role(change)
+            case ChangeKind.PERSON if change.is_removal:
+                await self._removals.undo(change)
             case ChangeKind.PERSON if change.subject.startswith(SUBJECT_PREFIX):
                 await self._users.undo(change)
             case ChangeKind.PERSON:
@@ -215,7 +221,7 @@ class ChangeAdministration:
         return change
 
     def _can_undo(self, change: RecordedChange, present: Present | None) -> bool:
-        if present is None or present.version != change.version or not change.restored:
+        if present is None or present.version != change.version or not change.can_be_undone:
             return False
         role = self._actor.role
         if role is None:  # the command line

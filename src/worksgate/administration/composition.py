@@ -26,6 +26,7 @@ from worksgate.administration.lost_keys import LostKeyAdministration
 from worksgate.administration.people import PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
 from worksgate.administration.recordings import RecordingAdministration
+from worksgate.administration.removals import RemovalAdministration
 from worksgate.administration.revoking import Revoker
 from worksgate.administration.set_up.verbs import SetUpAdministration
 from worksgate.administration.sign_in_trace import SignInParts, SignInTrace
@@ -65,6 +66,7 @@ class Administration:
         self.branding = BrandingAdministration(directory, acting)
         self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)
         self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
+        self.removals = RemovalAdministration(directory, store, self.users, acting)
         self.people_list = directory.people_list
         self.sign_ins = directory.sign_ins
         self.alerts = directory.alerts
@@ -86,7 +88,13 @@ class Administration:
         )
         self.administrators = AdministratorAdministration(settings, directory, acting)
         self.changes = ChangeAdministration(
-            directory, self.clients, self.users, self.people, self.administrators, acting
+            directory,
+            self.clients,
+            self.users,
+            self.people,
+            self.administrators,
+            self.removals,
+            acting,
         )
         self.import_jobs = ImportJobs(directory, self.people_import, self.jobs, acting)
         self.audit_log = AuditLogAdministration(directory, acting)

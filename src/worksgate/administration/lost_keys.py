@@ -18,6 +18,7 @@ from worksgate.administration.upkeep import UpkeepAdministration
 from worksgate.audit import Event
 from worksgate.credentials.master_key import Keyring
 from worksgate.database.secrets_at_rest import MasterKeyMissing
+from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.database import Directory
 from worksgate.provider.factors.passkeys import RelyingParty
 from worksgate.settings.options import Settings
@@ -120,6 +121,9 @@ class LostKeyAdministration:
         if person is not None and losing.is_closed:
             # An owner without a second factor cannot use the console: admin recover is next.
             await self._people.disable(person, also_last_owner=True)
+        elif losing.is_closed:  # nor does anybody who was removed come back with a password only
+            account_id = losing.subject_id.removeprefix(SUBJECT_PREFIX)
+            await self._directory.removed_accounts.disable(account_id)
         event = self._actor.event(
             Event.FACTOR_REMOVED,
             "TOTP: its master key is lost",

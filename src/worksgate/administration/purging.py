@@ -21,6 +21,7 @@ from worksgate.administration.sealing import seal_waiting
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.leases import PURGING, SECONDS, SERVING, Turn
 from worksgate.directory.database import Directory
+from worksgate.directory.removed_accounts import KEPT_FOR
 from worksgate.limits.outages import Unavailable
 from worksgate.observability.instruments import PurgeFigures
 from worksgate.store import Store
@@ -43,9 +44,10 @@ async def remove_expired(
     audit_retention: float,
     actor: str | None = None,
 ) -> AsyncIterator[int]:
-    """Remove artifacts, secrets, sessions, links and jobs of the console, old records and changes.
+    """Remove what has expired, people who were removed 30 days ago, old records and changes.
 
-    Yields the number after each step.
+    That is artifacts, secrets, and sessions, links and jobs of the console. Yields the number after
+    each step.
 
     ``audit_retention`` is in seconds, 0 keeps audit records and changes forever. Raises
     StoreUnavailable or DatabaseUnavailable; what was removed before stays removed.
@@ -59,6 +61,9 @@ async def remove_expired(
         yield removed
     async for _ in _in_steps(partial(directory.record_unrecorded_keys, now, STEP)):
         pass
+    of_removed = partial(directory.removed_accounts.purge, now - KEPT_FOR, now, STEP, actor)
+    async for removed in _in_steps(of_removed):
+        yield removed
     if not audit_retention:
         return
     past = partial(directory.change_log.purge, now - audit_retention, STEP)

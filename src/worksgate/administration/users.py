@@ -250,21 +250,35 @@ class UserAdministration:
             expected_version=expected_version,
         )
 
-    @retried_on_conflict
     async def remove(self, username: str) -> Account:
         """Remove a person and revoke everything they hold; their user keys are retired (R-56).
 
-        Raises NotFound.
+        For a while ``removals`` can bring them back, with their second factors. Of somebody who was
+        removed, what an outage has left is revoked. Raises NotFound, Forbidden, or Refused for the
+        last owner of the console.
         """
+        account = await self._remove(username)
+        await self._revoker.end_everything(account.person, Change.ACCOUNT_CLOSED)
+        return account
+
+    @retried_on_conflict
+    async def _remove(self, username: str) -> Account:
         author = self._actor.author()
         async with self._directory.changing(author) as transaction:
-            account = await self._changeable(await transaction.account(username), username)
+            present = await transaction.account(username)
+            if present is None and (removed := await self._removed(username)) is not None:
+                self._actor.check_may_change(removed)
+                return removed
+            account = await self._changeable(present, username)
             await check_owner_stays(transaction, account, None)
             event = self._actor.account_event(account, "removed", at=author.at)
-            await transaction.remove_account(account, author.at)
+            await transaction.remove_account(account, author.at, author.name)
             await transaction.record(event)
-        await self._revoker.end_everything(account.person, Change.ACCOUNT_CLOSED, factors_since=0.0)
         return account
+
+    async def _removed(self, username: str) -> Account | None:
+        found = await self._directory.removed_accounts.named(username)
+        return None if found is None else found.account
 
     @retried_on_conflict
     async def sign_out(self, username: str) -> int:
@@ -369,6 +383,10 @@ class UserAdministration:
         """The account. Raises NotFound, which names sources with such a person."""
         if account is not None:
             return account
+        if await self._removed(username) is not None:
+            raise NotFound(
+                f"{username} was removed: bring them back first, with worksgate user restore"
+            )
         sources = sorted({each.source for each in await self._directory.people.named(username)})
         if not sources:
             return found(account, "person", username)

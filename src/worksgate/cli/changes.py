@@ -85,8 +85,8 @@ def changes(
 def undo(*, number: int, config: Path | None, yes: bool) -> None:
     """Undo a change, by a new one.
 
-    Refused if the same thing has been changed since. Secrets, ended sessions and what was removed
-    do not come back.
+    Refused if the same thing has been changed since. Whoever was removed comes back, within 30
+    days. Secrets, ended sessions and what else was removed do not.
     """
     from worksgate.directory.change_log import ChangeKind
 
@@ -124,14 +124,14 @@ def _print_one(shown: "ShownChange") -> None:
         facts.append(f"undoes {change.undoes}")
     print_line("  ".join(filter(None, facts)))
     for each in change.fields:
-        print_line(f"    {_said(each)}")
+        print_line(f"    {_said(each, is_person=change.kind == 'person')}")
 
 
-def _said(each: "FieldChange") -> str:
+def _said(each: "FieldChange", *, is_person: bool) -> str:
     from worksgate.directory.change_log import EXISTS
 
     if each.field == EXISTS:
-        return "added" if each.after else "removed"
+        return "removed" if not each.after else "restored" if is_person else "added"
     if each.is_secret:
         return f"{each.field}: changed"
     return f"{each.field}: {_value(each.before)} -> {_value(each.after)}"

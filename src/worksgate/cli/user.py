@@ -33,6 +33,7 @@ from worksgate.cli.user_printing import (
     print_remembered,
     print_source_person,
 )
+from worksgate.cli.user_removal import list_removed, remove, restore
 from worksgate.directory import Account
 from worksgate.settings.sources.common import BUILT_IN
 
@@ -144,6 +145,7 @@ app.add_command(export)
 @click.option(
     "--second-factor/--no-second-factor", default=None, help="Only those with, or without, one."
 )
+@click.option("--removed", is_flag=True, help="Those who were removed and can be brought back.")
 @config_option
 @json_option
 def list_users(
@@ -154,6 +156,7 @@ def list_users(
     enabled: bool | None,
     lacking: bool,
     second_factor: bool | None,
+    removed: bool,
     config: Path | None,
     as_json: bool,
 ) -> None:
@@ -166,6 +169,11 @@ def list_users(
 
     settings = read_installation(config)
     chosen = Filter(text, group, enabled, lacking=lacking, second_factor=second_factor)
+    if removed:
+        if source is not None or chosen != Filter(text):
+            raise click.UsageError("--removed can only be combined with TEXT")
+        list_removed(settings, text, as_json=as_json)
+        return
 
     async def all_accounts(
         administration: "Administration",
@@ -499,19 +507,8 @@ def allow_attempt(*, username: str, source: str | None, config: Path | None) -> 
 app.add_command(leave)
 
 
-@app.command("remove")
-@click.argument("username")
-@config_option
-@yes_option
-def remove(*, username: str, config: Path | None, yes: bool) -> None:
-    """Remove a person permanently.
-
-    Their user keys are retired: nobody else gets them without --reuse-retired-keys.
-    """
-    settings = read_installation(config)
-    confirm(f"Remove {username}?", yes=yes)
-    account = administer(settings, lambda administration: administration.users.remove(username))
-    print_line(f"{account.username} has been removed.")
+app.add_command(remove)
+app.add_command(restore)
 
 
 @app.command("sign-out")

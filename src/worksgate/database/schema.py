@@ -86,6 +86,22 @@ people = Table(
 Index("ix_people_role", people.c.role, sqlite_where=people.c.role.is_not(None))
 Index("ix_people_group_role", people.c.group_role, sqlite_where=people.c.group_role.is_not(None))
 
+removed_accounts = Table(
+    "removed_accounts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("username_key", Text, nullable=False, index=True),
+    Column("removed_at", Double, nullable=False),
+    Column("actor", Text),
+    Column("haystack", Text, nullable=False),
+    Column("account", JSON, nullable=False),
+    Index("ix_removed_accounts_removed_at", "removed_at", "id"),
+)
+"""Accounts that were removed, as they were, until they are purged or restored.
+
+``haystack`` is what a search looks at.
+"""
+
 totp_secrets = Table(
     "totp_secrets",
     metadata,

@@ -28,6 +28,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     credential_changes   announcements of changes of credentials
     endings              deletes a person's credentials
     departures           people who leave, until all of that is done
+    removed_accounts     accounts that were removed, and can be restored
     set_up               answers of the set-up wizard, and what LINE WORKS did last
     jobs                 bulk changes, and what each did to whom
     going_live           members of LINE WORKS, what rehearsals found, the plan and the start

@@ -18,6 +18,7 @@ from worksgate.database import schema
 from worksgate.database.verbs import Connections, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.console_groups import ROLE_OF_PERSON
+from worksgate.directory.removed_accounts import removed_among
 from worksgate.oauth.model import Client
 
 Value = str | int | float | bool | list[str] | None
@@ -92,15 +93,26 @@ class RecordedChange:
     undoes: int | None
 
     @property
+    def is_removal(self) -> bool:
+        """Whether a person was removed, whom undoing restores."""
+        is_gone = any(each.field == EXISTS and not each.after for each in self.fields)
+        return self.kind is ChangeKind.PERSON and is_gone
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether undoing has something to set back, or somebody to bring back."""
+        return self.is_removal or bool(self.restored)
+
+    @property
     def restored(self) -> Mapping[str, Value]:
-        """What undoing sets back; empty for what cannot be undone: secrets, and removals."""
+        """What undoing sets back; empty for secrets, and for what was added or removed."""
         if any(each.field == EXISTS for each in self.fields):
             return {}
         return {each.field: each.before for each in self.fields if not each.is_secret}
 
 
-def of_account(before: Account, after: Account | None) -> tuple[FieldChange, ...]:
-    """What a change of an account changes; None is its removal."""
+def of_account(before: Account | None, after: Account | None) -> tuple[FieldChange, ...]:
+    """What a change of an account changes; None is before it was restored, or its removal."""
     return _differences(_ACCOUNT_FIELDS, before, after)
 
 
@@ -219,6 +231,10 @@ class ChangeLog:
                 query = select(table.c[key], table.c.version, role.label("role"))
                 rows = await connection.execute(query.where(table.c[key].in_(sorted(ids))))
                 found |= {beginning + row[0]: Present(row[1], row[2]) for row in rows}
+            for removed in await removed_among(connection, accounts):
+                account = removed.account
+                present = Present(account.version, account.role)
+                found.setdefault(account.person.subject_id, present)
         return found
 
     @run_to_completion

@@ -59,6 +59,7 @@ from worksgate.directory.people import People
 from worksgate.directory.people_list import PeopleList
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.read_ahead import ReadAhead
+from worksgate.directory.removed_accounts import RemovedAccounts
 from worksgate.directory.rows import account_from
 from worksgate.directory.set_up import SetUpRows
 from worksgate.directory.taken_names import TakenNames, taken_names
@@ -113,6 +114,7 @@ class Directory:
         self.invitations = InvitationRows(self)
         self.people_list = PeopleList(self)
         self.departures = Departures(self)
+        self.removed_accounts = RemovedAccounts(self)
         self.set_up = SetUpRows(self)
         self.brandings = BrandingVersions(self)
         self.jobs = JobRows(self)

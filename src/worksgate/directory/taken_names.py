@@ -1,6 +1,6 @@
 """Names and user keys in use, checked when accounts are added or changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import or_, select
@@ -10,6 +10,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
 from worksgate.directory import Account
 from worksgate.directory.key_ownership import KeyOwner, KeyOwnership, keys_of
+from worksgate.directory.removed_accounts import RemovedAccount, removed_names
 from worksgate.directory.rows import account_from
 
 
@@ -18,6 +19,7 @@ class TakenNames:
     """Names and keys with their holders, as one transaction sees them; ``take`` updates them."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
+    removed: Mapping[str, RemovedAccount] = field(default_factory=dict)
     keys: KeyOwnership = field(default_factory=KeyOwnership)
 
     def account(self, username: str) -> Account | None:
@@ -32,6 +34,12 @@ class TakenNames:
         holder = self.account(account.username)
         if holder is not None and holder.id != account.id:
             raise Conflict(f"there is already a person called {holder.username}")
+        removed = self.removed.get(username_key(account.username))
+        if holder is None and removed is not None and removed.account.id != account.id:
+            raise Conflict(
+                f"{removed.account.username} was removed: restore them, or remove them for good "
+                "(worksgate user restore, or worksgate user remove --now)"
+            )
         subject_id, keys = account.person.subject_id, keys_of(account)
         for key in keys:
             self.keys.check(key, subject_id, reuse_retired=reuse_retired_keys)
@@ -63,5 +71,6 @@ async def taken_names(
     keys = [key for account in (*candidates, *found) for key in keys_of(account)]
     return TakenNames(
         {username_key(account.username): account for account in found},
+        await removed_names(connection, {username_key(each.username) for each in candidates}),
         await KeyOwnership.of(connection, keys, allow_similar=allow_similar_keys),
     )

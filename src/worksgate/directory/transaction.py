@@ -11,7 +11,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
 from worksgate.database.recording import write_events
-from worksgate.directory import Account, queries
+from worksgate.directory import Account, queries, removed_accounts
 from worksgate.directory.administrators import (
     end_console_sessions,
     has_console_passkey,
@@ -39,6 +39,7 @@ from worksgate.directory.key_ownership import (
     release,
     retire,
 )
+from worksgate.directory.removed_accounts import RemovedAccount
 from worksgate.directory.rows import account_values, client_values, secret_values
 from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.oauth.model import Client
@@ -106,14 +107,7 @@ class Transaction:
     async def add_accounts(self, accounts: Sequence[Account]) -> None:
         """Insert accounts; each owns its user keys from now on, whoever did before."""
         if accounts:
-            await self._connection.execute(
-                insert(schema.accounts), [account_values(account) for account in accounts]
-            )
-            claims = {
-                key: account.person.subject_id for account in accounts for key in keys_of(account)
-            }
-            await record_owners(self._connection, claims, accounts[0].created_at)
-            await reclaim(self._connection, list(claims))
+            await self._insert_accounts(accounts, accounts[0].created_at)
 
     async def change_account(
         self, before: Account, after: Account, now: float, change: Change = Change.PASSWORD_SET
@@ -141,9 +135,10 @@ class Transaction:
         await retire(self._connection, had - has, subject_id, now)
         await reclaim(self._connection, has - had)
 
-    async def remove_account(self, account: Account, now: float) -> None:
-        """Delete an account; its user keys stay its own."""
+    async def remove_account(self, account: Account, now: float, actor: str | None = None) -> None:
+        """Take an account out of the directory; it can be restored, and its keys stay its own."""
         self._keep_account_change(account, None)
+        await removed_accounts.keep(self._connection, account, now, actor)
         await self._connection.execute(
             delete(schema.accounts).where(schema.accounts.c.id == account.id)
         )
@@ -151,6 +146,26 @@ class Transaction:
         await end_console_sessions(self._connection, subject_id)
         await record_owners(self._connection, {}, now, held=dict.fromkeys(had, subject_id))
         await retire(self._connection, had, subject_id, now)
+
+    async def removed_account(self, account_id: str) -> RemovedAccount | None:
+        """The removed account with this ID."""
+        return await removed_accounts.removed_by_id(self._connection, account_id)
+
+    async def restore_account(self, account: Account, now: float) -> Account:
+        """Put a removed account back as it was, with its next version; as it is stored.
+
+        App passwords that a failure has left behind end here.
+        """
+        restored = replace(account, version=account.version + 1)
+        await removed_accounts.discard(self._connection, [account.id])
+        await end_app_passwords(self._connection, account.person.subject_id)
+        await self._insert_accounts([restored], now)
+        self._keep_account_change(None, restored)
+        return restored
+
+    async def purge_account(self, account: Account) -> None:
+        """Delete a removed account, and what else is kept of the person, for good."""
+        await removed_accounts.purge(self._connection, [account])
 
     async def end_console_sessions(self, subject_id: str) -> None:
         """End all sessions that a person has in the console."""
@@ -219,11 +234,24 @@ class Transaction:
         """Insert what has been changed, before and after; the last thing before the commit."""
         await write_changes(self._connection, self._changes)
 
-    def _keep_account_change(self, before: Account, after: Account | None) -> None:
-        changed = of_account(before, after)
-        is_role = after is not None and before.role != after.role
-        kind = ChangeKind.ROLE if is_role else ChangeKind.PERSON
-        self._keep_change(kind, before.person.subject_id, before.version + 1, changed)
+    async def _insert_accounts(self, accounts: Sequence[Account], now: float) -> None:
+        await self._connection.execute(
+            insert(schema.accounts), [account_values(account) for account in accounts]
+        )
+        claims = {
+            key: account.person.subject_id for account in accounts for key in keys_of(account)
+        }
+        await record_owners(self._connection, claims, now)
+        await reclaim(self._connection, list(claims))
+
+    def _keep_account_change(self, before: Account | None, after: Account | None) -> None:
+        there = after or before
+        if there is not None:
+            is_role = before is not None and after is not None and before.role != after.role
+            kind = ChangeKind.ROLE if is_role else ChangeKind.PERSON
+            version = there.version if before is None else before.version + 1
+            changed = of_account(before, after)
+            self._keep_change(kind, there.person.subject_id, version, changed)
 
     def _keep_client_change(
         self, before: Client | None, after: Client | None, version: int

@@ -26,6 +26,7 @@ ALLOWED = {
     ("POST", "/sign-ins/export"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/people"): ALL,
     ("POST", "/people/export"): {OWNER, ADMIN, AUDITOR},
+    ("GET", "/people/removed"): ALL,
     ("GET", "/person"): ALL,
     ("POST", "/person/reset-link"): {OWNER, ADMIN},
     ("POST", "/person/reset-mail"): {OWNER, ADMIN, HELP},
@@ -36,6 +37,9 @@ ALLOWED = {
     ("POST", "/person/remove-factors"): {OWNER, ADMIN, HELP},
     ("POST", "/person/enable"): {OWNER, ADMIN, HELP},
     ("POST", "/person/disable"): {OWNER, ADMIN, HELP},
+    ("POST", "/person/remove"): {OWNER, ADMIN},
+    ("POST", "/person/restore"): {OWNER, ADMIN},
+    ("POST", "/person/purge"): {OWNER, ADMIN},
     ("POST", "/person/key"): {OWNER, ADMIN},
     ("POST", "/person/rename"): {OWNER, ADMIN},
     ("GET", "/wizard"): {OWNER, ADMIN},
@@ -141,6 +145,7 @@ PROVED = {
     ("POST", "/me/passkey/remove"),
     ("POST", "/person/code"),
     ("POST", "/person/remove-factors"),
+    ("POST", "/person/purge"),
     ("POST", "/person/leave"),
     ("POST", "/people/export"),
     ("POST", "/people/import/start"),
@@ -169,6 +174,9 @@ PROVED = {
     ("POST", "/administrators/invite"),
     ("POST", "/administrators/undo"),
 }
+
+
+_OF_SOMETHING_DONE = ("/undo", "/cancel", "/restore", "/purge")
 
 
 def key_of(route: Route) -> tuple[str, str]:
@@ -279,7 +287,7 @@ async def test_r155_no_form_about_a_person_acts_on_an_owner_for_others(
     before = await users.get("owner")
     forms = [each for each in ROUTES if each.path.startswith("/person/") and each.method == "POST"]
     for route in forms:
-        if role not in ALLOWED[key_of(route)] or route.path.endswith(("/undo", "/cancel")):
+        if role not in ALLOWED[key_of(route)] or route.path.endswith(_OF_SOMETHING_DONE):
             continue  # refused by the role alone; or there is nothing yet to undo or to cancel
         await browser.get("/me")
         values = {"external_key": "x", "name": "x", "version": str(before.version)}

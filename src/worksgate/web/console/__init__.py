@@ -27,6 +27,7 @@ the server and works without JavaScript.
     providers       signing in by another provider
     today           what needs attention, and the field that finds everything
     people          the list of people; one person, and what helps them
+    removals        somebody who was removed: brought back, or removed for good
     new_password    a new password for somebody: by a link, by mail, by a code to read out
     bulk            many people at once, and the jobs that carry that out
     importing       people from a CSV file

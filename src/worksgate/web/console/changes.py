@@ -109,10 +109,15 @@ class ChangeOnPage:
 
     @property
     def existence(self) -> str:
-        """What of it is more than a change of fields: "added", "removed" or nothing."""
+        """What of it is more than a change of fields: "added", "restored", "removed" or nothing.
+
+        People who are added have no change; so one who is there again was restored.
+        """
         for each in self.shown.change.fields:
+            if each.field == EXISTS and each.after:
+                return "restored" if self.shown.change.kind is ChangeKind.PERSON else "added"
             if each.field == EXISTS:
-                return "added" if each.after else "removed"
+                return "removed"
         return ""
 
     @property

@@ -35,6 +35,7 @@ from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_o
 from worksgate.web.console.client_fields import ClientField
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
 from worksgate.web.console.exports import Export, Layout
+from worksgate.web.console.removals import removed_page
 from worksgate.web.console.trace import of_person
 from worksgate.web.console.visit import Visit, number_of
 
@@ -189,7 +190,14 @@ def _listing(visit: Visit, wanted: PeopleFilter, order: PeopleOrder, **changes: 
 
 async def show(visit: Visit) -> Response:
     """One person: whether they can sign in, what they hold, and what happened."""
-    shown = await find_person(visit, visit.query.get("id", ""))
+    subject_id = visit.query.get("id", "")
+    try:
+        shown = await find_person(visit, subject_id)
+    except NotFound:
+        removed = await visit.administration.removals.by_subject(subject_id)
+        if removed is None:
+            raise
+        return await removed_page(visit, removed)
     return await person_page(visit, shown)
 
 
@@ -250,6 +258,15 @@ async def disable(visit: Visit) -> Response:
             person.subject_id, shown.source, enabled=False
         )
     return _done(visit, shown, "disabled")
+
+
+async def remove(visit: Visit) -> Response:
+    """Remove a person of the built-in directory, and end everything they hold."""
+    shown = await changeable(visit)
+    if shown.account is None:
+        raise NotFound("this person is changed in their source")
+    await visit.administration.users.remove(shown.person.username)
+    return _done(visit, shown, "removed")
 
 
 def seen_version(visit: Visit) -> int:

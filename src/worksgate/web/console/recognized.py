@@ -25,6 +25,12 @@ TEMPLATES: Final = (
         "there is no person %(name)s in the built-in directory; somebody of this name has "
         "come by the source %(source)s (--source %(first)s, where the command has it)"
     ),
+    text("there is no removed person %(name)s"),
+    text("%(name)s was removed: bring them back first, with worksgate user restore"),
+    text(
+        "%(name)s was removed: restore them, or remove them for good (worksgate user restore, or "
+        "worksgate user remove --now)"
+    ),
     text("there is no change %(name)s"),
     text("your role cannot send a test alert"),
     text("no alerts are set up: alert_mail, alert_webhook or alert_bot"),
@@ -188,6 +194,8 @@ TEMPLATES: Final = (
     text("LINE WORKS refused to %(operation)s: status %(status)s"),
     text("added"),
     text("removed"),
+    text("restored"),
+    text("removed for good"),
     text("disabled"),
     text("enabled"),
     text("added by import"),

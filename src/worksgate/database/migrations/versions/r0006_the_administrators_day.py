@@ -31,6 +31,7 @@ def upgrade() -> None:
     _administrators_of_sources()
     _line_works_apps()
     _invitations()
+    _removed_accounts()
     _audit_by_actor()
     # A password reset by e-mail address read all accounts.
     op.create_index("ix_accounts_email_folded", "accounts", [sa.text("lower(email)")])
@@ -234,6 +235,22 @@ def _invitations() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_console_invitations"),
         sa.UniqueConstraint("id", name="uq_console_invitations_id"),
     )
+
+
+def _removed_accounts() -> None:
+    """Accounts that were removed, as they were: the previous release knows nothing of them."""
+    op.create_table(
+        "removed_accounts",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("username_key", sa.Text, nullable=False),
+        sa.Column("removed_at", sa.Double, nullable=False),
+        sa.Column("actor", sa.Text),
+        sa.Column("haystack", sa.Text, nullable=False),
+        sa.Column("account", sa.JSON, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_removed_accounts"),
+    )
+    op.create_index("ix_removed_accounts_username_key", "removed_accounts", ["username_key"])
+    op.create_index("ix_removed_accounts_removed_at", "removed_accounts", ["removed_at", "id"])
 
 
 def _audit_by_actor() -> None:

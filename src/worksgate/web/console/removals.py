@@ -1,0 +1,82 @@
+"""Who was removed: until when they can be brought back, and what becomes of them."""
+
+import math
+from contextlib import suppress
+
+from starlette.responses import Response
+
+from worksgate.administration import Refused
+from worksgate.administration.errors import found
+from worksgate.administration.roles import Verb, may_act_on
+from worksgate.database import ConcurrentChange, Conflict
+from worksgate.directory.removed_accounts import KEPT_FOR, RemovedAccount
+from worksgate.web.console.changes import changes_of
+from worksgate.web.console.visit import Visit, number_of
+
+CHANGES = 10
+PAGE = 50
+LONGEST = 200
+"""Characters of a search."""
+
+
+async def show_list(visit: Visit) -> Response:
+    """A page of those who can be brought back, the last to be removed first."""
+    text = visit.query.get("q", "").strip()[:LONGEST]
+    after = _place(visit.query.get("after", ""), visit.query.get("id", ""))
+    found = await visit.administration.removals.page(text, after, PAGE + 1)
+    last = found[PAGE - 1] if len(found) > PAGE else None
+    return visit.page(
+        "removed_people.html",
+        people=found[:PAGE],
+        text=text,
+        next=None if last is None else (repr(last.removed_at), last.account.id),
+        is_first=after is None,
+        kept_for=KEPT_FOR,
+    )
+
+
+def _place(time: str, account_id: str) -> tuple[float, str] | None:
+    """Where a page begins, of its address; None for the first."""
+    with suppress(ValueError):
+        return (at, account_id) if math.isfinite(at := float(time)) else None
+    return None
+
+
+async def restore(visit: Visit) -> Response:
+    """Bring somebody back; the form has the version that was seen."""
+    subject_id = visit.form.get("id", "")
+    removals = visit.administration.removals
+    try:
+        await removals.restore_by_subject(
+            subject_id, expected_version=number_of(visit.form.get("version", ""))
+        )
+    except ConcurrentChange:
+        raise
+    except (Refused, Conflict) as problem:
+        removed = found(await removals.by_subject(subject_id), "removed person", subject_id)
+        return await removed_page(visit, removed, problem=str(problem))
+    return visit.to("/person", id=subject_id, done="restored")
+
+
+async def purge(visit: Visit) -> Response:
+    """Remove somebody for good."""
+    await visit.administration.removals.purge_by_subject(visit.form.get("id", ""))
+    return visit.to("/people/removed")
+
+
+async def removed_page(visit: Visit, removed: RemovedAccount, *, problem: str = "") -> Response:
+    """The page of a person who was removed."""
+    account = removed.account
+    return visit.page(
+        "removed.html",
+        409 if problem else 200,
+        account=account,
+        person=account.person,
+        removed=removed,
+        purged_at=removed.removed_at + KEPT_FOR,
+        may_change=visit.may(Verb.CHANGE_PEOPLE),
+        may_act=may_act_on(visit.administrator.role, account.role),
+        changes=await changes_of(visit, account.person.subject_id, CHANGES),
+        done=visit.query.get("done", ""),
+        problem=problem,
+    )
