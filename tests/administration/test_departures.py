@@ -129,6 +129,84 @@ async def test_a_step_that_fails_holds_up_no_other_and_is_tried_again(at_work: O
     ]
 
 
+async def _failures(directory: Directory) -> list[tuple[str | None, str | None]]:
+    events = await directory.audit(AuditFilter(event=Event.USER_CHANGED))
+    failed = [each for each in events if (each.detail or "").startswith("leaving, failed to ")]
+    return [(each.actor, each.detail) for each in failed]
+
+
+async def test_a_step_is_tried_again_alone_and_each_try_is_recorded(at_work: Office) -> None:
+    account = await _hanako(at_work)
+    departures = at_work.administration.departures
+    at_work.store.away = True
+    _, (_, failed, _) = await departures.leave("hanako")
+    _, again = await departures.try_step("hanako", Step.SIGNED_OUT)
+    assert (again.problem, again.is_open) == ("away", True)
+    assert (
+        await _failures(at_work.directory)
+        == [("tester", "leaving, failed to end sessions, codes and tokens: away")] * 2
+    )
+    told = await departures.failures(account.person.subject_id, NOW)
+    assert [(step, each.why, each.record) for step, each in told.items()] == [
+        (Step.SIGNED_OUT, "away", again.record)
+    ]
+    assert failed.record != again.record
+    at_work.store.away = False
+    _, done = await departures.try_step("hanako", Step.SIGNED_OUT)
+    assert (done.count, done.problem) == (2, "")
+    assert await at_work.holds_nothing(account)
+    assert await departures.planned() == []
+
+
+async def test_a_server_records_what_fails_once_an_hour(at_work: Office) -> None:
+    await _hanako(at_work)
+    at_work.store.away = True
+    departure, _ = await at_work.administration.departures.leave("hanako")
+    leaving = at_work.administration.departures._leaving
+    for hours, records in ((0.5, 1), (1.1, 2), (1.2, 2)):
+        at_work.clock.now = NOW + hours * HOUR
+        await leaving.carry_out(departure)
+        assert len(await _failures(at_work.directory)) == records
+
+
+async def test_what_ended_before_somebody_was_disabled_is_not_enough(
+    at_work: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever could still sign in has begun anew: a server tries the other steps again."""
+    account = await _hanako(at_work)
+    departures = at_work.administration.departures
+
+    async def fail(*_: object) -> int:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr("worksgate.administration.leaving.Leaving._disable", fail)
+    departure, _ = await departures.leave("hanako")
+    monkeypatch.undo()
+    await at_work.sign_in(account)
+    _, done = await departures.try_step("hanako", Step.DISABLED)
+    assert not done.problem
+    assert await departures.planned() == [departure]
+
+
+async def test_a_step_is_tried_again_only_where_it_is_left(at_work: Office) -> None:
+    await _hanako(at_work)
+    departures = at_work.administration.departures
+    with pytest.raises(NotFound, match="nothing like that is left"):
+        await departures.try_step("hanako", Step.APP_PASSWORDS)
+    await departures.plan("hanako", NOW + 1)
+    with pytest.raises(Refused, match="not due yet"):
+        await departures.try_step("hanako", Step.DISABLED)
+    at_work.clock.now = NOW + 1
+    with pytest.raises(Refused, match="Hanako is enabled here: disable them first"):
+        await departures.try_step("hanako", Step.SIGNED_OUT_THERE)
+    await departures.try_step("hanako", Step.DISABLED)
+    with pytest.raises(Refused, match="the Directory API is not set up"):
+        await departures.try_step("hanako", Step.SIGNED_OUT_THERE)
+    await departures.leave("hanako")
+    with pytest.raises(NotFound, match="nothing like that is left"):
+        await departures.try_step("hanako", Step.DISABLED)
+
+
 @pytest.mark.parametrize("step", ["_disable", "_remove_app_passwords"])
 async def test_an_error_of_one_step_holds_up_no_other(
     at_work: Office, monkeypatch: pytest.MonkeyPatch, step: str
@@ -267,6 +345,7 @@ async def test_the_plan_of_who_was_removed_can_be_dropped_and_harms_nobody(
     await _over(at_work.directory)
     await ended(task)
     assert await at_work.directory.account_by_id(jiro.id) is None
+    assert not (await at_work.administration.removals.restore("jiro")).enabled
 
 
 async def test_one_of_two_servers_carries_a_departure_out(at_work: Office) -> None:

@@ -264,6 +264,50 @@ async def test_what_line_works_refuses_is_recorded_and_not_tried_again(tenant: T
     assert refused.detail.startswith("suspend: LINE WORKS refused to suspend somebody: status 400")
 
 
+async def test_what_was_refused_or_not_answered_is_tried_again_alone(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tenant.line_works is not None
+    departures = tenant.administration.departures
+    tenant.line_works.holds({"jiro": "E-2"})
+    account = await tenant.add("hanako", "E-1")
+    assert [each.is_final for each in await leave(tenant)][3:] == [True]
+    simulator = tenant.line_works.holds({"hanako": "E-1"})
+    simulator.faults.plan(Fault.NO_ANSWER, Operation.GET_USER, times=1_000)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(line_works_members, "PATIENCE", 0.3)
+        _, failed = await departures.try_step("hanako", Step.SIGNED_OUT_THERE)
+    assert failed.is_open
+    told = await departures.failures(account.person.subject_id, NOW)
+    assert told[Step.SIGNED_OUT_THERE].record == failed.record
+    simulator.faults.clear()
+    _, done = await departures.try_step("hanako", Step.SIGNED_OUT_THERE)
+    assert not done.problem
+    assert orders(tenant.line_works) == [Operation.FORCE_LOGOUT]
+    last = (await departures.proofs(account.person.subject_id))[-1]
+    assert (last.step, last.record) == (Step.SIGNED_OUT_THERE, done.record)
+
+
+async def test_a_departure_is_over_with_the_last_step_that_was_left(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tenant.line_works is not None
+    simulator = tenant.line_works.holds({"hanako": "E-1"})
+    simulator.faults.plan(Fault.UNAVAILABLE, Operation.SUSPEND, times=1_000)
+    await tenant.add("hanako", "E-1")
+    departures = tenant.administration.departures
+    with monkeypatch.context() as impatient:
+        impatient.setattr(line_works_members, "PATIENCE", 0.3)
+        outcomes = await leave(tenant, suspends=True)
+    assert [each.is_open for each in outcomes[3:]] == [True, False]
+    await departures.try_step("hanako", Step.SIGNED_OUT_THERE)
+    assert len(await departures.planned()) == 1
+    simulator.faults.clear()
+    _, done = await departures.try_step("hanako", Step.SUSPENDED_THERE)
+    assert not done.problem
+    assert await departures.planned() == []
+
+
 async def test_client_without_an_app_is_not_asked(tenant: Tenant) -> None:
     assert tenant.line_works is not None
     simulator = tenant.line_works.holds({"hanako": "E-1"})

@@ -7,6 +7,8 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.databases import NOW, directory_in
 
+from worksgate.cli.user_leave import _STEPS
+from worksgate.directory.departures import TRIED
 from worksgate.sources import Person
 
 
@@ -43,9 +45,13 @@ def test_a_step_that_fails_is_said_and_the_exit_code_is_1(company: Terminal) -> 
     assert "  ✗  not sessions, codes and tokens ended: " in result.out
     assert "  ✓  0 app passwords removed (record " in result.out
     assert "The server tries again what failed" in result.err
+    again = company.run("user", "leave", "aoi@example.com", "--only", "signed-out")
+    assert again.code == 1
+    assert again.out.startswith("✗  not sessions, codes and tokens ended: ")
     del company.environ["WORKSGATE_STORE_URL"]
     assert len(company.json("user", "leave", "--list")) == 1
-    company.ok("user", "leave", "aoi@example.com")
+    done = company.json("user", "leave", "aoi@example.com", "--only", "signed-out")
+    assert (done["step"], done["done"]) == ("signed_out", True)
     assert company.json("user", "leave", "--list") == []
 
 
@@ -84,10 +90,15 @@ def test_a_person_of_another_source_leaves(company: Terminal, tmp_path: Path) ->
     assert (told["subject_id"], told["source"], told["complete"]) == ("ldap:1", "company", True)
 
 
+def test_the_steps_that_can_be_tried_are_those_of_a_departure() -> None:
+    assert list(_STEPS) == [step.name.lower() for step in TRIED]
+
+
 def test_options_that_contradict_each_other_are_refused(company: Terminal) -> None:
     assert "USERNAME" in company.misused("user", "leave")
     assert "--list goes" in company.misused("user", "leave", "aoi@example.com", "--list")
     assert "contradict" in company.misused("user", "leave", "a", "--cancel", "--on", "2126-01-01")
+    assert "contradicts" in company.misused("user", "leave", "a", "--only", "disabled", "--suspend")
     assert "neither a time" in company.misused("user", "leave", "a", "--on", "31 March")
     assert "in the past" in company.refused(
         "user", "leave", "aoi@example.com", "--on", "2020-01-01"

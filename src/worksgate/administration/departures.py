@@ -1,5 +1,7 @@
 """People who leave: at once, or at a planned time."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from worksgate.administration.actor import Actor
@@ -8,7 +10,7 @@ from worksgate.administration.leaving import Leaving, StepOutcome
 from worksgate.administration.people import PeopleAdministration
 from worksgate.credentials.usernames import username_key
 from worksgate.directory.database import Directory
-from worksgate.directory.departures import Departure, Proof
+from worksgate.directory.departures import Departure, Failure, Proof, Step
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
 
@@ -57,6 +59,36 @@ class DepartureAdministration:
         await self._directory.departures.plan(departure, departure.event(now, f"on {on}"))
         return departure
 
+    async def try_step(
+        self, name: str, step: Step, source: str | None = None
+    ) -> tuple[Departure, StepOutcome]:
+        """Try one step of a departure that is due again, also one that LINE WORKS has refused.
+
+        Raises NotFound without such a departure, Forbidden, or Refused as ``Leaving.try_step``.
+        """
+        person = await self._people.named(name, source)
+        departure = await self.of(person.subject_id)
+        if departure is None:
+            departure = await self._carried_out(person, step, source)
+        if departure.due_at > self._actor.now():
+            raise Refused("this departure is not due yet")
+        tried = replace(departure, actor=self._actor.name)
+        return departure, await self._leaving.try_step(tried, step)
+
+    async def _carried_out(self, person: Person, step: Step, source: str | None) -> Departure:
+        """A departure of which a step was refused by LINE WORKS. Raises NotFound."""
+        proofs = await self.proofs(person.subject_id)
+        if not any(proof.left_over is step for proof in proofs):
+            raise NotFound(f"nothing like that is left of a departure of {person.username}")
+        return Departure(
+            subject_id=person.subject_id,
+            source=source or BUILT_IN,
+            username=person.username,
+            due_at=proofs[0].at,
+            planned_at=proofs[0].at,
+            role=await self._role_of(person),
+        )
+
     async def cancel(self, name: str, source: str | None = None) -> Departure:
         """Drop a plan, or what is left of a departure.
 
@@ -91,6 +123,10 @@ class DepartureAdministration:
     async def proofs(self, subject_id: str) -> list[Proof]:
         """What has been done of a person's last departure, with the records of that."""
         return await self._directory.departures.proofs(subject_id)
+
+    async def failures(self, subject_id: str, since: float) -> Mapping[Step, Failure]:
+        """Why each step of a person's departure failed when it was last tried, since a time."""
+        return await self._directory.departures.failures(subject_id, since)
 
     async def _subject_id(self, name: str, source: str | None) -> str | None:
         try:

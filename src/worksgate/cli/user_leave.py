@@ -48,6 +48,10 @@ class LeavingTime(click.ParamType[float]):
         return (day + timedelta(days=1)).timestamp()
 
 
+_STEPS = ("disabled", "signed_out", "app_passwords", "suspended_there", "signed_out_there")
+"""Those that can be tried, as JSON calls them, without loading ``departures``; a test compares."""
+
+
 @click.command("leave")
 @click.argument("username", required=False)
 @click.option(
@@ -67,6 +71,11 @@ class LeavingTime(click.ParamType[float]):
     is_flag=True,
     help="Have LINE WORKS suspend the member, too; its API must be set up.",
 )
+@click.option(
+    "--only",
+    type=click.Choice([each.replace("_", "-") for each in _STEPS]),
+    help="Try one step again, of a departure that is not finished, or that LINE WORKS has refused.",
+)
 @click.option("--cancel", is_flag=True, help="Drop the departure that is planned.")
 @click.option("--list", "is_list", is_flag=True, help="List the departures that are planned.")
 @config_option
@@ -77,6 +86,7 @@ def leave(
     source: str | None,
     on: float | None,
     suspend: bool,
+    only: str | None,
     cancel: bool,
     is_list: bool,
     config: Path | None,
@@ -88,14 +98,18 @@ def leave(
     of LINE WORKS is set up, it is then asked to sign them out on every device. What fails is tried
     again by the server. With --on, the server does all of that at a later time.
     """
-    if is_list and (username or source or on is not None or suspend or cancel):
+    if is_list and (username or source or on is not None or suspend or cancel or only):
         raise click.UsageError("--list goes with --json only")
     if cancel and (on is not None or suspend):
         raise click.UsageError("--cancel contradicts --on and --suspend")
+    if only and (on is not None or suspend or cancel):
+        raise click.UsageError("--only contradicts --on, --suspend and --cancel")
     if is_list:
         _list(config, as_json=as_json)
     elif username is None:
         raise click.UsageError("Missing argument 'USERNAME'.")
+    elif only is not None:
+        _try_step(username, source, only, config, as_json=as_json)
     elif cancel:
         _cancel(username, source, config, as_json=as_json)
     elif on is not None:
@@ -125,6 +139,24 @@ def _leave(
     if any(outcome.is_open for outcome in outcomes):
         note("The server tries again what failed; so does the same command.")
     if not is_complete:
+        sys.exit(1)
+
+
+def _try_step(
+    username: str, source: str | None, only: str, config: Path | None, *, as_json: bool
+) -> None:
+    from worksgate.directory.departures import Step
+
+    step = Step[only.replace("-", "_").upper()]
+    _, outcome = administer(
+        read_installation(config),
+        lambda administration: administration.departures.try_step(username, step, source),
+    )
+    if as_json:
+        print_json(_outcome_document(outcome))
+    else:
+        print_line(_outcome_line(outcome).strip())
+    if outcome.problem:
         sys.exit(1)
 
 
@@ -197,7 +229,8 @@ def _outcome_line(outcome: "StepOutcome") -> str:
         by_hand = f"; {_BY_HAND}" if outcome.is_final else ""
         is_sign_out = outcome.step is Step.SIGNED_OUT_THERE
         what = "signed out at LINE WORKS" if is_sign_out else outcome.step.value
-        return f"  ✗  not {what}: {outcome.problem}{by_hand}"
+        record = f" (record {outcome.record})" if outcome.record else ""
+        return f"  ✗  not {what}: {outcome.problem}{by_hand}{record}"
     done = {
         Step.DISABLED: "disabled",
         Step.SIGNED_OUT: counted(

@@ -6,10 +6,10 @@ audit record, its proof.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +22,7 @@ from worksgate.database.schema import NOT_OF_CALLS
 from worksgate.database.verbs import Connections, run_to_completion
 
 _TABLE, _AUDIT = schema.departures, schema.audit
-_LEAVES, _PROOFS = "leaves: ", 20
+_LEAVES, _FAILED, _PROOFS = "leaves: ", "leaving, failed to ", 100
 
 
 class Step(StrEnum):
@@ -40,6 +40,23 @@ class Step(StrEnum):
     def is_there(self) -> bool:
         """Whether LINE WORKS does it."""
         return self in (Step.SUSPENDED_THERE, Step.SIGNED_OUT_THERE, Step.REFUSED_THERE)
+
+
+TRIED: Final[Mapping[Step, str]] = {
+    Step.DISABLED: "disable",
+    Step.SIGNED_OUT: "end sessions, codes and tokens",
+    Step.APP_PASSWORDS: "remove app passwords",
+    Step.SUSPENDED_THERE: "suspend at LINE WORKS",
+    Step.SIGNED_OUT_THERE: "sign out at LINE WORKS",
+}
+"""The steps that can be tried, as a record says that one has failed."""
+
+
+LEFT_OVER: Final[Mapping[Step, str]] = {
+    Step.SUSPENDED_THERE: "suspend",
+    Step.SIGNED_OUT_THERE: "sign out",
+}
+"""What is left to an administrator, as the record says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +79,20 @@ class Departure:
 
     def event(self, at: float, detail: str) -> AuditEvent:
         """An audit record about it."""
+        return self._event(at, _LEAVES + detail)
+
+    def failure(self, at: float, step: Step, why: str) -> AuditEvent:
+        """The audit record of a step that has failed; the previous release does not read it."""
+        return self._event(at, f"{_FAILED}{TRIED[step]}: {why}")
+
+    def _event(self, at: float, detail: str) -> AuditEvent:
         return AuditEvent(
             event=Event.USER_CHANGED,
             at=at,
             subject_id=self.subject_id,
             username=self.username,
             actor=self.actor,
-            detail=_LEAVES + detail,
+            detail=detail,
         )
 
 
@@ -84,6 +108,22 @@ class Proof:
     at: float
     record: int
     detail: str = ""
+
+    @property
+    def left_over(self) -> Step | None:
+        """The step that LINE WORKS has refused, if it has."""
+        what = self.detail.partition(": ")[0]
+        is_refusal = self.step is Step.REFUSED_THERE
+        return next((s for s, text in LEFT_OVER.items() if is_refusal and text == what), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a step has failed, when it was tried, and the ID of the audit record."""
+
+    why: str
+    at: float
+    record: int
 
 
 class Departures:
@@ -194,6 +234,35 @@ class Departures:
             return int(proof)
 
     @run_to_completion
+    async def note_failure(
+        self, departure: Departure, step: Step, why: str, now: float, *, unless_since: float | None
+    ) -> int:
+        """The ID of the audit record of a try that has failed; one since a time will do."""
+        async with self._connections.writing() as connection:
+            if unless_since is not None:
+                what = f"{TRIED[step]}: "
+                recorded = _failures_of(departure.subject_id, what, unless_since).limit(1)
+                if (found := (await connection.execute(recorded)).first()) is not None:
+                    return int(found.id)
+            values = event_values(departure.failure(now, step, why))
+            added = await connection.execute(insert(_AUDIT).values(values))
+            return int((added.inserted_primary_key or (0,))[0])
+
+    @run_to_completion
+    async def failures(self, subject_id: str, since: float) -> Mapping[Step, Failure]:
+        """Why each step of a person's departure failed when it was last tried, since a time."""
+        query = _failures_of(subject_id, "", since).limit(_PROOFS)
+        async with self._connections.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        steps = {what: step for step, what in TRIED.items()}
+        found: dict[Step, Failure] = {}
+        for number, at, detail in rows:
+            what, _, why = detail.removeprefix(_FAILED).partition(": ")
+            if what in steps:
+                found.setdefault(steps[what], Failure(why=why, at=at, record=number))
+        return found
+
+    @run_to_completion
     async def finish(self, departure: Departure) -> None:
         """Drop a departure that has been carried out, unless it was planned again meanwhile."""
         async with self._connections.writing() as connection:
@@ -213,6 +282,19 @@ async def _delete(
     if due_at is not None:
         statement = statement.where(_TABLE.c.due_at == due_at)
     return (await connection.execute(statement)).rowcount == 1
+
+
+def _failures_of(subject_id: str, what: str, since: float) -> Select[Any]:
+    """The records of failures of a person, the newest first."""
+    columns = _AUDIT.c
+    theirs = (
+        NOT_OF_CALLS,  # with it, the index finds them
+        columns.subject_id == encoded(subject_id),
+        columns.event == Event.USER_CHANGED.value,
+        columns.at >= since,
+        columns.detail.startswith(_FAILED + what, autoescape=True),
+    )
+    return select(columns.id, columns.at, columns.detail).where(*theirs).order_by(columns.id.desc())
 
 
 def _last_departure(newest_first: Sequence[Any]) -> list[Proof]:

@@ -11,6 +11,7 @@ from worksgate.web.console.pages import Words
 
 OF_PEOPLE = (
     *("added", "removed", "disabled", "enabled; disabled", "signed out", "added by import"),
+    *("restored", "removed for good"),
     "set username, name, external_key, works_account, email, groups, administrator",
     *("set temporary password", "set password; enabled", "change 12 undone: set email; disabled"),
     *("has no role in the console", "has the role help_desk in the console"),
@@ -21,6 +22,7 @@ OF_PEOPLE = (
     "LINE WORKS account 4711 released; 0815 (4713) has it",
     *("leaves: on 2027-03-31", "leaves: no longer", "leaves: disabled", "one more attempt allowed"),
     "leaves: sessions, codes and tokens ended: 3",
+    *("leaving, failed to disable: 17", "leaving, failed to sign out at LINE WORKS: 17"),
     *("leaves: app passwords removed: 1", "leaves: suspended at LINE WORKS"),
     *("leaves: sign-out accepted by LINE WORKS", "changed their password", "account closed"),
     "“this was not me”: the password was voided, disabled",

@@ -11,6 +11,7 @@ from tests.databases import query
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 
 from worksgate.administration.roles import Role
+from worksgate.database import DatabaseUnavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -63,6 +64,34 @@ async def test_what_ends_is_said_before_and_proved_after(
     ]
     await browser.post("/person/enable", id=subject, version=browser.hidden("version"))
     assert "What ends when Hana leaves" in await page_of(browser, subject)
+
+
+async def test_a_step_that_has_failed_is_tried_again_alone(
+    console: ConsoleUnderTest, browser: AdminBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> int:
+        raise DatabaseUnavailable("the disk is full")
+
+    subject = await console.make("kei", None, has_app=False)
+    await page_of(browser, subject)
+    with monkeypatch.context() as failing:
+        failing.setattr("worksgate.administration.leaving.Leaving._remove_app_passwords", fail)
+        await browser.post("/person/leave", id=subject, when="now")
+        page = await follow(browser)
+        assert "Not every step is done yet" in page
+        assert "It failed when it was last tried: the disk is full" in page.replace("</span>", "")
+        assert page.count('action="/person/leave/step"') == 1
+        form = {"id": subject, "step": browser.hidden("step")}
+        assert form["step"] == "app_passwords"
+        await browser.post("/person/leave/step", **form)
+        assert "The step has failed again." in await follow(browser)
+    await browser.post("/person/leave/step", **form)
+    page = await follow(browser)
+    assert "The step is done." in page
+    assert "Kei can no longer get in." in page
+    assert "/person/leave/step" not in page
+    await browser.post("/person/leave/step", id=subject, step="none")
+    assert browser.page.status_code == 404
 
 
 async def test_a_departure_is_planned_for_a_day_and_dropped(

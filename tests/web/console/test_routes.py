@@ -66,6 +66,7 @@ ALLOWED = {
     ("GET", "/wizard/apply"): {OWNER, ADMIN},
     ("GET", "/person/leave"): ALL,
     ("POST", "/person/leave"): {OWNER, ADMIN},
+    ("POST", "/person/leave/step"): {OWNER, ADMIN},
     ("POST", "/person/leave/cancel"): {OWNER, ADMIN},
     ("GET", "/people/import"): {OWNER, ADMIN},
     ("POST", "/people/import"): {OWNER, ADMIN},
@@ -168,6 +169,7 @@ PROVED = {
     ("POST", "/client/branding/logo"),
     ("POST", "/client/branding/publish"),
     ("POST", "/client/undo"),
+    ("POST", "/person/leave/step"),
     ("POST", "/person/leave/cancel"),
     ("POST", "/go-live/start"),
     ("POST", "/administrators/role"),
@@ -176,7 +178,7 @@ PROVED = {
 }
 
 
-_OF_SOMETHING_DONE = ("/undo", "/cancel", "/restore", "/purge")
+_OF_SOMETHING_DONE = ("/undo", "/cancel", "/restore", "/purge", "/step")
 
 
 def key_of(route: Route) -> tuple[str, str]:

@@ -1,13 +1,15 @@
 """A person who leaves: what will happen, at once or on a date; then, what has, with its records."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum, auto
 
 from starlette.responses import Response
 
+from worksgate.administration import NotFound
 from worksgate.administration.roles import Verb, may_act_on
-from worksgate.directory.departures import Departure, Proof, Step
+from worksgate.directory.departures import TRIED, Departure, Failure, Proof, Step
 from worksgate.moments import since_epoch
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.web.console.people import Shown, find_person
@@ -29,10 +31,11 @@ class LeaverState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeaverStep:
-    """A step, with the proof that it was done."""
+    """A step, with the proof that it was done, or why it failed when it was last tried."""
 
     step: Step
     proof: Proof | None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +44,28 @@ class AtLineWorks:
 
     is_set_up: bool
     suspends: bool
-    suspended: Proof | None
-    signed_out: Proof | None
-    left_over: tuple[Proof, ...]
+    suspended: LeaverStep
+    signed_out: LeaverStep
+    left_over: tuple[LeaverStep, ...]
 
     @property
     def is_told(self) -> bool:
         """Whether LINE WORKS is told, or was, so that nothing has to be done there by hand."""
-        return self.is_set_up or self.signed_out is not None or bool(self.left_over)
+        return self.is_set_up or self.signed_out.proof is not None or bool(self.left_over)
 
     @property
     def is_sign_out_left_over(self) -> bool:
         """Whether LINE WORKS has refused to sign them out."""
-        return any(each.detail.startswith("sign out") for each in self.left_over)
+        return any(each.step is Step.SIGNED_OUT_THERE for each in self.left_over)
+
+    @property
+    def is_suspending_left_over(self) -> bool:
+        """Whether LINE WORKS has refused to suspend them."""
+        return any(each.step is Step.SUSPENDED_THERE for each in self.left_over)
 
     @property
     def is_done(self) -> bool:
-        return self.signed_out is not None and not self.left_over
+        return self.signed_out.proof is not None and not self.left_over
 
 
 async def show(visit: Visit) -> Response:
@@ -80,6 +88,19 @@ async def leave(visit: Visit) -> Response:
         return await _page(visit, shown, problem="time")
     await departures.plan(name, due_at, source, suspends=suspends)
     return visit.to("/person/leave", id=shown.person.subject_id, done="planned")
+
+
+async def try_step(visit: Visit) -> Response:
+    """Try one step of a departure again."""
+    shown = await find_person(visit, visit.form.get("id", ""))
+    steps = {step.name.lower(): step for step in TRIED}
+    step = steps.get(visit.form.get("step", ""))
+    if step is None:
+        raise NotFound("there is no such step")
+    name, source = _named(shown)
+    _, outcome = await visit.administration.departures.try_step(name, step, source)
+    done = "failed" if outcome.problem else "tried"
+    return visit.to("/person/leave", id=shown.person.subject_id, done=done)
 
 
 async def cancel(visit: Visit) -> Response:
@@ -116,8 +137,12 @@ async def _page(visit: Visit, shown: Shown, *, problem: str = "") -> Response:
     departures, subject_id = visit.administration.departures, shown.person.subject_id
     departure = await departures.of(subject_id)
     proofs = await departures.proofs(subject_id)
+    failures: Mapping[Step, Failure] = {}
     if departure is not None:  # an earlier one proves nothing
         proofs = [each for each in proofs if each.at >= departure.planned_at]
+        failures = await departures.failures(subject_id, departure.planned_at)
+    elif proofs:
+        failures = await departures.failures(subject_id, proofs[0].at)
     state = _state(visit, shown, departure, proofs)
     return visit.page(
         "leaver.html",
@@ -125,8 +150,8 @@ async def _page(visit: Visit, shown: Shown, *, problem: str = "") -> Response:
         shown=shown,
         state=state,
         departure=departure,
-        steps=_steps(proofs),
-        there=await _at_line_works(visit, shown, state, departure, proofs),
+        steps=[each for each in _steps(proofs, failures) if not each.step.is_there],
+        there=await _at_line_works(visit, shown, state, departure, proofs, failures),
         may_change=visit.may(Verb.CHANGE_PEOPLE),
         may_enable=visit.may(Verb.HELP),
         may_act=may_act_on(visit.administrator.role, shown.role),
@@ -148,14 +173,14 @@ def _state(
     return LeaverState.LEFT if proofs and not shown.enabled else LeaverState.HERE
 
 
-def _steps(proofs: list[Proof]) -> list[LeaverStep]:
-    """Every step here; one that was done again counts all that it has ended."""
+def _steps(proofs: list[Proof], failures: Mapping[Step, Failure]) -> list[LeaverStep]:
+    """Every step; one that was done again counts all that it has ended."""
     done: dict[Step, Proof] = {}
     for proof in proofs:
         before = done.get(proof.step)
         count = proof.count + (0 if before is None else before.count)
         done[proof.step] = replace(proof, count=count)
-    return [LeaverStep(step, done.get(step)) for step in Step if not step.is_there]
+    return [LeaverStep(step, done.get(step), failures.get(step)) for step in TRIED]
 
 
 async def _at_line_works(
@@ -164,13 +189,27 @@ async def _at_line_works(
     state: LeaverState,
     departure: Departure | None,
     proofs: list[Proof],
+    failures: Mapping[Step, Failure],
 ) -> AtLineWorks:
     members, source = visit.administration.line_works_members, shown.source or BUILT_IN
-    last = {proof.step: proof for proof in proofs}
+    steps = {each.step: each for each in _steps(proofs, failures)}
     return AtLineWorks(
         is_set_up=state is not LeaverState.LEFT and await members.can_tell(source),
         suspends=departure is not None and bool(departure.suspends),
-        suspended=last.get(Step.SUSPENDED_THERE),
-        signed_out=last.get(Step.SIGNED_OUT_THERE),
-        left_over=tuple(each for each in proofs if each.step is Step.REFUSED_THERE),
+        suspended=steps[Step.SUSPENDED_THERE],
+        signed_out=steps[Step.SIGNED_OUT_THERE],
+        left_over=_left_over(proofs, failures),
     )
+
+
+def _left_over(proofs: list[Proof], failures: Mapping[Step, Failure]) -> tuple[LeaverStep, ...]:
+    """What LINE WORKS has refused, unless it was done since: the last refusal of each step."""
+    last: dict[Step, LeaverStep] = {}
+    for proof in proofs:
+        if (step := proof.left_over) is not None:
+            failure = failures.get(step)
+            is_later = failure is not None and failure.record > proof.record
+            last[step] = LeaverStep(step, proof, failure if is_later else None)
+        else:
+            last.pop(proof.step, None)
+    return tuple(last.values())

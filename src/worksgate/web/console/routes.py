@@ -167,6 +167,7 @@ ROUTES: Final = (
     Route("GET", "/wizard/apply", Verb.CHANGE_CLIENTS, wizard.show_apply),
     Route("GET", "/person/leave", Verb.SEE, leaver.show),
     Route("POST", "/person/leave", Verb.CHANGE_PEOPLE, leaver.leave, is_proved=True),
+    Route("POST", "/person/leave/step", Verb.CHANGE_PEOPLE, leaver.try_step, is_proved=True),
     Route("POST", "/person/leave/cancel", Verb.CHANGE_PEOPLE, leaver.cancel, is_proved=True),
     Route("GET", "/people/import", Verb.CHANGE_PEOPLE, importing.show),
     Route(
