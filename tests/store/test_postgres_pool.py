@@ -434,6 +434,17 @@ async def test_connections_that_rest_are_given_back_but_for_one(
     await closed(pool)
 
 
+async def test_of_two_connections_that_rest_one_is_given_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_pool, "_BALANCE_INTERVAL", 0.05)
+    monkeypatch.setattr(postgres_pool, "_KEPT_IDLE", 0.05)
+    pool = pool_on(server, size=2)
+    await grown(server, pool)
+    await until(lambda: server.open_now == 1)
+    await closed(pool)
+
+
 @pytest.mark.parametrize(("left", "kept"), [(KEPT_FREE, 3), (KEPT_FREE - 1, 2), (-5, 1)])
 async def test_f07_what_others_lack_is_given_back_but_for_one(
     server: Server, pool: PostgresPool, monkeypatch: pytest.MonkeyPatch, left: int, kept: int
@@ -463,6 +474,16 @@ async def test_f07_who_ends_instead_of_working_calls_another_that_rests(
     async with asyncio.timeout(_BALANCE_INTERVAL / 2):  # and not only when they are balanced
         assert await pool.run(Work(server)) in range(3)
     assert server.open_now == 2
+    await closed(pool)
+
+
+async def test_the_last_one_works_on_where_another_was_to_go(
+    server: Server, pool: PostgresPool
+) -> None:
+    assert await pool.run(Work(server)) == 0
+    pool._surplus = 1  # the other has ended by itself
+    async with asyncio.timeout(5):
+        assert await pool.run(Work(server)) == 0
     await closed(pool)
 
 

@@ -1,6 +1,7 @@
 """Passkeys, with an authenticator in software (R-82)."""
 
 import asyncio
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator
@@ -188,6 +189,17 @@ def test_the_relying_party_is_that_of_the_public_address(
 ) -> None:
     party = RelyingParty.of(public_url, "")
     assert (party.id, party.origin, party.name) == (rp_id, origin, rp_id)
+
+
+def test_a_handle_stays_as_it_is_in_devices_and_that_of_the_console_is_another() -> None:
+    for is_console, text, name in (
+        (False, "worksgate user handle directory:a1", "hanako"),
+        (True, "worksgate console user handle directory:a1", "hanako (console)"),
+    ):
+        party = RelyingParty.of(ORIGIN, "Acme", is_console=is_console)
+        user = json.loads(registration_options(party, HANAKO_PERSON, [], CHALLENGE))["user"]
+        assert user["id"] == base64url(hashlib.sha256(text.encode()).digest())
+        assert user["name"] == name
 
 
 async def test_passkeys_need_a_name_and_https(directory: Directory) -> None:
