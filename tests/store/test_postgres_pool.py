@@ -399,6 +399,15 @@ async def test_f07_where_no_more_are_to_be_had_those_that_are_open_do_the_work(
     await closed(pool)
 
 
+async def test_a_shortage_that_lasts_is_logged_once(server: Server, pool: PostgresPool) -> None:
+    await pool.run(Work(server))
+    with capture_logs() as lines:
+        for _ in range(3):
+            pool._note_shortage("too many clients already")
+    assert [line["event"] for line in lines] == ["store.connections_used_up"]
+    await closed(pool)
+
+
 async def test_f07_where_none_is_to_be_had_that_is_an_outage_soon_tried_again(
     server: Server, pool: PostgresPool
 ) -> None:
@@ -450,11 +459,13 @@ async def test_f07_what_others_lack_is_given_back_but_for_one(
     server: Server, pool: PostgresPool, monkeypatch: pytest.MonkeyPatch, left: int, kept: int
 ) -> None:
     monkeypatch.setattr(postgres_pool, "_BALANCE_INTERVAL", 0.05)
+    monkeypatch.setattr(postgres_pool, "GROW_PAUSE", 60.0)
     server.left = left
     await grown(server, pool)
     await until(lambda: server.left == PLENTY)
     await asyncio.sleep(0.02)
     assert server.open_now == kept
+    assert pool.is_short is (left < KEPT_FREE)
     for _ in range(3):
         await pool.run(Work(server))
     assert server.open_now == kept, "no more than that"
