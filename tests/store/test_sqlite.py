@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from tests.store.artifacts import NOW, access_token, buys, code, key_of, session, together
@@ -22,8 +25,8 @@ from worksgate.database.artifact_tables import TABLES
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, Redeemable
 from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable
 from worksgate.store.sqlite import rows as sqlite_rows
-from worksgate.store.sqlite.group_commit import QUEUE_TIMEOUT
-from worksgate.store.sqlite.store import ReservedDiskSpace, SqliteStore, clean
+from worksgate.store.sqlite.group_commit import LOCK_INTERVAL, QUEUE_TIMEOUT
+from worksgate.store.sqlite.store import ReservedDiskSpace, SqliteStore, _empty_log, clean
 
 
 async def redeem(store: Store, name: str = "code", token: str = "token") -> Redemption:
@@ -495,6 +498,28 @@ async def test_f11_a_spare_file_is_kept_beside_the_database(tmp_path: Path) -> N
     await store.close()
 
     assert (tmp_path / "store.db.spare").stat().st_size == 65_536
+
+
+@pytest.mark.parametrize(
+    ("free", "made"), [(4_000_000, 100_000), (4 * 65_536, 65_536), (4 * 65_536 - 1, None)]
+)
+def test_a_spare_file_takes_a_quarter_of_what_is_free_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, made: int | None
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    spare = tmp_path / "spare"
+    ReservedDiskSpace(spare, 100_000).make()
+    assert (spare.stat().st_size if spare.exists() else None) == made
+
+
+def test_the_log_is_emptied_once_nobody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    database = Mock()
+    database.execute().fetchone.side_effect = [(1, 9, 9), (1, 9, 9), (0, 0, 0)]
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    _empty_log(database, time.monotonic() + 60)
+    assert pauses == [LOCK_INTERVAL] * 2
+    assert database.execute().fetchone.call_count == 3
 
 
 class SmallDisk:
