@@ -252,6 +252,7 @@ class Away(RecordList):
 
 VERBS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "save": lambda store: store.save(code("new"), records=[LOGOUT]),
+    "add": lambda store: store.add(code("new"), removed=[named(session("one"))], records=[LOGOUT]),
     "take": lambda store: store.take(Session, key_of("one"), records=[LOGOUT]),
     "forget": lambda store: store.forget("anna", records=[LOGOUT]),
     "redeem": lambda store: store.redeem(

@@ -42,6 +42,7 @@ from worksgate.provider.sign_in.outcomes import (
     RedirectedUpstream,
     SignedIn,
 )
+from worksgate.provider.sign_in.session_key import SessionKeyRefused
 from worksgate.provider.sign_in.transaction import (
     ExpiredTransaction,
     ForgedTransaction,
@@ -78,6 +79,13 @@ async def test_r17_a_prefetch_with_a_session_gets_the_form_and_no_code() -> None
     visit.browser = replace(visit.browser, may_receive_code=False)
     assert isinstance(await visit.arrive(), PasswordNeeded)
     assert visit.world.audit.count(Event.CODE_ISSUED) == 1
+
+
+async def test_an_app_that_brings_no_session_key_is_refused_where_one_is_checked() -> None:
+    world = World(client=replace(ACME, session_key_check=SessionKeyCheck.FAIL_CLOSED))
+    with pytest.raises(SessionKeyRefused):
+        await world.visit().arrive(**APP)
+    assert isinstance(await world.visit().arrive(), PasswordNeeded)
 
 
 async def test_whoever_was_meant_is_asked_for_where_another_is_signed_in() -> None:
