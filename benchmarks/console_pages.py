@@ -75,6 +75,7 @@ PAGES: Mapping[str, str] = {
     "a code to read out": "/person/code?id={person}",
     "changes of many people": "/jobs",
     "a change of many people": "/job?id={job}",
+    "removed people": "/people/removed",
     "an import": "/people/import",
     "an import that was checked": "/people/import?id={draft}",
     "audit": "/audit",

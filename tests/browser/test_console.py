@@ -36,7 +36,7 @@ PAGES = (
     *("/clients", "/client?id={1}", "/client/edit?id={1}&part=sign-in", "/client/new"),
     *("/client/rules?id={1}&who=tanaka&address=192.0.2.1", "/audit/changes"),
     *("/person/leave?id={0}", "/jobs"),
-    *("/sources", "/source?name=directory", "/people/import"),
+    *("/sources", "/source?name=directory", "/people/import", "/people/removed"),
 )
 WIZARD = tuple(f"/wizard/{step.value}" for step in Step)
 GOING_LIVE = (

@@ -55,6 +55,16 @@ async def press(tab: Page, selector: str) -> None:
         await tab.locator(selector).first.click()
 
 
+async def remove(tab: Page, console: RealConsole) -> None:
+    """Somebody who is removed on their page, and is in the list of those who were."""
+    added = await console.administration.users.add("kenji", name="佐藤 健二", external_key="K-7")
+    await tab.goto(f"{console.url}/person?id={added.account.person.subject_id}")
+    await tab.click(".help summary")
+    await press(tab, "form[action='/person/remove'] button")
+    await tab.goto(f"{console.url}/people/removed")
+    await press(tab, "tbody a")
+
+
 async def bulk(tab: Page, console: RealConsole) -> None:
     await tab.goto(f"{console.url}/people")
     await tab.locator("tbody [type=checkbox]").first.check()
@@ -116,7 +126,7 @@ async def second_step(tab: Page, console: RealConsole) -> None:
 
 
 DEEDS: tuple[Deed, ...] = (
-    *(bulk, job, import_preview, passkey, secret, conflict, prove),
+    *(remove, bulk, job, import_preview, passkey, secret, conflict, prove),
     *(sign_in, second_step),  # the last ones: nobody is signed in any more
 )
 
