@@ -8,6 +8,7 @@ lists is there in its full number: changes, jobs, clients, members of LINE WORKS
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Table, insert, text
@@ -22,6 +23,7 @@ from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.going_live import AnswerName, Member, MemberState
 from worksgate.directory.jobs import JobKind, JobState, RowOutcome
+from worksgate.directory.people_index import found_by
 from worksgate.directory.rows import account_values
 from worksgate.directory.wizard_answers import Answer
 from worksgate.settings.sources import LdapSettings, OidcSettings
@@ -37,6 +39,9 @@ GROUPS = ("営業部", "製造部", "設計部", "総務部", "経理部", "物�
 FAMILIES = ("田中", "佐藤", "鈴木", "高橋", "伊藤", "渡辺", "山本", "中村", "小林", "加藤")
 GIVEN = ("美咲", "大輔", "陽菜", "拓也", "さくら", "健太", "由美", "直樹", "愛", "翔")
 NAMES = [f"{family} {given}" for family in FAMILIES for given in GIVEN]
+READ_FAMILIES = "タナカ サトウ スズキ タカハシ イトウ ワタナベ ヤマモト ナカムラ コバヤシ カトウ"
+READ_GIVEN = "ミサキ ダイスケ ヒナ タクヤ サクラ ケンタ ユミ ナオキ アイ ショウ"
+READINGS = [f"{family} {given}" for family in READ_FAMILIES.split() for given in READ_GIVEN.split()]
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$" + "c2FsdHNhbHRzYWx0c2FsdA" + "$" + "h" * 43
 SOURCES = (
     LdapSettings(
@@ -80,6 +85,7 @@ def accounts(count: int, now: float) -> Iterator[dict[str, Any]]:
                 id=f"{number:026}",
                 username=name,
                 name=NAMES[number % len(NAMES)],
+                reading=READINGS[number % len(READINGS)],
                 external_key=None if number % 50 == 7 else f"H-{number:06}",
                 email=f"{name}@example.com",
                 enabled=number % 40 != 3,
@@ -95,7 +101,7 @@ def people(count: int, now: float) -> Iterator[dict[str, Any]]:
     """People of two other sources."""
     for number in range(count):
         name = f"person.{number:06}"
-        yield {
+        values = {
             "subject_id": partner(number),
             "source": "company" if number % 2 else "partners",
             "username": name,
@@ -109,7 +115,9 @@ def people(count: int, now: float) -> Iterator[dict[str, Any]]:
             "first_login_at": now - 1e7,
             "last_login_at": now - number * 110.0,
             "vouched_at": now - number * 110.0,
+            "reading": READINGS[number % len(READINGS)],
         }
+        yield {**values, **found_by(SimpleNamespace(**values))}
 
 
 def partner(number: int) -> str:

@@ -312,11 +312,12 @@ async def test_an_import_reads_addresses_and_groups(at_work: Office) -> None:
     assert (hanako.email, hanako.groups) == ("hanako@example.com", ("sales", "東京", "admins"))
     goro = await at_work.administration.users.get("goro")
     assert (goro.email, goro.groups) == (None, ())
-    again = _rows("hanako,,,,", "goro,goro@example.com,sales,,", header=MORE)
+    lines = ("hanako,,,,,", "goro,goro@example.com,sales,,,ごろう")
+    again = _rows(*lines, header=f"{MORE},reading")
     report = await at_work.administration.people_import.run(again, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["unchanged", "updated"]
     events = await at_work.administration.audit_log.search(event="user.changed")
-    assert events[-1].detail == "set email, groups"
+    assert events[-1].detail == "set reading, email, groups"
 
 
 async def test_who_is_imported_with_a_hash_needs_no_new_password(

@@ -73,8 +73,11 @@ def test_r102_password_hashes_are_never_printed(terminal: Terminal) -> None:
 
 
 def test_show_finds_any_spelling(terminal: Terminal) -> None:
-    made = terminal.json("user", "add", "Aoi@X")
+    made = terminal.json("user", "add", "Aoi@X", "--name", "葵 김", "--reading", "アオイ")
     del made["password"]
+    assert made["reading"] == "アオイ"
+    assert len(terminal.json("user", "list", "김 ｱｵｲ")) == 1
+    assert terminal.json("user", "list", "あおい nobody") == []
     assert made.items() <= terminal.json("user", "show", "aoi@x").items()
     assert terminal.json("user", "list") == [{**made, "second_factor": False}]
     assert terminal.ok("user", "show", "ＡＯＩ@x").out.startswith("Aoi@X\n")

@@ -59,8 +59,11 @@ async def order_by(directory: Directory, collation: str) -> None:
     """Put the names in another order, on PostgreSQL."""
     async with directory.writing() as connection:
         for table in ("accounts", "people"):
-            column = f'ALTER COLUMN username_key TYPE text COLLATE "{collation}"'
-            await connection.execute(text(f"ALTER TABLE {table} {column}"))
+            columns = ", ".join(
+                f'ALTER COLUMN {name} TYPE text COLLATE "{collation}"'
+                for name in ("sort_key", "username_key")
+            )
+            await connection.execute(text(f"ALTER TABLE {table} {columns}"))
 
 
 @pytest.fixture

@@ -15,8 +15,14 @@ from worksgate.sources import Person, PersonDisabled, SourceUnavailable
 from worksgate.sources.function.source import FunctionSource
 
 PASSWORD = "correct horse battery"
-HANAKO = Person(subject_id="hr:4711", username="hanako", name="Hanako", external_key="E1")
-TOLD = {"id": 4711, "username": "hanako", "name": "Hanako", "external_key": "E1"}
+NAMED: dict[str, Any] = {
+    "username": "hanako",
+    "name": "花子",
+    "reading": "はなこ",
+    "external_key": "E1",
+}
+HANAKO = Person(subject_id="hr:4711", **NAMED)
+TOLD = {"id": 4711, **NAMED}
 LANGUAGE = contextvars.ContextVar("LANGUAGE", default="en")
 
 

@@ -104,6 +104,10 @@ def test_defaults_are_those_of_the_directory() -> None:
     assert plain.user_filter_used == "(uid={username})"
     assert plain.name_attributes == ("displayName", "cn")
     assert settings(name_attribute="sn").name_attributes == ("sn",)
+    assert (plain.reading_attribute_used, active.reading_attribute_used) == (
+        "",
+        "msDS-PhoneticDisplayName",
+    )
     assert plain.group_names is GroupNames.DN
 
 

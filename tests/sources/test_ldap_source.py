@@ -56,6 +56,7 @@ def company(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
         server.add_person(
             "hanako",
             displayName="山田 花子",
+            description="やまだ はなこ",
             mail="Hanako.Yamada@example.jp",
             employeeNumber="E-0042",
         )
@@ -89,13 +90,14 @@ async def found(source: LdapSource, uid: str, password: str = PASSWORD) -> Perso
 
 
 async def test_the_right_password_says_who_somebody_is(company: Slapd) -> None:
-    with source_of(company) as source:
+    with source_of(company, reading_attribute="description") as source:
         person = await found(source, "hanako")
     uuid = company.entry_uuid(f"uid=hanako,{PEOPLE}")
     assert person == Person(
         subject_id=f"company:{uuid}",
         username="hanako",
         name="山田 花子",
+        reading="やまだ はなこ",
         external_key="E-0042",
         works_account="hanako.yamada@example.jp",
         email="Hanako.Yamada@example.jp",

@@ -564,9 +564,11 @@ async def test_works_account_is_read_in_lower_case(fake: FakeProvider) -> None:
 async def test_claims_that_the_token_lacks_come_from_the_userinfo(fake: FakeProvider) -> None:
     fake.left_out = {"employee", "name", "groups"}
     fake.userinfo = {"employee": "E7", "name": "Yamada", "groups": ["x"], "email": "x@y.example"}
-    async with source_at(fake, **PATIENT) as source:
+    fake.userinfo["phonetic"] = "やまだ"
+    async with source_at(fake, **PATIENT, reading_claim="phonetic") as source:
         person = await sign_in(fake, source)
         assert (person.external_key, person.name, person.groups) == ("E7", "Yamada", ("x",))
+        assert person.reading == "やまだ"
         assert person.email == "hanako@company.example"
     async with source_at(fake, use_userinfo=False) as source:
         assert (await sign_in(fake, source)).external_key is None

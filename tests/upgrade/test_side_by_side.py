@@ -27,6 +27,8 @@ from tests.upgrade.programs import Program, release_before, this_release
 
 from worksgate.audit import Event
 from worksgate.database.engines import open_engines
+from worksgate.directory.database import Directory
+from worksgate.directory.people_list import PeopleFilter
 from worksgate.store import Store
 from worksgate.store.postgres.store import PostgresStore
 
@@ -210,6 +212,18 @@ class Upgrade:
         assert found["in_force"] == found["current"] is not None
         assert (found["in_clear"], list(found["encrypted"])) == (0, [found["current"]])
 
+    async def finds(self, person: Person, typed: str) -> None:
+        """Whom the release before has renamed, and all others, are in the list of the console."""
+        await self.now.ok("purge")  # it looks at everybody
+        directory = Directory.open(self.url)
+        try:
+            found = await directory.people_list.page(PeopleFilter(text=typed))
+            assert [each.username for each in found] == [person.username]
+            everybody = await directory.people_list.count(PeopleFilter())
+            assert everybody == len((AOI, MEI, REN, SORA, *OTHERS))
+        finally:
+            await directory.close()
+
     async def is_too_new_for_the_release_before(self) -> None:
         """The way back is a backup, once secrets are encrypted."""
         self.configure()
@@ -267,7 +281,7 @@ async def test_f27_nodes_are_upgraded_one_by_one_and_no_call_and_no_sign_in_fail
             load.send_to(third)
             await load.goes_on()
             apps |= await both_releases_let_the_same_people_in(load, old=second, new=third)
-            await upgrade.before.ok_at_last("user", "set", REN.username, "--name", "Ren")
+            await upgrade.before.ok_at_last("user", "set", REN.username, "--name", "ﾚﾝ")
 
             await load.spare(second)
             await asyncio.to_thread(second.stop)
@@ -281,6 +295,7 @@ async def test_f27_nodes_are_upgraded_one_by_one_and_no_call_and_no_sign_in_fail
                 code = await visit.code_by_app(SORA, apps[SORA])
                 await load.redeem_elsewhere(fourth, SORA, code)
             await upgrade.is_encrypted()
+            await upgrade.finds(REN, "れん")
 
         answers = load.exchanges.all
         assert Counter(each.told for each in answers) == {"200": len(answers)}

@@ -16,6 +16,7 @@ from worksgate.database.engines import open_engines
 from worksgate.database.migrations import HEAD, SchemaTooNew, migrate, upgrade
 from worksgate.database.migrations.plan import plan
 from worksgate.directory.database import Directory
+from worksgate.directory.people_list import PeopleFilter
 from worksgate.store.postgres import pool as postgres_pool
 
 __all__ = ["bare_database_url"]
@@ -113,6 +114,8 @@ async def test_f27_old_processes_work_on_while_the_schema_is_upgraded(
     assert {f"grant of {name}" for name in redeemed} <= {str(grant) for (grant,) in used}
     assert (await plan(url)).is_up_to_date
     await has_an_owner_for_each_key(url)
+    if revision > "0001":
+        await are_in_the_list(url)
 
 
 async def has_an_owner_for_each_key(url: str) -> None:
@@ -125,6 +128,23 @@ async def has_an_owner_for_each_key(url: str) -> None:
     keys = await rows(url, "SELECT external_key, subject_id FROM people")
     owners = await rows(url, "SELECT value, subject_id FROM key_owners")
     assert sorted(keys) == sorted(owners)
+
+
+async def are_in_the_list(url: str) -> None:
+    """Whom the old processes wrote is found before anything is mended, and afterwards."""
+    names = sorted(str(name) for (name,) in await rows(url, "SELECT username FROM people"))
+    directory = Directory.open(url)
+    for _ in range(2):
+        pages = [page async for page in directory.people_list.everybody()]
+        assert sorted(each.username for page in pages for each in page) == names
+        found = await directory.people_list.page(
+            PeopleFilter(text=names[0].upper()), limit=len(names)
+        )
+        assert names[0] in [each.username for each in found]
+        while await directory.people_index.mend(500):
+            pass
+    await directory.close()
+    assert await rows(url, "SELECT count(*) FROM people WHERE haystack IS NULL") == [(0,)]
 
 
 async def test_r130_who_may_not_use_encrypted_secrets_may_not_after_a_migration(url: str) -> None:

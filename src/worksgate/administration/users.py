@@ -41,7 +41,10 @@ from worksgate.settings.options import Settings
 from worksgate.store import Store
 
 _ACCOUNT_FIELDS = frozenset(
-    ("username", "name", "external_key", "works_account", "email", "groups", "administrator")
+    (
+        *("username", "name", "reading", "external_key", "works_account", "email"),
+        *("groups", "administrator"),
+    )
 )
 
 
@@ -101,6 +104,7 @@ class UserAdministration:
         *,
         password: str | None = None,
         name: str = "",
+        reading: str = "",
         external_key: str | None = None,
         works_account: str | None = None,
         email: str | None = None,
@@ -121,6 +125,7 @@ class UserAdministration:
             id=new_id(),
             username=username,
             name=name,
+            reading=reading,
             external_key=external_key or None,
             works_account=works_account or None,
             email=email or None,
@@ -167,7 +172,7 @@ class UserAdministration:
         expected_version: int | None = None,
         **changes: Any,
     ) -> Account:
-        """Change username, name, external_key, works_account, email, groups or administrator.
+        """Change the username, name, reading, keys, e-mail address, groups or ``administrator``.
 
         A user key that is given up is retired. ``expected_version`` is that of the account whose
         values the caller has seen. Raises NotFound, Refused, Conflict, or Outdated if the account

@@ -49,6 +49,9 @@ IDENTIFIED = ("called-back", "in-person", "vouched-for")
 """Those of ``administration.users``, which would load the database; a test compares them."""
 
 name_option = click.option("--name", metavar="NAME", help="Their display name.")
+reading_option = click.option(
+    "--reading", metavar="READING", help="How the name is read, such as ふりがな."
+)
 external_key_option = click.option(
     "--external-key", metavar="KEY", help="The External Key by which LINE WORKS knows them."
 )
@@ -78,6 +81,7 @@ def app() -> None:
 @app.command("add")
 @click.argument("username")
 @name_option
+@reading_option
 @external_key_option
 @works_account_option
 @email_option
@@ -96,6 +100,7 @@ def add(
     *,
     username: str,
     name: str | None,
+    reading: str | None,
     external_key: str | None,
     works_account: str | None,
     email: str | None,
@@ -120,6 +125,7 @@ def add(
             username,
             password=password,
             name=name or "",
+            reading=reading or "",
             external_key=external_key or None,
             works_account=works_account or None,
             email=email or None,
@@ -162,8 +168,8 @@ def list_users(
 ) -> None:
     """List people, and what they still need to sign in.
 
-    TEXT is part of a username, a name, a user key or an e-mail address. With --source, it lists
-    people who have signed in with another source.
+    Each word of TEXT is part of a name, its reading, the username, a user key or an e-mail address.
+    With --source, it lists people who have signed in with another source.
     """
     from worksgate.cli.user_filter import Filter
 
@@ -276,6 +282,7 @@ def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: 
 @click.argument("username")
 @click.option("--username", "new_username", metavar="USERNAME", help="A new username.")
 @name_option
+@reading_option
 @external_key_option
 @works_account_option
 @email_option

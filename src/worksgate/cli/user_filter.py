@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from worksgate.credentials.usernames import username_key
 from worksgate.directory import Account
 from worksgate.directory.account_rules import lacking as what_lacks
+from worksgate.directory.people_index import found_by, words_of
 from worksgate.sources import Person
 
 
@@ -13,7 +13,7 @@ from worksgate.sources import Person
 class Filter:
     """The conditions for a person to be listed; None matches everybody.
 
-    ``text`` is part of a username, a name, a user key or an e-mail address, in any spelling.
+    Each word of ``text`` is part of a name, its reading, a user key or an address, in any spelling.
     """
 
     text: str | None = None
@@ -29,12 +29,10 @@ class Filter:
 
     def admits(self, person: Person, *, enabled: bool) -> bool:
         """Whether a person of any source matches."""
-        names = (person.username, person.name, person.external_key, person.works_account)
-        pattern = username_key(self.text or "")
+        words = words_of(self.text or "")
+        haystack = found_by(person)["haystack"] if words else ""
         return (
-            any(
-                pattern in username_key(each) for each in (*names, person.email) if each is not None
-            )
+            all(each in haystack for each in words)
             and (self.group is None or self.group in person.groups)
             and (self.enabled is None or self.enabled is enabled)
         )

@@ -127,6 +127,7 @@ def print_account(
     print_line(account.username)
     shown = {
         "Name": account.name or None,
+        "Reading": account.reading or None,
         "External key": account.external_key,
         "LINE WORKS account": account.works_account,
         **({} if keys is None else {"LINE WORKS key": keys_in_a_line(keys)}),
@@ -202,6 +203,7 @@ def _person_facts(person: "Person") -> dict[str, str | None]:
     """What LINE WORKS and the rules would use."""
     return {
         "Name": person.name or None,
+        "Reading": person.reading or None,
         "External key": person.external_key,
         "LINE WORKS account": person.works_account,
         "E-mail address": person.email,

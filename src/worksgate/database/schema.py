@@ -55,6 +55,9 @@ accounts = Table(
     Column("must_change_password", Boolean, nullable=False, server_default=false()),
     Column("role", String(32)),
     Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("reading", Text, nullable=False, server_default=""),
+    Column("sort_key", Text),
+    Column("haystack", Text),
     Index(None, "email"),
 )
 Index("ix_accounts_email_folded", func.lower(accounts.c.email))
@@ -81,10 +84,17 @@ people = Table(
     Column("role", String(32)),
     Column("group_role", String(32)),
     Column("role_group", Text),
+    Column("reading", Text, nullable=False, server_default=""),
+    Column("sort_key", Text),
+    Column("haystack", Text),
 )
 """``role`` is that of an administrator of the console, ``group_role`` what ``role_group`` gives."""
 Index("ix_people_role", people.c.role, sqlite_where=people.c.role.is_not(None))
 Index("ix_people_group_role", people.c.group_role, sqlite_where=people.c.group_role.is_not(None))
+for _table, _key in ((accounts, accounts.c.id), (people, people.c.subject_id)):
+    # A server of the previous release writes no sort_key (``directory.people_index``).
+    _sort_key = func.coalesce(_table.c.sort_key, _table.c.username_key)
+    Index(f"ix_{_table.name}_sort_key", _sort_key, _key)
 
 removed_accounts = Table(
     "removed_accounts",

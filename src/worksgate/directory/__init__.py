@@ -14,6 +14,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     branding_versions    how each client's pages look: drafts, and what was published
     people               people of other sources, as last seen
     people_list          people of all sources in one list, a page at a time
+    people_index         by what lists sort people, and searches find them
     administrators       roles in the console, its sessions, the first link
     invitations          invitations of further administrators
     console_groups       roles in the console by a group of another source
@@ -54,7 +55,7 @@ class Account:
     ``id`` is never reused, not even after the account is removed. ``username`` is shown as written;
     it is found by its ``usernames.username_key``. Times are seconds since the epoch. ``role`` is
     what an administrator may do in the console (``administration.roles``); ``version`` counts the
-    changes.
+    changes. ``reading`` is how the name is read, in kana or Latin letters: lists are in its order.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Account:
     must_change_password: bool = False
     role: str | None = None
     version: int = 0
+    reading: str = ""
 
     @property
     def person(self) -> Person:
@@ -87,4 +89,5 @@ class Account:
             email=self.email,
             groups=self.groups,
             must_change_password=self.must_change_password,
+            reading=self.reading,
         )

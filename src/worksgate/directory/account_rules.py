@@ -31,6 +31,7 @@ def check_account(account: Account) -> Account:
     """Return a valid account. Raises ValueError."""
     check_username(account.username)
     check_display_name(account.name)
+    check_display_name(account.reading)
     if account.email is not None:
         check_email(account.email)
     check_groups(account.groups)

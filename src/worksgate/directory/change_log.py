@@ -31,7 +31,7 @@ SECRETS: Final[Mapping[str, str]] = {"secrets": "secret", "password_hash": "pass
 CHANGED: Final = "changed"
 
 _ACCOUNT_FIELDS: Final = (
-    *("username", "name", "external_key", "works_account", "email", "groups"),
+    *("username", "name", "reading", "external_key", "works_account", "email", "groups"),
     *("enabled", "administrator", "role"),
 )
 _CLIENT_FIELDS: Final = tuple(

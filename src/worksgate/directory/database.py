@@ -56,6 +56,7 @@ from worksgate.directory.key_ownership import (
 )
 from worksgate.directory.line_works_apps import LineWorksApps
 from worksgate.directory.people import People
+from worksgate.directory.people_index import PeopleIndex
 from worksgate.directory.people_list import PeopleList
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.read_ahead import ReadAhead
@@ -112,6 +113,7 @@ class Directory:
         self.announce: Announce = ignore_change
         self.administrators = AdministratorRows(self)
         self.invitations = InvitationRows(self)
+        self.people_index = PeopleIndex(self)
         self.people_list = PeopleList(self)
         self.departures = Departures(self)
         self.removed_accounts = RemovedAccounts(self)

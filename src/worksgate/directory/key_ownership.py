@@ -37,6 +37,7 @@ from worksgate.credentials.secrets import new_ordered_id
 from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
 from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.people_index import renew
 
 KEY_KINDS = {"external_key": "external key", "works_account": "LINE WORKS account"}
 """The fields of a person that are user keys, and their names for people."""
@@ -267,8 +268,10 @@ async def release(connection: AsyncConnection, value: str, now: float) -> list[K
     await reclaim(connection, [owner.key for owner in owners])
     for owner in owners:
         column = _PEOPLE.c[owner.key.kind]
-        held = update(_PEOPLE).where(column == owner.key.value)
-        await connection.execute(held.values({owner.key.kind: None}))
+        held = column == owner.key.value
+        whose = (await connection.scalars(select(_PEOPLE.c.subject_id).where(held))).all()
+        await connection.execute(update(_PEOPLE).where(held).values({owner.key.kind: None}))
+        await renew(connection, _PEOPLE, whose)
     return owners
 
 

@@ -41,6 +41,7 @@ from worksgate.directory.key_ownership import (
     record_owners,
     retire,
 )
+from worksgate.directory.people_index import columns_of, found_by
 from worksgate.oauth.model import UserKey as KeyKind
 from worksgate.oauth.user_key import KeyProblem
 from worksgate.sources import Person
@@ -361,7 +362,9 @@ _NOTE_PERSON = (
     .values(last_login_at=_TABLE.c.vouched_at)
 )
 _ANOTHERS = tuple(is_anothers(kind).label(f"{kind}_is_anothers") for kind in KEY_KINDS)
-BY_SUBJECT = Query(select(_TABLE, *_ANOTHERS).where(_TABLE.c.subject_id == bindparam("subject_id")))
+BY_SUBJECT = Query(
+    select(*columns_of(_TABLE), *_ANOTHERS).where(_TABLE.c.subject_id == bindparam("subject_id"))
+)
 _NEVER = 0.0
 _vouched_at = func.coalesce(_TABLE.c.vouched_at, _TABLE.c.last_login_at)
 _is_unnotified = or_(_TABLE.c.lapse_told_at.is_(None), _TABLE.c.lapse_told_at < _vouched_at)
@@ -385,10 +388,12 @@ def _values(source: str, person: Person) -> dict[str, Any]:
         "username": person.username,
         "username_key": username_key(person.username),
         "name": person.name,
+        "reading": person.reading,
         "external_key": person.external_key,
         "works_account": person.works_account,
         "email": person.email,
         "groups": list(person.groups),
+        **found_by(person),
     }
 
 
@@ -406,6 +411,7 @@ def _remembered(row: Row) -> RememberedPerson:
             **keys,
             email=row["email"],
             groups=tuple(groups),
+            reading=row["reading"],
         ),
         enabled=row["enabled"],
         first_login_at=row["first_login_at"],

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, func, or_, select
+from sqlalchemy import ColumnElement, Table, and_, or_, select
 
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.database.verbs import Connections, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.people_index import has_words, sort_key_of
 
 MOST: Final = 10
 """People that are returned at most."""
@@ -42,15 +43,15 @@ class PeopleSearch:
 
     @run_to_completion
     async def find(self, text: str) -> Sequence[FoundPerson]:
-        """People of whom something is exactly this; without any, people with it in their name.
+        """People of whom something is exactly this; without any, people who have its words.
 
         Raises DatabaseUnavailable.
         """
-        wanted = text.strip()
+        wanted = " ".join(text.split())  # a blank of full width, too
         if not wanted or len(wanted) > _LONGEST or not wanted.isprintable():
             return ()
         async with self._connections.reading() as connection:
-            for condition in (_is_exactly, _contains):
+            for condition in (_is_exactly, _has_words):
                 found = []
                 for table in (schema.accounts, schema.people):
                     query = _query(table).where(condition(table, wanted)).limit(MOST)
@@ -62,7 +63,7 @@ class PeopleSearch:
 
 def _query(table: Table) -> Any:
     columns = table.c
-    return select(_id(table), columns.username, columns.name).order_by(columns.username_key)
+    return select(_id(table), columns.username, columns.name).order_by(sort_key_of(table) + "")
 
 
 def _id(table: Table) -> ColumnElement[str]:
@@ -86,10 +87,5 @@ def _is_exactly(table: Table, wanted: str) -> ColumnElement[bool]:
     )
 
 
-def _contains(table: Table, wanted: str) -> ColumnElement[bool]:
-    columns = table.c
-    return or_(
-        func.lower(columns.name).contains(wanted.lower(), autoescape=True),
-        columns.username_key.contains(username_key(wanted), autoescape=True),
-        func.lower(columns.email) == wanted.lower(),
-    )
+def _has_words(table: Table, wanted: str) -> ColumnElement[bool]:
+    return and_(*has_words(wanted, table))

@@ -27,6 +27,7 @@ from worksgate.database.audit_rows import encoded
 from worksgate.database.direct_reads import Query
 from worksgate.database.schema import NOT_OF_CALLS
 from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory.people_index import columns_of
 from worksgate.directory.rows import account_from, client_from, event_from
 from worksgate.oauth.model import Client
 
@@ -40,13 +41,12 @@ _CHANGED_IDS = select(schema.clients.c.client_id).where(
     schema.clients.c.version > bindparam("after")
 )
 _CLIENT_COUNT = select(func.count()).select_from(schema.clients)
-BY_USERNAME = Query(
-    select(schema.accounts).where(schema.accounts.c.username_key == bindparam("key"))
-)
+_ACCOUNT = select(*columns_of(schema.accounts))
+BY_USERNAME = Query(_ACCOUNT.where(schema.accounts.c.username_key == bindparam("key")))
 _IMPORTED = select(
     exists().where(schema.accounts.c.password_hash.not_like(f"{imported_hashes.OURS}%"))
 )
-BY_ID = Query(select(schema.accounts).where(schema.accounts.c.id == bindparam("key")))
+BY_ID = Query(_ACCOUNT.where(schema.accounts.c.id == bindparam("key")))
 
 
 async def all_clients(connection: AsyncConnection) -> tuple[Client, ...]:

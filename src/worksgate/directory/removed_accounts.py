@@ -19,6 +19,7 @@ from worksgate.database import schema
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import Connections, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory.people_index import found_by, words_of
 from worksgate.directory.rows import account_values
 
 KEPT_FOR: Final = 30 * 86_400.0
@@ -64,10 +65,10 @@ class RemovedAccounts:
     ) -> Sequence[RemovedAccount]:
         """The next ones, the last to be removed first, after a time and an ID.
 
-        Each word of ``text`` is part of a name, an address or a key, in any spelling.
+        Each word of ``text`` is part of a name, its reading, an address or a key, in any spelling.
         """
         columns = _TABLE.c
-        words = [columns.haystack.contains(each, autoescape=True) for each in _words(text)]
+        words = [columns.haystack.contains(each, autoescape=True) for each in words_of(text)]
         query = _ORDERED.where(*words).limit(limit)
         if after is not None:
             at, account_id = after
@@ -127,7 +128,7 @@ async def keep(
         "username_key": username_key(account.username),
         "removed_at": now,
         "actor": actor,
-        "haystack": _haystack(account),
+        "haystack": found_by(account)["haystack"],
         "account": _values(later),
     }
     await connection.execute(insert(_TABLE).values(values))
@@ -182,15 +183,6 @@ async def _found(connection: AsyncConnection, query: Select[Any]) -> list[Remove
         RemovedAccount(_account_from(row["account"]), row["removed_at"], row["actor"])
         for row in rows
     ]
-
-
-def _haystack(account: Account) -> str:
-    known = (account.username, account.name, account.external_key, account.works_account)
-    return "\n".join(username_key(each) for each in (*known, account.email) if each)
-
-
-def _words(text: str) -> list[str]:
-    return sorted(set(username_key(text).split()))
 
 
 def _values(account: Account) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database.audit_rows import COLUMNS
 from worksgate.database.direct_reads import Row
 from worksgate.directory import Account
+from worksgate.directory.people_index import found_by
 from worksgate.oauth.model import (
     Client,
     ClientSecret,
@@ -56,6 +57,7 @@ def account_values(account: Account) -> dict[str, Any]:
         **values,
         "groups": list(account.groups),
         "username_key": username_key(account.username),
+        **found_by(account),
     }
 
 

@@ -94,7 +94,7 @@ class Person:
     is only set if the source vouches that it is the person's; nobody is ever identified by it.
     ``groups`` are names, as the source spells them. ``must_change_password`` is true for a
     temporary password that can be changed here (R-85). ``refused_keys`` are about keys from the
-    source that belong to another person here.
+    source that belong to another person here. ``reading`` is how the name is read (furigana).
     """
 
     subject_id: str
@@ -107,6 +107,7 @@ class Person:
     groups: tuple[str, ...] = ()
     must_change_password: bool = False
     refused_keys: tuple[KeyProblem, ...] = ()
+    reading: str = ""
 
 
 Answer = Person | Mapping[str, Any] | None

@@ -296,19 +296,21 @@ async def test_a_page_of_people_with_long_names_is_light(
         assert len(page.content) <= MOST_BYTES
 
 
-async def test_people_are_sorted_and_paged_by_their_last_sign_in(
-    console: ConsoleUnderTest, browser: AdminBrowser
+@pytest.mark.parametrize("sort", ["last", "made"])
+async def test_people_are_sorted_and_paged_by_a_time(
+    console: ConsoleUnderTest, browser: AdminBrowser, sort: str
 ) -> None:
-    await people(console, "paged", 55)
+    group = f"paged-{sort}"
+    await people(console, group, 55)
     seen: list[str] = []
-    path = "/people?group=paged&sort=last"
+    path = f"/people?group={group}&sort={sort}"
     for _ in range(2):
         page = (await browser.get(path)).text
-        seen += [each for each in (f"paged-{n:03}" for n in range(55)) if f">{each}</td>" in page]
+        seen += [each for each in (f"{group}-{n:03}" for n in range(55)) if f">{each}</td>" in page]
         path = page.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
     assert len(seen) == len(set(seen)) == 55
     assert path == ""
-    wrong = await browser.get("/people?group=paged&sort=last&after=paged-001&id=x")
+    wrong = await browser.get(f"/people?group={group}&sort={sort}&after=somebody&id=x")
     assert wrong.status_code == 200
 
 

@@ -12,7 +12,7 @@ from worksgate.web.console.pages import Words
 OF_PEOPLE = (
     *("added", "removed", "disabled", "enabled; disabled", "signed out", "added by import"),
     *("restored", "removed for good"),
-    "set username, name, external_key, works_account, email, groups, administrator",
+    "set username, name, reading, external_key, works_account, email, groups, administrator",
     *("set temporary password", "set password; enabled", "change 12 undone: set email; disabled"),
     *("has no role in the console", "has the role help_desk in the console"),
     "an owner of the console, by a one-time link, with a passkey",

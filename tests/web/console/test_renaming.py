@@ -12,14 +12,16 @@ async def test_a_person_is_renamed_refused_compared_and_undone(console: ConsoleU
     browser = await console.signed_in("owner")
     await browser.get(f"/person?id={subject}")
     form = {"id": subject, "version": browser.hidden("version")}
-    await browser.post(
-        "/person/rename", **form, username="mika.sato", name="佐藤 美香", email="mika@example.com"
-    )
+    typed = {"name": "佐藤 美香", "reading": "サトウ ミカ", "email": "mika@example.com"}
+    await browser.post("/person/rename", **form, username="mika.sato", **typed)
     assert browser.page.status_code == 303, browser.page.text
     page = (await browser.get(browser.page.headers["location"])).text
     assert "Names and mail address are saved." in page
     renamed = await users.get("mika.sato")
-    assert (renamed.name, renamed.email) == ("佐藤 美香", "mika@example.com")
+    assert {name: getattr(renamed, name) for name in typed} == typed
+    found = (await browser.get("/people?q=ｻﾄｳ")).text
+    assert ">佐藤 美香</a>" in found
+    assert ">サトウ ミカ</small>" in found
     assert renamed.external_key == "key-mika"
 
     stale = await browser.post("/person/rename", **form, username="mika", name="Mika", email="")

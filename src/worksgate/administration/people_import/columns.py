@@ -1,9 +1,10 @@
 """Reads people from the rows of a CSV file; nothing here touches the database.
 
-Columns: ``username`` (required), ``name``, ``external_key``, ``works_account``, ``email``,
-``groups`` (separated by ``;``), ``password`` or ``password_hash`` (``imported_hashes`` lists the
-kinds), ``administrator``, ``enabled``; their names may be in any spelling (``External Key``). An
-empty cell means no value: a new account goes without, and is enabled; an existing one keeps its.
+Columns: ``username`` (required), ``name``, ``reading``, ``external_key``, ``works_account``,
+``email``, ``groups`` (separated by ``;``), ``password`` or ``password_hash`` (``imported_hashes``
+lists the kinds), ``administrator``, ``enabled``; their names may be in any spelling (``External
+Key``). An empty cell means no value: a new account goes without, and is enabled; an existing one
+keeps its.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from worksgate.directory.key_ownership import KEY_KINDS
 COLUMNS = (
     "username",
     "name",
+    "reading",
     "external_key",
     "works_account",
     "email",
@@ -91,6 +93,7 @@ class Entry:
     line: int
     username: str
     name: str | None = None
+    reading: str | None = None
     external_key: str | None = None
     works_account: str | None = None
     email: str | None = None
@@ -189,6 +192,7 @@ def _entry(line: int, username: str, cells: Mapping[str, str]) -> Entry:
         line=line,
         username=username,
         name=cells.get("name", "").strip() or None,
+        reading=cells.get("reading", "").strip() or None,
         external_key=cells.get("external_key", "").strip() or None,
         works_account=cells.get("works_account", "").strip() or None,
         email=cells.get("email", "").strip() or None,

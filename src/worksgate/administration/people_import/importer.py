@@ -26,7 +26,10 @@ from worksgate.directory.transaction import Transaction
 
 HASHES_AT_ONCE = 8
 _TRIES = 3
-_WATCHED = ("username", "name", "external_key", "works_account", "email", "groups", "administrator")
+_WATCHED = (
+    *("username", "name", "reading", "external_key", "works_account", "email"),
+    *("groups", "administrator"),
+)
 
 Describe = Callable[[Account, str], AuditEvent]
 

@@ -130,6 +130,11 @@ class LdapSettings(SourceSettings):
     name_attribute: str = option(
         "", "The attribute with the person's name; empty for displayName, or else cn."
     )
+    reading_attribute: str = option(
+        "",
+        "The attribute with the reading of the name (furigana); empty for none, or "
+        "msDS-PhoneticDisplayName on Active Directory.",
+    )
     external_key_attribute: str = option(
         "", "The attribute with the External Key of LINE WORKS, such as employeeNumber."
     )
@@ -191,6 +196,12 @@ class LdapSettings(SourceSettings):
     @property
     def username_attribute_used(self) -> str:
         return self.username_attribute or ("sAMAccountName" if self.active_directory else "uid")
+
+    @property
+    def reading_attribute_used(self) -> str:
+        """The attribute with the reading of the name; empty for none."""
+        phonetic = "msDS-PhoneticDisplayName" if self.active_directory else ""
+        return self.reading_attribute or phonetic
 
     @property
     def name_attributes(self) -> tuple[str, ...]:

@@ -70,6 +70,9 @@ class OidcSettings(SourceSettings):
         "preferred_username", "The claim with the name shown in lists and in the audit log."
     )
     name_claim: str = option("name", "The claim with the person's full name.")
+    reading_claim: str = option(
+        "", "The claim with the reading of the name (furigana); empty for none."
+    )
     email_claim: str = option("email", "The claim with the e-mail address.")
     email_verified_claim: str = option(
         "email_verified",

@@ -34,7 +34,12 @@ from worksgate.oauth.user_key import IN_WORDS, KeyProblem
 from worksgate.sources import Authenticate, ListedPerson, Person, PersonDisabled, SourceUnavailable
 from worksgate.sources.sentences import said
 
-_FIELDS = frozenset(("id", "username", "name", "external_key", "works_account", "email", "groups"))
+_FIELDS = frozenset(
+    (
+        *("id", "username", "name", "reading", "external_key", "works_account"),
+        *("email", "groups"),
+    )
+)
 
 _KEYS: Mapping[UserKey, Callable[[str], object]] = {
     UserKey.EXTERNAL_KEY: check_external_key,
@@ -281,6 +286,7 @@ def _read(answer: Any, source: str) -> Person:
         subject_id=f"{source}:{subject}",
         username=username,
         name=_text(answer, "name") or username,
+        reading=_text(answer, "reading") or "",
         external_key=_text(answer, "external_key"),
         works_account=_text(answer, "works_account"),
         email=_text(answer, "email"),

@@ -266,6 +266,7 @@ class _Claims:
             subject_id=identity,
             username=username,
             name=self._text(settings.name_claim) or username,
+            reading=(self._text(settings.reading_claim) or "") if settings.reading_claim else "",
             external_key=self._key(settings.external_key_claim, check_external_key),
             works_account=self._key(
                 settings.works_account_claim, lambda value: check_works_account(value.lower())

@@ -29,6 +29,7 @@ PERSON_FIELDS: Final[Mapping[str, ClientField]] = {
     for each in (
         ClientField(name="username", label=text("User name"), sentence=""),
         ClientField(name="name", label=text("Name"), sentence=""),
+        ClientField(name="reading", label=text("Reading"), sentence=""),
         ClientField(name="external_key", label=text("External Key"), sentence=""),
         ClientField(name="works_account", label=text("LINE WORKS account"), sentence=""),
         ClientField(name="email", label=text("Mail"), sentence=""),

@@ -22,7 +22,7 @@ from worksgate.web.console.visit import Visit
 FILE_BYTES: Final = 4 * 1024 * 1024
 PREVIEWED: Final = 20
 """Rows that are shown before an import is begun."""
-ONE: Final = ("name", "username", "email", "external_key")
+ONE: Final = ("name", "reading", "username", "email", "external_key")
 """The fields of one person."""
 FINDINGS: Final = 100
 """Refused rows that are shown; all of them are in the result."""
@@ -54,6 +54,7 @@ async def add(visit: Visit) -> Response:
         added = await visit.administration.users.add(
             typed["username"],
             name=typed["name"],
+            reading=typed["reading"],
             email=typed["email"],
             external_key=typed["external_key"],
         )

@@ -148,6 +148,12 @@ class Words:
         """A day without its year."""
         return moments.day_of_year(self.local(at), self.language)
 
+    def day_and_year(self, at: float) -> str:
+        """A day with its year, as short as it can be read."""
+        from babel.dates import format_date
+
+        return format_date(self.local(at), "medium", locale=self.language)
+
     def weekday(self, at: float) -> str:
         """A day of the week, as short as it can be."""
         from babel.dates import format_datetime

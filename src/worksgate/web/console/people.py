@@ -34,7 +34,7 @@ from worksgate.sources import Person
 from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_of
 from worksgate.web.console.client_fields import ClientField
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
-from worksgate.web.console.exports import Export, Layout
+from worksgate.web.console.exports import Export, layout_of
 from worksgate.web.console.removals import removed_page
 from worksgate.web.console.trace import of_person
 from worksgate.web.console.visit import Visit, number_of
@@ -43,8 +43,8 @@ LONGEST = 200
 """Characters of a search."""
 GROUP = "group"
 """The choice of a group for many people, which becomes one of two kinds of jobs."""
-LAST_SIGN_IN = "last"
-"""The value of ``sort`` in the address of a list."""
+SORTS = {"": PeopleOrder.NAME, "last": PeopleOrder.LAST_SIGN_IN, "made": PeopleOrder.MADE}
+"""What ``sort`` may be in the address of a list."""
 RECORDS = 10
 EXPORTED_AT_ONCE = 500
 """People that an export reads at a time."""
@@ -52,12 +52,14 @@ HELPED = 30
 """Forms about people that somebody of the help desk may send within ``WINDOW`` seconds."""
 WINDOW = 3_600.0
 _KEYS = (PERSON_FIELDS["external_key"], PERSON_FIELDS["works_account"])
-_NAMES = (PERSON_FIELDS["username"], PERSON_FIELDS["name"], PERSON_FIELDS["email"])
+_NAMES = tuple(PERSON_FIELDS[each] for each in ("username", "name", "reading", "email"))
 
 _EXPORTED = (
     *("username", "name", "source", "external_key", "works_account", "email"),
     *("enabled", "has_factor", "role", "last_login_at"),
+    *("reading", "made_at"),
 )
+_TIMES = ("last_login_at", "made_at")
 
 _log = structlog.get_logger("worksgate.console")
 
@@ -84,10 +86,11 @@ async def show_list(visit: Visit) -> Response:
     """A page of the list; everything that chooses it is in the address."""
     query = visit.query
     wanted = people_filter(query)
-    order = PeopleOrder.LAST_SIGN_IN if query.get("sort") == LAST_SIGN_IN else PeopleOrder.NAME
+    sort = query.get("sort", "")
+    order = SORTS.get(sort, PeopleOrder.NAME)
     after = (query["after"], query.get("id", "")) if "after" in query else None
     people = visit.administration.people_list
-    if after is not None and order is PeopleOrder.LAST_SIGN_IN and not _is_time(after[0]):
+    if after is not None and order is not PeopleOrder.NAME and not _is_time(after[0]):
         after = None  # a place in another order
     found = await people.page(wanted, after, PAGE + 1, order)
     if len(found) <= PAGE and after is None and wanted.state is None:
@@ -101,8 +104,8 @@ async def show_list(visit: Visit) -> Response:
         is_first=after is None,
         wanted=wanted,
         seen=max(0, number_of(query.get("seen", ""))),
-        is_by_name=order is PeopleOrder.NAME,
-        listing=partial(_listing, visit, wanted, order),
+        sort=sort if sort in SORTS else "",
+        listing=partial(_listing, visit, wanted, sort if sort in SORTS else ""),
         states=list(PeopleState),
         sources=[each.name for each in visit.console.settings.all_sources],
         counts=counts,
@@ -119,13 +122,7 @@ async def export(visit: Visit) -> Response:
         name="people",
         chosen=filter_fields(wanted),
         pages=_pages(visit, wanted),
-        layout=Layout(
-            columns=_EXPORTED,
-            rows=lambda each: [list(_document(each).values())],
-            document=lambda each: {
-                name: value for name, value in _document(each).items() if value is not None
-            },
-        ),
+        layout=layout_of(_EXPORTED, _document),
     ).response(visit)
 
 
@@ -138,9 +135,10 @@ async def _pages(visit: Visit, wanted: PeopleFilter) -> AsyncIterator[Sequence[L
 
 
 def _document(each: Listed) -> dict[str, object]:
-    values = {name: getattr(each, name) for name in _EXPORTED}
-    last = each.last_login_at
-    return {**values, "last_login_at": None if last is None else machine(last)}
+    values: dict[str, Any] = {name: getattr(each, name) for name in _EXPORTED}
+    for name in _TIMES:
+        values[name] = None if values[name] is None else machine(values[name])
+    return values
 
 
 def choices(visit: Visit) -> list[str]:
@@ -182,10 +180,10 @@ def filter_fields(wanted: PeopleFilter) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _listing(visit: Visit, wanted: PeopleFilter, order: PeopleOrder, **changes: str) -> str:
+def _listing(visit: Visit, wanted: PeopleFilter, sort: str, /, **changes: str) -> str:
     """The address of this list with some fields changed; it begins at its first page."""
-    sort = {} if order is PeopleOrder.NAME else {"sort": LAST_SIGN_IN}
-    return visit.link("/people", **{**filter_fields(wanted), **sort, **changes})
+    sorted_by = {"sort": sort} if sort else {}
+    return visit.link("/people", **{**filter_fields(wanted), **sorted_by, **changes})
 
 
 async def show(visit: Visit) -> Response:

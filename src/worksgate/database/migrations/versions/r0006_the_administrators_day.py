@@ -1,4 +1,4 @@
-"""What the console's editors, wizard, branding, jobs, rehearsals, alerts and the API keep.
+"""What the console's editors, lists, wizard, branding, jobs, rehearsals, alerts and the API keep.
 
 Only additions: nothing of a sign-in reads or writes these tables but the branding of its page.
 """
@@ -35,6 +35,7 @@ def upgrade() -> None:
     _audit_by_actor()
     # A password reset by e-mail address read all accounts.
     op.create_index("ix_accounts_email_folded", "accounts", [sa.text("lower(email)")])
+    _lists_of_people()
     # The programs that could use it still can: encrypted secrets have excluded some (R-130).
     op.execute(f"UPDATE compatibility SET revision = '{revision}'")  # noqa: S608  # a number of ours
 
@@ -186,11 +187,10 @@ def _console_passkeys() -> None:
 def _administrators_of_sources() -> None:
     """The role that a person of another source has in the console, and until when it counts."""
     op.add_column("console_sessions", sa.Column("asked_at", sa.Double))
-    op.add_column("people", sa.Column("role", sa.String(32)))
+    added = ("role VARCHAR(32)", "group_role VARCHAR(32)", "role_group TEXT")
+    _add_columns("people", *added, *_LISTS)
     some = sa.text("role IS NOT NULL")
     op.create_index("ix_people_role", "people", ["role"], sqlite_where=some, postgresql_where=some)
-    op.add_column("people", sa.Column("group_role", sa.String(32)))
-    op.add_column("people", sa.Column("role_group", sa.Text))
     some = sa.text("group_role IS NOT NULL")
     op.create_index(
         "ix_people_group_role",
@@ -251,6 +251,26 @@ def _removed_accounts() -> None:
     )
     op.create_index("ix_removed_accounts_username_key", "removed_accounts", ["username_key"])
     op.create_index("ix_removed_accounts_removed_at", "removed_accounts", ["removed_at", "id"])
+
+
+_LISTS = ("reading TEXT DEFAULT '' NOT NULL", "sort_key TEXT", "haystack TEXT")
+"""How names are read, and what lists and searches find people by; the program fills it."""
+
+
+def _lists_of_people() -> None:
+    """``people`` has the columns already."""
+    _add_columns("accounts", *_LISTS)
+    for table, key in (("accounts", "id"), ("people", "subject_id")):
+        sort_key = sa.text("coalesce(sort_key, username_key)")
+        op.create_index(f"ix_{table}_sort_key", table, [sort_key, key])
+
+
+def _add_columns(table: str, *columns: str) -> None:
+    """In one statement, if there may be several: the table is locked until the commit."""
+    added = [f"ADD COLUMN {column}" for column in columns]
+    at_once = [", ".join(added)] if op.get_bind().dialect.name == "postgresql" else added
+    for some in at_once:
+        op.execute(f"ALTER TABLE {table} {some}")
 
 
 def _audit_by_actor() -> None:
