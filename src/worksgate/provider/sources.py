@@ -57,7 +57,7 @@ class PasswordChanger(Protocol):
         new_password: str,
         *,
         revision: str | None = None,
-        ends_app_passwords: bool = True,
+        ends_app_passwords: bool,
     ) -> Person | None:
         """Set a person's password, and return the person as they are then.
 
@@ -88,9 +88,7 @@ class SourcesInUse:
         owners = [each for each in allowed if self._owns(each.name, username)]
         return owners or [each for each in allowed if not self.domains.get(each.name)]
 
-    def check_capacity(
-        self, client: RestrictsSources, username: str, *, is_known: bool = True
-    ) -> None:
+    def check_capacity(self, client: RestrictsSources, username: str, *, is_known: bool) -> None:
         """Raises HashingBusy if the first source to be asked could not check a password now."""
         first = next(iter(self.for_password(client, username)), None)
         if isinstance(first, HasCapacity):

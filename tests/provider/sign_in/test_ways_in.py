@@ -21,7 +21,7 @@ from tests.provider.sign_in.world import (
     signed,
 )
 
-from worksgate.audit import Event
+from worksgate.audit import Event, Reason
 from worksgate.oauth.errors import UnknownClient
 from worksgate.oauth.model import Client, LoginKind, Session, SessionKeyCheck
 from worksgate.provider.assurance import Factor, kept_in
@@ -51,7 +51,13 @@ from worksgate.provider.sign_in.transaction import (
 from worksgate.provider.sources import UnknownSource
 from worksgate.provider.stranger_records import A_MINUTE
 from worksgate.provider.throttle import ThrottlePolicy, TooManyAttempts
-from worksgate.sources import Person, PersonDisabled, RefusedUpstream, SourceUnavailable
+from worksgate.sources import (
+    Person,
+    PersonDisabled,
+    RefusedUpstream,
+    SourceUnavailable,
+    TemporaryPasswordExpired,
+)
 
 THIRTY_MINUTES = 1_800.0
 
@@ -414,6 +420,7 @@ async def test_r85_a_temporary_password_is_replaced_and_opens_nothing_before() -
     step = await world.provider.change_password(transaction, NEW_PASSWORD, visit.browser)
     assert isinstance(step, SignedIn)
     assert world.people.passwords[HANA.subject_id] == NEW_PASSWORD
+    assert world.people.app_passwords_ended == [True]
     assert world.audit.count(Event.PASSWORD_CHANGED) == 1
 
 
@@ -565,6 +572,20 @@ async def test_r136_no_flood_hides_the_failure_in_a_browser_that_is_known() -> N
             await visit.log_in(await visit.login_form(), "wrong")
     failures = [each for each in world.audit.events if each.event is Event.LOGIN_FAILED]
     assert [each.username for each in failures].count(HANA.username) == 1
+
+
+class Lapsed(People):
+    """A directory of temporary passwords whose time is over."""
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        raise TemporaryPasswordExpired
+
+
+async def test_a_temporary_password_that_has_lapsed_is_wrong_and_named_in_the_record() -> None:
+    visit = World(people=Lapsed()).visit()
+    with pytest.raises(WrongPassword):
+        await visit.log_in(await visit.login_form())
+    assert visit.world.audit.events[-1].reason is Reason.TEMPORARY_EXPIRED
 
 
 class Disabled(People):

@@ -77,6 +77,8 @@ class People:
     meanwhile: dict[str, Person | None] = field(default_factory=dict)
     """As whom they are found at a second look: it has changed since they typed their password."""
     asked: int = 0
+    app_passwords_ended: list[bool] = field(default_factory=list)
+    """Whether all app passwords ended, of each new password."""
 
     async def authenticate(self, username: str, password: str) -> Person | None:
         self.asked += 1
@@ -102,6 +104,7 @@ class People:
     ) -> Person | None:
         if self.meanwhile.get(subject_id, HANA) is None:
             return None
+        self.app_passwords_ended.append(ends_app_passwords)
         self.passwords[subject_id] = new_password
         self.here[subject_id] = replace(self.here[subject_id], must_change_password=False)
         return self.here[subject_id]
