@@ -68,7 +68,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "console.again": "일반적인 방법으로 로그인하려면",
         "console.again_hint": "작업에 따라 코드를 다시 묻습니다. "
         "이 페이지를 새로 고치면 다음 코드가 나옵니다.",
-        "console.username": "사용자 이름",
+        "console.username": "아이디",
         "console.password": "비밀번호",
         "console.code": "코드",
         "console.seconds": "{}초 남음",
