@@ -70,7 +70,7 @@ STUMBLES_OF: Final = (
     Stumble(Event.LOGIN_THROTTLED, Reason.WAITING, "too many wrong passwords before", 6),
     Stumble(Event.LOGIN_REFUSED, Reason.FORM_EXPIRED, "the form is too old", 10),
     Stumble(
-        Event.LOGIN_REFUSED, Reason.OTHER_BROWSER, "the form belongs to another browser or tab", 6
+        Event.LOGIN_REFUSED, Reason.OTHER_BROWSER, "the transaction belongs to another browser", 6
     ),
     Stumble(Event.LOGIN_REFUSED, Reason.COOKIES_OFF, "the browser sent no cookie with the form", 4),
     Stumble(Event.LOGIN_STEP_DUE, Reason.SECOND_FACTOR_DUE, "a second factor", 8, is_known=True),
