@@ -321,6 +321,7 @@ def _environment(language: str) -> jinja2.Environment:
     globals_: dict[str, Any] = {
         "utc": moments.utc,
         "gap": "" if language == "ja" else " ",
+        "colon": "：" if language == "ja" else ": ",
         "ROLE_NAMES": ROLE_NAMES,
         "Verb": Verb,
         "said": partial(said_in, language),
