@@ -10,6 +10,7 @@ from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.administrators import ConsoleSession
+from worksgate.directory.invitations import Invitation
 from worksgate.oauth.model import SpentTransaction
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
@@ -63,9 +64,23 @@ async def test_r110_a_purge_removes_sessions_and_links_of_the_console(at_work: O
         )
         assert await rows.begin(session, owner, event)
     await rows.issue_link("link", NOW, NOW + 60, event)
+    for key, until in (("old", NOW + 100), ("new", NOW + 101)):
+        invitation = Invitation(
+            id=key,
+            name="Aoi",
+            email=None,
+            role="admin",
+            created_at=NOW,
+            expires_at=until,
+            inviter=None,
+            actor="cli:root",
+        )
+        await at_work.directory.invitations.add(key, invitation, event)
     at_work.clock.now = NOW + 100
-    assert await at_work.administration.upkeep.purge() == 2
+    assert await at_work.administration.upkeep.purge() == 3
     assert await rows.find("new", at_work.clock.now) is not None
+    (kept,) = await at_work.directory.invitations.all(NOW)
+    assert kept.invitation.id == "new"
 
 
 async def test_the_end_of_audit_records_is_recorded_once_an_hour(at_work: Office) -> None:

@@ -20,6 +20,7 @@ from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import Event
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.secrets import digest, new_id, new_secret
+from worksgate.database import Conflict
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.account_rules import check_account, check_password
 from worksgate.directory.administrators import AdministratorAccount
@@ -243,6 +244,9 @@ def _factor(account: Account, way: PasswordAndApp | Passkey) -> TotpSecret | Pas
 
 
 async def _check_free(transaction: Transaction, account: Account) -> None:
-    """Raises Conflict if the username belongs to somebody."""
+    """Raises Conflict if the username belongs to somebody; it does not say of whom (R-229)."""
     taken = await transaction.taken_names([account])
-    taken.check(account, reuse_retired_keys=False)
+    try:
+        taken.check(account)
+    except Conflict:
+        raise Conflict(f"there is already a person called {account.username}") from None

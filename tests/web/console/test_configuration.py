@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.mail_server import mail_server
 from tests.web.console.console import ConsoleUnderTest, console_of
 
+from worksgate.administration import Actor, Forbidden, Refused
 from worksgate.administration.roles import Role
 from worksgate.settings.loading import load
 
@@ -56,6 +58,16 @@ async def test_an_owner_tests_the_alerts(tmp_path: Path) -> None:
                 "a test alert was sent; mail: taken",
             )
             assert await console.administration.alerts.latest(10) == []
+
+
+async def test_r101_only_an_owner_tests_the_alerts_whatever_the_way(
+    console: ConsoleUnderTest,
+) -> None:
+    test = (await console.inside()).alert_test
+    with pytest.raises(Forbidden):
+        await test.send(Actor("console:admin", console.clock, role=Role.ADMIN))
+    with pytest.raises(Refused, match="no alerts are set up"):
+        await test.send(Actor("console:owner", console.clock, role=Role.OWNER))
 
 
 async def test_a_test_says_what_does_not_work_and_where_nothing_is_set_up(

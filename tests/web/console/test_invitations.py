@@ -10,7 +10,7 @@ from tests.databases import query
 from tests.mail_server import mail_server
 from tests.web.console import own_people
 from tests.web.console.console import ORIGIN, ConsoleUnderTest, console_of
-from tests.web.console.test_access import become, is_in
+from tests.web.console.test_access import become, is_in, name_oneself
 from tests.web.console.test_administrators_of_sources import OWN, remembered, signed_in
 
 from worksgate.administration import Forbidden, NotFound, Refused
@@ -107,6 +107,31 @@ async def test_r234_the_owner_is_looked_at_again_when_it_is_used(
     assert await become(console, await console.browser(), link, "late") == 410
     everybody = await console.administration.administrators.all()
     assert [each.username for each in everybody] == ["first"]
+
+
+async def test_r229_whoever_is_invited_does_not_learn_who_was_removed(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("hana", None)
+    await console.administration.users.remove("hana")
+    link = await invited(console)
+    for name in ("HANA", "OWNER"):
+        browser = await console.browser()
+        await name_oneself(browser, link, name)
+        assert browser.page.status_code == 409
+        assert f"there is already a person called {name}" in browser.page.text
+        assert "removed" not in browser.page.text
+
+
+async def test_r234_an_invitation_of_a_clock_that_was_ahead_waits_for_its_time(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    link = await invited(console)
+    for seconds, status in ((-3_600, 410), (3_600, 200)):
+        console.clock.advance(seconds)
+        assert (await (await console.browser()).get(link)).status_code == status
 
 
 @pytest.mark.parametrize(
