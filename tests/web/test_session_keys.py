@@ -7,13 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx2
 import pytest
 from tests.installation import Installation, assert_page, installed
 
 from worksgate.audit import Event
 from worksgate.credentials.references import reference_of
+from worksgate.limits.egress import Egress
 from worksgate.limits.rate_limit import RateLimit
 from worksgate.provider.sign_in.session_key import SessionKeyAnswer, SessionKeys
+from worksgate.store.memory import MemoryStore
 
 APP = {"userAgent": "LineWorks", "sessionKey": "key-1"}
 
@@ -56,6 +59,19 @@ async def line_works() -> AsyncIterator[LineWorks]:
     played.url = f"http://{host}:{port}/login/check/"
     async with server:
         yield played
+
+
+class Confirming(Egress):
+    """A way out on which every key is confirmed."""
+
+    def transport(self) -> httpx2.AsyncBaseTransport:
+        return httpx2.MockTransport(lambda _: httpx2.Response(200, text=YES))
+
+
+async def test_a_question_goes_the_way_that_the_settings_say() -> None:
+    keys = SessionKeys("http://127.0.0.1:9/", MemoryStore(), Confirming())
+    assert await keys.ask("key-1") is SessionKeyAnswer.YES
+    await keys.close()
 
 
 @dataclass

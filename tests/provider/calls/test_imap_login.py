@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 from urllib.parse import quote
 
 import pytest
@@ -667,6 +668,17 @@ async def test_r145_without_turns_a_right_password_gets_in() -> None:
 async def test_an_outage_of_app_passwords_grants_no_access() -> None:
     here = office()
     here.app_passwords.fails = DatabaseUnavailable
+    await here.refused(TemporarilyUnavailable)
+    assert here.people.asked == []
+
+
+async def test_while_no_record_can_be_written_no_password_is_looked_at() -> None:
+    here = office()
+
+    async def full() -> NoReturn:
+        raise DatabaseUnavailable("no room for records")
+
+    here.audit.room = full  # type: ignore[method-assign]  # it has none
     await here.refused(TemporarilyUnavailable)
     assert here.people.asked == []
 
