@@ -55,21 +55,6 @@ async def test_r22_every_cookie_is_a_host_cookie_out_of_reach_of_scripts(
     assert await window.tab.evaluate("document.cookie") == ""
 
 
-async def test_r28_a_new_sign_in_replaces_the_session_and_the_old_one_is_dead(
-    premises: Premises, window: Window
-) -> None:
-    await sign_in(premises, window)
-    before = await window.context.cookies()
-    await window.tab.goto(premises.login_url(worksId="somebody.else@example.com"))
-    await window.tab.get_by_role("button", name="somebody.else@example.com").click()
-    await submit_login(window.tab, USERNAME, PASSWORD)
-    await expect(window.tab.get_by_role("heading", level=1)).to_have_text("Arrived")
-    assert await is_signed_in(premises, window)
-    await window.context.clear_cookies()
-    await window.context.add_cookies(before)  # type: ignore[arg-type]  # what was read is written
-    assert not await is_signed_in(premises, window)
-
-
 # SameSite
 
 

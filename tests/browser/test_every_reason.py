@@ -1099,6 +1099,6 @@ async def test_what_went_wrong_is_said_in_each_language(
         asked = await each.happens(await Scene.begin(site, patched))
     await site.installation.provider.audit.flush()
     said = await site.sentences(asked)
-    assert list(said) == list(VIEWERS)
+    assert tuple(said) == VIEWERS
     for language, sentence in said.items():
         assert expected(language, each).fullmatch(sentence), (language, sentence)

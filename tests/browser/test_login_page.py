@@ -1,6 +1,5 @@
 """The sign-in page in a browser: with and without JavaScript, and when something fails."""
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -12,13 +11,10 @@ from tests.browser.windows import ARGUMENTS, WITH_PROFILE, OpenWindow, Window, s
 from tests.installation import PASSWORD, USERNAME
 
 from worksgate.audit import Event
-from worksgate.oauth.authorization import TRANSACTION_LIFETIME
 from worksgate.web.pages.wording import NOTICES, PROBLEMS, Notice, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SECOND = "user2@example.com"
-SECOND_PASSWORD = "another horse battery"
 WRONG = PROBLEMS[Problem.WRONG_PASSWORD].happened
 
 
@@ -110,43 +106,6 @@ async def test_r15_the_works_id_fills_in_the_name_and_not_you_empties_it(
     assert len(premises.codes) == 1
 
 
-async def test_whoever_is_signed_in_as_somebody_else_may_go_on_as_they_are(
-    premises: Premises, window: Window
-) -> None:
-    await sign_in(premises, window.tab)
-    await window.tab.goto(premises.login_url(worksId=SECOND))
-    await expect(window.tab.locator(".choice")).to_have_count(2)
-    assert len(premises.codes) == 1
-    await window.tab.get_by_role("button", name="User One").click()
-    await arrived(window.tab)
-    assert await people_of(premises) == ["user1", "user1"]
-
-
-async def test_whoever_is_signed_in_as_somebody_else_may_change_the_account(
-    premises: Premises, window: Window
-) -> None:
-    await premises.installation.administration.users.add(
-        SECOND, password=SECOND_PASSWORD, external_key="user2"
-    )
-    await sign_in(premises, window.tab)
-    await window.tab.goto(premises.login_url(worksId=SECOND))
-    await window.tab.get_by_role("button", name=SECOND).click()
-    await expect(window.tab.get_by_label("User name")).to_have_value(SECOND)
-    await window.tab.fill("#password", SECOND_PASSWORD)
-    await window.tab.keyboard.press("Enter")
-    await arrived(window.tab)
-    assert await people_of(premises) == ["user1", "user2"]
-
-
-async def people_of(premises: Premises) -> list[str]:
-    """Whose codes came back, in their order."""
-    people = []
-    for code in premises.codes:
-        token = await premises.installation.access_token(code)
-        people.append((await premises.installation.user_info(token)).json()["user_id"])
-    return people
-
-
 # What the page says
 
 
@@ -161,18 +120,6 @@ async def test_a_wrong_password_is_shown_above_the_form_which_keeps_the_name(
     await expect(window.tab.locator("#password")).to_be_focused()
     await submit_login(window.tab, USERNAME, PASSWORD)
     await arrived(window.tab)
-
-
-async def test_a_disabled_person_is_told_so_only_with_the_right_password(
-    premises: Premises, window: Window
-) -> None:
-    await premises.installation.administration.users.disable(USERNAME)
-    await window.tab.goto(premises.login_url())
-    await submit_login(window.tab, USERNAME, "wrong")
-    alert = window.tab.get_by_role("alert")
-    await expect(alert).to_contain_text(WRONG)
-    await submit_login(window.tab, USERNAME, PASSWORD)
-    await expect(alert).to_contain_text(PROBLEMS[Problem.DISABLED].happened)
 
 
 async def test_r78_after_ten_wrong_passwords_the_page_says_how_long_to_wait(
@@ -192,23 +139,6 @@ async def test_r78_after_ten_wrong_passwords_the_page_says_how_long_to_wait(
     premises.installation.clock.advance(16)
     await submit_login(window.tab, USERNAME, PASSWORD)
     await arrived(window.tab)
-
-
-async def test_r18_a_sign_in_that_took_too_long_says_to_start_again(
-    premises: Premises, window: Window
-) -> None:
-    await premises.installation.change_client(domain="example.com")
-    await window.tab.goto(premises.login_url())
-    premises.installation.clock.advance(TRANSACTION_LIFETIME + 1)
-    await submit_login(window.tab, USERNAME, PASSWORD)
-    await noticed(window.tab, Notice.EXPIRED)
-    again = window.tab.get_by_role("link", name="Start again in")
-    await expect(again).to_have_attribute(
-        "href",
-        "https://auth.worksmobile.com/d/login/example.com"
-        "?accessUrl=https%3A%2F%2Ftalk.worksmobile.com%2F",
-    )
-    assert premises.codes == []
 
 
 async def test_r25_with_cookies_off_there_is_one_clear_page_and_no_loop(
@@ -244,23 +174,6 @@ async def test_r25_a_first_visit_needs_nothing_but_a_cookie(
     )
     await sign_in(premises, window.tab)
     assert len(premises.codes) == 1
-
-
-@pytest.mark.parametrize(
-    ("parameters", "notice"),
-    [
-        ({"client_id": "nobody"}, Notice.UNKNOWN_CLIENT),
-        ({"redirect_uri": "https://evil.example/cb"}, Notice.BAD_REDIRECT_URI),
-        ({"response_type": "token"}, Notice.BAD_REQUEST),
-    ],
-)
-async def test_r01_a_link_that_leads_elsewhere_ends_on_a_page_of_ours(
-    premises: Premises, window: Window, parameters: dict[str, str], notice: Notice
-) -> None:
-    await window.tab.goto(premises.login_url(**parameters))
-    await noticed(window.tab, notice)
-    await expect(window.tab.locator("form")).to_have_count(0)
-    assert window.tab.url.startswith(premises.url)
 
 
 # Back, reload, twice, two at once
@@ -305,17 +218,6 @@ async def test_a_double_click_sends_the_form_once(premises: Premises, window: Wi
     assert await codes_issued(premises) == len(premises.codes) == 1
 
 
-async def test_a_form_that_is_sent_twice_at_once_gets_one_code(
-    premises: Premises, open_window: OpenWindow
-) -> None:
-    window = await open_window(java_script_enabled=False)
-    await window.tab.goto(premises.login_url())
-    form = await form_of(window.tab)
-    answers = await asyncio.gather(*(post(window, form) for _ in range(4)))
-    assert sorted(answers) == [303, 409, 409, 409]
-    assert await codes_issued(premises) == 1
-
-
 async def test_a_double_click_without_javascript_is_no_dead_end(
     premises: Premises, open_window: OpenWindow
 ) -> None:
@@ -329,18 +231,6 @@ async def test_a_double_click_without_javascript_is_no_dead_end(
     assert await codes_issued(premises) == 1
 
 
-async def test_a_form_that_was_used_already_leads_on_without_a_password(
-    premises: Premises, window: Window
-) -> None:
-    await window.tab.goto(premises.login_url())
-    assert await post(window, await form_of(window.tab)) == 303
-    await submit_login(window.tab, USERNAME, PASSWORD)
-    await noticed(window.tab, Notice.ALREADY_SIGNED_IN)
-    assert await codes_issued(premises) == 1
-    await window.tab.get_by_role("link", name="Continue to").click()
-    await arrived(window.tab)
-
-
 async def form_of(tab: Page) -> dict[str, str]:
     """What the form in a tab would send, with the right name and password."""
     form = {name: await tab.locator(f"[name={name}]").input_value() for name in ("txn", "csrf")}
@@ -352,17 +242,6 @@ async def post(window: Window, form: dict[str, str]) -> int:
     action = await window.tab.locator("form").evaluate("form => form.action")
     answer = await window.context.request.post(action, form={**form}, max_redirects=0)
     return answer.status
-
-
-async def test_two_tabs_at_once_both_work(premises: Premises, window: Window) -> None:
-    first, second = window.tab, await window.context.new_page()
-    for tab in (first, second):
-        await tab.goto(premises.login_url())
-    await submit_login(first, USERNAME, PASSWORD)
-    await arrived(first)
-    await submit_login(second, USERNAME, PASSWORD)
-    await arrived(second)
-    assert len(set(premises.codes)) == 2
 
 
 async def test_r19_a_form_of_another_browser_leads_to_one_of_its_own(

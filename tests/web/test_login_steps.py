@@ -20,13 +20,11 @@ from tests.installation import (
 
 from worksgate.audit import Event
 from worksgate.clients.access_rules import parse_rule
-from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.database import DatabaseUnavailable
 from worksgate.provider.factors import MAX_FACTOR_FAILURES, Factors
 from worksgate.provider.sign_in.attempt import SignInAttempt
 from worksgate.provider.sign_in.completion import SignInCompletion
 from worksgate.provider.sign_in.outcomes import SignedIn
-from worksgate.store import StoreUnavailable
 
 NEW_PASSWORD = "seven green ladders sing"
 
@@ -77,16 +75,6 @@ async def test_a_required_factor_is_set_up_midway_and_the_login_goes_on(
     assert [event.username for event in added] == [USERNAME]
 
 
-async def test_the_second_login_asks_for_a_code(installation: Installation) -> None:
-    app, _ = await enrolled(installation)
-    browser, response = await begin(installation)
-    page = step_of(response, "Confirm that it is you")
-    assert "__Host-wg_session" not in browser.http.cookies
-    response = await browser.submit(page, step="prove", otp=app.at(int(installation.clock())))
-    assert code_of(response)
-    assert await browser.is_signed_in()
-
-
 async def test_r79_a_browser_is_known_although_it_gave_a_second_factor(
     installation: Installation,
 ) -> None:
@@ -98,16 +86,15 @@ async def test_r79_a_browser_is_known_although_it_gave_a_second_factor(
     assert DEVICE_COOKIE in browser.http.cookies
 
 
-@pytest.mark.parametrize("outage", [DatabaseUnavailable, StoreUnavailable, HashingBusy])
 async def test_r120_an_outage_while_a_code_is_checked_shows_that_step_again(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch, outage: type[Exception]
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, _ = await enrolled(installation)
     browser, response = await begin(installation)
     page = step_of(response, "Confirm that it is you")
 
     async def away(*_: object) -> bool:
-        raise outage("away")
+        raise DatabaseUnavailable("away")
 
     with monkeypatch.context() as patched, structlog.testing.capture_logs() as logs:
         patched.setattr(Factors, "check_totp", away)
@@ -184,12 +171,10 @@ async def test_r30_a_device_that_is_remembered_as_the_person_is_disabled_is_not_
     step_of(await browser.sign_in(), "Confirm that it is you")
 
 
-@pytest.mark.parametrize(
-    "rule", ["deny network=203.0.113.0/24", "deny kind=web", "deny hours=00:00-24:00"]
-)
 async def test_r125_what_no_person_could_change_is_refused_before_the_form(
-    installation: Installation, rule: str
+    installation: Installation,
 ) -> None:
+    rule = "deny network=203.0.113.0/24"
     browser = installation.browser()
     page = await browser.login_page()
     await installation.change_client(rules=[rule])
@@ -235,20 +220,6 @@ async def test_r85_a_temporary_password_is_changed_first(installation: Installat
     again = installation.browser()
     assert (await again.sign_in(password=given.password)).status_code == 403
     assert (await again.sign_in(password=NEW_PASSWORD)).status_code == 303
-
-
-async def test_r19_a_step_belongs_to_the_browser_that_gave_the_password(
-    installation: Installation,
-) -> None:
-    app, _ = await enrolled(installation)
-    _, response = await begin(installation)
-    page = step_of(response, "Confirm that it is you")
-    thief = installation.browser()
-    await thief.arrive()
-    code = app.at(int(installation.clock()))
-    response = await thief.submit(page, step="prove", otp=code)
-    assert response.status_code == 403
-    assert not await thief.is_signed_in()
 
 
 async def test_a_login_survives_a_restart_between_its_steps(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from tests.installation import (
     CALLBACK,
     EXTERNAL_KEY,
-    PASSWORD,
     USERNAME,
     Browser,
     Installation,
@@ -52,18 +51,6 @@ async def at_another_client(installation: Installation, browser: Browser, **sett
     browser.client_id = made.client.client_id
 
 
-async def test_r20_r83_a_password_is_not_changed_where_nobody_has_asked_for_it(
-    installation: Installation,
-) -> None:
-    await enrolled(installation)
-    thief = installation.browser(address="198.51.100.66")
-    page = LoginPage.of(await thief.sign_in())
-    response = await thief.submit(page, step="password", new_password=NEW_PASSWORD)
-    assert response.status_code == 409
-    again = await installation.browser().sign_in()
-    assert "Confirm that it is you" in again.text
-
-
 async def test_r83_an_old_session_sets_up_no_factor(installation: Installation) -> None:
     browser = installation.browser()
     assert (await browser.sign_in()).status_code == 303
@@ -76,32 +63,6 @@ async def test_r83_an_old_session_sets_up_no_factor(installation: Installation) 
     for step in ("enrol", "password", "resume"):
         fields = {"otp": "000000", "new_password": NEW_PASSWORD}
         assert (await browser.submit(page, step=step, **fields)).status_code == 409
-
-
-async def test_r29_r83_a_second_factor_makes_a_session_no_younger(
-    installation: Installation,
-) -> None:
-    app, _ = await enrolled(installation)
-    await installation.change_client(second_factor="off")
-    browser = installation.browser()
-    assert (await browser.sign_in()).status_code == 303
-    installation.clock.advance(HOURS)
-    await at_another_client(installation, browser, second_factor="required")
-    page = LoginPage.of(await browser.arrive())
-    code = app.at(int(installation.clock()))
-    assert (await browser.submit(page, step="prove", otp=code)).status_code == 303
-    assert 'name="password"' in (await browser.account("/authenticator")).text
-    assert (await browser.arrive()).status_code == 303
-    installation.clock.advance(7 * 86_400 - HOURS)
-    assert (await browser.arrive()).status_code == 200
-
-
-async def test_a_session_of_another_source_is_none_for_a_client(two: Installation) -> None:
-    browser = two.browser()
-    await browser.sign_in_to_account()
-    assert (await browser.arrive()).status_code == 303
-    await at_another_client(two, browser, sources=["corp"])
-    assert (await browser.arrive()).status_code == 200
 
 
 async def test_who_says_to_be_the_app_is_also_treated_as_a_browser(
@@ -137,28 +98,6 @@ async def test_r56_a_key_moves_when_an_administrator_lets_it_go(two: Installatio
     assert (await two.user_info(token)).json() == {"user_id": EXTERNAL_KEY}
     joins("other", external_key=EXTERNAL_KEY)
     assert (await two.browser().sign_in("other", THEIR_PASSWORD)).status_code == 403
-
-
-async def test_the_account_is_as_strict_as_the_strictest_client(
-    installation: Installation,
-) -> None:
-    browser = installation.browser(address="198.51.100.66")
-    page = LoginPage.of(await browser.account())
-    await installation.change_client(rules=["deny group!=staff network!=10.0.0.0/8"])
-    response = await browser.submit(page, username=USERNAME, password=PASSWORD)
-    assert "You cannot sign in from here" in response.text
-
-
-async def test_r125_no_form_leads_to_the_account_where_nobody_may_sign_in(
-    installation: Installation,
-) -> None:
-    browser = installation.browser(address="198.51.100.66")
-    page = LoginPage.of(await browser.account())
-    await installation.change_client(rules=["deny kind=web,app network!=10.0.0.0/8"])
-    for password in (PASSWORD, "wrong"):
-        response = await browser.submit(page, username=USERNAME, password=password)
-        assert "You cannot sign in from here" in response.text
-    assert "You cannot sign in from here" in (await browser.account()).text
 
 
 async def test_r55_an_app_password_ends_with_who_has_left_long_ago(two: Installation) -> None:
@@ -216,15 +155,6 @@ async def test_r85_the_second_factor_comes_before_the_new_password(
     page = LoginPage.of(response)
     response = await browser.submit(page, step="password", new_password=NEW_PASSWORD)
     assert code_of(response)
-
-
-async def test_r31_a_session_ends_with_the_password_that_began_it(
-    installation: Installation,
-) -> None:
-    browser = installation.browser()
-    assert (await browser.sign_in()).status_code == 303
-    installation.rows("UPDATE accounts SET password_changed_at = password_changed_at + 1")
-    assert not await browser.is_signed_in()
 
 
 async def test_r82_a_page_without_passkeys_comes_when_too_many_are_asked_for(

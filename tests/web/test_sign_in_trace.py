@@ -1,10 +1,13 @@
-"""“Why can’t they get in?”: each way in which a sign-in ends is made to happen, and explained."""
+"""“Why can’t they get in?”: what a trace finds in the records and the present state.
+
+Each way in which a sign-in ends is made to happen in ``tests/browser/test_every_reason.py``; what
+is said about it is a table of ``tests/administration/sign_in_trace``.
+"""
 
 import asyncio
 import html
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
@@ -20,21 +23,16 @@ from tests.installation import (
     Installation,
     installed,
 )
-from tests.web.test_imap_login import ask
 from tests.web.test_login_steps import begin, enrolled, step_of
-from tests.web.test_upstream_login import Partner, back, sent_to_the_partner
 
 from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
 from worksgate.administration.sign_in_trace.localized import LANGUAGES, texts_in
 from worksgate.administration.sign_in_trace.next_steps import Action
-from worksgate.administration.sign_in_trace.tries import Ending, Stage
+from worksgate.administration.sign_in_trace.tries import Stage
 from worksgate.audit import AuditEvent, Event, Reason
-from worksgate.credentials.password_hashing import HashingBusy
-from worksgate.database import DatabaseUnavailable
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import A_DAY, DEFAULT_PER_MINUTE
-from worksgate.settings.sources import DirectorySettings, OidcSettings
-from worksgate.sources import RefusedUpstream, SourceUnavailable
+from worksgate.sources import SourceUnavailable
 from worksgate.store import StoreUnavailable
 
 HOUR = 3_600
@@ -92,13 +90,6 @@ async def test_a_wrong_password(installation: Installation) -> None:
     assert password.failures == 2
     assert password.elapsed_ms is not None
     assert password.elapsed_ms > 0
-
-
-async def test_an_unknown_name(installation: Installation) -> None:
-    await installation.browser().sign_in("tanaka", PASSWORD)
-    await assert_said(
-        installation, "At TIME a name was typed that nobody has here.", Action.ASK_NAME, "tanaka"
-    )
 
 
 async def test_a_disabled_person_and_who_disabled_them(installation: Installation) -> None:
@@ -185,59 +176,6 @@ async def test_a_rule_by_group_and_the_rule_in_its_gate(installation: Installati
 # The second factor
 
 
-async def test_a_second_factor_that_is_never_used(installation: Installation) -> None:
-    await enrolled(installation)
-    await begin(installation)
-    await assert_said(
-        installation,
-        "At TIME the password was right; the second factor has not been used.",
-        Action.FINISH_STEP,
-    )
-
-
-@pytest.mark.parametrize(
-    ("off", "sentence", "action"),
-    [
-        (10_000, "At TIME the code of the authenticator app was wrong.", Action.USE_NEXT_CODE),
-        (
-            180,
-            "At TIME the code was right for a later time: the clock of the phone is fast.",
-            Action.CORRECT_CLOCK,
-        ),
-        (
-            -180,
-            "At TIME the code was right for an earlier time: the clock of the phone is slow.",
-            Action.CORRECT_CLOCK,
-        ),
-    ],
-)
-async def test_a_wrong_code_and_a_clock_that_is_wrong(
-    installation: Installation, off: int, sentence: str, action: Action
-) -> None:
-    app, _ = await enrolled(installation)
-    installation.clock.stop()
-    browser, response = await begin(installation)
-    page = step_of(response, "Confirm that it is you")
-    code = app.at(int(installation.clock()) + off)
-    response = await browser.submit(page, step="prove", otp=code)
-    assert response.status_code == 403
-    await assert_said(installation, sentence, action)
-
-
-async def test_a_code_that_was_used_before(installation: Installation) -> None:
-    app, _ = await enrolled(installation)
-    code = app.at(int(installation.clock()))
-    for _ in range(2):
-        browser, response = await begin(installation)
-        page = step_of(response, "Confirm that it is you")
-        await browser.submit(page, step="prove", otp=code)
-    await assert_said(
-        installation,
-        "At TIME the code of the authenticator app had been used before.",
-        Action.USE_NEXT_CODE,
-    )
-
-
 async def test_too_many_wrong_codes_are_recorded_and_not_without_end(
     installation: Installation,
 ) -> None:
@@ -262,64 +200,18 @@ async def test_too_many_wrong_codes_are_recorded_and_not_without_end(
 # The link of LINE WORKS, and the form
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence", "action"),
-    [
-        (
-            {"client_id": "unknown"},
-            "At TIME LINE WORKS named a client that is unknown or disabled here.",
-            Action.COMPARE_CLIENT_ID,
-        ),
-        (
-            {"client_id": ""},
-            "At TIME LINE WORKS sent no client ID, or no return address.",
-            Action.COMPARE_LOGIN_URL,
-        ),
-        (
-            {"redirect_uri": "https://evil.example/cb?state=1"},
+async def test_a_wrong_link_is_found_by_the_reference_on_its_page(
+    installation: Installation,
+) -> None:
+    response = await installation.browser().arrive(None, redirect_uri="https://evil.example/cb")
+    assert response.status_code == 400
+    for who in (reference_on(response), "203.0.113.7"):
+        await assert_said(
+            installation,
             "At TIME the return address of LINE WORKS was not on the client's list.",
             Action.ADD_REDIRECT,
-        ),
-        (
-            {"redirect_uri": CALLBACK},
-            "At TIME the return address of LINE WORKS contained no state.",
-            Action.COMPARE_LOGIN_URL,
-        ),
-        (
-            {"redirect_uri": f"{CALLBACK}?state=a b"},
-            "At TIME the return address of LINE WORKS was malformed.",
-            Action.COMPARE_LOGIN_URL,
-        ),
-        (
-            {"redirect_uri": f"{CALLBACK}?state={'a' * 2_100}"},
-            "At TIME the request was too long.",
-            Action.COMPARE_LOGIN_URL,
-        ),
-        (
-            {"response_type": "token"},
-            "At TIME the request was not one for a code (response_type).",
-            Action.CHOOSE_OAUTH,
-        ),
-    ],
-)
-async def test_a_wrong_link_is_found_by_the_reference_on_its_page(
-    installation: Installation, changes: dict[str, str], sentence: str, action: Action
-) -> None:
-    response = await installation.browser().arrive(None, **changes)
-    assert response.status_code == 400
-    await assert_said(installation, sentence, action, reference_on(response))
-    await assert_said(installation, sentence, action, "203.0.113.7")
-
-
-async def test_a_parameter_that_comes_twice(installation: Installation) -> None:
-    browser = installation.browser()
-    response = await browser.http.get(f"{browser.login_url()}&worksId=a&worksId=b")
-    await assert_said(
-        installation,
-        "At TIME the request contained a parameter twice.",
-        Action.COMPARE_LOGIN_URL,
-        reference_on(response),
-    )
+            who,
+        )
 
 
 def reference_on(response: httpx2.Response) -> str:
@@ -340,46 +232,6 @@ async def test_the_reference_on_a_page_finds_the_sign_in_however_it_is_typed(
         assert found.facts.person is not None
         assert found.facts.person.person.username == USERNAME
         assert [each.reference for each in found.facts.tries] == [reference]
-
-
-async def test_a_form_that_is_too_old(installation: Installation) -> None:
-    browser = installation.browser()
-    page = await browser.login_page()
-    installation.clock.advance(31 * 60)
-    response = await browser.submit(page, username=USERNAME, password=PASSWORD)
-    await assert_said(
-        installation,
-        "At TIME the sign-in page was more than 30 minutes old.",
-        Action.START_AGAIN,
-        reference_on(response),
-    )
-
-
-async def test_a_form_of_another_browser(installation: Installation) -> None:
-    page = await installation.browser().login_page()
-    other = installation.browser()
-    await other.login_page()
-    response = await other.submit(page, username=USERNAME, password=PASSWORD)
-    await assert_said(
-        installation,
-        "At TIME the sign-in page belonged to another browser or an earlier tab.",
-        Action.START_AGAIN,
-        reference_on(response),
-    )
-
-
-async def test_a_browser_without_cookies(installation: Installation) -> None:
-    browser = installation.browser()
-    page = await browser.login_page()
-    browser.http.cookies.clear()
-    await browser.submit(page, username=USERNAME, password=PASSWORD)
-    (refused,) = await installation.audit(event=Event.LOGIN_REFUSED)
-    await assert_said(
-        installation,
-        "At TIME the browser sent no cookie with the form.",
-        Action.ALLOW_COOKIES,
-        refused.login_id or "",
-    )
 
 
 async def test_a_forged_form_is_recorded_within_the_limits_of_strangers(
@@ -408,40 +260,14 @@ class Away:
         raise self._outage
 
 
-@pytest.mark.parametrize(
-    ("outage", "sentence", "action"),
-    [
-        (
-            SourceUnavailable("directory did not respond in time"),
-            "At TIME the source of the person did not respond.",
-            Action.TEST_SOURCE,
-        ),
-        (
-            HashingBusy("too many passwords are waiting to be checked"),
-            "At TIME too many passwords were waiting to be checked.",
-            Action.TRY_AGAIN,
-        ),
-        (StoreUnavailable("away"), "At TIME the store did not respond.", Action.RUN_DOCTOR),
-        (
-            DatabaseUnavailable("away"),
-            "At TIME the database did not respond.",
-            Action.RUN_DOCTOR,
-        ),
-        (TimeoutError(), "At TIME the response took too long.", Action.RUN_DOCTOR),
-    ],
-)
 async def test_r148_an_outage_in_a_sign_in_is_a_record_with_its_name(
-    installation: Installation,
-    monkeypatch: pytest.MonkeyPatch,
-    outage: Exception,
-    sentence: str,
-    action: Action,
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(SourcesInUse, "check_password", Away(outage))
+        patched.setattr(SourcesInUse, "check_password", Away(StoreUnavailable("away")))
         response = await installation.browser().sign_in()
     assert response.status_code == 503
-    await assert_said(installation, sentence, action)
+    await assert_said(installation, "At TIME the store did not respond.", Action.RUN_DOCTOR)
     (record,) = await installation.audit(event=Event.LOGIN_INTERRUPTED)
     assert (record.username, record.login_id is None) == (USERNAME, False)
 
@@ -488,83 +314,6 @@ async def test_r148_outages_are_recorded_within_the_limits_of_strangers(
 # The calls of LINE WORKS
 
 
-async def test_a_code_that_nobody_came_for(installation: Installation) -> None:
-    await installation.browser().code()
-    found = await trace(installation)
-    assert found.facts.tries[0].stop is Ending.IN_PROGRESS
-    installation.clock.advance(60)
-    await assert_said(
-        installation,
-        "At TIME the code was issued, but LINE WORKS did not come for it.",
-        Action.CHECK_FROM_OUTSIDE,
-    )
-
-
-async def test_a_wrong_secret_is_probably_about_the_code_before(installation: Installation) -> None:
-    code = await installation.browser().code()
-    await installation.exchange(code, client_secret="wrong")
-    found = await assert_said(
-        installation,
-        "Probably: At TIME LINE WORKS sent a wrong client ID or secret.",
-        Action.RENEW_SECRET,
-    )
-    assert found.facts.tries[0].is_probable
-
-
-async def test_an_address_that_may_not_call(installation: Installation) -> None:
-    code = await installation.browser().code()
-    await installation.change_client(allowed_addresses=["192.0.2.0/24"])
-    await installation.exchange(code)
-    await assert_said(
-        installation,
-        "Probably: At TIME the call of LINE WORKS came from an address that is not allowed.",
-        Action.ALLOW_ADDRESS,
-    )
-
-
-async def test_a_code_that_comes_too_late(installation: Installation) -> None:
-    installation.clock.stop()
-    await installation.change_client(code_lifetime=5)
-    code = await installation.browser().code()
-    installation.clock.advance(8)
-    await installation.exchange(code)
-    await assert_said(
-        installation,
-        "Probably: At TIME LINE WORKS brought the code too late.",
-        Action.CHECK_FROM_OUTSIDE,
-    )
-
-
-async def test_a_code_that_is_presented_twice(installation: Installation) -> None:
-    code = await installation.browser().code()
-    for _ in range(2):
-        await installation.exchange(code)
-    found = await assert_said(
-        installation, "At TIME the code was presented a second time.", Action.EXAMINE_REPLAY
-    )
-    assert not found.facts.tries[0].is_probable
-
-
-async def test_nobody_asked_whose_code_it_was(installation: Installation) -> None:
-    await installation.exchange(await installation.browser().code())
-    installation.clock.advance(60)
-    await assert_said(
-        installation,
-        "At TIME LINE WORKS redeemed the code, but did not ask whose it was.",
-        Action.COMPARE_USER_INFO_URL,
-    )
-
-
-async def test_an_access_token_that_is_not_known(installation: Installation) -> None:
-    await installation.access_token()
-    await installation.user_info("0" * 54)
-    await assert_said(
-        installation,
-        "Probably: At TIME the access token was unknown or revoked.",
-        Action.LOOK_UP,
-    )
-
-
 async def test_everything_was_right_here(installation: Installation) -> None:
     await installation.user_info(await installation.access_token())
     found = await assert_said(
@@ -577,55 +326,6 @@ async def test_everything_was_right_here(installation: Installation) -> None:
     assert all(step.elapsed_ms is not None for step in one.steps[:2]), (
         "the page and the password have their milliseconds"
     )
-
-
-# Mail programs, and another provider
-
-
-async def test_a_mail_program_with_the_person_s_own_password(installation: Installation) -> None:
-    await installation.change_client(imap_login=True)
-    await ask(installation, password=PASSWORD)
-    await recorded(installation, Event.IMAP_REFUSED)
-    await assert_said(
-        installation,
-        "At TIME a mail program sent the person's own password, not an app password.",
-        Action.CREATE_APP_PASSWORD,
-    )
-
-
-@pytest.fixture
-async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
-    """An installation with a partner's people beside its own."""
-    monkeypatch.setattr("worksgate.sources.openid.source.OidcSource", Partner)
-    monkeypatch.setattr(Partner, "outcome", RefusedUpstream("access_denied"))
-    source = OidcSettings(
-        name="partner",
-        domains=("partner.example",),
-        issuer="https://partner.example",
-        client_id="worksgate",
-        external_key_claim="employee",
-    )
-    async with installed(tmp_path, sources=(DirectorySettings(), source)) as installation:
-        yield installation
-
-
-async def test_another_provider_that_refuses(site: Installation) -> None:
-    browser = site.browser()
-    await sent_to_the_partner(browser, source="partner")
-    await back(browser)
-    (failed,) = await site.audit(event=Event.LOGIN_FAILED)
-    await assert_said(
-        site,
-        "At TIME the other provider refused the sign-in.",
-        Action.TEST_SOURCE,
-        failed.login_id or "",
-    )
-
-
-async def test_a_way_back_from_another_provider_without_its_cookie(site: Installation) -> None:
-    await back(site.browser())
-    (refused,) = await site.audit(event=Event.LOGIN_REFUSED)
-    assert refused.reason is Reason.STATE_UNKNOWN
 
 
 # Whom it finds
@@ -650,42 +350,6 @@ async def test_several_people_are_not_guessed_between(installation: Installation
     with pytest.raises(Ambiguous) as refused:
         await trace(installation, "田中")
     assert [each.username for each in refused.value.people] == ["tanaka1", "tanaka2"]
-
-
-async def test_nothing_at_all(installation: Installation) -> None:
-    await assert_said(
-        installation,
-        "There was no sign-in lately, and nothing here would stop one now.",
-        Action.ASK_DOMAIN,
-    )
-    await assert_said(
-        installation,
-        "Nothing is recorded: LINE WORKS has sent nobody here at that time.",
-        Action.ASK_DOMAIN,
-        "198.51.100.1",
-    )
-
-
-async def test_a_similar_name_that_was_typed_instead(installation: Installation) -> None:
-    await installation.browser().sign_in("user_1@example.com", PASSWORD)
-    await assert_said(
-        installation,
-        "Nothing is recorded of them, but a similar name failed a moment ago: user_1@example.com",
-        Action.ASK_NAME,
-    )
-
-
-async def test_a_page_that_was_opened_and_left(installation: Installation) -> None:
-    installation.clock.stop()
-    await installation.browser().login_page()
-    installation.clock.advance(61)
-    await installation.browser().login_page()  # then the first minute is counted
-    await assert_said(
-        installation,
-        "Nothing is recorded of them, but sign-in pages were opened: perhaps nothing was typed.",
-        Action.ASK_NAME,
-        "198.51.100.1",
-    )
 
 
 async def test_the_trace_does_without_what_is_down(
@@ -729,17 +393,6 @@ async def test_r146_a_trace_shows_no_secret(installation: Installation) -> None:
     ]
     for secret in secrets:
         assert str(secret) not in text
-
-
-async def test_a_code_for_their_own_account_is_no_sign_in_at_line_works(
-    installation: Installation,
-) -> None:
-    await installation.browser().sign_in_to_account()
-    await assert_said(
-        installation,
-        "At TIME the person signed in to their own account page.",
-        Action.OPEN_LINE_WORKS,
-    )
 
 
 async def test_one_client_alone_can_be_asked_about(installation: Installation) -> None:

@@ -102,6 +102,12 @@ async def test_whoever_was_meant_is_asked_for_where_another_is_signed_in() -> No
     assert isinstance(await visit.provider.continue_as(step.transaction, visit.browser), Authorized)
 
 
+@pytest.mark.parametrize("hint", ["hana", "HANA@acme.example"])
+async def test_whoever_was_meant_and_is_signed_in_is_asked_nothing(hint: str) -> None:
+    visit = await signed_in(World())
+    assert isinstance(await visit.arrive(worksId=hint), Authorized)
+
+
 async def test_who_means_to_go_on_as_a_session_that_has_ended_signs_in() -> None:
     visit = await signed_in(World())
     step = await visit.arrive(worksId="taro@example.com")
