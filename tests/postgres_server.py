@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pytest
 from tests.machine import require
+from tests.postgres_protocol import simple_query
 
 from worksgate.database.migrations import migrate
 
@@ -113,13 +114,19 @@ class PostgresServer:
                 stdout=log,
                 stderr=log,
             )
-        ready = [postgres_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        ready += ["-U", "postgres"]
         while self._process.poll() is None and time.monotonic() < until:
-            if subprocess.run(ready, check=False).returncode == 0:
+            if self._says_that_it_is_ready():
                 return True
-            time.sleep(0.03)
+            time.sleep(0.02)
         return False
+
+    def _says_that_it_is_ready(self) -> bool:
+        """In the file by which ``pg_ctl`` knows it too."""
+        try:
+            said = (self._folder / "data" / "postmaster.pid").read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return False
+        return said[:1] == [str(self.pid)] and [line.strip() for line in said[7:]] == ["ready"]
 
     @property
     def pid(self) -> int:
@@ -175,10 +182,8 @@ class PostgresServer:
 
     def query(self, sql: str, database: str = "postgres") -> list[tuple[str, ...]]:
         """The rows of some statements as texts, as the superuser on a connection of its own."""
-        options = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database]
-        quiet = ["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
-        output = _run([postgres_program("psql"), *options, *quiet, "-c", sql], self._folder)
-        return [tuple(line.split("\t")) for line in output.splitlines()]
+        with socket.create_connection(("127.0.0.1", self.port), _START_TIME) as connection:
+            return simple_query(connection, sql, user="postgres", database=database)
 
 
 @contextmanager
