@@ -1,6 +1,7 @@
 """What is done once for a whole run gives each test what it would have had."""
 
 from sqlalchemy import create_engine, literal, select
+from tests.light_hashing import _remembered
 from tests.once import _Compiled
 
 
@@ -30,3 +31,17 @@ def test_another_kind_of_database_has_statements_of_its_own() -> None:
     assert kept[OneKind(), "SELECT"] == "compiled"
     assert kept.get((AnotherKind(), "SELECT")) is None
     assert len(kept) == 1
+
+
+def test_a_password_is_estimated_once_for_the_words_of_each_person() -> None:
+    asked = []
+
+    def estimate(text: str, words: list[str]) -> int:
+        asked.append((text, *words))
+        return len(asked)
+
+    remembered = _remembered(estimate)
+    assert [remembered("kite", ["hana"]) for _ in range(2)] == [1, 1]
+    assert remembered("kite", ["taro"]) == 2
+    assert remembered("tree", ["taro"]) == 3
+    assert asked == [("kite", "hana"), ("kite", "taro"), ("tree", "taro")]

@@ -19,6 +19,8 @@ from worksgate.credentials.password_policy import (
     password_strength,
 )
 
+pytestmark = pytest.mark.hashing
+
 PASSWORD = "correct horse battery staple"
 
 
