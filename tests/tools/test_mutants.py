@@ -75,11 +75,12 @@ def test_what_runs_at_import_is_tried_with_the_tests_of_its_function_or_class() 
 
 
 @pytest.mark.programs
-def test_a_change_that_no_test_notices_is_found_and_one_that_a_test_notices_is_not(
+def test_a_change_that_no_test_notices_is_found_and_where_the_tests_fail_nothing_is_tried(
     tmp_path: Path,
 ) -> None:
     project(tmp_path, explained=["never: True -> False"])
-    done = tried(tmp_path)
+    kept = str(tmp_path / "kept")
+    done = tried(tmp_path, "--coverage", kept)
     assert done.returncode == 1, done.stderr
     listed = done.stdout.partition("Without a reason:")[2]
     for name, fate in SURVIVING.items():
@@ -87,6 +88,11 @@ def test_a_change_that_no_test_notices_is_found_and_one_that_a_test_notices_is_n
         assert is_listed == (name != "never: True -> False"), done.stdout
     assert not [name for name in NOTICED if name in done.stdout]
     assert "| `src/worksgate/guard.py` | 10 | 4 | 1 | 50% |" in done.stdout
+
+    (tmp_path / "tests" / "test_guard.py").write_text(f"{CHECK}    assert False\n")
+    done = tried(tmp_path, "--coverage", kept)
+    assert done.returncode == 2
+    assert "the tests fail without a change" in done.stdout
 
 
 def tried(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -117,15 +123,3 @@ def project(folder: Path, explained: list[str]) -> None:
     (folder / "pyproject.toml").write_text(SETTINGS)
     (folder / "tests").mkdir()
     (folder / "tests" / "test_guard.py").write_text(CHECK)
-
-
-@pytest.mark.programs
-def test_where_the_tests_fail_without_a_change_nothing_is_tried(tmp_path: Path) -> None:
-    project(tmp_path, explained=[])
-    data = tmp_path / "kept"
-    done = tried(tmp_path, "--coverage", str(data))
-    assert "| 10 | 4 | 0 |" in done.stdout, done.stderr
-    (tmp_path / "tests" / "test_guard.py").write_text(f"{CHECK}    assert False\n")
-    done = tried(tmp_path, "--coverage", str(data))
-    assert done.returncode == 2
-    assert "the tests fail without a change" in done.stdout
