@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from itertools import product
-from typing import Literal
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from tests.browser.servers import Demo
-from tests.browser.windows import Window, css, overflow, submit_login, violations
+from tests.browser.windows import Window, css, overflow, submit_login, violations_everywhere
 
 from worksgate.cli.demo.people import GUESTS, PASSWORD
 
@@ -18,7 +16,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 AOI, MINJUN, *_ = GUESTS
 WIDTHS = (360, 1440)
 NARROWEST = 320
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HEAVIEST = 30_000
 
 LOGIN_PAGES = ("login", "wrong-password", "choice", "notice", "signed-out")
@@ -68,6 +65,8 @@ async def walk(demo: Demo, tab: Page) -> AsyncIterator[str]:
 class Tour:
     """What was seen on a walk in one language."""
 
+    has_colors: bool
+    """Whether they are looked at: they are the same in all languages."""
     pages: set[str] = field(default_factory=set)
     languages: set[str | None] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
@@ -76,11 +75,8 @@ class Tour:
     async def look_at(self, name: str, tab: Page) -> None:
         self.pages.add(name)
         self.languages.add(await tab.locator("html").get_attribute("lang"))
-        for scheme, width in product(SCHEMES, WIDTHS):
-            await tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await tab.set_viewport_size({"width": width, "height": 900})
-            found = await violations(tab)
-            self.violations += [f"{name}, {scheme}, {width}: {what}" for what in found]
+        found = await violations_everywhere(tab, WIDTHS, with_colors=self.has_colors)
+        self.violations += [f"{name}, {what}" for what in found]
         await tab.set_viewport_size({"width": NARROWEST, "height": 900})
         if (pixels := await overflow(tab)) > 0:
             self.too_wide.append(f"{name}: {pixels} pixels")
@@ -88,7 +84,7 @@ class Tour:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["en", "ja", "ko"])
 async def tour(request: pytest.FixtureRequest, demo: Demo, chromium: Browser) -> Tour:
-    tour = Tour()
+    tour = Tour(has_colors=request.param == "en")
     window = await Window.of(await chromium.new_context(locale=request.param))
     async for name in walk(demo, window.tab):
         await tour.look_at(name, window.tab)

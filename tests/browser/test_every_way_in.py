@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import Literal
 
 import pyotp
 import pytest
@@ -20,7 +19,14 @@ from tests.browser.authenticators import virtual_authenticator
 from tests.browser.provider_pages import log_in_there, overlook_the_provider
 from tests.browser.readers import Reader
 from tests.browser.servers import Premises, open_premises
-from tests.browser.windows import OpenWindow, Window, overflow, submit_login, violations
+from tests.browser.windows import (
+    IN_LIGHT_AND_DARK,
+    OpenWindow,
+    Window,
+    overflow,
+    submit_login,
+    violations,
+)
 from tests.mail_server import MailServer, Received, mail_server
 from tests.openid_provider.real import CLIENT_ID, CLIENT_SECRET, real_provider
 from tests.slapd import PASSWORD as LDAP_PASSWORD
@@ -38,7 +44,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 PASSWORD = "correct horse battery"
 NEW_PASSWORD = "seven green ladders sing"
 PRODUCT = {"product": "LINE WORKS"}
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 OF_PAGES = frozenset({"landmark-one-main", "page-has-heading-one", "region"})
 """Rules that a mail need not keep: the program that shows it is the page around it."""
 
@@ -162,10 +167,10 @@ async def on_phone(open_window: OpenWindow, reader: Reader) -> Window:
 async def judged(tab: Page, *, but_for: frozenset[str] = frozenset()) -> None:
     """Nobody is shut out of this page, and it needs no scrolling sideways."""
     assert await overflow(tab) <= 0
-    for scheme in SCHEMES:
+    for scheme, looks in IN_LIGHT_AND_DARK:
         await tab.emulate_media(color_scheme=scheme)
-        found = [each for each in await violations(tab) if json.loads(each)["id"] not in but_for]
-        assert found == [], scheme
+        found = await violations(tab, looks)
+        assert [each for each in found if json.loads(each)["id"] not in but_for] == [], scheme
 
 
 async def press(tab: Page, name: str) -> None:

@@ -32,6 +32,7 @@ class Usability:
         ``within`` is where the keyboard is tried.
         """
         await tab.wait_for_load_state()  # with its style
+        await tab.evaluate(f"void (window.usable = {_checks().strip()})")
         await tab.set_viewport_size(PHONE)
         self.phone += _of(name, await _call(tab, "tooWide()"))
         self.script += _of(name, await _call(tab, "withoutScript()"))
@@ -48,7 +49,8 @@ def _of(name: str, faults: list[str]) -> list[str]:
 
 
 async def _call(tab: Page, what: str) -> Any:
-    return await tab.evaluate(f"{_checks().strip()}.{what}")
+    """Call a function of ``usable.js``, which the page has."""
+    return await tab.evaluate(f"usable.{what}")
 
 
 async def _tabbed(tab: Page, within: str) -> list[str]:

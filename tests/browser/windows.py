@@ -5,10 +5,11 @@ import asyncio
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from enum import Enum, auto
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]  # it has no types
@@ -39,6 +40,8 @@ PATIENCE: Final = 15_000.0
 """Milliseconds that a page may take on a busy machine before a test gives up."""
 
 WCAG: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_OF_COLORS: Final = ("color-contrast", "link-in-text-block")
+"""Rules that take longer than all others together."""
 _REFUSED_PAGE = "Failed to load resource: the server responded with a status of 4"
 _OVERTAKEN = "Autofocus processing was blocked because a document already has a focused element."
 """A test has filled in a field before Chromium came to the one with ``autofocus``."""
@@ -121,7 +124,24 @@ OpenWindow = Callable[..., Awaitable[Window]]
 """Takes what ``Browser.new_context`` of Playwright takes."""
 
 
-async def violations(tab: Page) -> list[str]:
+class Looks(Enum):
+    """What is looked at on a page that axe-core is asked about."""
+
+    ALL = auto()
+    COLORS = auto()
+    """Of a page of which all else was seen in the light."""
+    WITHOUT_COLORS = auto()
+    """Of a page whose colors were seen in another language."""
+
+
+Scheme = Literal["light", "dark"]
+IN_LIGHT_AND_DARK: Final[Sequence[tuple[Scheme, Looks]]] = (
+    ("light", Looks.ALL),
+    ("dark", Looks.COLORS),
+)
+
+
+async def violations(tab: Page, looks: Looks = Looks.ALL) -> list[str]:
     """What axe-core finds wrong on a page, one line for each element."""
     await tab.wait_for_load_state()  # with its style
     if not await tab.evaluate("'axe' in window"):
@@ -130,9 +150,34 @@ async def violations(tab: Page) -> list[str]:
         """async (options) => (await axe.run(document, options)).violations.flatMap(
             ({id, nodes}) => nodes.map((node) => ({id, html: node.html, why: node.failureSummary}))
         )""",
-        {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]},
+        {**_RULES[looks], "resultTypes": ["violations"]},
     )
     return [json.dumps(violation, ensure_ascii=False) for violation in found]
+
+
+async def violations_everywhere(
+    tab: Page, widths: Sequence[int], *, with_colors: bool = True
+) -> list[str]:
+    """The same, each with where it is: in windows of these widths, in light and dark."""
+    found = []
+    for width in widths:
+        await tab.set_viewport_size({"width": width, "height": 900})
+        for scheme, looks in IN_LIGHT_AND_DARK if with_colors else _LIGHT:
+            await tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found += [f"{scheme}, {width}: {what}" for what in await violations(tab, looks)]
+    return found
+
+
+_LIGHT: Final[Sequence[tuple[Scheme, Looks]]] = (("light", Looks.WITHOUT_COLORS),)
+_EVERY_RULE: Final = {"runOnly": {"type": "tag", "values": WCAG}}
+_RULES: Final[Mapping[Looks, Mapping[str, Any]]] = {
+    Looks.ALL: _EVERY_RULE,
+    Looks.WITHOUT_COLORS: {
+        **_EVERY_RULE,
+        "rules": {rule: {"enabled": False} for rule in _OF_COLORS},
+    },
+    Looks.COLORS: {"runOnly": {"type": "rule", "values": _OF_COLORS}},
+}
 
 
 async def overflow(tab: Page) -> int:
