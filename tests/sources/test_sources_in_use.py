@@ -130,6 +130,17 @@ def test_a_domain_is_its_source_s_alone(username: str, asked: list[str]) -> None
     assert [each.name for each in here.for_password(ACME, username)] == asked
 
 
+def test_a_name_of_another_provider_s_domain_has_no_password_here() -> None:
+    here = SourcesInUse(
+        passwords={"directory": Directory()},  # type: ignore[dict-item]  # nobody signs in
+        redirects={"entra": Entra()},  # type: ignore[dict-item]  # nor here
+        domains={"entra": ("acme.example",)},
+    )
+    assert here.for_password(ACME, "emma@acme.example") == ()
+    assert here.takes_passwords(ACME)
+    assert not here.takes_passwords(Client(client_id="acme", name="Acme", sources=("entra",)))
+
+
 async def test_where_no_time_tells_anything_a_refusal_waits_for_nothing() -> None:
     began = time.monotonic()
     await sources().wait_for_refusal(ACME, "hana", began, must_answer_busy=False)
