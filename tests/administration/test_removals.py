@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert
 from tests.administration.installation import PASSWORD, Office
 from tests.databases import NOW
 
@@ -14,7 +15,7 @@ from worksgate.administration.purging import remove_expired
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import PasswordHashing
-from worksgate.database import Conflict
+from worksgate.database import Conflict, schema
 from worksgate.directory import Account
 from worksgate.directory.change_log import ChangeKind
 from worksgate.directory.factors import TotpSecret
@@ -90,7 +91,11 @@ async def test_r230_whoever_is_brought_back_is_as_they_were(at_work: Office) -> 
 
 async def test_r230_nothing_comes_back_that_an_outage_has_left(at_work: Office) -> None:
     account = await _removed(at_work)
+    subject = account.person.subject_id
     await at_work.sign_in(account)
+    left = {"id": "a1", "digest": "d1", "subject_id": subject, "name": "Mail", "created_at": NOW}
+    async with at_work.directory.writing() as connection:
+        await connection.execute(insert(schema.app_passwords).values(left))
     at_work.store.away = True
     with pytest.raises(StoreUnavailable):
         await at_work.administration.removals.restore("hanako")
@@ -99,6 +104,7 @@ async def test_r230_nothing_comes_back_that_an_outage_has_left(at_work: Office) 
     at_work.store.away = False
     await at_work.administration.removals.restore("hanako")
     assert await at_work.holds_nothing(account)
+    assert await at_work.directory.app_passwords.of(subject) == ()
 
 
 async def test_r30_removing_somebody_again_ends_what_an_outage_has_left(at_work: Office) -> None:
