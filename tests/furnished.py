@@ -209,6 +209,16 @@ _ROWS: dict[str, dict[str, object]] = {
         "inviter": "directory:1",
         "actor": "console:直子",
     },
+    "deployer_tokens": {
+        "key": key_of("deployer token"),
+        "id": "token",
+        "name": "本番の CI",
+        "created_at": NOW,
+        "expires_at": NOW + 600,
+        "used_at": NOW + 1 / 3,
+        "maker": "directory:1",
+        "actor": "console:直子",
+    },
     "changes": {
         "number": 1,
         "at": NOW + 1 / 7,

@@ -121,3 +121,56 @@ async def test_who_was_faster_is_not_overwritten(at_work: Office) -> None:
     await clients.change("Acme", domain="acme.example")
     with pytest.raises(Outdated):
         [each async for each in applying.apply(planned)]
+
+
+LOOK: dict[str, Any] = {"name": "Acme", "light": "#0c5878", "texts": {"ja": {"label": "社員番号"}}}
+
+
+async def test_how_a_page_looks_is_published_and_then_left_alone(at_work: Office) -> None:
+    branding = at_work.administration.branding
+    (added,) = await applied(at_work, {"name": "Acme", "branding": LOOK})
+    found = await branding.of_client("Acme")
+    assert found.shown is not None
+    assert (found.draft, found.shown.branding.light) == (None, "#0c5878")
+    assert found.shown.branding.texts_in("ja").label == "社員番号"
+    paths = [each.setting for each in added.planned.differences]
+    assert paths[-3:] == ["branding.light", "branding.name", "branding.texts.ja.label"]
+    (kept,) = await applied(at_work, {"name": "Acme", "branding": LOOK})
+    assert (kept.planned.action, (await branding.of_client("Acme")).number) == ("keep", 1)
+    (changed,) = await applied(at_work, {"name": "Acme", "branding": {"light": ""}})
+    assert [each.setting for each in changed.planned.differences] == ["branding.light"]
+    assert (await branding.of_client("Acme")).edited.name == "Acme"
+
+
+async def test_a_draft_of_somebody_is_not_lost(at_work: Office) -> None:
+    branding, applying = at_work.administration.branding, at_work.administration.applying
+    await at_work.administration.clients.add("Acme")
+    planned = await applying.plan([{"name": "Acme", "branding": LOOK}])
+    await branding.save("Acme", name="Theirs")
+    with pytest.raises(Outdated):
+        [each async for each in applying.apply(planned)]
+    with pytest.raises(Refused, match="there is a draft"):
+        await applied(at_work, {"name": "Acme", "branding": LOOK})
+    assert (await branding.of_client("Acme")).edited.name == "Theirs"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        ("x", "it is a table"),
+        ({"logo": "x"}, "there is no 'logo'"),
+        ({"name": 1}, "name must be text"),
+        ({"light": "#ffffff"}, "light"),
+        ({"texts": []}, "table of languages"),
+        ({"texts": {"xx": {}}}, "texts has a table for each of"),
+        ({"texts": {"ja": {"label": None}}}, "label must be text"),
+        ({"texts": {"ja": {"help_url": "http://example.com"}}}, "https://"),
+    ],
+)
+async def test_a_look_with_a_mistake_is_refused(
+    at_work: Office, wanted: object, problem: str
+) -> None:
+    with pytest.raises(Refused, match="Acme: branding: ") as refused:
+        await applied(at_work, {"name": "Acme", "branding": wanted})
+    assert problem in str(refused.value)
+    assert await at_work.administration.clients.all() == ()

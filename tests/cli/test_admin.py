@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.cli.terminal import Terminal
 from tests.databases import query
 
-from worksgate.administration.roles import Role
+from worksgate.administration.roles import OF_PEOPLE
 from worksgate.cli.admin import ROLES
 
 PASSWORD = b"purple lantern over the bay"
@@ -52,7 +52,7 @@ def test_with_an_owner_only_recovery_makes_a_link(terminal: Terminal) -> None:
 
 
 def test_the_roles_that_can_be_given_are_those_that_there_are() -> None:
-    assert set(ROLES) == {role.value for role in Role}
+    assert tuple(role.value for role in OF_PEOPLE) == ROLES
 
 
 def test_an_invitation_is_made_listed_and_withdrawn(terminal: Terminal) -> None:
@@ -74,3 +74,21 @@ def test_sessions_of_the_console_are_listed_and_ended(terminal: Terminal) -> Non
     assert "Nobody is signed in" in terminal.run("admin", "sessions").err
     assert terminal.ok("admin", "end-sessions", "anna").out == "0 sessions have ended.\n"
     assert "there is no person" in terminal.refused("admin", "end-sessions", "bert")
+
+
+def test_a_token_is_made_listed_and_ended(terminal: Terminal, tmp_path: Path) -> None:
+    assert "set console_port" in terminal.refused("admin", "token", "add", "CI")
+    made = with_console(terminal).json("admin", "token", "add", "CI", "--for", "0")
+    assert (made["expires_at"], made["token"][:4]) == (None, "wgd_")
+    (listed,) = terminal.json("admin", "token", "list")
+    assert (listed["name"], listed["state"], listed["used_at"]) == ("CI", "accepted", None)
+    assert "token" not in listed
+    assert made["token"] not in str(query(tmp_path / "worksgate.db", "SELECT * FROM audit"))
+    assert "accepted" in terminal.ok("admin", "token", "list").out
+    assert "CI already" in terminal.refused("admin", "token", "add", "CI")
+    assert terminal.ok("admin", "token", "end", "CI").out == "The token CI has ended.\n"
+    assert "no such deployer token" in terminal.refused("admin", "token", "end", "CI")
+    assert "There is none" in terminal.run("admin", "token", "list").err
+    shown = terminal.run("admin", "token", "add", "other")
+    assert shown.out.startswith("wgd_")
+    assert "shown only once, and is accepted until 2" in shown.err

@@ -16,6 +16,7 @@
     administrators      who has which role in the console
     changes             what was changed, before and after, and its undoing
     first_owner         the one-time link with which the first owner begins, and what one makes
+    deployers           tokens with which a pipeline applies a file of clients
     invitations         one-time links with which further administrators begin
     audit_log           the audit log, as an administrator reads it
     sign_in_trace       why somebody cannot get in, in sentences

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, found
-from worksgate.administration.roles import Role, Verb, may
+from worksgate.administration.roles import OF_PEOPLE, Role, Verb, may
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import Event
 from worksgate.directory import Account
@@ -79,30 +79,38 @@ class AdministratorAdministration:
         *,
         source: str | None = None,
         undoes: RecordedChange | None = None,
+        expected_version: int | None = None,
     ) -> AdministratorAccount:
         """Give a person a role, or take it; their sessions in the console end.
 
         ``username`` may be the subject of a person of another source. Without a ``source`` an
         account of the built-in directory comes first. Raises NotFound, Refused for the last owner
         and for somebody who could not sign in to the console, Forbidden for one's own role, or
-        Outdated if they have changed since the change that this ``undoes``.
+        Outdated if they have changed since the change that this ``undoes``, or since they had the
+        version that is expected.
         """
+        expected = expected_version if undoes is None else undoes.version
+        check_of_people(role)
         if source is None and await self._directory.account_by_username(username) is None:
             remembered = await self._remembered(username, None)
         elif source in (None, BUILT_IN):
-            return await self._set_role_of_account(username, role, undoes)
+            return await self._set_role_of_account(username, role, undoes, expected)
         else:
             remembered = await self._remembered(username, source)
-        return await self._set_role_of_person(remembered, role, undoes)
+        return await self._set_role_of_person(remembered, role, undoes, expected)
 
     @retried_on_conflict
     async def _set_role_of_account(
-        self, username: str, role: Role | None, undoes: RecordedChange | None
+        self,
+        username: str,
+        role: Role | None,
+        undoes: RecordedChange | None,
+        expected: int | None,
     ) -> AdministratorAccount:
         author = self._actor.author(undoes=None if undoes is None else undoes.number)
         async with self._directory.changing(author) as transaction:
             before = found(await transaction.account(username), "person", username)
-            if undoes is not None and undoes.version != before.version:
+            if expected not in (None, before.version):
                 raise Outdated(f"{before.username} has been changed by somebody else meanwhile")
             self._check_not_own(before.person.subject_id)
             if before.role == role:
@@ -117,7 +125,11 @@ class AdministratorAdministration:
         return AdministratorAccount.of(after)
 
     async def _set_role_of_person(
-        self, remembered: RememberedPerson, role: Role | None, undoes: RecordedChange | None
+        self,
+        remembered: RememberedPerson,
+        role: Role | None,
+        undoes: RecordedChange | None,
+        expected: int | None,
     ) -> AdministratorAccount:
         person = remembered.person
         self._check_not_own(person.subject_id)
@@ -137,7 +149,7 @@ class AdministratorAdministration:
                     person, Event.USER_CHANGED, author.detail(_described(role)), at=author.at
                 ),
                 author,
-                expected_version=remembered.version if undoes is None else undoes.version,
+                expected_version=remembered.version if expected is None else expected,
             )
             if version is None:
                 raise Outdated(f"{person.username} has been changed by somebody else meanwhile")
@@ -175,6 +187,12 @@ class AdministratorAdministration:
         source = sources.get(remembered.source)
         if source is None:
             raise Refused(f"there is no source {remembered.source} any more")
+
+
+def check_of_people(role: Role | None) -> None:
+    """Raise Refused for a role that only a token has."""
+    if role is not None and role not in OF_PEOPLE:
+        raise Refused("a deployer is a token, and not a person")
 
 
 async def check_owner_stays(

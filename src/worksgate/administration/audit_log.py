@@ -155,8 +155,8 @@ class AuditLogAdministration:
 
 
 def actors_named(account: str) -> frozenset[str]:
-    """How records call somebody who does something: in the console, or on the command line."""
-    return frozenset((account, f"console:{account}", f"cli:{account}"))
+    """How records call whoever does something: in the console, by a command, or with a token."""
+    return frozenset((account, f"console:{account}", f"cli:{account}", f"deployer:{account}"))
 
 
 def _read_event(name: str) -> Event:

@@ -104,10 +104,14 @@ class ShownChange:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What others have changed since a version: the values before, and the last change."""
+    """What others have changed since a version: values before, and the changes, oldest first."""
 
     before: Mapping[str, Value]
-    last: RecordedChange | None
+    changes: Sequence[RecordedChange] = ()
+
+    @property
+    def last(self) -> RecordedChange | None:
+        return self.changes[-1] if self.changes else None
 
 
 class ChangeAdministration:
@@ -196,7 +200,18 @@ class ChangeAdministration:
         for change in later:
             for each in change.fields:
                 before.setdefault(each.field, each.before)
-        return Since(before, later[-1] if later else None)
+        return Since(before, later)
+
+    async def newest(self) -> int:
+        """The number of the newest change of anything; 0 if there is none."""
+        found = await self._directory.change_log.page(ChangeFilter(), None, 1)
+        return found[0].number if found else 0
+
+    async def since_number(self, subject: str, number: int) -> Since:
+        """What others have changed of something since the change with this number."""
+        wanted = ChangeFilter(subjects={subject})
+        newest = await self._directory.change_log.page(wanted, None, _SINCE)
+        return Since({}, [each for each in reversed(newest) if each.number > number])
 
     async def undo(self, number: int, kinds: Collection[ChangeKind]) -> RecordedChange:
         """Undo a change of one of these kinds, by a new change; return the one that was undone.

@@ -197,10 +197,16 @@ class ClientAdministration:
         )
         return NewClient(client, secret, self.urls(client.client_id))
 
-    async def disable(self, name_or_id: str) -> Client:
-        """Refuse a client's calls and sign-ins from now on. Raises NotFound."""
+    async def disable(self, name_or_id: str, *, expected_version: int | None = None) -> Client:
+        """Refuse a client's calls and sign-ins from now on.
+
+        Raises NotFound, or Outdated as ``change``.
+        """
         return await self._change(
-            name_or_id, "disabled", lambda client: replace(client, enabled=False)
+            name_or_id,
+            "disabled",
+            lambda client: replace(client, enabled=False),
+            expected_version=expected_version,
         )
 
     async def enable(self, name_or_id: str, *, expected_version: int | None = None) -> Client:

@@ -12,6 +12,7 @@ from worksgate.administration.branding import BrandingAdministration
 from worksgate.administration.changes import ChangeAdministration
 from worksgate.administration.clients import ClientAdministration
 from worksgate.administration.departures import DepartureAdministration
+from worksgate.administration.deployers import DeployerAdministration
 from worksgate.administration.external_keys.sync import KeySyncAdministration
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live import GoingLive
@@ -61,9 +62,9 @@ class Administration:
         acting = Actor(actor, clock) if isinstance(actor, str) else actor
         revoker = Revoker(directory, store, acting)
         self.clients = ClientAdministration(settings, directory, acting)
-        self.applying = ApplyAdministration(self.clients)
         self.set_up = SetUpAdministration(settings, directory, self.clients, acting)
         self.branding = BrandingAdministration(directory, acting)
+        self.applying = ApplyAdministration(self.clients, self.branding)
         self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)
         self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
         self.removals = RemovalAdministration(directory, store, self.users, acting)
@@ -83,6 +84,7 @@ class Administration:
         self.key_sync = KeySyncAdministration(directory, self.line_works_api, acting)
         self.first_owner = FirstOwner(settings, directory, hashing, acting)
         self.invitations = InvitationAdministration(settings, directory, acting)
+        self.deployers = DeployerAdministration(directory, acting)
         self.people_import = ImportAdministration(
             directory, hashing, revoker, acting, company=settings.company_name
         )

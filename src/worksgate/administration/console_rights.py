@@ -36,7 +36,13 @@ def right_of(account: AdministratorAccount, groups: ConsoleGroups) -> Right:
 
 def is_vouched_for(invited: Invited, groups: ConsoleGroups) -> bool:
     """Whether whoever made an invitation may still give roles: the command line always (R-234)."""
-    inviter = invited.inviter
-    if inviter is None:
-        return invited.invitation.inviter is None
-    return inviter.enabled and right_of(inviter, groups).role is Role.OWNER
+    return may_still_own(invited.invitation.inviter, invited.inviter, groups)
+
+
+def may_still_own(
+    subject_id: str | None, account: AdministratorAccount | None, groups: ConsoleGroups
+) -> bool:
+    """Whether whoever made something, as they are now, is an owner; the command line is None."""
+    if account is None:
+        return subject_id is None
+    return account.enabled and right_of(account, groups).role is Role.OWNER

@@ -8,6 +8,7 @@ three days, and only while the owner who made it is one (R-234).
 from dataclasses import dataclass, field
 
 from worksgate.administration.actor import Actor
+from worksgate.administration.administrators import check_of_people
 from worksgate.administration.console_rights import is_vouched_for
 from worksgate.administration.errors import Forbidden, NotFound, refusals
 from worksgate.administration.first_owner import url_of_link
@@ -46,6 +47,7 @@ class InvitationAdministration:
         Raises Refused, or Forbidden for whoever may not give roles.
         """
         self._check()
+        check_of_people(role)
         with refusals():
             check_display_name(name)
             if not name:

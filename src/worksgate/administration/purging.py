@@ -18,6 +18,7 @@ from functools import partial
 
 import structlog
 
+from worksgate.administration.deployers import KEPT_EXPIRED
 from worksgate.administration.sealing import seal_waiting
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.leases import PURGING, SECONDS, SERVING, Turn
@@ -58,6 +59,7 @@ async def remove_expired(
     yield await directory.purge_secrets(now)
     yield await directory.administrators.purge(now)
     yield await directory.invitations.purge(now)
+    yield await directory.deployer_tokens.purge(now - KEPT_EXPIRED)
     async for removed in _in_steps(partial(directory.jobs.purge, now, STEP)):
         yield removed
     async for _ in _in_steps(partial(directory.record_unrecorded_keys, now, STEP)):

@@ -1,5 +1,7 @@
 """The roles of administrators, and what each may do: one table, for the console and its tests.
 
+A deployer is a token and never a person: it applies a file of clients, and does nothing else.
+
 Nobody acts on somebody who may do more than they may themselves, nor on an administrator without
 being more than a help desk. The command line, which needs the settings file, may do everything.
 """
@@ -24,6 +26,8 @@ class Verb(StrEnum):
     """Clients, their settings and rules; never a secret."""
     CHANGE_CLIENTS = auto()
     """Clients with their secrets, rules and branding."""
+    APPLY = auto()
+    """Making clients as a file says, with a token."""
     EXAMINE = auto()
     """What is wrong with the installation, and its versions."""
     AUDIT = auto()
@@ -43,34 +47,37 @@ class Verb(StrEnum):
 
 
 class Role(StrEnum):
-    """The role of an administrator, as stored with the account."""
+    """The role of an administrator, as stored with the account, or of a token."""
 
     OWNER = auto()
     ADMIN = auto()
     HELP_DESK = auto()
     AUDITOR = auto()
+    DEPLOYER = auto()
+    """Of a token, never of a person."""
 
+
+OF_PEOPLE: Final = tuple(each for each in Role if each is not Role.DEPLOYER)
+"""The roles that an account can have."""
 
 _EVERYBODY: Final = frozenset({Verb.SEE, Verb.WATCH, Verb.ACCOUNT})
 
 MAY: Final[Mapping[Role, frozenset[Verb]]] = {
     Role.OWNER: frozenset(Verb),
-    Role.ADMIN: frozenset(Verb) - {Verb.OWN},
+    Role.ADMIN: frozenset(Verb) - {Verb.OWN, Verb.APPLY},
     Role.HELP_DESK: _EVERYBODY | {Verb.HELP, Verb.DISABLE},
     Role.AUDITOR: _EVERYBODY
     | {
         *(Verb.SEE_CLIENTS, Verb.EXAMINE, Verb.AUDIT, Verb.EXPORT, Verb.REHEARSE),
     },
+    Role.DEPLOYER: frozenset({Verb.APPLY}),
 }
 """What each role may do."""
 
 
 def role_named(name: str | None) -> Role | None:
-    """The role of an account; None for none, and for one of a later version."""
-    try:
-        return None if name is None else Role(name)
-    except ValueError:
-        return None
+    """The role of an account; None for none, and for one that no account of this version has."""
+    return next((each for each in OF_PEOPLE if each == name), None)
 
 
 def may(role: Role | None, verb: Verb) -> bool:

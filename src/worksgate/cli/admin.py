@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worksgate.cli.options import CommandGroup, config_option, json_option
+from worksgate.cli.options import CommandGroup, Duration, config_option, json_option
 from worksgate.cli.printing import (
     counted,
     iso,
@@ -22,11 +22,12 @@ from worksgate.settings.options import Settings
 if TYPE_CHECKING:
     from worksgate.administration import Administration
     from worksgate.directory.administrators import AdministratorAccount, ConsoleSession
+    from worksgate.directory.deployer_tokens import DeployerToken
     from worksgate.directory.invitations import Invitation
 
 NO_ROLE = "none"
 ROLES = ("owner", "admin", "help_desk", "auditor")
-"""Those of ``administration.roles``, which would load the database; a test compares them."""
+"""Those of people in ``administration.roles``, which loads the database; a test compares them."""
 _COLUMNS = ("Username", "Name", "Source", "Role", "By the group", "Enabled")
 
 
@@ -166,6 +167,76 @@ def withdraw(*, id: str, config: Path | None) -> None:  # noqa: A002  # as the l
     print_line(f"The invitation for {ended.name} is withdrawn.")
 
 
+@app.group("token", cls=CommandGroup)
+def token() -> None:
+    """Tokens with which a pipeline changes clients by a file.
+
+    They do nothing else: see worksgate client apply --to.
+    """
+
+
+@token.command("add")
+@click.argument("name")
+@click.option(
+    "--for",
+    "lifetime",
+    type=Duration(),
+    metavar="TIME",
+    help="For how long it is accepted; 0 is until it is ended.  [default: 90d]",
+)
+@config_option
+@json_option
+def add_token(*, name: str, lifetime: float | None, config: Path | None, as_json: bool) -> None:
+    """Make a token; it is shown only once.
+
+    The audit log has its NAME for all that it changes.
+    """
+    given = {} if lifetime is None else {"lifetime": lifetime or None}
+    made = administer(_with_console(config), lambda each: each.deployers.make(name, **given))
+    if as_json:
+        print_json({**_token(made.token), "token": made.secret})
+        return
+    print_line(made.secret)
+    until = local_time(made.token.expires_at) or "it is ended"
+    note(f"It is shown only once, and is accepted until {until}.")
+
+
+@token.command("list")
+@config_option
+@json_option
+def list_tokens(*, config: Path | None, as_json: bool) -> None:
+    """List the tokens of deployers, and when each was last used."""
+    found = administer(read_installation(config), lambda each: each.deployers.all())
+    if as_json:
+        print_json([{**_token(each.token), "state": each.state.value} for each in found])
+    elif found:
+        rows = [
+            (
+                each.token.name,
+                each.token.actor,
+                local_time(each.token.expires_at) or "",
+                local_time(each.token.used_at) or "",
+                each.state.value,
+            )
+            for each in found
+        ]
+        print_table(("Name", "Made by", "Until", "Last used", "State"), rows, whole=("Name",))
+    else:
+        note("There is none.")
+
+
+@token.command("end")
+@click.argument("name")
+@config_option
+def end_token(*, name: str, config: Path | None) -> None:
+    """End a token at once.
+
+    NAME is its name or its ID in the list.
+    """
+    ended = administer(read_installation(config), lambda each: each.deployers.end(name))
+    print_line(f"The token {ended.name} has ended.")
+
+
 @app.command("sessions")
 @config_option
 @json_option
@@ -226,6 +297,17 @@ def _invitation(invitation: "Invitation") -> dict[str, object]:
         "role": invitation.role,
         "invited_by": invitation.actor,
         "expires_at": iso(invitation.expires_at),
+    }
+
+
+def _token(token: "DeployerToken") -> dict[str, object]:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "made_by": token.actor,
+        "made_at": iso(token.created_at),
+        "expires_at": iso(token.expires_at),
+        "used_at": iso(token.used_at),
     }
 
 

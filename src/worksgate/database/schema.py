@@ -312,6 +312,21 @@ console_invitations = Table(
 """One-time links of further administrators; ``inviter`` is the subject of the owner who made it,
 none for the command line."""
 
+deployer_tokens = Table(
+    "deployer_tokens",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("name", String(256), nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("used_at", Double),
+    Column("maker", String(512)),
+    Column("actor", Text, nullable=False),
+)
+"""Tokens that may apply a file of clients; ``maker`` is the subject of the owner who made it, none
+for the command line."""
+
 departures = Table(
     "departures",
     metadata,

@@ -17,6 +17,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     people_index         by what lists sort people, and searches find them
     administrators       roles in the console, its sessions, the first link
     invitations          invitations of further administrators
+    deployer_tokens      tokens that may apply a file of clients
     console_groups       roles in the console by a group of another source
     people_search        finds people by name, mail, key or subject
     source               the built-in directory as an identity source

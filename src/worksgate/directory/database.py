@@ -42,6 +42,7 @@ from worksgate.directory.change_log import Author, ChangeLog
 from worksgate.directory.console_groups import NO_GROUPS, ConsoleGroups
 from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
 from worksgate.directory.departures import Departures
+from worksgate.directory.deployer_tokens import DeployerTokenRows
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
 from worksgate.directory.going_live import GoingLiveRows
@@ -114,6 +115,7 @@ class Directory:
         self.administrators = AdministratorRows(self)
         self.invitations = InvitationRows(self)
         self.people_index = PeopleIndex(self)
+        self.deployer_tokens = DeployerTokenRows(self)
         self.people_list = PeopleList(self)
         self.departures = Departures(self)
         self.removed_accounts = RemovedAccounts(self)

@@ -32,6 +32,9 @@ SYSTEM_FILE = Path("/etc/worksgate") / FILE_NAME
 """Read if no other file is named and ``FILE_NAME`` is not in the working folder."""
 CONFIG_VARIABLE = "WORKSGATE_CONFIG"
 """Names the file if ``--config`` does not."""
+TOKEN_VARIABLE = "WORKSGATE_DEPLOYER_TOKEN"  # the name of a variable
+"""Has the token for ``worksgate client apply --to``."""
+_NO_SETTINGS = (CONFIG_VARIABLE, TOKEN_VARIABLE)
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 """Set by systemd for units with ``LoadCredential=``."""
@@ -227,7 +230,7 @@ def _from_file(folder: Path, name: str, value: object) -> Any:
 
 def _read_environment(environ: Mapping[str, str], reading: _Reading) -> None:
     for variable in sorted(environ):
-        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+        if not variable.startswith(PREFIX) or variable in _NO_SETTINGS:
             continue
         if variable.startswith(SOURCE_PREFIX):  # read with the tables
             continue

@@ -32,7 +32,7 @@ from worksgate.store.sqlite.store import SqliteStore
 
 LEFT_BEHIND = (
     *("interims", "leases", "console_sessions", "first_links"),
-    "console_invitations",
+    *("console_invitations", "deployer_tokens"),
 )
 PARTLY = ("codes", "refresh_tokens", "audit")
 OF_EACH_DATABASE = ("compatibility", "alembic_version", "installation")

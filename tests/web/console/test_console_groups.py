@@ -26,7 +26,7 @@ from worksgate.administration.errors import Forbidden, Refused
 from worksgate.administration.jobs.kinds import Operations
 from worksgate.administration.jobs.runner import JobRunner
 from worksgate.administration.jobs.verbs import Selection
-from worksgate.administration.roles import Role
+from worksgate.administration.roles import OF_PEOPLE, Role
 from worksgate.directory.console_groups import ASKED_WITHIN, SIGNED_IN_WITHIN, ConsoleGroups
 from worksgate.directory.jobs import JobKind
 from worksgate.directory.people_list import PeopleFilter
@@ -104,7 +104,7 @@ def test_groups_are_for_other_sources_that_name_some() -> None:
     assert any("another group can have the same cn" in each for each in by_cn.problems())
     without = replace(OPENID, groups_claim="", console_groups=GROUPS)
     assert "groups_claim: is required for console_groups" in list(without.problems())
-    assert tuple(role.value for role in Role) == CONSOLE_ROLES
+    assert tuple(role.value for role in OF_PEOPLE) == CONSOLE_ROLES
 
 
 # Signing in, and until when

@@ -24,8 +24,9 @@ _OF_ADMINISTRATORS = (
     schema.console_sessions,
     schema.first_links,
     schema.console_invitations,
+    schema.deployer_tokens,
 )
-"""Sessions and one-time links of the console: what has ended must not come back with a backup."""
+"""Sessions, one-time links and tokens: what has ended must not come back with a backup."""
 
 LASTING: tuple[Table, ...] = tuple(
     each

@@ -60,6 +60,7 @@ ROLE_NAMES: Final[Mapping[str, str]] = {
     Role.ADMIN: text("Administrator"),
     Role.HELP_DESK: text("Help desk"),
     Role.AUDITOR: text("Auditor"),
+    Role.DEPLOYER: text("Deployer (token)"),
 }
 
 

@@ -32,6 +32,7 @@ def upgrade() -> None:
     _line_works_apps()
     _invitations()
     _removed_accounts()
+    _deployer_tokens()
     _audit_by_actor()
     # A password reset by e-mail address read all accounts.
     op.create_index("ix_accounts_email_folded", "accounts", [sa.text("lower(email)")])
@@ -271,6 +272,24 @@ def _add_columns(table: str, *columns: str) -> None:
     at_once = [", ".join(added)] if op.get_bind().dialect.name == "postgresql" else added
     for some in at_once:
         op.execute(f"ALTER TABLE {table} {some}")
+
+
+def _deployer_tokens() -> None:
+    """Tokens with which a pipeline applies a file of clients."""
+    op.create_table(
+        "deployer_tokens",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("name", sa.String(256), nullable=False),
+        sa.Column("created_at", sa.Double, nullable=False),
+        sa.Column("expires_at", sa.Double),
+        sa.Column("used_at", sa.Double),
+        sa.Column("maker", sa.String(512)),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_deployer_tokens"),
+        sa.UniqueConstraint("id", name="uq_deployer_tokens_id"),
+        sa.UniqueConstraint("name", name="uq_deployer_tokens_name"),
+    )
 
 
 def _audit_by_actor() -> None:
