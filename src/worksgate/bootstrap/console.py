@@ -15,6 +15,7 @@ import structlog
 
 from worksgate.administration import Actor, Administration
 from worksgate.administration.console_sign_in import ConsoleSignIn
+from worksgate.administration.deployers import DeployerAccess
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.jobs.kinds import Operations, SendLink
@@ -99,7 +100,9 @@ async def open_console(
     async with AsyncExitStack() as stack:
         base = await _open_base(settings, database, clock, stack)
         parts = _sign_in_parts(base, stack)
-        sign_in, factors = _open_sign_in(base, parts, stack)
+        strangers = StrangerRecords(base.audit, base.store.bump)
+        stack.push_async_callback(strangers.close)
+        sign_in, factors = _open_sign_in(base, parts, strangers, stack)
         administration = _administrations(base, parts)
         asked = examiner(settings)
         examination = Examination(asked.installation, clock)
@@ -123,6 +126,7 @@ async def open_console(
             mailer=base.mail[0],
             alert_test=alert_test_of(settings, base.directory, clock, stack),
             factors=factors,
+            deployers=DeployerAccess(base.directory, strangers, clock),
             watch=LiveWatch(base.directory, clock),
             pages=ConsolePages(settings),
             previews=Previews(settings),
@@ -181,7 +185,7 @@ def _sign_in_parts(base: _Base, stack: AsyncExitStack) -> SignInPartsOnDemand:
 
 
 def _open_sign_in(
-    base: _Base, parts: SignInPartsOnDemand, stack: AsyncExitStack
+    base: _Base, parts: SignInPartsOnDemand, strangers: StrangerRecords, stack: AsyncExitStack
 ) -> tuple[ConsoleSignIn, Factors]:
     """The sign-in of administrators, and their second factors."""
     settings, directory, key = base.settings, base.directory, base.signing_key
@@ -189,8 +193,6 @@ def _open_sign_in(
         settings.console_address, settings.company_name or "Worksgate", is_console=True
     )
     rows = directory.factors.in_console(party.id)
-    strangers = StrangerRecords(base.audit, base.store.bump)
-    stack.push_async_callback(strangers.close)
     factors = Factors(rows, base.audit, party, PendingSecrets.under(key), strangers)
     stack.callback(factors.close)
     sign_in = ConsoleSignIn(

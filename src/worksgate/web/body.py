@@ -1,7 +1,9 @@
-"""Reads form bodies, bounded in bytes and in time (R-51, F-22)."""
+"""Reads bodies, bounded in bytes and in time (R-51, F-22)."""
 
 from functools import lru_cache
+from typing import Any
 
+import msgspec
 from starlette.types import Message, Receive, Scope
 
 from worksgate.oauth.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
@@ -35,6 +37,27 @@ async def read_form(
     Raises InvalidRequest or a subclass, or Disconnected.
     """
     charset = _charset(scope)
+    return parse_form(await _read(receive, max_body), charset, max_fields)
+
+
+async def read_json(scope: Scope, receive: Receive, max_body: int) -> Any:
+    """The JSON of a request, of at most so many bytes.
+
+    Raises InvalidRequest or a subclass, or Disconnected.
+    """
+    content_type = _content_type(scope, max_body) or b""
+    if content_type.partition(b";")[0].strip().lower() != b"application/json":
+        raise UnsupportedMediaType("the body is not JSON")
+    body = await _read(receive, max_body)
+    if b"\\u0000" in body:
+        raise InvalidRequest("a value contains NUL")
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error}") from None
+
+
+async def _read(receive: Receive, max_body: int) -> bytearray:
     body = bytearray()
     try:
         message = await within(BODY_TIMEOUT, receive())
@@ -44,7 +67,7 @@ async def read_form(
                     pass
     except TimeoutError:
         raise BodyTimeout("the body did not arrive in time") from None
-    return parse_form(body, charset, max_fields)
+    return body
 
 
 def _is_more(body: bytearray, message: Message, max_body: int) -> bool:
@@ -59,6 +82,15 @@ def _is_more(body: bytearray, message: Message, max_body: int) -> bool:
 
 def _charset(scope: Scope) -> str:
     """The encoding of the form, after its headers were checked for type and size."""
+    content_type = _content_type(scope, MAX_ANNOUNCED)
+    charset = None if content_type is None else _charset_of(content_type)
+    if charset is None:
+        raise UnsupportedMediaType("the body is not a form")
+    return charset
+
+
+def _content_type(scope: Scope, most: int) -> bytes | None:
+    """The Content-Type, after the headers of a body were checked."""
     content_type: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -66,14 +98,11 @@ def _charset(scope: Scope) -> str:
                 raise UnsupportedMediaType("Content-Type is sent twice")
             content_type = value
         elif name == b"content-length":
-            if not value.isdigit() or int(value[:20]) > MAX_ANNOUNCED:
+            if not value.isdigit() or int(value[:20]) > most:
                 raise RequestTooLarge("the body is too large")
         elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             raise UnsupportedMediaType("the body is compressed")
-    charset = None if content_type is None else _charset_of(content_type)
-    if charset is None:
-        raise UnsupportedMediaType("the body is not a form")
-    return charset
+    return content_type
 
 
 @lru_cache(maxsize=64)

@@ -28,7 +28,7 @@ VALUE_ERRORS = ("account_rules.py", "columns.py", "user_info.py")
 """Files whose ValueErrors are refusals of what somebody typed."""
 OF_COMMANDS = frozenset(
     (
-        "applying.py",
+        *("applying.py", "bearer.py"),
         "audit_log.py",
         "lost_keys.py",
         "older_encodings.py",
@@ -37,7 +37,7 @@ OF_COMMANDS = frozenset(
         "line_works_logs.py",
     )
 )
-"""Only commands come here, which speak English."""
+"""Only commands and programs come here, which speak English."""
 UNKNOWN = (
     *("administrator is either on", "groups must be a list", "the overlap must be"),
     *("there is an owner already", "X must be text", "that could be changed"),

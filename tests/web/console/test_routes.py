@@ -6,11 +6,11 @@ The table here is written by hand, beside the one in the code: a new route fails
 import pytest
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest
 
-from worksgate.administration.roles import MAY, Role, Verb, may, may_act_on
+from worksgate.administration.roles import MAY, OF_PEOPLE, Role, Verb, may, may_act_on
 from worksgate.web.console.routes import ROUTES, Route
 
 OWNER, ADMIN, HELP, AUDITOR = Role.OWNER, Role.ADMIN, Role.HELP_DESK, Role.AUDITOR
-ALL = frozenset(Role)
+ALL = frozenset(OF_PEOPLE)
 
 ALLOWED = {
     ("POST", "/sign-out"): ALL,
@@ -131,8 +131,12 @@ ALLOWED = {
     ("POST", "/administrators/invite"): {OWNER},
     ("POST", "/administrators/withdraw"): {OWNER},
     ("POST", "/administrators/end"): {OWNER},
+    ("POST", "/administrators/token"): {OWNER},
+    ("POST", "/administrators/token/end"): {OWNER},
     ("POST", "/administrators/undo"): {OWNER},
 }
+BY_TOKEN = {("POST", "/api/apply")}
+"""Not for a browser, whoever is signed in."""
 PUBLIC = {
     *(("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-in/code")),
     ("POST", "/sign-in/passkey"),
@@ -174,6 +178,7 @@ PROVED = {
     ("POST", "/go-live/start"),
     ("POST", "/administrators/role"),
     ("POST", "/administrators/invite"),
+    ("POST", "/administrators/token"),
     ("POST", "/administrators/undo"),
 }
 
@@ -193,16 +198,20 @@ async def call(browser: AdminBrowser, route: Route, **values: str) -> int:
 
 
 def test_r154_every_route_is_in_the_table() -> None:
-    assert {key_of(route) for route in ROUTES} == ALLOWED.keys() | PUBLIC
+    assert {key_of(route) for route in ROUTES} == ALLOWED.keys() | PUBLIC | BY_TOKEN
+    assert {key_of(route) for route in ROUTES if route.by_token} == BY_TOKEN
     assert {key_of(route) for route in ROUTES if route.verb is None} == PUBLIC
     assert {key_of(route) for route in ROUTES if route.is_proved} == PROVED
     assert len(ROUTES) == len({key_of(route) for route in ROUTES})
 
 
 @pytest.mark.parametrize("role", Role)
-def test_r154_the_table_of_roles_says_the_same(role: Role) -> None:
+def test_r154_r236_the_table_of_roles_says_the_same(role: Role) -> None:
     for route in ROUTES:
-        if route.verb is not None:
+        if route.by_token:
+            assert route.verb is Verb.APPLY
+            assert may(role, route.verb) == (role in (OWNER, Role.DEPLOYER))
+        elif route.verb is not None:
             assert may(role, route.verb) == (role in ALLOWED[key_of(route)]), route.path
 
 
@@ -215,12 +224,14 @@ async def test_r101_r154_without_a_session_there_is_only_the_sign_in(
         if key_of(route) in ALLOWED:
             status = await call(browser, route)
             assert (status, browser.page.headers["location"]) == (303, "/sign-in"), route.path
+        elif key_of(route) in BY_TOKEN:
+            assert await call(browser, route) == 401, route.path
     await browser.get("/no-such-page")
     assert browser.page.status_code == 303
 
 
-@pytest.mark.parametrize("role", Role)
-async def test_r101_r154_each_role_gets_what_the_table_says(
+@pytest.mark.parametrize("role", OF_PEOPLE)
+async def test_r101_r154_r236_each_role_gets_what_the_table_says(
     console: ConsoleUnderTest, role: Role
 ) -> None:
     await console.make("owner", OWNER)
@@ -233,7 +244,9 @@ async def test_r101_r154_each_role_gets_what_the_table_says(
             continue
         await browser.get("/me")
         status = await call(browser, route, id=person)
-        if role in ALLOWED[key_of(route)]:
+        if key_of(route) in BY_TOKEN:
+            assert (status, browser.page.headers["www-authenticate"][:6]) == (401, "Bearer")
+        elif role in ALLOWED[key_of(route)]:
             assert status in (200, 303, 400, 404, 409), (route.path, browser.page.text)
         else:
             assert status == 403, route.path

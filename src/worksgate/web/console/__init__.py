@@ -53,6 +53,9 @@ the server and works without JavaScript.
     branding        how a client's sign-in page looks
     administrators  who has which role, and all sessions
     invitations     invitations of further administrators
+    deployers       tokens of deployers: made, shown once, and ended
+    bearer          requests with such a token: no session, no cookie, JSON
+    applying        the one thing that they do: clients as a document says
     configuration   settings of alerts and of what is kept, and where they were set
     health          whether the installation is well
 """

@@ -7,14 +7,18 @@ from typing import Final
 from starlette.responses import Response
 
 from worksgate.administration.console_rights import right_of
+from worksgate.administration.deployers import NewToken
 from worksgate.administration.errors import Refused
 from worksgate.administration.invitations import NewInvitation
-from worksgate.administration.roles import MAY, Role, Verb, role_named
+from worksgate.administration.roles import MAY, OF_PEOPLE, Role, Verb, role_named
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.console_groups import ConsoleGroups
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.web.console.exports import Export, layout_of
 from worksgate.web.console.visit import Visit
+
+TOKEN_DAYS: Final = (30, 90, 365, 0)
+"""For how long a token may be accepted, as the form offers it; 0 is until it is ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,24 @@ async def show(visit: Visit) -> Response:
 
 
 async def administrators_page(
-    visit: Visit, *, invited: NewInvitation | None = None, problem: str = ""
+    visit: Visit,
+    *,
+    invited: NewInvitation | None = None,
+    token: NewToken | None = None,
+    problem: str = "",
 ) -> Response:
-    """The page; ``invited`` is shown with its link, once, ``problem`` is why it was not sent."""
+    """The page; ``invited`` is shown with its link, once, ``problem`` is why it was not sent.
+
+    So is a new ``token``.
+    """
     administrators = visit.administration.administrators
     everybody = await administrators.all()
     return visit.page(
         "administrators.html",
         invited=invited,
+        token=token,
+        token_days=TOKEN_DAYS,
+        tokens=await visit.administration.deployers.all(),
         problem=problem,
         can_mail=visit.console.mailer is not None,
         invitations=await visit.administration.invitations.valid(),
@@ -56,7 +70,8 @@ async def administrators_page(
         everybody=[ShownAdministrator.of(visit, each) for each in everybody],
         sources=[BUILT_IN, *_others(visit)],
         has_groups=any(each.console_groups for each in visit.console.settings.all_sources),
-        roles=list(Role),
+        roles=OF_PEOPLE,
+        all_roles=list(Role),
         verbs=[verb for verb in Verb if verb is not Verb.ACCOUNT],
         may_of=MAY,
         done=visit.query.get("done", ""),

@@ -30,7 +30,7 @@ from worksgate.provider.throttle import TooManyAttempts
 from worksgate.settings.options import Settings
 from worksgate.web.body import Disconnected, read_form
 from worksgate.web.calls.endpoints import peer_of
-from worksgate.web.console import cookies
+from worksgate.web.console import bearer, cookies
 from worksgate.web.console.pages import LANGUAGES, StaticFile, Words
 from worksgate.web.console.routes import AGAIN, BY_PATH, Route
 from worksgate.web.console.uploads import has_file, read_form_with_file
@@ -141,6 +141,8 @@ class ConsoleApplication:
         path: str = request.scope["path"]
         methods = BY_PATH.get(path)
         route = (methods or {}).get("GET" if request.method == "HEAD" else request.method)
+        if route is not None and route.by_token:
+            return await bearer.answer(visit, route.verb, route.handler)
         session, _ = cookies.read(request.scope)
         comes_again = route is not None and route.comes_again and AGAIN in visit.query
         visit.signed_in = await visit.console.sign_in.find(session, is_used=not comes_again)

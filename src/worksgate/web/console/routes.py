@@ -18,12 +18,14 @@ from worksgate.administration.roles import Verb
 from worksgate.web.console import (
     access,
     administrators,
+    applying,
     audit,
     branding,
     bulk,
     changes,
     clients,
     configuration,
+    deployers,
     first_link,
     health,
     importing,
@@ -62,7 +64,8 @@ class Route:
     ``is_proved``, for forms, asks for the second factor again unless it was used a moment ago; it
     may depend on what the form says, and on what was done before. ``file_bytes`` is how large a
     file a form may have, for those that take one. A page that ``comes_again`` loads itself, with
-    ``AGAIN`` in its query: that is no use of the session.
+    ``AGAIN`` in its query: that is no use of the session. What is done ``by_token`` is not for a
+    browser: no session and no cookie opens it.
     """
 
     method: str
@@ -72,6 +75,7 @@ class Route:
     is_proved: bool | Callable[[Visit], Awaitable[bool]] = False
     file_bytes: int = 0
     comes_again: bool = False
+    by_token: bool = False
 
     async def needs_proof(self, visit: Visit) -> bool:
         """Whether what the form of a visit asks for needs the second factor again."""
@@ -247,6 +251,9 @@ ROUTES: Final = (
     Route("POST", "/administrators/invite", Verb.OWN, invitations.invite, is_proved=True),
     Route("POST", "/administrators/withdraw", Verb.OWN, invitations.withdraw),
     Route("POST", "/administrators/end", Verb.OWN, administrators.end_sessions),
+    Route("POST", "/administrators/token", Verb.OWN, deployers.make, is_proved=True),
+    Route("POST", "/administrators/token/end", Verb.OWN, deployers.end),
+    Route("POST", applying.PATH, Verb.APPLY, applying.apply, by_token=True),
     Route("POST", "/administrators/undo", Verb.OWN, changes.undo_role, is_proved=True),
 )
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from worksgate.administration import Actor, Administration, NotFound
 from worksgate.administration.alerts.testing import AlertTest
 from worksgate.administration.console_sign_in import ConsoleBrowser, ConsoleSignIn, SignedIn
+from worksgate.administration.deployers import DeployerAccess
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.jobs.kinds import SendLink
@@ -61,6 +62,7 @@ class Console:
     mailer: Mailer | None
     alert_test: AlertTest
     factors: Factors
+    deployers: DeployerAccess
     watch: LiveWatch
     pages: ConsolePages
     previews: Previews
@@ -76,6 +78,9 @@ class Console:
 class Visit:
     """One request. ``form`` is empty for a GET; ``file`` is that of a form with one.
 
+    A request with a token has a ``deployer`` instead of somebody who is signed in, and a
+    ``document``.
+
     ``has_step`` is whether the browser has the cookie that binds the steps of a sign-in to it.
     """
 
@@ -87,6 +92,8 @@ class Visit:
     signed_in: SignedIn | None = None
     form: Mapping[str, str] = field(default_factory=dict)
     file: bytes | None = field(default=None, repr=False)
+    deployer: Actor | None = None
+    document: object = field(default=None, repr=False)
 
     @cached_property
     def query(self) -> Mapping[str, str]:
@@ -122,7 +129,9 @@ class Visit:
 
     @property
     def actor(self) -> Actor:
-        """Whoever is signed in, as records name them."""
+        """Whoever is signed in or has a token, as records name them."""
+        if self.deployer is not None:
+            return self.deployer
         who = self.administrator
         return Actor(
             f"console:{who.account.recorded_name}",
