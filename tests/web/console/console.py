@@ -75,9 +75,16 @@ class AdminBrowser:
         return self.page
 
     async def post(self, path: str, **form: str) -> httpx2.Response:
-        """Send a form with the anti-forgery token of the page that is shown."""
-        self.page = await self.http.post(path, data={"csrf": self.hidden("csrf"), **form})
+        """Send a form with the anti-forgery token and the version of the page that is shown."""
+        data = {"csrf": self.hidden("csrf"), **self.version(path), **form}
+        self.page = await self.http.post(path, data=data)
         return self.page
+
+    def version(self, path: str) -> dict[str, str]:
+        """What the form of this path on the page that is shown was made from."""
+        form = re.search(rf'<form[^>]* action="{path}"[^>]*>(.*?)</form>', self.page.text, re.S)
+        found = re.findall(r'name="(version|factors|was)" value="([^"]*)"', form[1] if form else "")
+        return {name: html.unescape(value) for name, value in found}
 
     def hidden(self, name: str) -> str:
         """The value of a hidden field of the page."""

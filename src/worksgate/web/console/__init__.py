@@ -38,6 +38,7 @@ the server and works without JavaScript.
     client_fields   the settings of a client: labels, sentences, how they are typed
     rules           the access rules of a client in words, and what they say of somebody
     conflicts       two who change the same thing, put together
+    meanwhile       what has changed since a page was shown, and its question again
     audit           the records of what happened
     changes         who changed what, before and after; undo
     deeds           what a record says that somebody did, in words

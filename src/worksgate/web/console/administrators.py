@@ -8,14 +8,17 @@ from starlette.responses import Response
 
 from worksgate.administration.console_rights import right_of
 from worksgate.administration.deployers import NewToken
-from worksgate.administration.errors import Refused
+from worksgate.administration.errors import Outdated, Refused
 from worksgate.administration.invitations import NewInvitation
 from worksgate.administration.roles import MAY, OF_PEOPLE, Role, Verb, role_named
+from worksgate.database import ConcurrentChange
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.console_groups import ConsoleGroups
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.web.console.exports import Export, layout_of
-from worksgate.web.console.visit import Visit
+from worksgate.web.console.meanwhile import changed_meanwhile
+from worksgate.web.console.people import find_person
+from worksgate.web.console.visit import Visit, number_of
 
 TOKEN_DAYS: Final = (30, 90, 365, 0)
 """For how long a token may be accepted, as the form offers it; 0 is until it is ended."""
@@ -56,9 +59,11 @@ async def administrators_page(
     So is a new ``token``.
     """
     administrators = visit.administration.administrators
+    newest = await visit.administration.changes.newest()
     everybody = await administrators.all()
     return visit.page(
         "administrators.html",
+        newest=newest,
         invited=invited,
         token=token,
         token_days=TOKEN_DAYS,
@@ -108,14 +113,34 @@ async def end_sessions(visit: Visit) -> Response:
 
 
 async def set_role(visit: Visit) -> Response:
-    """Give somebody a role, or take it."""
+    """Give somebody a role, or take it.
+
+    They are named in the form, so the version that it carries is the number of the last change of
+    anything that its page could show.
+    """
     name = visit.form.get("role", "")
     role = role_named(name)
     if name and role is None:
         raise Refused("there is no such role")
-    account = await visit.administration.administrators.set_role(
-        visit.form.get("username", "").strip(), role, source=visit.form.get("source") or None
-    )
+    administrators, changes = visit.administration.administrators, visit.administration.changes
+    newest = await changes.newest()
+    username, source = visit.form.get("username", "").strip(), visit.form.get("source") or None
+    account = await administrators.find(username, source)
+    shown = await find_person(visit, account.subject_id)
+    seen = number_of(visit.form.get("version", ""))
+    since = await changes.since_number(account.subject_id, seen)
+    if seen < 0 or since.changes:
+        return changed_meanwhile(
+            visit, since, name=account.username, version=newest, back="/administrators"
+        )
+    try:
+        account = await administrators.set_role(
+            username, role, source=source, expected_version=shown.version
+        )
+    except ConcurrentChange:
+        raise
+    except Outdated:  # by somebody who was faster than this request
+        return await set_role(visit)
     return visit.to("/administrators", done=account.username)
 
 

@@ -31,6 +31,7 @@ from worksgate.settings.options import Settings
 from worksgate.web.body import Disconnected, read_form
 from worksgate.web.calls.endpoints import peer_of
 from worksgate.web.console import bearer, cookies
+from worksgate.web.console.meanwhile import PROOF
 from worksgate.web.console.pages import LANGUAGES, StaticFile, Words
 from worksgate.web.console.routes import AGAIN, BY_PATH, Route
 from worksgate.web.console.uploads import has_file, read_form_with_file
@@ -45,8 +46,6 @@ OpenConsole = Callable[[], AbstractAsyncContextManager[Console]]
 MAX_FORM = 64 * 1024
 """Bytes of a form: a page of ticked people is more than LINE WORKS ever sends."""
 MAX_FORM_FIELDS = 128
-_PROOF = frozenset({"csrf", "proof", "proof_asked", "proof_passkey"})
-"""Fields of a form that are not kept while the second factor is asked for."""
 
 _log = structlog.get_logger("worksgate.console")
 
@@ -210,7 +209,7 @@ async def _proved(route: Route, visit: Visit) -> Response:
     return visit.page(
         "prove.html",
         401 if problem else 200,
-        kept={name: value for name, value in visit.form.items() if name not in _PROOF},
+        kept={name: value for name, value in visit.form.items() if name not in PROOF},
         problem=problem,
         action=route.path,
         question=await visit.console.sign_in.passkeys.ask_again(

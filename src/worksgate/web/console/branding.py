@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from worksgate.administration import Refused
+from worksgate.administration import Outdated, Refused
 from worksgate.administration.branding import BrandingRefused, ClientBranding, Version
 from worksgate.catalogues import LANGUAGE_NAMES, LANGUAGES
 from worksgate.clients.branding import (
@@ -21,6 +21,15 @@ from worksgate.clients.branding import (
     Texts,
 )
 from worksgate.clients.branding.logo import MAX_FILE, MEDIA_TYPE
+from worksgate.web.console.client_fields import ClientField
+from worksgate.web.console.conflicts import (
+    compare,
+    conflict_page,
+    is_outdated,
+    stated,
+    unchanged,
+    was_in,
+)
 from worksgate.web.console.pages import POLICY
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.previews import SCHEMES
@@ -40,6 +49,16 @@ _PREVIEW_POLICY: Final = (
     "sandbox",
 )
 
+FIELD_LABELS: Final[Mapping[str, str]] = {
+    "name": text("Name of the company"),
+    "light": text("Color on light pages"),
+    "dark": text("Color on dark pages"),
+}
+TEXT_LABELS: Final[Mapping[str, str]] = {
+    "label": text("Label of the user name"),
+    "help_url": text("Help link"),
+    "message": text("Message above the form"),
+}
 FAULTS: Final[Mapping[Fault, str]] = {
     Fault.TOO_LONG: text("This is too long: at most %(limit)s characters."),
     Fault.NOT_PRINTABLE: text("This contains characters that cannot be shown."),
@@ -59,13 +78,34 @@ async def show(visit: Visit) -> Response:
 
 
 async def save(visit: Visit) -> Response:
-    """Keep what was typed as the draft; what cannot be used comes back with what is wrong."""
+    """Keep what was typed as the draft; what cannot be used comes back with what is wrong.
+
+    What somebody else has changed since the page was shown is put together with it.
+    """
     form, found = visit.form, await _of(visit, visit.form.get("id", ""))
     typed = _typed(form)
+    if _number(form) != found.number:
+        fields = _fields(visit)
+        was, theirs = was_in(form, fields), texts_of_branding(found.edited)
+        rows = compare(fields, was or {}, theirs, texts_of_branding(typed))
+        if is_outdated(was, rows):
+            return conflict_page(
+                visit,
+                rows,
+                name=found.client.name,
+                action=PATH,
+                back=visit.link(PATH, id=found.client.client_id),
+                kept={
+                    **unchanged(rows),
+                    "id": found.client.client_id,
+                    "number": str(found.number),
+                    "was": stated(theirs),
+                },
+            )
     try:
         await visit.administration.branding.save(
             found.client.client_id,
-            expected=_number(form),
+            expected=found.number,
             name=typed.name,
             light=typed.light,
             dark=typed.dark,
@@ -73,6 +113,8 @@ async def save(visit: Visit) -> Response:
         )
     except BrandingRefused as refused:
         return _page(visit, found, typed, refused.problems, status=422)
+    except Outdated:  # by somebody who was faster than this request
+        return await save(visit)
     return _done(visit, found, "saved")
 
 
@@ -83,34 +125,74 @@ async def set_logo(visit: Visit) -> Response:
     """
     form, found = visit.form, await _of(visit, visit.form.get("id", ""))
     branding, client_id = visit.administration.branding, found.client.client_id
-    if form.get("remove"):
-        await branding.set_logo(client_id, None, expected=_number(form))
-        return _done(visit, found, "logo_removed")
-    if visit.file is None:
+    if not form.get("remove") and visit.file is None:
         return _done(visit, found, "choose")
+    file = None if form.get("remove") else visit.file
     try:
-        await branding.set_logo(client_id, visit.file, expected=_number(form))
+        await branding.set_logo(client_id, file, expected=_number(form))
+    except Outdated:
+        return await _changed_meanwhile(visit, client_id)
     except Refused as refused:
         return _page(visit, found, found.edited, logo_problem=str(refused), status=422)
-    return _done(visit, found, "logo_set")
+    return _done(visit, found, "logo_removed" if file is None else "logo_set")
 
 
 async def publish(visit: Visit) -> Response:
-    """Show the draft to everybody, or an earlier version again."""
+    """Show the draft to everybody, or an earlier version again: after one has seen it."""
     form, found = visit.form, await _of(visit, visit.form.get("id", ""))
-    again = form.get("again", "")
+    again, client_id = form.get("again", ""), found.client.client_id
     number = None if not again else number_of(again)
-    await visit.administration.branding.publish(
-        found.client.client_id, number, expected=_number(form)
-    )
+    try:
+        await visit.administration.branding.publish(client_id, number, expected=_number(form))
+    except Outdated:
+        return await _changed_meanwhile(visit, client_id)
     return _done(visit, found, "published")
 
 
 async def discard(visit: Visit) -> Response:
-    """Drop the draft."""
+    """Drop the draft that one has seen."""
     form, found = visit.form, await _of(visit, visit.form.get("id", ""))
-    await visit.administration.branding.discard(found.client.client_id, expected=_number(form))
+    client_id = found.client.client_id
+    try:
+        await visit.administration.branding.discard(client_id, expected=_number(form))
+    except Outdated:
+        return await _changed_meanwhile(visit, client_id)
     return _done(visit, found, "discarded")
+
+
+async def _changed_meanwhile(visit: Visit, client_id: str) -> Response:
+    """The page as it is now, with the same buttons: it shows what has changed."""
+    found = await _of(visit, client_id)
+    return _page(visit, found, found.edited, is_newer=True, status=409)
+
+
+def texts_of_branding(branding: Branding) -> dict[str, str]:
+    """What can be typed, as it stands in the form."""
+    texts = {
+        f"{name}_{language}": getattr(branding.texts_in(language), name)
+        for language in LANGUAGES
+        for name in TEXT_NAMES
+    }
+    return {"name": branding.name, "light": branding.light, "dark": branding.dark, **texts}
+
+
+def _fields(visit: Visit) -> list[ClientField]:
+    """The same as fields of a comparison, with labels in the language of the page."""
+    said = visit.words.said
+    own = [
+        ClientField(name=name, label=said(label), sentence="")
+        for name, label in FIELD_LABELS.items()
+    ]
+    translated = [
+        ClientField(
+            name=f"{name}_{language}",
+            label=f"{said(TEXT_LABELS[name])} ({LANGUAGE_NAMES[language]})",
+            sentence="",
+        )
+        for language in LANGUAGES
+        for name in TEXT_NAMES
+    ]
+    return own + translated
 
 
 async def preview(visit: Visit) -> Response:
@@ -138,6 +220,7 @@ def _page(
     problems: Sequence[Problem] = (),
     *,
     logo_problem: str = "",
+    is_newer: bool = False,
     status: int = 200,
 ) -> Response:
     response = visit.page(
@@ -149,6 +232,8 @@ def _page(
         faults=FAULTS,
         derived=_derived(branding if not problems else Branding()),
         logo_problem=logo_problem,
+        is_newer=is_newer,
+        was=stated(texts_of_branding(found.edited)),
         is_proved=visit.administrator.is_proved(visit.now),
         preview_language=_language(visit),
         languages={each: LANGUAGE_NAMES[each] for each in LANGUAGES},

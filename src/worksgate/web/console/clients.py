@@ -1,6 +1,6 @@
 """The clients; one client, what its Developer Console needs, and its settings."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from starlette.responses import Response
@@ -22,6 +22,7 @@ from worksgate.web.console.client_fields import (
 )
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
 from worksgate.web.console.exports import Export, Layout, layout_of
+from worksgate.web.console.meanwhile import changed_meanwhile
 from worksgate.web.console.rules import rules_on_page
 from worksgate.web.console.visit import Visit, number_of
 
@@ -156,29 +157,56 @@ async def renew_secret(visit: Visit) -> Response:
 
     The version keeps a reload of the page from making another.
     """
-    client = await _client(visit, visit.form.get("id", ""))
-    made = await visit.administration.clients.rotate_secret(
-        client.client_id,
-        overlap=float(OVERLAP),
-        expected_version=number_of(visit.form.get("version", "")),
-    )
-    return _secret_page(visit, made, is_new=False)
+
+    async def renew(client: Client) -> Response:
+        made = await visit.administration.clients.rotate_secret(
+            client.client_id, overlap=float(OVERLAP), expected_version=client.version
+        )
+        return _secret_page(visit, made, is_new=False)
+
+    return await _on_seen_version(visit, renew)
 
 
 async def enable(visit: Visit) -> Response:
-    """Let people of a client sign in again, unless somebody has changed it since it was shown."""
-    client = await _client(visit, visit.form.get("id", ""))
-    await visit.administration.clients.enable(
-        client.client_id, expected_version=number_of(visit.form.get("version", ""))
-    )
-    return visit.to("/client", id=client.client_id, done="enabled")
+    """Let people of a client sign in again."""
+
+    async def switch(client: Client) -> Response:
+        await visit.administration.clients.enable(client.client_id, expected_version=client.version)
+        return visit.to("/client", id=client.client_id, done="enabled")
+
+    return await _on_seen_version(visit, switch)
 
 
 async def disable(visit: Visit) -> Response:
     """Refuse all sign-ins and calls of a client."""
+
+    async def switch(client: Client) -> Response:
+        await visit.administration.clients.disable(
+            client.client_id, expected_version=client.version
+        )
+        return visit.to("/client", id=client.client_id, done="disabled")
+
+    return await _on_seen_version(visit, switch)
+
+
+async def _on_seen_version(visit: Visit, work: Callable[[Client], Awaitable[Response]]) -> Response:
+    """Do it with the client as its page has shown it; asked again if it has changed since."""
     client = await _client(visit, visit.form.get("id", ""))
-    await visit.administration.clients.disable(client.client_id)
-    return visit.to("/client", id=client.client_id, done="disabled")
+    seen = number_of(visit.form.get("version", ""))
+    if seen == client.version:
+        try:
+            return await work(client)
+        except ConcurrentChange:
+            raise
+        except Outdated:  # by somebody who was faster than this request
+            client = await _client(visit, client.client_id)
+    return changed_meanwhile(
+        visit,
+        await visit.administration.changes.since(client.client_id, seen),
+        name=client.name,
+        version=client.version,
+        back=visit.link("/client", id=client.client_id),
+    )
 
 
 async def _client(visit: Visit, client_id: str) -> Client:

@@ -3,8 +3,11 @@
 Each field is compared in three versions: as it was when the form was opened, as somebody else has
 saved it meanwhile, and as it was sent now. Where only one of the two has changed a field, that is
 taken; where both have, whoever sent the form chooses.
+
+What is not in the log of changes has its values in the form, as they were when it was opened.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,12 +73,38 @@ def compare(
     ]
 
 
+def stated(texts: Mapping[str, str]) -> str:
+    """The values of a form for a hidden field, ``was``; those that are empty are left out."""
+    return json.dumps({name: text for name, text in texts.items() if text}, ensure_ascii=False)
+
+
+def was_in(form: Mapping[str, str], fields: Iterable[ClientField]) -> dict[str, str] | None:
+    """The values that a form was made from; None if it does not say so."""
+    try:
+        found = json.loads(form.get("was", ""))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    return {each.name: str(found.get(each.name, "")) for each in fields}
+
+
+def is_outdated(was: Mapping[str, str] | None, rows: Iterable[Compared]) -> bool:
+    """Whether somebody else has changed a field, or it is not known what the form was made from."""
+    return was is None or any(row.is_theirs for row in rows)
+
+
+def unchanged(rows: Iterable[Compared]) -> dict[str, str]:
+    """What the page of a conflict does not show, for forms that would empty what they lack."""
+    return {each.field.name: each.mine for each in rows if not (each.is_theirs or each.is_mine)}
+
+
 def conflict_page(
     visit: Visit,
     rows: Sequence[Compared],
     *,
     name: str,
-    last: RecordedChange | None,
+    last: RecordedChange | None = None,
     action: str,
     back: str,
     kept: Mapping[str, str],

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum, auto
+from typing import Final
 
 from starlette.responses import Response
 
@@ -12,9 +13,12 @@ from worksgate.administration.roles import Verb, may_act_on
 from worksgate.directory.departures import TRIED, Departure, Failure, Proof, Step
 from worksgate.moments import since_epoch
 from worksgate.settings.sources.common import BUILT_IN
-from worksgate.web.console.people import Shown, find_person
+from worksgate.web.console.people import Shown, find_person, person_changed_meanwhile
 from worksgate.web.console.visit import Visit
+from worksgate.web.pages.wording import text
 
+NO_PLAN: Final = text("No departure is planned now.")
+PLANNED: Final = text("The departure is planned for %(time)s now.")
 NEXT = 5
 """Other people who leave, on the page of one."""
 
@@ -74,10 +78,17 @@ async def show(visit: Visit) -> Response:
 
 
 async def leave(visit: Visit) -> Response:
-    """Have somebody leave now or on a date; what has failed is tried again."""
+    """Have somebody leave now or on a date; what has failed is tried again.
+
+    What is decided is decided on the person and the plan that the page has shown.
+    """
     form = visit.form
     shown = await find_person(visit, form.get("id", ""))
     departures = visit.administration.departures
+    departure = await departures.of(shown.person.subject_id)
+    is_again = "when" not in form and departure is not None and departure.due_at <= visit.now
+    if not is_again and form.get("version") != version_of(shown, departure):
+        return await _changed_meanwhile(visit, shown, departure)
     name, source = _named(shown)
     suspends = await _suspends(visit, shown)
     if form.get("when") != "date":
@@ -104,10 +115,37 @@ async def try_step(visit: Visit) -> Response:
 
 
 async def cancel(visit: Visit) -> Response:
-    """Drop the plan of a departure, or what is left of it."""
+    """Drop the plan of a departure that the page has shown, or what is left of it."""
     shown = await find_person(visit, visit.form.get("id", ""))
-    await visit.administration.departures.cancel(*_named(shown))
+    departures = visit.administration.departures
+    departure = await departures.of(shown.person.subject_id)
+    _, _, seen = visit.form.get("version", "").partition(" ")
+    if departure is not None and seen != _plan_of(departure):
+        return await _changed_meanwhile(visit, shown, departure)
+    await departures.cancel(*_named(shown))
     return visit.to("/person/leave", id=shown.person.subject_id, done="cancelled")
+
+
+def version_of(shown: Shown, departure: Departure | None) -> str:
+    """What the forms of this page are made from: the person, and the plan."""
+    return f"{shown.version} {_plan_of(departure)}"
+
+
+def _plan_of(departure: Departure | None) -> str:
+    return "" if departure is None else repr(departure.planned_at)
+
+
+async def _changed_meanwhile(visit: Visit, shown: Shown, departure: Departure | None) -> Response:
+    now = visit.words.said(NO_PLAN)
+    if departure is not None:
+        now = visit.words.said(PLANNED, time=visit.words.time(departure.due_at))
+    return await person_changed_meanwhile(
+        visit,
+        shown,
+        version=version_of(shown, departure),
+        back="/person/leave",
+        now=now,
+    )
 
 
 async def _suspends(visit: Visit, shown: Shown) -> bool:
@@ -150,6 +188,7 @@ async def _page(visit: Visit, shown: Shown, *, problem: str = "") -> Response:
         shown=shown,
         state=state,
         departure=departure,
+        version=version_of(shown, departure),
         steps=[each for each in _steps(proofs, failures) if not each.step.is_there],
         there=await _at_line_works(visit, shown, state, departure, proofs, failures),
         may_change=visit.may(Verb.CHANGE_PEOPLE),

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from worksgate.administration import Holdings, NotFound, Outdated, Refused
 from worksgate.administration.jobs.kinds import VERBS
 from worksgate.administration.roles import Verb, may_act_on
 from worksgate.audit import AuditEvent
+from worksgate.credentials.secrets import digest
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.change_log import RecordedChange
@@ -35,9 +36,11 @@ from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_o
 from worksgate.web.console.client_fields import ClientField
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
 from worksgate.web.console.exports import Export, layout_of
+from worksgate.web.console.meanwhile import changed_meanwhile
 from worksgate.web.console.removals import removed_page
 from worksgate.web.console.trace import of_person
 from worksgate.web.console.visit import Visit, number_of
+from worksgate.web.pages.wording import text
 
 LONGEST = 200
 """Characters of a search."""
@@ -51,6 +54,7 @@ EXPORTED_AT_ONCE = 500
 HELPED = 30
 """Forms about people that somebody of the help desk may send within ``WINDOW`` seconds."""
 WINDOW = 3_600.0
+FACTORS_NOW: Final = text("Now: authenticator app %(app)s, passkeys %(passkeys)d.")
 _KEYS = (PERSON_FIELDS["external_key"], PERSON_FIELDS["works_account"])
 _NAMES = tuple(PERSON_FIELDS[each] for each in ("username", "name", "reading", "email"))
 
@@ -80,6 +84,13 @@ class Shown:
     holdings: Holdings
     version: int
     role_group: str | None = None
+
+    @property
+    def factors(self) -> str:
+        """A digest of the second factors that the page shows."""
+        held = self.holdings
+        ids = [each.id for each in held.factors.passkeys]
+        return digest(repr((held.factors.totp, ids, held.console_passkeys)))[:16]
 
 
 async def show_list(visit: Visit) -> Response:
@@ -220,8 +231,10 @@ async def allow_attempt(visit: Visit) -> Response:
 
 
 async def remove_factors(visit: Visit) -> Response:
-    """Remove all second factors of a person."""
+    """Remove all second factors of a person: those that the page has shown."""
     shown = await changeable(visit)
+    if not _is_as_seen(visit, shown) or visit.form.get("factors") != shown.factors:
+        return await person_changed_meanwhile(visit, shown, now=_second_step(visit, shown))
     source = None if shown.account is not None else shown.source
     name = shown.person.username if source is None else shown.person.subject_id
     await visit.administration.people.reset_factors(name, source)
@@ -231,17 +244,24 @@ async def remove_factors(visit: Visit) -> Response:
 async def enable(visit: Visit) -> Response:
     """Let a person sign in again, unless somebody has changed them since the page was shown.
 
-    Raises Outdated: they may have been disabled once more, for another reason.
+    They may have been disabled once more, for another reason.
     """
     shown = await changeable(visit)
-    seen = seen_version(visit)
-    if shown.account is not None:
-        users = visit.administration.users
-        await users.enable(shown.person.username, expected_version=seen)
-    else:
-        await visit.administration.people.set_enabled_by_subject(
-            shown.person.subject_id, enabled=True, expected_version=seen
-        )
+    if not _is_as_seen(visit, shown):
+        return await person_changed_meanwhile(visit, shown)
+    try:
+        if shown.account is not None:
+            users = visit.administration.users
+            await users.enable(shown.person.username, expected_version=shown.version)
+        else:
+            await visit.administration.people.set_enabled_by_subject(
+                shown.person.subject_id, enabled=True, expected_version=shown.version
+            )
+    except ConcurrentChange:
+        raise
+    except Outdated:  # by somebody who was faster than this request
+        present = await find_person(visit, shown.person.subject_id)
+        return await person_changed_meanwhile(visit, present)
     return _done(visit, shown, "enabled")
 
 
@@ -261,15 +281,48 @@ async def disable(visit: Visit) -> Response:
 async def remove(visit: Visit) -> Response:
     """Remove a person of the built-in directory, and end everything they hold."""
     shown = await changeable(visit)
+    if not _is_as_seen(visit, shown):
+        return await person_changed_meanwhile(visit, shown)
     if shown.account is None:
         raise NotFound("this person is changed in their source")
     await visit.administration.users.remove(shown.person.username)
     return _done(visit, shown, "removed")
 
 
-def seen_version(visit: Visit) -> int:
-    """The version of what a form was made from; none is right if it has none."""
-    return number_of(visit.form.get("version", ""))
+def _is_as_seen(visit: Visit, shown: Shown) -> bool:
+    """Whether a form was made from the person as they are now; one without a version was not."""
+    return number_of(visit.form.get("version", "")) == shown.version
+
+
+async def person_changed_meanwhile(
+    visit: Visit, shown: Shown, *, version: object = None, back: str = "/person", now: str = ""
+) -> Response:
+    """What has changed of a person since the page was shown, and the form of this request again.
+
+    Raises Forbidden if the administrator may not act on them.
+    """
+    visit.actor.check_may_act_on(shown.person.username, shown.role)
+    seen, _, _ = visit.form.get("version", "").partition(" ")
+    if "factors" in visit.form:
+        visit.form = {**visit.form, "factors": shown.factors}
+    return changed_meanwhile(
+        visit,
+        await visit.administration.changes.since(shown.person.subject_id, number_of(seen)),
+        name=shown.person.name or shown.person.username,
+        version=shown.version if version is None else version,
+        back=visit.link(back, id=shown.person.subject_id),
+        now=now,
+    )
+
+
+def _second_step(visit: Visit, shown: Shown) -> str:
+    """Which second factors a person has now, as a sentence."""
+    held = shown.holdings
+    return visit.words.said(
+        FACTORS_NOW,
+        app=visit.words.said("yes" if held.factors.totp else "no"),
+        passkeys=len(held.factors.passkeys) + held.console_passkeys,
+    )
 
 
 async def set_key(visit: Visit) -> Response:

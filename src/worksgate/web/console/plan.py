@@ -13,6 +13,15 @@ from worksgate.administration.going_live.announcement import (
     announcements,
 )
 from worksgate.administration.going_live.plan import LONGEST, Hour, Plan, Planned, SuperAdmin
+from worksgate.web.console.client_fields import ClientField
+from worksgate.web.console.conflicts import (
+    compare,
+    conflict_page,
+    is_outdated,
+    stated,
+    unchanged,
+    was_in,
+)
 from worksgate.web.console.rehearsal import FINDINGS
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
@@ -36,6 +45,19 @@ HOURS: Final[Mapping[Hour, tuple[str, str]]] = {
     Hour.DECIDE: ("10:00", text("Decide: stay, or go back")),
 }
 """A time to begin with, and what is done."""
+TITLE: Final = text("The plan")
+LABELS: Final[Mapping[str, str]] = {
+    "date": text("Day"),
+    "contact": text("Help for everybody (in the mail)"),
+    "decides": text("Who decides"),
+    "leads": text("Who leads"),
+}
+SUPER_ADMIN: Final = text("Super Admin %(number)d")
+HOUR_LABELS: Final[Mapping[str, str]] = {
+    "when": text("Time"),
+    "who": text("In charge"),
+    "phone": text("Telephone"),
+}
 
 
 async def show(visit: Visit) -> Response:
@@ -62,15 +84,54 @@ async def show(visit: Visit) -> Response:
         mails=announcements(facts),
         language_names=LANGUAGE_NAMES,
         longest=LONGEST,
+        was=stated(_texts_of_plan(plan)),
         is_kept=visit.query.get("done") == "kept",
     )
 
 
 async def keep(visit: Visit) -> Response:
-    """Keep the plan as it was typed."""
+    """Keep the plan as it was typed, put together with what others have changed meanwhile."""
     going_live = visit.administration.going_live
-    await going_live.keep_plan(_typed(visit, await going_live.plan()))
+    plan = await going_live.plan()
+    typed, fields = _typed(visit, plan), _fields(visit)
+    was, theirs = was_in(visit.form, fields), _texts_of_plan(plan)
+    rows = compare(fields, was or {}, theirs, _texts_of_plan(typed))
+    if is_outdated(was, rows):
+        tested = {name: "1" for name in ("tested_0", "tested_1") if visit.form.get(name) == "1"}
+        return conflict_page(
+            visit,
+            rows,
+            name=visit.words.said(TITLE),
+            action="/go-live/plan",
+            back="/go-live/plan",
+            kept={**unchanged(rows), **tested, "was": stated(theirs)},
+        )
+    await going_live.keep_plan(typed)
     return visit.to("/go-live/plan", done="kept")
+
+
+def _texts_of_plan(plan: Plan) -> dict[str, str]:
+    """What can be typed, as it stands in the form."""
+    hours = {
+        f"{name}_{hour}": getattr(planned, name)
+        for hour, planned in plan.hours.items()
+        for name in HOUR_LABELS
+    }
+    admins = {f"super_admin_{each}": plan.super_admins[each].name for each in range(2)}
+    return {**{name: getattr(plan, name) for name in LABELS}, **admins, **hours}
+
+
+def _fields(visit: Visit) -> list[ClientField]:
+    """The same as fields of a comparison, with labels in the language of the page."""
+    said = visit.words.said
+    labels = {name: said(label) for name, label in LABELS.items()}
+    labels |= {f"super_admin_{each}": said(SUPER_ADMIN, number=each + 1) for each in range(2)}
+    labels |= {
+        f"{name}_{hour}": f"{said(about)} – {said(label)}"
+        for hour, (_, about) in HOURS.items()
+        for name, label in HOUR_LABELS.items()
+    }
+    return [ClientField(name=name, label=label, sentence="") for name, label in labels.items()]
 
 
 def _typed(visit: Visit, before: Plan) -> Plan:

@@ -7,12 +7,13 @@ step 7 in ``wizard_rehearse``.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
+from worksgate.administration import NotFound, Outdated
 from worksgate.administration.set_up import (
     MENUS,
     ConsoleLanguage,
@@ -24,7 +25,9 @@ from worksgate.administration.set_up import (
     State,
     Step,
 )
-from worksgate.web.console.client_fields import PRODUCT_NAMES
+from worksgate.web.console.client_fields import FIELDS, PRODUCT_NAMES
+from worksgate.web.console.conflicts import compare, conflict_page
+from worksgate.web.console.meanwhile import PROOF
 from worksgate.web.console.pages import LANGUAGES, said_in
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
@@ -155,14 +158,44 @@ async def show_where(visit: Visit) -> Response:
 async def keep_where(visit: Visit) -> Response:
     """Keep it, and go on."""
     form = visit.form
-    await visit.administration.set_up.place(
-        profile=form.get("profile", ""),
-        domain=form.get("domain", ""),
-        plan=form.get("plan", ""),
-        language=form.get("language", ""),
-        expected_version=number_of(form.get("version", "")),
-    )
+    try:
+        await visit.administration.set_up.place(
+            profile=form.get("profile", ""),
+            domain=form.get("domain", ""),
+            plan=form.get("plan", ""),
+            language=form.get("language", ""),
+            expected_version=number_of(form.get("version", "")),
+        )
+    except Outdated:
+        return await client_conflict(visit, "domain", "domain", Step.WHERE)
     return visit.to(path_of(Step.ADDRESS))
+
+
+async def client_conflict(visit: Visit, typed: str, setting: str, step: Step) -> Response:
+    """The client has changed since the page of a step was shown: one setting, put together.
+
+    ``typed`` is the field of the form that has it.
+    """
+    form, seen = visit.form, number_of(visit.form.get("version", ""))
+    client = (await visit.administration.set_up.overview()).client
+    if client is None:
+        raise NotFound("there is no client yet")
+    since = await visit.administration.changes.since(client.client_id, seen)
+    field = replace(FIELDS[setting], name=typed)
+    theirs = field.text_of(getattr(client, setting))
+    was = {typed: field.text_of(since.before[setting])} if setting in since.before else {}
+    return conflict_page(
+        visit,
+        compare([field], was, {typed: theirs}, {typed: form.get(typed, "")}),
+        name=client.name,
+        last=since.last,
+        action=path_of(step),
+        back=path_of(step),
+        kept={
+            **{name: value for name, value in form.items() if name not in (typed, *PROOF)},
+            "version": str(client.version),
+        },
+    )
 
 
 # 2. Public address

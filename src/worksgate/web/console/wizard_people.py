@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from worksgate.administration import Refused
+from worksgate.administration import Outdated, Refused
 from worksgate.administration.set_up import USER_KEY_NAMES, KeyCount, Step
 from worksgate.directory.people_list import COUNTED, Listed, PeopleFilter
 from worksgate.oauth.model import UserKey
@@ -14,7 +14,7 @@ from worksgate.sources import SourceUnavailable
 from worksgate.web.console.csv_files import csv_file
 from worksgate.web.console.sources import TYPE_NAMES
 from worksgate.web.console.visit import Visit, number_of
-from worksgate.web.console.wizard import path_of, step_page
+from worksgate.web.console.wizard import client_conflict, path_of, step_page
 
 LONGEST_COUNT: Final = 20.0
 """Seconds for counting the keys of all sources, after which the command line is the better way."""
@@ -48,9 +48,12 @@ async def show_keys(visit: Visit) -> Response:
 async def choose_key(visit: Visit) -> Response:
     """Keep which key it is."""
     form = visit.form
-    await visit.administration.set_up.choose_key(
-        form.get("kind", ""), expected_version=number_of(form.get("version", ""))
-    )
+    try:
+        await visit.administration.set_up.choose_key(
+            form.get("kind", ""), expected_version=number_of(form.get("version", ""))
+        )
+    except Outdated:
+        return await client_conflict(visit, "kind", "user_key", Step.KEYS)
     return visit.to(path_of(Step.KEYS))
 
 
