@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import select
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from tests import forking
 
 from worksgate.cli import main
 
@@ -85,18 +86,9 @@ class Terminal:
         assert (result.code, result.out) == (2, ""), result
         return result.err
 
-    def process(self, *arguments: str, stdin: bytes = b"", **options: Any) -> Result:
+    def process(self, *arguments: str, stdin: bytes = b"") -> Result:
         """Run a command as a process of its own."""
-        done = subprocess.run(
-            [*WORKSGATE, *arguments],
-            input=stdin,
-            capture_output=True,
-            env=self._environ(),
-            cwd=self.folder,
-            timeout=60,
-            check=False,
-            **options,
-        )
+        done = forking.run(*arguments, env=self._environ(), cwd=self.folder, stdin=stdin)
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def at_a_terminal(
@@ -104,8 +96,8 @@ class Terminal:
     ) -> tuple[int, str]:
         """Run a command on a pseudo-terminal and answer its questions; its code and the screen."""
         ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [*WORKSGATE, *arguments],
+        process = forking.start(
+            *arguments,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -64,7 +64,7 @@ async def files_used_up(installation: Installation, scale: Scale) -> Finding:
 async def memory_used_up(installation: Installation, scale: Scale) -> Finding:
     """F-29: a process gets no more memory, also not for threads, while people sign in."""
     somebody, another = await add_people(installation, 2)
-    node = await installation.start_node()
+    node = await installation.start_node(prefix=(require("env"),))  # with memory of its own alone
     assert node.process is not None
     pid = node.process.pid
     signed_in: list[SignIn] = []

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import forking
+
 from worksgate.bootstrap.administration import open_administration
 from worksgate.settings.options import Settings
 
@@ -35,9 +37,11 @@ class Node:
     environment: Mapping[str, str]
     workers: int = 1
     prefix: tuple[str, ...] = ()
-    """What stands before the command, such as ``taskset``; it must become the command itself."""
+    """What stands before the command, such as ``taskset``; it must become the command itself.
+
+    Without one the command is forked (``tests/forking.py``)."""
     port: int = 0
-    process: "subprocess.Popen[bytes] | None" = None
+    process: forking.Process | None = None
 
     def __post_init__(self) -> None:
         self.port = self.port or free_port()
@@ -47,17 +51,27 @@ class Node:
         return self.folder / f"node-{self.port}.log"
 
     def start(self, *, wait: bool = True) -> None:
-        command = [*self.prefix, sys.executable, "-m", "worksgate", "serve"]
-        command += ["--port", str(self.port), "--workers", str(self.workers)]
+        command = ("serve", "--port", str(self.port), "--workers", str(self.workers))
+        variables = environment(self.environment)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                env=environment(self.environment),
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            if not self.prefix:
+                self.process = forking.start(
+                    *command,
+                    env=variables,
+                    cwd=self.folder,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            else:
+                self.process = subprocess.Popen(
+                    [*self.prefix, sys.executable, "-m", "worksgate", *command],
+                    env=variables,
+                    cwd=self.folder,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
         if wait:
             self.wait_until_ready()
 

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +13,7 @@ from urllib.parse import quote
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
+from tests import forking
 from tests.installation import prepared
 from tests.served import listening, wait_until
 
@@ -63,7 +62,7 @@ class Site:
     operations: httpx2.Client
     client_id: str
     client_secret: str
-    process: subprocess.Popen[bytes]
+    process: forking.Process
 
     def metrics(self) -> Metrics:
         response = self.operations.get("/metrics")
@@ -152,11 +151,11 @@ def _toml(value: object) -> str:
 @contextmanager
 def serving(
     folder: Path, arguments: Sequence[str], environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[forking.Process]:
     inherited = {name: value for name, value in os.environ.items() if "WORKSGATE" not in name}
     with (folder / "log").open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "worksgate", "serve", *arguments],
+        process = forking.start(
+            *("serve", *arguments),
             cwd=folder,
             env={**inherited, **environment},
             stdout=out,

@@ -11,9 +11,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from tests import forking
 from tests.installation import prepared
 from tests.served import wait_until
 
@@ -41,12 +43,13 @@ def make_certificate(folder: Path, *, key: str = "ec", days: int = 60) -> None:
 class Running:
     """A server that runs, and what it has logged."""
 
-    process: subprocess.Popen[str]
+    process: forking.Process
     port: int
     folder: Path
     events: list[dict[str, Any]] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     """Lines that are no events, such as why there was no start."""
+    output: IO[str] = field(default_factory=StringIO)
 
     @property
     def settings_file(self) -> Path:
@@ -78,8 +81,7 @@ class Running:
         return self.process.wait(seconds)
 
     def read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.output:
             try:
                 self.events.append(json.loads(line))
             except ValueError:
@@ -125,18 +127,26 @@ def started(
     finds its settings in the working folder.
     """
     named = ("--config", "worksgate.toml") if names_file else ()
-    systemd = [] if passed is None else ["-c", PASS_AS_SYSTEMD_DOES, str(passed.fileno())]
-    serve = ["-m", "worksgate", "serve", *named, *options]
-    process = subprocess.Popen(
-        [sys.executable, *systemd, *serve],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": ""},
-        pass_fds=() if passed is None else (passed.fileno(),),
-    )
-    running = Running(process, port, folder)
+    serve = ("serve", *named, *options)
+    variables = {**os.environ, "PYTHONPATH": ""}
+    ours, theirs = os.pipe()
+    process: forking.Process
+    with os.fdopen(theirs, "wb") as their_end:
+        if passed is None:
+            process = forking.start(
+                *serve, stdout=their_end, stderr=their_end, cwd=folder, env=variables
+            )
+        else:
+            systemd = ["-c", PASS_AS_SYSTEMD_DOES, str(passed.fileno())]
+            process = subprocess.Popen(
+                [sys.executable, *systemd, "-m", "worksgate", *serve],
+                stdout=their_end,
+                stderr=their_end,
+                cwd=folder,
+                env=variables,
+                pass_fds=[passed.fileno()],
+            )
+    running = Running(process, port, folder, output=os.fdopen(ours, encoding="utf-8"))
     reader = threading.Thread(target=running.read, daemon=True)
     reader.start()
     try:
@@ -151,8 +161,7 @@ def started(
         finally:
             process.kill()
             reader.join(5)
-            assert process.stdout is not None
-            process.stdout.close()
+            running.output.close()
 
 
 def write_settings(folder: Path, **settings: object) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
+from tests import forking
 from tests.faults.node import Node, environment
 
 WHEEL_BEFORE = Path(__file__).with_name("worksgate-0.1.0-py3-none-any.whl")
@@ -51,7 +52,13 @@ class Program:
 
     async def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """What becomes of a command."""
-        return await self._python("-m", "worksgate", *arguments)
+        if self.source != SOURCE:
+            return await self._python("-m", "worksgate", *arguments)
+        done = await asyncio.to_thread(
+            forking.run, *arguments, cwd=self.folder, env=environment({})
+        )
+        out, err = done.stdout.decode(), done.stderr.decode()
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
     async def ok(self, *arguments: str) -> str:
         """What a command prints that succeeds."""
@@ -70,7 +77,7 @@ class Program:
 
     async def serve(self) -> Node:
         """A server that is ready."""
-        node = Node(self.folder, self.variables)
+        node = Node(self.folder, {} if self.source == SOURCE else self.variables)
         await asyncio.to_thread(node.start)
         return node
 
