@@ -353,7 +353,7 @@ def test_a_person_is_called_as_they_are_written_however_they_were_asked_for(
         "disable": "Aoi@x is disabled.",
         "enable": "Aoi@x is enabled.",
         "sign-out": "Aoi@x is signed out: 0 sessions, codes and tokens ended.",
-        "remove": "Aoi@x has been removed.",
+        "remove": "Aoi@x has been removed; for 30 days, worksgate user restore brings them back.",
     }
     for command, sentence in told.items():
         sure = ("--yes",) if command == "remove" else ()
