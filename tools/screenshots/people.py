@@ -1,55 +1,70 @@
-"""The pictures of docs/ways-in.md: what people see on each way in, side by side on three phones.
+"""Every page that people see: of a sign-in, of what goes wrong there, and of their account.
 
-An English one and a Korean one by day, a Japanese one by night. Everybody and everything in them
-is made for the picture, on an installation like those of the tests, and gone when it is taken:
-keys, codes and links open nothing.
+Everybody and everything in the pictures is made for them, on an installation like those of the
+tests, and gone when they are taken: keys, codes and links open nothing. What went wrong is shown by
+the pages themselves, as the tests make them of any problem.
 """
 
-import asyncio
-import base64
-import logging
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Final
 
 import pyotp
-import structlog
 from PIL import Image
-from playwright.async_api import Browser, FloatRect, Page, StorageState
+from playwright.async_api import Browser, Page, StorageState, ViewportSize
 from tests.browser.authenticators import virtual_authenticator
 from tests.browser.servers import Premises, open_premises
-from tests.browser.windows import Window, launched, submit_login
+from tests.browser.windows import Window, submit_login
 from tests.mail_server import MailServer, Received, mail_server
+from tests.web.test_pages import every_page
+from tools.screenshots.camera import (
+    LANGUAGES,
+    PATIENCE,
+    PHONE,
+    Picture,
+    both,
+    in_rows,
+    scaled,
+)
 
+from worksgate.provider.sign_in.outcomes import FactorPurpose
+from worksgate.settings.options import Settings
 from worksgate.settings.sources import OidcSettings
+from worksgate.web.pages.wording import Problem
+
+Shots = tuple[Image.Image, Image.Image]
+"""A page by day and by night."""
 
 PASSWORD = "correct horse battery"
 PUBLIC_URL = "https://sso.example.com"
-PHONE = (390, 520)
-DESK = (864, 520)
-"""Width and least height of what is shown, in pixels."""
-STAGE = "#c3cfd6"
-"""What the phones lie on: it goes with light pages and with dark ones."""
-MARGIN = 16
-"""Pixels below the last element of a page that is cut off."""
+DESK: Final[ViewportSize] = {"width": 864, "height": 520}
+HIGHEST = 760
+"""Pixels of a page on a phone that are shown."""
+COMPANY = "Example Trading"
+COLUMNS: Final = 6
+"""Of a sheet with what goes wrong."""
+AT_SIGN_IN: Final = (
+    *(Problem.WRONG_PASSWORD, Problem.DISABLED, Problem.THROTTLED, Problem.UNAVAILABLE),
+    *(Problem.PASSWORD_EXPIRED, Problem.LOGIN_LOST),
+)
+"""Some of what the form for the password can say."""
+ON_SHEETS = 0.75
+"""Of the scale of a page."""
 ADDRESS = "203.0.113.20"
 """Where everybody comes from, as a reverse proxy would tell."""
-LARGEST = 120_000
-"""Bytes of one picture: the page shows them all at once."""
 PARTNERS = ("Microsoft", "Google")
 
 
 @dataclass(frozen=True)
 class Look:
-    """Whose phone it is, and by which light."""
+    """Whose phone it is, in which language."""
 
-    locale: str
-    scheme: Literal["light", "dark"]
+    language: str
     login: str
     name: str
     device: str
@@ -60,9 +75,9 @@ class Look:
 
 
 LOOKS = (
-    Look("en-US", "light", "aoi", "Aoi Tanaka", "My phone", "Mail at work"),
-    Look("ja-JP", "dark", "tanaka", "田中 葵", "会社のスマートフォン", "会社のメール"),
-    Look("ko-KR", "light", "haneul", "김하늘", "회사 휴대폰", "회사 메일"),
+    Look("en", "aoi", "Aoi Tanaka", "My phone", "Mail at work"),
+    Look("ja", "tanaka", "田中 葵", "会社のスマートフォン", "会社のメール"),
+    Look("ko", "haneul", "김하늘", "회사 휴대폰", "회사 메일"),
 )
 
 
@@ -76,17 +91,17 @@ class Studio:
 
     async def window(self, look: Look, *, cookies: StorageState | None = None) -> Window:
         """A phone; with the cookies of another window, a computer of the same person."""
-        width, height = DESK if cookies else PHONE
         context = await self.browser.new_context(
-            viewport={"width": width, "height": height},
-            locale=look.locale,
+            viewport=DESK if cookies else PHONE,
+            locale=LANGUAGES[look.language],
             timezone_id="Asia/Tokyo",
-            color_scheme=look.scheme,
             reduced_motion="reduce",
             extra_http_headers={"X-Forwarded-For": ADDRESS},
             storage_state=cookies,
         )
-        return await Window.of(context)
+        window = await Window.of(context)
+        context.set_default_timeout(PATIENCE)
+        return window
 
     async def add(self, look: Look, office: str, *groups: str) -> str:
         """Somebody new, in an office where nobody else has their name; their username."""
@@ -114,7 +129,7 @@ class Studio:
 
 
 @asynccontextmanager
-async def open_studio(folder: Path) -> AsyncIterator[Studio]:
+async def open_studio(browser: Browser, folder: Path) -> AsyncIterator[Studio]:
     """Who is in the group ``careful`` needs a second factor."""
     partners = tuple(
         # Nobody presses these buttons, so nobody need answer.
@@ -128,37 +143,26 @@ async def open_studio(folder: Path) -> AsyncIterator[Studio]:
         for label in PARTNERS
     )
     with mail_server() as post:
-        async with (
-            launched() as browser,
-            open_premises(
-                folder,
-                "localhost",
-                lambda _: partners,
-                company_name="Example Trading",
-                trusted_proxies=("127.0.0.1/32",),
-                smtp_url=post.url,
-                mail_from="sso@example.com",
-            ) as premises,
-        ):
+        async with open_premises(
+            folder,
+            "localhost",
+            lambda _: partners,
+            company_name=COMPANY,
+            trusted_proxies=("127.0.0.1/32",),
+            smtp_url=post.url,
+            mail_from="sso@example.com",
+        ) as premises:
             await premises.installation.change_client(
                 rules=["second_factor group=careful", "allow"], imap_login=True
             )
             yield Studio(browser, premises, post)
 
 
-async def shot(tab: Page, until: str = "body") -> bytes:
-    """A page from its top to the end of an element; at least what the window shows."""
-    await tab.mouse.move(0, 0)
-    bottom = "(found) => found.getBoundingClientRect().bottom + scrollY"
-    end = await tab.eval_on_selector(until, bottom)
-    size = tab.viewport_size
-    assert size is not None  # noqa: S101  # all windows here have one
-    height = max(end + (MARGIN if until != "body" else 0), size["height"])
-    frame: FloatRect = {"x": 0, "y": 0, "width": size["width"], "height": height}
-    return await tab.screenshot(clip=frame, full_page=True, animations="disabled", caret="hide")
+async def shot(tab: Page) -> Shots:
+    return await both(tab, PHONE, [(tab.url.partition("/account")[0], PUBLIC_URL)], highest=HIGHEST)
 
 
-async def factors(studio: Studio, look: Look) -> Mapping[str, bytes]:
+async def factors(studio: Studio, look: Look) -> Mapping[str, Shots]:
     """An authenticator app is set up, and asked for; a recovery code stands in for it."""
     shots = {}
     username = await studio.add(look, "tokyo", "careful")
@@ -190,7 +194,7 @@ async def factors(studio: Studio, look: Look) -> Mapping[str, bytes]:
     return shots
 
 
-async def passkey(studio: Studio, look: Look) -> Mapping[str, bytes]:
+async def passkey(studio: Studio, look: Look) -> Mapping[str, Shots]:
     """A passkey is asked for; it was made on the way before."""
     username = await studio.add(look, "osaka", "careful")
     window = await studio.window(look)
@@ -209,7 +213,7 @@ async def passkey(studio: Studio, look: Look) -> Mapping[str, bytes]:
     return {"passkey": picture}
 
 
-async def reset(studio: Studio, look: Look) -> Mapping[str, bytes]:
+async def reset(studio: Studio, look: Look) -> Mapping[str, Shots]:
     """A forgotten password: the link is asked for, comes by mail, and leads to a new one."""
     shots = {}
     username = await studio.add(look, "kyoto")
@@ -227,6 +231,8 @@ async def reset(studio: Studio, look: Look) -> Mapping[str, bytes]:
     await tab.fill("#new-password", "seven green ladders sing")
     await tab.wait_for_selector("[data-score]")
     shots["new-password"] = await shot(tab)
+    await tab.goto(f"{studio.premises.url}/account/code")
+    shots["reset-code"] = await shot(tab)
     await tab.context.close()
     return shots
 
@@ -242,7 +248,7 @@ def _as_in_a_mail_program(studio: Studio, mail: Received) -> str:
     return body.replace("<div", f"{head}<div", 1)
 
 
-async def account(studio: Studio, look: Look) -> Mapping[str, bytes]:
+async def account(studio: Studio, look: Look) -> Mapping[str, Shots]:
     """The account page of somebody who uses all of it, and an app password that is new."""
     shots = {}
     username = await studio.add(look, "seoul")
@@ -260,11 +266,23 @@ async def account(studio: Studio, look: Look) -> Mapping[str, bytes]:
     await tab.wait_for_selector("#app-password")
     shots["app-password"] = await shot(tab)
     await tab.goto(url)
-    shots["account"] = await shot(tab, until="section:has(#two-step)")
-    if look is LOOKS[0]:
-        shots["account-desk"] = await _at_the_desk(studio, look, tab)
+    shots["account"] = await shot(tab)
+    shots["account-desk"] = await _at_the_desk(studio, look, tab)
+    for page in ("password", "authenticator", "passkeys", "recovery-codes", "app-passwords"):
+        await tab.goto(f"{url}/{page}")
+        shots[f"account-{page}"] = await shot(tab)
+    shots["not-me"] = await _not_me(studio, tab)
+    await tab.goto(f"{studio.premises.url}/logout")
+    shots["signed-out"] = await shot(tab)
     await tab.context.close()
     return shots
+
+
+async def _not_me(studio: Studio, tab: Page) -> Shots:
+    """Behind the link of the mail that says what was changed."""
+    notices = [each for each in studio.post.received if "/not-me" in each.html]
+    await tab.goto(notices[-1].link)
+    return await shot(tab)
 
 
 async def _add_factors(studio: Studio, look: Look, tab: Page, url: str) -> None:
@@ -279,13 +297,13 @@ async def _add_factors(studio: Studio, look: Look, tab: Page, url: str) -> None:
     await tab.wait_for_url(f"{url}?**")
 
 
-async def _at_the_desk(studio: Studio, look: Look, phone: Page) -> bytes:
+async def _at_the_desk(studio: Studio, look: Look, phone: Page) -> Shots:
     """The page of the phone as a computer shows it."""
     tab = (await studio.window(look, cookies=await phone.context.storage_state())).tab
     await tab.goto(phone.url)
-    picture = await shot(tab)
+    shots = await both(tab, DESK)
     await tab.context.close()
-    return picture
+    return shots
 
 
 async def _sign_in_elsewhere(studio: Studio, look: Look, username: str, url: str) -> None:
@@ -297,60 +315,55 @@ async def _sign_in_elsewhere(studio: Studio, look: Look, username: str, url: str
     await tab.context.close()
 
 
-async def side_by_side(browser: Browser, shots: list[bytes]) -> bytes:
-    """One picture of several."""
-    page = await browser.new_page(viewport={"width": 2_000, "height": 800})
-    images = "".join(
-        f'<p style="background:{_last_color(each)}">'
-        f'<img src="data:image/png;base64,{base64.b64encode(each).decode()}">'
-        for each in shots
-    )
-    await page.set_content(
-        "<style>body,p{margin:0}img{display:block}p{border-radius:20px;overflow:hidden}"
-        f"div{{display:inline-flex;gap:24px;padding:24px;background:{STAGE}}}</style>"
-        f"<div>{images}</div>"
-    )
-    picture = await page.locator("div").screenshot()
-    await page.close()
-    return with_few_colors(picture)
+async def problems(studio: Studio, look: Look) -> Mapping[str, Shots]:
+    """Sheets of what can go wrong, and pages that only a sign-in under way has."""
+    pages = dict(every_page(Settings(company_name=COMPANY), look.language))
+    return {
+        "choice": await _rendered(studio, look, [pages["choice"].html], 1),
+        "must-change": await _rendered(studio, look, [pages["new password"].html], 1),
+        "problems": await _sheet(studio, look, pages, rf"login ({'|'.join(AT_SIGN_IN)})"),
+        "factor-problems": await _sheet(
+            studio, look, pages, rf"{FactorPurpose.ANY} wrong\w+ all|enrol any wrong\w+"
+        ),
+        "notices": await _sheet(studio, look, pages, "notice .*"),
+    }
 
 
-def _last_color(shot: bytes) -> str:
-    """The color at the lower edge, with which a short page goes on beside longer ones."""
-    with Image.open(BytesIO(shot)) as image:
-        last = image.crop((0, image.height - 1, 1, image.height))
-        red, green, blue = last.convert("RGB").tobytes()
-    return f"rgb({red} {green} {blue})"
+async def _sheet(studio: Studio, look: Look, pages: Mapping[str, Any], wanted: str) -> Shots:
+    found = [page.html for name, page in pages.items() if re.fullmatch(wanted, name)]
+    return await _rendered(studio, look, found, COLUMNS)
 
 
-def with_few_colors(picture: bytes) -> bytes:
-    """The picture with 256 colors, which are enough for text on even ground."""
-    made = BytesIO()
-    with Image.open(BytesIO(picture)) as image:
-        few = image.convert("RGB").quantize(
-            256, Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE
-        )
-        few.save(made, "PNG", optimize=True)
-    return made.getvalue()
+async def _rendered(studio: Studio, look: Look, pages: Sequence[str], columns: int) -> Shots:
+    tab = (await studio.window(look)).tab
+    shots = []
+    for html in pages:
+        await tab.set_content(html)
+        shots.append(await shot(tab))
+    await tab.context.close()
+    if columns == 1:
+        return shots[0]
+    smaller = [tuple(scaled(each, ON_SHEETS) for each in one) for one in shots]
+    day, night = (in_rows(each, columns) for each in zip(*smaller, strict=True))
+    return day, night
 
 
-async def pictures() -> Mapping[str, bytes]:
-    """All pictures by their names."""
+SCENES = (factors, passkey, reset, account, problems)
+NAMES: Final = (
+    *("sign-in", "choice", "set-up", "recovery-codes", "code", "recovery-code", "passkey"),
+    *("must-change", "forgot", "mail", "new-password", "reset-code"),
+    *("account", "account-desk", "account-password", "account-authenticator", "account-passkeys"),
+    *("account-recovery-codes", "account-app-passwords", "app-password", "not-me", "signed-out"),
+    *("problems", "factor-problems", "notices"),
+)
+"""The pictures, in the order of the page that shows them."""
+
+
+async def pictures(browser: Browser) -> AsyncIterator[Picture]:
+    """Each page in each language."""
     with TemporaryDirectory() as folder:
-        async with open_studio(Path(folder)) as studio:
-            shots: dict[str, list[bytes]] = {}
+        async with open_studio(browser, Path(folder)) as studio:
             for look in LOOKS:
-                for scene in (factors, passkey, reset, account):
-                    for name, picture in (await scene(studio, look)).items():
-                        shots.setdefault(name, []).append(picture)
-            return {name: await side_by_side(studio.browser, each) for name, each in shots.items()}
-
-
-def take(folder: Path) -> None:
-    """Write all pictures; ends with a message if one has become too large."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    for name, picture in asyncio.run(pictures()).items():
-        if len(picture) > LARGEST:
-            raise SystemExit(f"{name} has {len(picture):,} bytes, and {LARGEST:,} are enough")
-        (folder / f"{name}.png").write_bytes(picture)
-        print(f"{folder / name}.png: {len(picture):,} bytes")
+                for scene in SCENES:
+                    for name, shots in (await scene(studio, look)).items():
+                        yield Picture(name, look.language, shots)
