@@ -131,3 +131,18 @@ def test_r236_no_redirect_is_followed(response: httpx2.Response) -> None:
     with pytest.raises(Refusal, match="no console of Worksgate"):
         apply_at(URL, "wgd_a", [], plan=None, is_dry_run=False, transport=transport)
     assert asked == [f"{URL}/api/apply"]
+
+
+def test_r253_no_proxy_sees_a_token_that_is_not_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+
+    class Client:
+        def __init__(self, **options: object) -> None:
+            seen.append(options["trust_env"])
+            raise httpx2.ConnectError("nobody is there")
+
+    monkeypatch.setattr(httpx2, "Client", Client)
+    for url in ("http://127.0.0.1:9", "https://console.example.com"):
+        with pytest.raises(Refusal):
+            apply_at(url, "wgd_x", [], plan=None, is_dry_run=True)
+    assert seen == [False, True]

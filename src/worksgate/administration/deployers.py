@@ -5,13 +5,14 @@ is ended, and only while the owner who made it is one; what a command has made h
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 from typing import Final
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.console_rights import may_still_own
 from worksgate.administration.errors import Forbidden, NotFound, Refused, refusals
+from worksgate.administration.first_owner import AskSource, as_stored
 from worksgate.administration.roles import Role, Verb, may
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import digest, new_id, new_secret
@@ -131,11 +132,19 @@ class DeployerAdministration:
 
 
 class DeployerAccess:
-    """Recognizes the tokens of deployers at requests, and bounds wrong ones."""
+    """Recognizes the tokens of deployers at requests, and bounds wrong ones.
+
+    ``ask_source`` is asked for whoever made a token, before it counts (R-253).
+    """
 
     def __init__(
-        self, directory: Directory, strangers: StrangerRecords, clock: Callable[[], float]
+        self,
+        directory: Directory,
+        strangers: StrangerRecords,
+        clock: Callable[[], float],
+        ask_source: AskSource = as_stored,
     ) -> None:
+        self._ask_source = ask_source
         self._rows = directory.deployer_tokens
         self._groups = directory.console_groups
         self._strangers = strangers
@@ -143,11 +152,16 @@ class DeployerAccess:
         self._wrong = RateLimit(WRONG_A_MINUTE)
 
     async def find(self, secret: str, address: str) -> Actor:
-        """Whoever has this token, for what they do now. Raises UnknownToken, or TooManyAttempts."""
+        """Whoever has this token, for what they do now.
+
+        Raises UnknownToken, TooManyAttempts, or an outage, also of the source of its owner.
+        """
         now = self._clock()
         found = await self._rows.find(digest(secret)) if secret.startswith(PREFIX) else None
         if found is None:
             raise self._refused("an unknown deployer token", address, now)
+        if found.maker is not None:
+            found = replace(found, maker=await self._ask_source(found.maker))
         token, state = found.token, state_of(found, self._groups, now)
         if state is TokenState.EXPIRED:
             raise self._refused(f"the deployer token {token.name} has expired", address, now)

@@ -126,7 +126,7 @@ async def open_console(
             mailer=base.mail[0],
             alert_test=alert_test_of(settings, base.directory, clock, stack),
             factors=factors,
-            deployers=DeployerAccess(base.directory, strangers, clock),
+            deployers=DeployerAccess(base.directory, strangers, clock, sign_in.ask_source),
             watch=LiveWatch(base.directory, clock),
             pages=ConsolePages(settings),
             previews=Previews(settings),

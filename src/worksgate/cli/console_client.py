@@ -44,7 +44,9 @@ def apply_at(
         headers["If-Match"] = f'"{plan}"'
     query = "?dry_run" if is_dry_run else ""
     try:
-        with httpx2.Client(transport=transport, timeout=TIMEOUT) as http:
+        # Plain http is for this machine alone: no proxy may see the token.
+        is_encrypted = url.startswith("https:")
+        with httpx2.Client(transport=transport, timeout=TIMEOUT, trust_env=is_encrypted) as http:
             response = http.post(f"{_base(url)}{PATH}{query}", json=wanted, headers=headers)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeEncodeError) as error:
         raise Refusal(f"{url}: {error or type(error).__name__}") from None

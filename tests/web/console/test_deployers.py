@@ -1,13 +1,17 @@
 """Tokens of deployers: clients as a document says, and nothing else."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from tests.databases import query
-from tests.web.console.console import AdminBrowser, ConsoleUnderTest
+from tests.web.console import own_people
+from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
+from tests.web.console.test_administrators_of_sources import OWN, remembered, signed_in
 from tests.web.console.test_routes import BY_TOKEN, PUBLIC, key_of
 
 from worksgate.administration import Actor, Forbidden, Refused
@@ -328,3 +332,27 @@ async def test_r238_no_body_is_read_for_a_wrong_token(console: ConsoleUnderTest)
     headers = {"content-type": "application/json"}
     response = await wrong.http.post(PATH, content=endless(), headers=headers)
     assert response.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("lost", "status"), [("nothing", 200), ("the group", 401), ("the account", 401), ("", 503)]
+)
+async def test_r253_the_source_of_its_owner_is_asked_when_a_token_is_used(
+    tmp_path: Path, lost: str, status: int
+) -> None:
+    own_people.PEOPLE.clear()
+    own_people.PEOPLE["aoi"] = "Aoi"
+    chiefs = dataclasses.replace(OWN, console_groups=("owner: Chiefs",))
+    async with console_of(tmp_path, sources=(chiefs,)) as console:
+        own_people.GROUPS["aoi"] = ["Chiefs"]
+        await remembered(console, "aoi", None)
+        token = await made_in_the_console(console, await signed_in(console, "aoi"))
+        match lost:
+            case "the group":
+                own_people.GROUPS["aoi"] = []
+            case "the account":
+                del own_people.PEOPLE["aoi"]
+            case "":
+                own_people.PEOPLE[own_people.OUTAGE] = ""
+        program = await deployer(console, token)
+        assert (await program.apply(ACME)).status_code == status
