@@ -23,6 +23,7 @@ from worksgate.administration.console_passkeys import (
     ConsolePasskeys,
     StaleChallenge,
 )
+from worksgate.administration.console_places import places_of
 from worksgate.administration.console_providers import ConsoleProviders, NotSentThere, SentThere
 from worksgate.administration.console_rights import right_of
 from worksgate.administration.roles import Role
@@ -33,6 +34,7 @@ from worksgate.credentials.secrets import digest, new_id, new_secret
 from worksgate.credentials.usernames import username_key
 from worksgate.directory.administrators import AdministratorAccount, ConsoleSession
 from worksgate.directory.audit.writer import log_events
+from worksgate.directory.credential_changes import Origin, coming_from
 from worksgate.directory.database import Directory
 from worksgate.provider.factors import FactorRefused, Holder, factor_account
 from worksgate.provider.factors.second_factors import Factors
@@ -86,6 +88,11 @@ class ConsoleBrowser:
     name: str
     secret: str = field(repr=False)
     device: tuple[str, str] | None = field(default=None, repr=False)
+    language: str = ""
+
+    def origin(self) -> Origin:
+        """What a notice says of it."""
+        return Origin(address=self.address, browser=self.name, language=self.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,7 @@ class ConsoleSignIn:
     ) -> None:
         self._rows = directory.administrators
         self._people = directory.people
+        self._sign_ins = directory.sign_ins
         self._groups = directory.console_groups
         self._sources = sources
         self._throttle = throttle
@@ -273,6 +281,7 @@ class ConsoleSignIn:
     ) -> Opened:
         """A new session of an administrator who has just used a second factor.
 
+        They get a mail if they have not signed in from there lately (R-246).
         Raises SignInOver if their role or password has changed since.
         """
         secret, now = new_secret(), self._clock()
@@ -288,12 +297,17 @@ class ConsoleSignIn:
             browser=browser.name or None,
             asked_at=now,
         )
-        detail = how + right_of(account, self._groups).described(account)
+        by = right_of(account, self._groups).described(account)
+        places = await places_of(self._sign_ins, session.subject_id, now)
+        where = "; from a new place" if places.is_new(session.address) else ""
+        detail = f"{how}{by}{where}; session {session.name}"
         event = self._event_of(account, Event.CONSOLE_SIGNED_IN, browser, detail)
         for idle in (await self._rows.of(session.subject_id, now))[SESSIONS - 1 :]:
             await self._rows.end(session.subject_id, idle.key, self._ended(account, browser))
-        if not await self._rows.begin(session, account, event):
-            raise SignInOver
+        is_told = places.is_worth_a_mail(session.address)
+        with coming_from(browser.origin):
+            if not await self._rows.begin(session, account, event, is_told=is_told):
+                raise SignInOver
         log_events([event])
         return Opened(secret, self._device_of(account.username, browser))
 

@@ -24,12 +24,14 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
+from worksgate.credentials.secrets import digest
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.console_groups import HAS_ROLE
+from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.rows import account_from
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
@@ -127,11 +129,16 @@ class ConsoleSession:
     browser: str | None = None
     asked_at: float | None = None
 
+    @property
+    def name(self) -> str:
+        """A short name for pages and records, from which the cookie cannot be guessed."""
+        return digest(f"console session {self.key}")[:10]
+
 
 class AdministratorRows:
     """Roles, sessions and first links; every method may raise DatabaseUnavailable."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: AnnouncingConnections) -> None:
         self._connections = connections
 
     @property
@@ -165,9 +172,16 @@ class AdministratorRows:
 
     @run_to_completion
     async def begin(
-        self, session: ConsoleSession, seen: AdministratorAccount, event: AuditEvent
+        self,
+        session: ConsoleSession,
+        seen: AdministratorAccount,
+        event: AuditEvent,
+        *,
+        is_told: bool = False,
     ) -> bool:
         """Store a session, with its record, of an account as it was ``seen``.
+
+        ``is_told``: it is from a new place, and announced.
 
         False if its role, its password or the permission to sign in has changed since: what ends
         sessions would have missed this one (R-156).
@@ -178,7 +192,9 @@ class AdministratorRows:
                 return False
             await connection.execute(insert(_SESSIONS).values(_values(session)))
             await write_events(connection, event)
-            return True
+        if is_told:
+            self._connections.publish(Change.CONSOLE_ELSEWHERE, event)
+        return True
 
     @run_to_completion
     async def find(

@@ -45,6 +45,8 @@ class Change(StrEnum):
     """Sessions, tokens, trusted browsers and app passwords, on request."""
     ACCOUNT_CLOSED = "account closed"
     """The same, since the person was disabled or removed."""
+    CONSOLE_ELSEWHERE = "console sign-in from a new place"
+    """Nothing has changed: an administrator has signed in to the console from a new place."""
     DISAVOWED = "everything ended by a mail"
     """The same, with the link of a notice: the person disavows a change."""
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from worksgate.administration.alerts import AlertKind
+from worksgate.administration.console_places import places_of
 from worksgate.administration.first_owner import ANOTHER_LINK
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.references import reference_of
@@ -27,8 +28,6 @@ WINDOW: Final = 600.0
 """Seconds that are looked back: more than a process takes to get its turn after another."""
 QUIET: Final = 1_800.0
 """Seconds after which something has ended, if it was not seen again."""
-LOOK_BACK: Final = 90 * DAY
-"""Seconds in which an address of an administrator is known."""
 MOST_WAITING: Final = 20
 """Sign-ins within ``WINDOW`` that were told to wait: more is guessing."""
 MOST_WRONG: Final = 200
@@ -142,20 +141,11 @@ class Watch:
         ]
 
     async def _is_elsewhere(self, signed_in: AuditEvent) -> bool:
-        """Whether an administrator came from an address that is new; the first one is not."""
+        """Whether an administrator came from a place that is new; the first one is not."""
         if signed_in.subject_id is None:
             return False
-        earlier = await self._sign_ins.page(
-            SignInFilter(
-                since=signed_in.at - LOOK_BACK,
-                until=signed_in.at,
-                events=frozenset({Event.CONSOLE_SIGNED_IN}),
-                subject_id=signed_in.subject_id,
-            ),
-            limit=1_000,
-        )
-        known = {each.address for each in earlier.records}
-        return bool(known) and signed_in.address not in known
+        places = await places_of(self._sign_ins, signed_in.subject_id, signed_in.at)
+        return places.is_new(signed_in.address)
 
     async def _silence(self, now: float) -> list[Alert]:
         """Whether nobody has come although SSO was applied, lately."""

@@ -250,6 +250,7 @@ def _visit(console: Console, request: Request) -> Visit:
             name=browser_name(request.headers.get("user-agent", "")),
             secret=step or new_secret(),
             device=cookies.device(scope),
+            language=language,
         ),
         words=Words(language if language in LANGUAGES else "en", cookies.zone(request)),
         has_step=step is not None,

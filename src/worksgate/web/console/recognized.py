@@ -32,6 +32,13 @@ TEMPLATES: Final = (
         "worksgate user remove --now)"
     ),
     text("there is no change %(name)s"),
+    text("session %(session)s"),
+    text("from a new place"),
+    text("code"),
+    text("passkey"),
+    text("recovery code"),
+    text("one-time link"),
+    text("%(role)s by the group %(group)s of %(source)s"),
     text("your role cannot send a test alert"),
     text("no alerts are set up: alert_mail, alert_webhook or alert_bot"),
     text("there is no such invitation any more"),

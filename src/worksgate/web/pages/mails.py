@@ -127,6 +127,13 @@ NOTICES: Final[Mapping[Change, MailWording]] = {
             "removed."
         ),
     ),
+    Change.CONSOLE_ELSEWHERE: _notice(
+        text("A sign-in to the Worksgate console from a new place"),
+        text(
+            "Somebody signed in to the administrators' console of Worksgate as %(username)s, from "
+            "an address that this account had not used there in the last 90 days."
+        ),
+    ),
     Change.DISAVOWED: MailWording(
         subject=text("Your account for %(product)s was secured"),
         happened=text(
