@@ -229,6 +229,8 @@ _ROWS: dict[str, dict[str, object]] = {
         "version": 2**40,
         "fields": [["name", "古い", "新しい"]],
         "undoes": None,
+        "session": "3f9a1c0752",
+        "request_id": "8c1f0e6d5b4a3921",
     },
     "wizard_answers": {"name": "where", "value": {"domain": "例.jp"}, "actor": None, "at": NOW},
     "branding_versions": {
@@ -254,6 +256,8 @@ _ROWS: dict[str, dict[str, object]] = {
         "failed": 0,
         "position": "directory:1",
         "undoes": None,
+        "session": "3f9a1c0752",
+        "request_id": "8c1f0e6d5b4a3921",
     },
     "job_rows": {
         "job_id": "job",

@@ -49,6 +49,7 @@ async def test_r161_a_change_of_a_client_is_kept_field_by_field(at_work: Office)
         None,
         NOW,
     )
+    assert (added.session, added.request_id) == (None, None)  # not in the console
     assert ("exists", False, True) in fields_of(added)
     assert ("domain", None, "example.com") in fields_of(added)
     assert fields_of(changed) == [

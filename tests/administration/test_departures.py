@@ -330,6 +330,28 @@ async def test_a_plan_follows_the_person_and_not_the_name(at_work: Office) -> No
     assert (await at_work.administration.users.get("hanako")).enabled
 
 
+async def test_r245_a_departure_names_the_request_in_which_it_was_planned(
+    at_work: Office,
+) -> None:
+    account = await _hanako(at_work)
+    everything = at_work.administration.departures
+    actor = Actor(
+        "console:naoko",
+        at_work.clock,
+        subject_id="directory:naoko",
+        role=Role.ADMIN,
+        session="her session",
+        request_id="her request",
+    )
+    theirs = DepartureAdministration(
+        at_work.directory, everything._people, everything._leaving, actor
+    )
+    await theirs.leave("hanako")
+    subject = account.person.subject_id
+    (change,) = await at_work.administration.changes.page(subject=subject, limit=9)
+    assert (change.change.session, change.change.request_id) == ("her session", "her request")
+
+
 async def test_the_plan_of_who_was_removed_can_be_dropped_and_harms_nobody(
     at_work: Office,
 ) -> None:

@@ -60,7 +60,14 @@ async def _admin(at_work: Office, role: Role = Role.ADMIN) -> Administration:
     """The operations of an administrator called naoko."""
     await at_work.administration.users.add("naoko", password=PASSWORD)
     account = await at_work.administration.administrators.set_role("naoko", role)
-    actor = Actor("console:naoko", at_work.clock, subject_id=account.person.subject_id, role=role)
+    actor = Actor(
+        "console:naoko",
+        at_work.clock,
+        subject_id=account.person.subject_id,
+        role=role,
+        session="her session",
+        request_id="her request",
+    )
     return _as(at_work, actor)
 
 
@@ -126,6 +133,9 @@ async def test_everybody_who_matches_is_changed_in_every_source(at_work: Office)
     assert await at_work.holds_nothing(Account(id="x", username="hana"))
     actors = query(at_work.file, "SELECT actor FROM audit WHERE detail = 'disabled'")
     assert actors == [("console:naoko",)] * 3
+    # The job outlives the request that began it, and still says which that was.
+    changes = query(at_work.file, "SELECT session, request_id FROM changes WHERE kind = 'person'")
+    assert changes == [("her session", "her request")] * 3
 
 
 async def test_a_change_of_too_many_is_refused(

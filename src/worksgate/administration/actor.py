@@ -15,14 +15,16 @@ from worksgate.sources import Person
 class Actor:
     """The acting user, by name in the audit log; ``clock`` returns seconds since the epoch.
 
-    ``subject_id`` and ``role`` are those of an administrator in the console; the command line has
-    neither, and may do everything.
+    ``subject_id`` and ``role`` are those of an administrator in the console, ``session`` and
+    ``request_id`` name where it was done; the command line has none of them, and may do everything.
     """
 
     name: str
     clock: Callable[[], float]
     subject_id: str | None = None
     role: Role | None = None
+    session: str | None = None
+    request_id: str | None = None
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -31,7 +33,7 @@ class Actor:
     def author(self, *, undoes: int | None = None) -> Author:
         """Who changes something now, for the log of changes; perhaps to undo an earlier one."""
         role = None if self.role is None else self.role.value
-        return Author(self.name, self.now(), role, undoes)
+        return Author(self.name, self.now(), role, undoes, self.session, self.request_id)
 
     def check_may_change(self, account: Account) -> None:
         """Raise Forbidden if this administrator may not act on this person."""

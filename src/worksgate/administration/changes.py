@@ -42,7 +42,7 @@ _AT_ONCE: Final = 500
 """Changes that are read at once for an export."""
 COLUMNS: Final = (
     *("number", "at", "actor", "role", "kind", "subject", "name", "undoes"),
-    *("field", "before", "after"),
+    *("session", "request_id", "field", "before", "after"),
 )
 """The columns of a table with a row for each field that was changed."""
 
@@ -59,6 +59,8 @@ class Wanted(TypedDict, total=False):
     subject: str | None
     about: str | None
     by: str | None
+    session: str | None
+    request_id: str | None
     since: float | None
     until: float | None
 
@@ -99,6 +101,8 @@ class ShownChange:
             "subject": change.subject,
             "name": self.name,
             "undoes": change.undoes,
+            "session": change.session,
+            "request_id": change.request_id,
         }
 
 
@@ -172,6 +176,8 @@ class ChangeAdministration:
         subject: str | None = None,
         about: str | None = None,
         by: str | None = None,
+        session: str | None = None,
+        request_id: str | None = None,
         since: float | None = None,
         until: float | None = None,
     ) -> ChangeFilter:
@@ -182,6 +188,8 @@ class ChangeAdministration:
             kinds=kinds or None,
             subjects=subjects,
             actors=actors_named(by) if by else None,
+            session=session,
+            request_id=request_id,
             since=since,
             until=until,
         )

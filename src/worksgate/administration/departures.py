@@ -147,6 +147,8 @@ class DepartureAdministration:
             actor=self._actor.name,
             role=await self._role_of(person),
             suspends=suspends,
+            session=self._actor.session,
+            request_id=self._actor.request_id,
         )
 
     async def _role_of(self, person: Person) -> str | None:

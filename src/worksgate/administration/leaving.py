@@ -223,7 +223,12 @@ class Leaving:
 
     @retried_on_conflict
     async def _disable(self, departure: Departure) -> int:
-        author = Author(departure.actor or "departure", self._clock())
+        author = Author(
+            departure.actor or "departure",
+            self._clock(),
+            session=departure.session,
+            request_id=departure.request_id,
+        )
         event = _record(departure, Event.USER_CHANGED, author.at, "disabled")
         if not departure.subject_id.startswith(SUBJECT_PREFIX):
             person = await self._directory.people.find(departure.subject_id)

@@ -33,6 +33,8 @@ _KINDS = ("client", "person", "role")
 @click.option("--kind", type=click.Choice(_KINDS), help="What was changed.")
 @click.option("--about", metavar="TEXT", help="A client, or a person by whatever is known of them.")
 @click.option("--by", metavar="NAME", help="An administrator, or a user of the command line.")
+@click.option("--session", metavar="NAME", help="A session of the console, as it names them.")
+@click.option("--request", metavar="ID", help="A request to the console, as its log names them.")
 @since_option
 @until_option
 @limit_option(100_000)
@@ -46,6 +48,8 @@ def changes(
     kind: str | None,
     about: str | None,
     by: str | None,
+    session: str | None,
+    request: str | None,
     since: float | None,
     until: float | None,
     limit: int,
@@ -70,6 +74,8 @@ def changes(
             kinds=None if kind is None else [ChangeKind(kind)],
             about=about,
             by=by,
+            session=session,
+            request_id=request,
             since=since,
             until=until,
             limit=limit,

@@ -13,6 +13,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 
 SECRET_BYTES = 32
+_REQUEST_BYTES = 8
+_REQUEST = re.compile(rf"[0-9a-f]{{{2 * _REQUEST_BYTES}}}")
 _TIME_LENGTH = 11
 """Hexadecimal digits of a time in milliseconds, until the year 2527."""
 _ORDERED = re.compile(rf"([0-9a-f]{{{_TIME_LENGTH}}})(?:[A-Za-z0-9_-]{{14}}|[A-Za-z0-9_-]{{43}})")
@@ -32,6 +34,16 @@ def new_ordered_secret() -> str:
 def new_id() -> str:
     """A new identifier, not secret: 22 characters of base64url."""
     return secrets.token_urlsafe(16)
+
+
+def new_request_id() -> str:
+    """A new identifier of a request, not secret: 16 hexadecimal digits, which can be typed."""
+    return secrets.token_hex(_REQUEST_BYTES)
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a text may be one of ``new_request_id``."""
+    return _REQUEST.fullmatch(text) is not None
 
 
 def new_ordered_id() -> str:

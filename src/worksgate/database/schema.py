@@ -338,6 +338,8 @@ departures = Table(
     Column("actor", Text),
     Column("role", String(32)),
     Column("suspends", Boolean),
+    Column("session", String(64)),
+    Column("request_id", String(64)),
 )
 """People who leave on a date; ``role`` is theirs in the console when that was planned.
 
@@ -356,10 +358,24 @@ changes = Table(
     Column("version", BigInteger, nullable=False),
     Column("fields", JSON, nullable=False),
     Column("undoes", BigInteger),
+    Column("session", String(64)),
+    Column("request_id", String(64)),
     Index("ix_changes_subject", "subject", "number"),
     sqlite_autoincrement=True,
 )
-"""What administrators changed: ``fields`` is a list of (field, before, after)."""
+"""What administrators changed: ``fields`` is a list of (field, before, after).
+
+``session`` and ``request_id`` name those of the console; neither is a secret.
+"""
+for _name in ("session", "request_id"):
+    _some = changes.c[_name].is_not(None)
+    Index(
+        f"ix_changes_{_name}",
+        changes.c[_name],
+        changes.c.number,
+        sqlite_where=_some,
+        postgresql_where=_some,
+    )
 
 wizard_answers = Table(
     "wizard_answers",
@@ -405,6 +421,8 @@ jobs = Table(
     Column("failed", BigInteger, nullable=False, server_default="0"),
     Column("position", Text),
     Column("undoes", String(64)),
+    Column("session", String(64)),
+    Column("request_id", String(64)),
 )
 """Bulk changes of people; ``position`` is the last subject that was dealt with."""
 

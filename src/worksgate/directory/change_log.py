@@ -52,13 +52,16 @@ class ChangeKind(StrEnum):
 class Author:
     """Who changes something, and when: seconds since the epoch.
 
-    ``undoes`` is the number of the change that this one undoes.
+    ``undoes`` is the number of the change that this one undoes. ``session`` and ``request_id`` are
+    those of the console: none for the command line.
     """
 
     name: str
     at: float
     role: str | None = None
     undoes: int | None = None
+    session: str | None = None
+    request_id: str | None = None
 
     def detail(self, what: str) -> str:
         """What the audit record of the change says: what was done, and perhaps undone by it."""
@@ -91,6 +94,8 @@ class RecordedChange:
     version: int
     fields: tuple[FieldChange, ...]
     undoes: int | None
+    session: str | None
+    request_id: str | None
 
     @property
     def is_removal(self) -> bool:
@@ -134,6 +139,8 @@ def change_values(
         "version": version,
         "fields": [[each.field, each.before, each.after] for each in changed],
         "undoes": author.undoes,
+        "session": author.session,
+        "request_id": author.request_id,
     }
 
 
@@ -158,6 +165,8 @@ class ChangeFilter:
     kinds: Collection[ChangeKind] | None = None
     subjects: Collection[str] | None = None
     actors: Collection[str] | None = None
+    session: str | None = None
+    request_id: str | None = None
     since: float | None = None
     until: float | None = None
 
@@ -171,6 +180,12 @@ class ChangeFilter:
         ):
             if values is not None:
                 query = query.where(column.in_(sorted(values)))
+        for column, value in (
+            (columns.session, self.session),
+            (columns.request_id, self.request_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
         if self.since is not None:
             query = query.where(columns.at >= self.since)
         if self.until is not None:
@@ -298,4 +313,6 @@ def _recorded(row: RowMapping) -> RecordedChange:
         version=row["version"],
         fields=tuple(FieldChange(*each) for each in row["fields"]),
         undoes=row["undoes"],
+        session=row["session"],
+        request_id=row["request_id"],
     )

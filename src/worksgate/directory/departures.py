@@ -65,7 +65,7 @@ class Departure:
 
     ``username`` is that of the time at which it was planned, by ``actor``; so is ``role``, theirs
     in the console, if any. ``suspends``: they are suspended at LINE WORKS, too, where its API is
-    set up.
+    set up. ``session`` and ``request_id`` are those of the console in which it was planned.
     """
 
     subject_id: str
@@ -76,6 +76,8 @@ class Departure:
     actor: str | None = None
     role: str | None = None
     suspends: bool | None = None
+    session: str | None = None
+    request_id: str | None = None
 
     def event(self, at: float, detail: str) -> AuditEvent:
         """An audit record about it."""

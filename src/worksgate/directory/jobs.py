@@ -90,6 +90,7 @@ class Job:
     ``arguments`` choose the people, and hold what is set. ``total`` is how many matched at the
     start, ``done`` how many were dealt with, ``failed`` how many of these are not as was wanted.
     ``position`` is the last subject whose row was written; ``undoes`` the job that this one undoes.
+    ``session`` and ``request_id`` are those in which the job was made.
     """
 
     id: str
@@ -105,6 +106,8 @@ class Job:
     failed: int = 0
     position: str | None = None
     undoes: str | None = None
+    session: str | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,10 +196,21 @@ class JobRows:
             return True
 
     @run_to_completion
-    async def begin_draft(self, job_id: str, event: AuditEvent) -> bool:
+    async def begin_draft(
+        self,
+        job_id: str,
+        event: AuditEvent,
+        session: str | None = None,
+        request_id: str | None = None,
+    ) -> bool:
         """Begin an import, with its audit record; False if it is no draft any more."""
         is_draft = _in_state(job_id, JobState.DRAFT)
-        values = {"state": JobState.RUNNING.value, "created_at": event.at}
+        values = {
+            "state": JobState.RUNNING.value,
+            "created_at": event.at,
+            "session": session,
+            "request_id": request_id,
+        }
         async with self._connections.writing() as connection:
             begun = await connection.execute(update(_JOBS).where(*is_draft).values(values))
             if begun.rowcount == 1:

@@ -102,7 +102,8 @@ class ImportJobs:
         event = self._actor.event(
             Event.USER_CHANGED, f"job {job.id}: import, {job.total - job.failed} people"
         )
-        if not await self._rows.begin_draft(job.id, event):
+        actor = self._actor
+        if not await self._rows.begin_draft(job.id, event, actor.session, actor.request_id):
             raise Refused("this import has begun already")
         return await self._jobs.find(job_id)
 

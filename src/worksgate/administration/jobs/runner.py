@@ -199,7 +199,14 @@ class JobRunner:
         role = right_of(account, self._directory.console_groups).role
         if role != job.role or not may(role, VERBS[job.kind]):
             return None
-        return Actor(name, self._clock, subject_id=subject_id, role=role)
+        return Actor(
+            name,
+            self._clock,
+            subject_id=subject_id,
+            role=role,
+            session=job.session,
+            request_id=job.request_id,
+        )
 
     async def _end(self, job: Job, state: JobState) -> None:
         what = {

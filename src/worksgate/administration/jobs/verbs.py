@@ -208,6 +208,8 @@ class JobAdministration:
             created_at=actor.now(),
             total=total,
             undoes=undoes,
+            session=actor.session,
+            request_id=actor.request_id,
         )
         what = f"{kind.value.replace('_', ' ')}, {total} people"
         if undoes is not None:

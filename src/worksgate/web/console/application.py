@@ -1,6 +1,8 @@
 """A request's way through the console: address, session, permission, form, page.
 
-What a request may do is decided here, before any handler runs: by the table of ``routes``.
+What a request may do is decided here, before any handler runs: by the table of ``routes``. Each
+request has an ID, which is in its lines of the log, in the changes that it makes, and in the header
+``X-Request-ID`` of its response.
 """
 
 import asyncio
@@ -12,6 +14,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from worksgate.administration import Forbidden, NotFound, Outdated, Refused, Unfinished
 from worksgate.administration.console_sign_in import (
@@ -21,7 +24,7 @@ from worksgate.administration.console_sign_in import (
     UnknownPasskey,
     WrongCode,
 )
-from worksgate.credentials.secrets import new_secret
+from worksgate.credentials.secrets import new_request_id, new_secret
 from worksgate.database import Conflict
 from worksgate.limits.networks import is_within
 from worksgate.limits.outages import Unavailable
@@ -82,16 +85,24 @@ class ConsoleApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            response = await self._answer(scope, receive)
-            if response is not None:
-                response = _for_htmx(scope, response)
-                own = {name for name, _ in response.raw_headers}
-                response.raw_headers += [each for each in self._headers if each[0] not in own]
-                await response(scope, receive, send)
+            # One that a browser sends would be the browser's word, in our log.
+            request_id = new_request_id()
+            with bound_contextvars(request_id=request_id):
+                await self._respond(scope, receive, send, request_id)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        response = await self._answer(scope, receive, request_id)
+        if response is None:
+            return
+        response = _for_htmx(scope, response)
+        own = {name for name, _ in response.raw_headers}
+        response.raw_headers += [each for each in self._headers if each[0] not in own]
+        response.headers["X-Request-ID"] = request_id
+        await response(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -106,7 +117,7 @@ class ConsoleApplication:
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> Response | None:
         if not self._is_for_us(scope):
             return Response("not found\n", 404, media_type="text/plain")
         request = Request(scope, receive)
@@ -114,16 +125,18 @@ class ConsoleApplication:
             console = await self.start()
             if (static := console.pages.files.get(scope["path"])) is not None:
                 return _static(static)
-            visit = _visit(console, request)
+            visit = _visit(console, request, request_id)
         except Exception as error:
             report("console.unavailable", error)
             return Response("unavailable\n", 503, {"Retry-After": "2"}, "text/plain")
         try:
-            return await self._page(visit, receive)
+            response = await self._page(visit, receive)
         except Disconnected:
             return None
         except Exception as error:
-            return _refusal(visit, error)
+            response = _refusal(visit, error)
+        _log_form(visit, response)
+        return response
 
     def _is_for_us(self, scope: Scope) -> bool:
         """Whether a request names the console's own host, and comes from an allowed network.
@@ -236,7 +249,19 @@ async def _problem_of_proof(visit: Visit, who: SignedIn) -> str | None:
     return None
 
 
-def _visit(console: Console, request: Request) -> Visit:
+def _log_form(visit: Visit, response: Response) -> None:
+    """Log what an administrator has sent, without its fields: each may have changed something."""
+    if visit.request.method == "POST" and visit.signed_in is not None:
+        _log.info(
+            "console.form",
+            path=visit.request.scope["path"],
+            status=response.status_code,
+            actor=visit.actor.name,
+            session=visit.signed_in.session.name,
+        )
+
+
+def _visit(console: Console, request: Request, request_id: str) -> Visit:
     scope = request.scope
     _, step = cookies.read(scope)
     language = choose_language(
@@ -245,6 +270,7 @@ def _visit(console: Console, request: Request) -> Visit:
     return Visit(
         console=console,
         request=request,
+        request_id=request_id,
         browser=ConsoleBrowser(
             address=peer_of(scope),
             name=browser_name(request.headers.get("user-agent", "")),

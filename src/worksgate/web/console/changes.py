@@ -151,6 +151,8 @@ class _Wanted:
     kind: ChangeKind | None
     about: str | None
     by: str | None
+    session: str | None
+    request: str | None
     between: Between
 
     @classmethod
@@ -160,6 +162,8 @@ class _Wanted:
             kind=ChangeKind(kind) if kind in list(ChangeKind) else None,
             about=values.get("about", "").strip()[:LONGEST] or None,
             by=values.get("by", "").strip()[:LONGEST] or None,
+            session=values.get("session", "").strip()[:LONGEST] or None,
+            request=values.get("request", "").strip()[:LONGEST] or None,
             between=Between.chosen(values, zone),
         )
 
@@ -170,6 +174,8 @@ class _Wanted:
             "kind": self.kind or "",
             "about": self.about or "",
             "by": self.by or "",
+            "session": self.session or "",
+            "request": self.request or "",
             **self.between.parameters,
         }
 
@@ -186,7 +192,15 @@ class _Wanted:
         """The same, as the administration takes it."""
         kinds = None if self.kind is None else [self.kind]
         since, until = self.between.since, self.between.until
-        return Wanted(kinds=kinds, about=self.about, by=self.by, since=since, until=until)
+        return Wanted(
+            kinds=kinds,
+            about=self.about,
+            by=self.by,
+            session=self.session,
+            request_id=self.request,
+            since=since,
+            until=until,
+        )
 
 
 async def show(visit: Visit) -> Response:

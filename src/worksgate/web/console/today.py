@@ -11,6 +11,7 @@ from worksgate.administration.roles import Verb
 from worksgate.administration.sign_in_trace.question import Kind, read_question
 from worksgate.audit import Event
 from worksgate.credentials.references import is_reference
+from worksgate.credentials.secrets import is_request_id
 from worksgate.directory.audit.sign_in_counts import CountedPeople, SignInFilter, slowest_tenth
 from worksgate.directory.jobs import JobState
 from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
@@ -102,10 +103,15 @@ async def show(visit: Visit) -> Response:
 
 
 async def find(visit: Visit) -> Response:
-    """A person, if exactly one is meant; a trace of what is no name; or the list."""
+    """A person, if exactly one is meant; a trace of what is no name; or the list.
+
+    The ID of a request, of the log or an error page, finds what it changed.
+    """
     text = visit.query.get("q", "").strip()[:LONGEST]
     if not text:
         return visit.to("/people")
+    if await _has_changed(visit, text):
+        return visit.to("/audit/changes", request=text)
     if read_question(text, visit.now, zone_of(visit)).kind is not Kind.PERSON:
         return visit.to("/trace", q=text)
     found = await visit.administration.sign_in_trace.find(text)
@@ -118,6 +124,13 @@ async def find(visit: Visit) -> Response:
     if not found and is_reference(text):
         return visit.to("/trace", q=text)
     return visit.to("/people", q=text)
+
+
+async def _has_changed(visit: Visit, text: str) -> bool:
+    """Whether a text is the ID of a request that changed something, for those who may see that."""
+    if not is_request_id(text) or not visit.may(Verb.AUDIT):
+        return False
+    return bool(await visit.administration.changes.page(request_id=text, limit=1))
 
 
 async def _usual(visit: Visit, today: Period) -> int:

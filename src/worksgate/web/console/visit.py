@@ -81,11 +81,13 @@ class Visit:
     A request with a token has a ``deployer`` instead of somebody who is signed in, and a
     ``document``.
 
-    ``has_step`` is whether the browser has the cookie that binds the steps of a sign-in to it.
+    ``request_id`` is in the lines of the log, too. ``has_step`` is whether the browser has the
+    cookie that binds the steps of a sign-in to it.
     """
 
     console: Console
     request: Request
+    request_id: str
     browser: ConsoleBrowser
     words: Words
     has_step: bool
@@ -131,13 +133,15 @@ class Visit:
     def actor(self) -> Actor:
         """Whoever is signed in or has a token, as records name them."""
         if self.deployer is not None:
-            return self.deployer
+            return replace(self.deployer, request_id=self.request_id)
         who = self.administrator
         return Actor(
             f"console:{who.account.recorded_name}",
             self.console.clock,
             subject_id=who.account.subject_id,
             role=who.role,
+            session=who.session.name,
+            request_id=self.request_id,
         )
 
     @cached_property

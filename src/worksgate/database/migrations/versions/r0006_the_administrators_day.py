@@ -54,10 +54,21 @@ def _changes() -> None:
         sa.Column("version", sa.BigInteger, nullable=False),
         sa.Column("fields", sa.JSON, nullable=False),
         sa.Column("undoes", sa.BigInteger),
+        sa.Column("session", sa.String(64)),
+        sa.Column("request_id", sa.String(64)),
         sa.PrimaryKeyConstraint("number", name="pk_changes"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_changes_subject", "changes", ["subject", "number"])
+    for name in ("session", "request_id"):
+        some = sa.text(f"{name} IS NOT NULL")
+        op.create_index(
+            f"ix_changes_{name}",
+            "changes",
+            [name, "number"],
+            sqlite_where=some,
+            postgresql_where=some,
+        )
 
 
 def _wizard() -> None:
@@ -110,6 +121,8 @@ def _jobs() -> None:
         sa.Column("failed", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("position", sa.Text),
         sa.Column("undoes", sa.String(64)),
+        sa.Column("session", sa.String(64)),
+        sa.Column("request_id", sa.String(64)),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
     op.create_index("ix_jobs_created_at", "jobs", ["created_at"])
@@ -157,9 +170,11 @@ def _members() -> None:
 
 
 def _departures() -> None:
-    """Whether somebody was an administrator when it was planned, and is to be suspended there."""
+    """Whether an administrator was to leave, whether there, too, and in which request of whom."""
     op.add_column("departures", sa.Column("role", sa.String(32)))
     op.add_column("departures", sa.Column("suspends", sa.Boolean))
+    op.add_column("departures", sa.Column("session", sa.String(64)))
+    op.add_column("departures", sa.Column("request_id", sa.String(64)))
 
 
 def _alerts() -> None:
