@@ -21,6 +21,7 @@ from worksgate.catalogues import Quoted, Sentence, template_in
 from worksgate.settings.options import Settings
 from worksgate.web.console.recognized import recognize
 from worksgate.web.pages.catalogues import Translations, read_catalogue
+from worksgate.web.pages.commands import with_commands
 from worksgate.web.pages.environments import environment_of
 from worksgate.web.pages.wording import text
 
@@ -257,7 +258,7 @@ class ConsolePages:
                 **shown,
             )
         )
-        response = Response(html, status, media_type="text/html")
+        response = Response(with_commands(html), status, media_type="text/html")
         policy = POLICY_WITH_HTMX if template in WITH_HTMX else POLICY
         response.headers["Content-Security-Policy"] = policy
         response.headers["Content-Language"] = words.language

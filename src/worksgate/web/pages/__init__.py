@@ -1,5 +1,6 @@
 """How pages and e-mails look, and their texts.
 
+    commands        commands in sentences
     environments    how templates are compiled
     rendering       renders pages from templates, with their policy
     forms           the values that the pages of a sign-in show

@@ -27,6 +27,7 @@ from worksgate.web.pages.catalogues import (
     choose_language,
     translations,
 )
+from worksgate.web.pages.commands import with_commands
 from worksgate.web.pages.environments import environment_of
 from worksgate.web.pages.forms import (
     AccountChoice,
@@ -381,7 +382,13 @@ def template_environment(language: str) -> jinja2.Environment:
     environment = environment_of(_HERE / "templates", translations(language))
     environment.globals.update(page_style=inline_style())
     environment.filters["unbroken"] = unbroken
+    environment.filters["commands"] = _with_commands
     return environment
+
+
+def _with_commands(sentence: str) -> Markup:
+    """A sentence whose commands stay on one line."""
+    return Markup(with_commands(str(escape(sentence))))  # noqa: S704  # it is escaped
 
 
 def unbroken(title: str) -> Markup:
