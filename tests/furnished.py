@@ -219,6 +219,7 @@ _ROWS: dict[str, dict[str, object]] = {
         "maker": "directory:1",
         "actor": "console:直子",
     },
+    "preferences": {"subject_id": "directory:1", "language": "ja"},
     "changes": {
         "number": 1,
         "at": NOW + 1 / 7,

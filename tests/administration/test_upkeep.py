@@ -76,11 +76,16 @@ async def test_r110_a_purge_removes_sessions_and_links_of_the_console(at_work: O
             actor="cli:root",
         )
         await at_work.directory.invitations.add(key, invitation, event)
+    preferences = at_work.directory.preferences
+    for whose in (owner.subject_id, "ldap:gone"):
+        await preferences.choose_language(whose, "ja")
     at_work.clock.now = NOW + 100
     assert await at_work.administration.upkeep.purge() == 3
     assert await rows.find("new", at_work.clock.now) is not None
     (kept,) = await at_work.directory.invitations.all(NOW)
     assert kept.invitation.id == "new"
+    languages = [await preferences.language(each) for each in (owner.subject_id, "ldap:gone")]
+    assert languages == ["ja", ""]
 
 
 async def test_the_end_of_audit_records_is_recorded_once_an_hour(at_work: Office) -> None:

@@ -80,7 +80,7 @@ CHANGES: Final[Mapping[str, tuple[Change, Callable[[Directory], Awaitable[object
 NO_CHANGES = frozenset(
     {
         *("FactorRows.enrolled", "FactorRows.holders", "FactorRows.totp", "FactorRows.passkey"),
-        "FactorRows.console_passkeys",
+        *("FactorRows.console_passkeys", "FactorRows.totp_times"),
         *("FactorRows.recovery_digests", "FactorRows.use_totp", "FactorRows.use_passkey"),
         *("AppPasswordRows.of", "AppPasswordRows.find", "AppPasswordRows.names_of"),
         *("AppPasswordRows.note_use", "Endings.newer_factors"),

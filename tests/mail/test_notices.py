@@ -1,9 +1,10 @@
 """Who is notified of a changed credential, and how many notices are queued; with fakes."""
 
 import asyncio
+from dataclasses import replace
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory.credential_changes import Change, CredentialChange
+from worksgate.directory.credential_changes import Change, CredentialChange, Origin
 from worksgate.mail import Mailer, MailMessage
 from worksgate.provider.account.notices import OF_ONE_PERSON, WAITING, Notices, Outcome
 from worksgate.sources import Person
@@ -36,6 +37,13 @@ class Texts:
         return MailMessage(to=person.email or "", subject="s", text="t", html="")
 
 
+class Languages:
+    """One person has chosen a language."""
+
+    async def language(self, subject_id: str) -> str:
+        return "ko" if subject_id == AOI else ""
+
+
 def change_of(subject_id: str) -> CredentialChange:
     event = AuditEvent(event=Event.FACTOR_ADDED, at=1.0, subject_id=subject_id)
     return CredentialChange(change=Change.APP_PASSWORD_ADDED, event=event)
@@ -65,3 +73,24 @@ async def test_r126_a_person_is_told_again_once_the_first_notices_are_sent() -> 
     notices.notify(change_of(BUSY))
     await notices.close()
     assert len(post.sent) == OF_ONE_PERSON + 1
+
+
+async def test_r247_a_notice_is_in_the_language_that_its_person_has_chosen() -> None:
+    class Written(Texts):
+        languages: list[str]
+
+        def notice(
+            self, person: Person, change: CredentialChange, link: str, company: str = ""
+        ) -> MailMessage | None:
+            self.languages.append(change.origin.language)
+            return super().notice(person, change, link, company)
+
+    post, texts = Post(), Written()
+    texts.languages = []
+    post.is_open.set()
+    notices = Notices(People(), post, texts, None, languages=Languages())
+    for whose in (AOI, BUSY):
+        change = change_of(whose)
+        notices.notify(replace(change, origin=Origin(language="ja")))
+    await notices.close()
+    assert sorted(texts.languages) == ["ja", "ko"]

@@ -33,6 +33,7 @@ console has
 
     console_sign_in     administrators' sign-ins to it, and their sessions
     console_rights      what gives them their role: it was assigned, or a group of their source
+    console_factors     their own authenticator app and recovery codes
     console_places      from where they sign in, and whether that is new
     console_passkeys    their passkeys, which are for the console only
     console_providers   their sign-ins at another provider

@@ -18,6 +18,7 @@ from typing import Final
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from worksgate.administration.console_factors import ConsoleFactors
 from worksgate.administration.console_passkeys import (
     Challenges,
     ConsolePasskeys,
@@ -166,6 +167,7 @@ class ConsoleSignIn:
         self._rows = directory.administrators
         self._people = directory.people
         self._sign_ins = directory.sign_ins
+        self._preferences = directory.preferences
         self._groups = directory.console_groups
         self._sources = sources
         self._throttle = throttle
@@ -176,6 +178,7 @@ class ConsoleSignIn:
         self._clock = clock
         self._providers = ConsoleProviders(address, signing_key, store, clock)
         self.passkeys = ConsolePasskeys(factors, Challenges(signing_key, store, clock), clock)
+        self.own_factors = ConsoleFactors(factors, factor_throttle, store, clock)
         self._signer = TransactionSigner(signing_key)
         self._steps = URLSafeSerializer(
             derived_key(signing_key, "console sign-in"),
@@ -358,6 +361,10 @@ class ConsoleSignIn:
     async def sessions(self, signed_in: SignedIn) -> list[ConsoleSession]:
         """The administrator's open sessions, the last used first."""
         return await self._rows.of(signed_in.session.subject_id, self._clock())
+
+    async def choose_language(self, signed_in: SignedIn, language: str) -> None:
+        """Keep the language of an administrator's pages and mails."""
+        await self._preferences.choose_language(signed_in.session.subject_id, language)
 
     async def end(self, signed_in: SignedIn, key: str | None, browser: ConsoleBrowser) -> int:
         """End one of the administrator's own sessions, or all with None; return how many."""

@@ -47,7 +47,15 @@ def open_notices(
     if mailer is None or mails is None:
         directory.announce = partial(_report_no_mail, report)
         return
-    notices = Notices(directory, mailer, mails, links, report, companies or companies_of(directory))
+    notices = Notices(
+        directory,
+        mailer,
+        mails,
+        links,
+        report,
+        companies or companies_of(directory),
+        directory.preferences,
+    )
     stack.push_async_callback(notices.close)
     directory.announce = notices.notify
 

@@ -327,6 +327,14 @@ deployer_tokens = Table(
 """Tokens that may apply a file of clients; ``maker`` is the subject of the owner who made it, none
 for the command line."""
 
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("subject_id", String(512), primary_key=True),
+    Column("language", String(16), nullable=False),
+)
+"""What administrators have chosen for themselves: the language of the console and of mails."""
+
 departures = Table(
     "departures",
     metadata,

@@ -16,6 +16,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     people_list          people of all sources in one list, a page at a time
     people_index         by what lists sort people, and searches find them
     administrators       roles in the console, its sessions, the first link
+    preferences          what administrators have chosen for themselves
     invitations          invitations of further administrators
     deployer_tokens      tokens that may apply a file of clients
     console_groups       roles in the console by a group of another source

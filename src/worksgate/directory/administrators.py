@@ -7,7 +7,7 @@ only the browser has.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +32,7 @@ from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.console_groups import HAS_ROLE
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
+from worksgate.directory.preferences import language_of
 from worksgate.directory.rows import account_from
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
@@ -43,6 +44,11 @@ _ACCOUNTS = schema.accounts
 _PEOPLE = schema.people
 _SESSIONS = schema.console_sessions
 _LINKS = schema.first_links
+_CHOSEN = schema.preferences
+_OF_NOBODY = delete(_CHOSEN).where(
+    ~exists().where(literal(SUBJECT_PREFIX) + _ACCOUNTS.c.id == _CHOSEN.c.subject_id),
+    ~exists().where(_PEOPLE.c.subject_id == _CHOSEN.c.subject_id),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,7 @@ class AdministratorAccount:
     ``password_changed_at`` and ``must_change_password`` are of the built-in directory only, and
     only there somebody ``has_password`` false: an owner who signs in by a passkey alone. Of other
     sources, ``group_role`` is what ``role_group`` gives, and ``vouched_at`` the last sign-in there.
+    ``language`` is what they have chosen, if that was asked for.
     """
 
     person: Person
@@ -64,6 +71,7 @@ class AdministratorAccount:
     group_role: str | None = None
     role_group: str | None = None
     vouched_at: float | None = None
+    language: str = ""
 
     @classmethod
     def of(cls, account: Account) -> "AdministratorAccount":
@@ -209,9 +217,10 @@ class AdministratorRows:
             if row is None:
                 return None
             account = await _by_subject(connection, row["subject_id"])
+            language = await language_of(connection, row["subject_id"])
         if account is None or not account.enabled:
             return None
-        return _session(row), account
+        return _session(row), replace(account, language=language)
 
     @run_to_completion
     async def of(self, subject_id: str, now: float) -> list[ConsoleSession]:
@@ -263,8 +272,9 @@ class AdministratorRows:
 
     @run_to_completion
     async def purge(self, now: float) -> int:
-        """Remove what is over; return how many rows."""
+        """Remove what is over, and preferences of whoever is gone; return how many rows."""
         async with self._connections.writing() as connection:
+            await connection.execute(_OF_NOBODY)
             return sum(
                 [
                     (await connection.execute(delete(t).where(t.c.expires_at <= now))).rowcount

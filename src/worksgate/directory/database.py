@@ -59,6 +59,7 @@ from worksgate.directory.line_works_apps import LineWorksApps
 from worksgate.directory.people import People
 from worksgate.directory.people_index import PeopleIndex
 from worksgate.directory.people_list import PeopleList
+from worksgate.directory.preferences import Preferences
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.read_ahead import ReadAhead
 from worksgate.directory.removed_accounts import RemovedAccounts
@@ -113,6 +114,7 @@ class Directory:
         self.endings = Endings(self)
         self.announce: Announce = ignore_change
         self.administrators = AdministratorRows(self)
+        self.preferences = Preferences(self)
         self.invitations = InvitationRows(self)
         self.people_index = PeopleIndex(self)
         self.deployer_tokens = DeployerTokenRows(self)

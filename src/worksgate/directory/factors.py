@@ -185,6 +185,16 @@ class FactorRows:
         return TotpSecret(**{**found[0], "secret": secret})
 
     @run_to_completion
+    async def totp_times(self, subject_id: str) -> tuple[float, float | None] | None:
+        """When a person's secret was made and last used; None without one."""
+        query = select(_TOTP.c.created_at, _TOTP.c.last_used_at)
+        async with self._connections.reading() as connection:
+            found = (
+                await connection.execute(query.where(_TOTP.c.subject_id == subject_id))
+            ).first()
+        return None if found is None else (found.created_at, found.last_used_at)
+
+    @run_to_completion
     async def keep_totp(self, totp: TotpSecret, event: AuditEvent) -> None:
         """Store a secret, replacing any previous one."""
         async with self._connections.writing() as connection:

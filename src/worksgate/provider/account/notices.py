@@ -8,6 +8,7 @@ change (``disavowal``).
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
@@ -74,6 +75,12 @@ class CompanyNames(Protocol):
     async def of(self, subject_id: str) -> str: ...
 
 
+class Languages(Protocol):
+    """Which language a person has chosen for their mails; empty for none."""
+
+    async def language(self, subject_id: str) -> str: ...
+
+
 class Links(Protocol):
     """Makes the links with which a person disavows a change. Raises StoreUnavailable."""
 
@@ -90,7 +97,8 @@ def ignore_outcome(_: Outcome) -> None:
 class Notices:
     """Sends notices; ``links`` is None if links would not work, as with a store in memory.
 
-    ``companies`` gives each the name of the company that its person knows.
+    ``companies`` gives each the name of the company that its person knows, ``languages`` the
+    language that they have chosen.
     """
 
     def __init__(
@@ -101,6 +109,7 @@ class Notices:
         links: Links | None,
         report: Report = ignore_outcome,
         companies: CompanyNames | None = None,
+        languages: Languages | None = None,
     ) -> None:
         self._people = people
         self._mail = mail
@@ -108,6 +117,7 @@ class Notices:
         self._links = links
         self._report = report
         self._companies = companies
+        self._languages = languages
         self._backlog = BackgroundQueue("notices", at_once=AT_ONCE, waiting=WAITING)
         self._waiting: Counter[str] = Counter()
 
@@ -141,11 +151,22 @@ class Notices:
         if person is None or not person.email:
             return Outcome.NO_ADDRESS
         link = await self._link(change)
+        change = await self._in_their_language(change, person)
         message = self._texts.notice(person, change, link, await self._company(person))
         if message is None:
             return Outcome.NO_ADDRESS
         await self._mail.send(message)
         return Outcome.SENT
+
+    async def _in_their_language(
+        self, change: CredentialChange, person: Person
+    ) -> CredentialChange:
+        """The change as from a browser in the language that its person has chosen, if any."""
+        if self._languages is None:
+            return change
+        language = await self._languages.language(person.subject_id)
+        origin = change.origin
+        return replace(change, origin=replace(origin, language=language or origin.language))
 
     async def _company(self, person: Person) -> str:
         return "" if self._companies is None else await self._companies.of(person.subject_id)

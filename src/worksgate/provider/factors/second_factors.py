@@ -79,6 +79,10 @@ class Factors:
 
     # TOTP
 
+    async def totp_times(self, subject_id: str) -> tuple[float, float | None] | None:
+        """When the person's app was set up and last used; None without one."""
+        return await self._rows.totp_times(subject_id)
+
     async def begin_totp(self, account_name: str, secret: str | None = None) -> NewTotp:
         """A new secret, or the QR code of one that is being set up already.
 

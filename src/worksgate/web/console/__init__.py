@@ -24,6 +24,7 @@ the server and works without JavaScript.
     access          signing in and out, one's own sessions, step-up
     first_link      the one-time link with which the first owner begins, or an invitation
     passkeys        signing in with a passkey, and one's own
+    factors         one's own authenticator app and recovery codes
     providers       signing in by another provider
     today           what needs attention, and the field that finds everything
     people          the list of people; one person, and what helps them

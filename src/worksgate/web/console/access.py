@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from worksgate.administration import Refused
 from worksgate.administration.console_sign_in import (
     NoSecondFactor,
     Opened,
@@ -12,6 +13,7 @@ from worksgate.administration.console_sign_in import (
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console import cookies
+from worksgate.web.console.pages import LANGUAGE_NAMES, LANGUAGES
 from worksgate.web.console.visit import Visit
 
 ACTIONS = 20
@@ -115,23 +117,34 @@ async def sign_out(visit: Visit) -> Response:
 
 
 async def show_me(visit: Visit) -> Response:
-    """One's own sessions and passkeys, and what one has done."""
+    """One's own sessions, factors and language, and what one has done."""
     return await me_page(visit)
 
 
 async def me_page(visit: Visit, status: int = 200, problem: str = "") -> Response:
-    """The page of one's own sessions and passkeys, perhaps with a problem."""
+    """The page of oneself, perhaps with a problem."""
     sign_in, who = visit.console.sign_in, visit.administrator
     return visit.page(
         "me.html",
         status,
         sessions=await sign_in.sessions(who),
-        passkeys=await sign_in.passkeys.of(who.session.subject_id),
+        own=await sign_in.own_factors.of(who.session.subject_id),
+        languages=LANGUAGE_NAMES,
+        account_url=visit.console.settings.account_url,
         actions=await visit.administration.audit_log.own_actions(ACTIONS),
         passkeys_usable=sign_in.passkeys.are_usable,
         done="ended" if visit.query.get("ended") else visit.query.get("done", ""),
         problem=problem,
     )
+
+
+async def choose_language(visit: Visit) -> Response:
+    """Keep the language of one's pages and mails; an empty one leaves it to the browser."""
+    chosen = visit.form.get("language", "")
+    if chosen and chosen not in LANGUAGES:
+        raise Refused("there is no such language")
+    await visit.console.sign_in.choose_language(visit.administrator, chosen)
+    return visit.to("/me", done="language")
 
 
 async def end_session(visit: Visit) -> Response:

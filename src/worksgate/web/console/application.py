@@ -8,6 +8,7 @@ request has an ID, which is in its lines of the log, in the changes that it make
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import structlog
@@ -158,6 +159,7 @@ class ConsoleApplication:
         session, _ = cookies.read(request.scope)
         comes_again = route is not None and route.comes_again and AGAIN in visit.query
         visit.signed_in = await visit.console.sign_in.find(session, is_used=not comes_again)
+        _speak(visit)
         if methods is None:
             return _sign_in(visit) if visit.signed_in is None else _notice(visit, "not_found", 404)
         if route is None:
@@ -247,6 +249,15 @@ async def _problem_of_proof(visit: Visit, who: SignedIn) -> str | None:
     except UnknownPasskey:
         return "wrong_passkey"
     return None
+
+
+def _speak(visit: Visit) -> None:
+    """Use the language that whoever is signed in has chosen, unless the address says another."""
+    if visit.signed_in is None or visit.request.query_params.get("lang"):
+        return
+    if (chosen := visit.signed_in.account.language) in LANGUAGES:
+        visit.words = replace(visit.words, language=chosen)
+        visit.browser = replace(visit.browser, language=chosen)
 
 
 def _log_form(visit: Visit, response: Response) -> None:

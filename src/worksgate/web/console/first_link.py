@@ -80,7 +80,9 @@ async def _make(visit: Visit, secret: str, way: str) -> Response:
         raise _NotYet("busy", 503, totp_secret=kept) from None
     account = AdministratorAccount.of(made)
     session = await visit.console.sign_in.begin(account, visit.browser, "one-time link")
-    page = visit.page("codes.html", codes=codes, own=None if account.has_password else account)
+    page = visit.page(
+        "codes.html", codes=codes, own=None if account.has_password else account, onward="/"
+    )
     return await opened(visit, session, page)
 
 

@@ -25,7 +25,8 @@ from worksgate.web.pages.commands import with_commands
 from worksgate.web.pages.environments import environment_of
 from worksgate.web.pages.wording import text
 
-LANGUAGES: Final = ("en", "ja", "ko")
+LANGUAGE_NAMES: Final[Mapping[str, str]] = {"en": "English", "ja": "日本語", "ko": "한국어"}
+LANGUAGES: Final = tuple(LANGUAGE_NAMES)
 _HERE: Final = Path(__file__).parent
 _SCRIPTS: Final = (
     _HERE.parent / "pages" / "static" / "passkey.js",

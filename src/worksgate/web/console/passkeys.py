@@ -49,13 +49,14 @@ async def add(visit: Visit) -> Response:
     """Store the passkey that the browser has made."""
     who, form = visit.administrator, visit.form
     try:
-        await visit.console.sign_in.passkeys.add(
-            holder_of(who.account, visit.browser),
-            form.get("asked", ""),
-            form.get("passkey", ""),
-            form.get("name", ""),
-            who.session.key,
-        )
+        with visit.as_oneself():
+            await visit.console.sign_in.passkeys.add(
+                holder_of(who.account, visit.browser),
+                form.get("asked", ""),
+                form.get("passkey", ""),
+                form.get("name", ""),
+                who.session.key,
+            )
     except StaleChallenge:
         return await _making(visit, "again", 400)
     except KnownPasskey:
@@ -72,9 +73,10 @@ async def remove(visit: Visit) -> Response:
     passkeys, who = visit.console.sign_in.passkeys, visit.administrator
     try:
         holder = holder_of(who.account, visit.browser)
-        removed = await passkeys.remove(
-            holder, visit.form.get("id", ""), has_password=who.account.has_password
-        )
+        with visit.as_oneself():
+            removed = await passkeys.remove(
+                holder, visit.form.get("id", ""), has_password=who.account.has_password
+            )
     except FactorRefused:
         return await access.me_page(visit, 409, problem="last_factor")
     return visit.to("/sign-in" if removed else "/me")

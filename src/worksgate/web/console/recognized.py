@@ -82,6 +82,7 @@ TEMPLATES: Final = (
     text("there is no draft to publish"),
     text("version %(number)s is what is shown"),
     text("there is no such role"),
+    text("there is no such language"),
     text("this change cannot be undone"),
     text("nothing like that is left of a departure of %(name)s"),
     text("this departure is not due yet"),

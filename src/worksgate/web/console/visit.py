@@ -1,7 +1,8 @@
 """One request of an administrator, as the handlers of the console see it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from urllib.parse import parse_qsl, urlencode
 
@@ -16,6 +17,7 @@ from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.jobs.kinds import SendLink
 from worksgate.administration.roles import Role, Verb, may
+from worksgate.directory.credential_changes import coming_from
 from worksgate.mail import Mailer
 from worksgate.oauth.errors import InvalidRequest
 from worksgate.provider.factors.second_factors import Factors
@@ -148,6 +150,10 @@ class Visit:
     def administration(self) -> Administration:
         """The operations, recorded in the name of whoever is signed in."""
         return self.console.administration(self.actor)
+
+    def as_oneself(self) -> AbstractContextManager[None]:
+        """What one changes of oneself is told in a mail with this browser, in its language."""
+        return coming_from(self.browser.origin)
 
     @property
     def form_secret(self) -> str:

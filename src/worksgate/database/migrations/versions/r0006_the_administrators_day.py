@@ -33,6 +33,7 @@ def upgrade() -> None:
     _invitations()
     _removed_accounts()
     _deployer_tokens()
+    _preferences()
     _audit_by_actor()
     # A password reset by e-mail address read all accounts.
     op.create_index("ix_accounts_email_folded", "accounts", [sa.text("lower(email)")])
@@ -304,6 +305,16 @@ def _deployer_tokens() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_deployer_tokens"),
         sa.UniqueConstraint("id", name="uq_deployer_tokens_id"),
         sa.UniqueConstraint("name", name="uq_deployer_tokens_name"),
+    )
+
+
+def _preferences() -> None:
+    """The language that an administrator has chosen."""
+    op.create_table(
+        "preferences",
+        sa.Column("subject_id", sa.String(512), nullable=False),
+        sa.Column("language", sa.String(16), nullable=False),
+        sa.PrimaryKeyConstraint("subject_id", name="pk_preferences"),
     )
 
 
