@@ -18,6 +18,7 @@
     first_owner         the one-time link with which the first owner begins, and what one makes
     deployers           tokens with which a pipeline applies a file of clients
     invitations         one-time links with which further administrators begin
+    arrivals            whether audit records and alerts arrive
     audit_log           the audit log, as an administrator reads it
     sign_in_trace       why somebody cannot get in, in sentences
     set_up              the set-up wizard, up to the first sign-in

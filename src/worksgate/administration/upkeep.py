@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from worksgate.administration.actor import Actor
+from worksgate.administration.arrivals import Arrivals, arrivals
 from worksgate.administration.purging import remove_expired
 from worksgate.audit import Event
 from worksgate.credentials.master_key import Keyring
@@ -47,6 +48,10 @@ class UpkeepAdministration:
         self._directory = directory
         self._store = store
         self._actor = actor
+
+    async def arrivals(self) -> Arrivals:
+        """Whether audit records and alerts arrive."""
+        return await arrivals(self._directory, self._settings, self._actor.now())
 
     async def purge(self, progress: Callable[[int], None] | None = None) -> int:
         """Remove expired data: artifacts, old secrets, and audit records past their retention.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 
 from worksgate.database import schema
 from worksgate.database.verbs import Connections, run_to_completion
@@ -64,6 +64,20 @@ class Occurrence:
     posted_at: float | None
     messaged_at: float | None
     tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How telling in one way goes; times are in seconds since the epoch.
+
+    ``last_at`` is when the last occurrence was told. ``missing`` are not told, the oldest of
+    ``since``; ``given_up`` of them are tried no more.
+    """
+
+    last_at: float | None
+    missing: int
+    given_up: int
+    since: float | None
 
 
 class AlertRows:
@@ -125,6 +139,20 @@ class AlertRows:
         values["tries"] = _COLUMNS.tries + 1
         async with self._connections.writing() as connection:
             await connection.execute(update(_ALERTS).where(_COLUMNS.key == key).values(values))
+
+    @run_to_completion
+    async def delivery(self, channel: Channel) -> Delivery:
+        """How telling in one way goes, of the occurrences that are kept."""
+        told_at = _COLUMNS[channel.value]
+        is_missing = told_at.is_(None)
+        query = select(
+            func.max(told_at).label("last_at"),
+            func.count().filter(is_missing).label("missing"),
+            func.count().filter(is_missing, _COLUMNS.tries >= MOST_TRIES).label("given_up"),
+            func.min(_COLUMNS.since).filter(is_missing).label("since"),
+        )
+        async with self._connections.reading() as connection:
+            return Delivery(**(await connection.execute(query)).mappings().one())
 
     @run_to_completion
     async def latest(self, limit: int) -> list[Occurrence]:

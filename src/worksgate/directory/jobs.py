@@ -156,6 +156,16 @@ class JobRows:
         query = select(_JOBS).where(_JOBS.c.state == JobState.RUNNING.value)
         return await self._jobs(query.order_by(_JOBS.c.created_at).limit(limit))
 
+    async def troubled(self, limit: int, actor: str | None = None) -> list[Job]:
+        """The newest that have ended otherwise than wanted, at least for somebody."""
+        ended = [JobState.STOPPED.value, JobState.REVOKED.value]
+        is_troubled = or_(_JOBS.c.failed > 0, _JOBS.c.state.in_(ended))
+        query = select(_JOBS).where(is_troubled, _JOBS.c.state != JobState.DRAFT.value)
+        if actor is not None:
+            query = query.where(_JOBS.c.actor == actor)
+        newest = query.order_by(_JOBS.c.created_at.desc(), _JOBS.c.id.desc())
+        return await self._jobs(newest.limit(limit))
+
     async def undone_by(self, job_id: str) -> Job | None:
         """The job that undoes another one."""
         found = await self._jobs(select(_JOBS).where(_JOBS.c.undoes == job_id).limit(1))

@@ -19,6 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, MutableMapping
+from enum import StrEnum, auto
 from functools import lru_cache
 from itertools import starmap
 from typing import Any
@@ -111,6 +112,40 @@ def info_at(events: Iterable[tuple[float, bytes]]) -> None:
 def _decoded(members: bytes) -> dict[str, str]:
     values: dict[str, str] = json.loads(b"{%b}" % members)
     return values
+
+
+class Destination(StrEnum):
+    """What the lines of a process are written to."""
+
+    JOURNAL = auto()
+    """systemd's."""
+    TERMINAL = auto()
+    PIPE = auto()
+    """Whatever reads it: a container's runtime, a collector."""
+    SOCKET = auto()
+    FILE = auto()
+    NOWHERE = auto()
+    """``/dev/null``, or closed."""
+
+
+def destination(descriptor: int = 1, environ: Mapping[str, str] = os.environ) -> Destination:
+    """What a descriptor leads to, by default standard output."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return Destination.NOWHERE
+    if environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}":
+        return Destination.JOURNAL
+    if os.isatty(descriptor):
+        return Destination.TERMINAL
+    for is_so, kind in (
+        (stat.S_ISFIFO, Destination.PIPE),
+        (stat.S_ISSOCK, Destination.SOCKET),
+        (stat.S_ISREG, Destination.FILE),
+    ):
+        if is_so(found.st_mode):
+            return kind
+    return Destination.NOWHERE
 
 
 def lost_lines() -> int:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,10 @@ from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.cli.doctor import findings_of
 from worksgate.credentials.master_key import MasterKey
-from worksgate.directory.alerts import Alert
+from worksgate.database.leases import JOBS, Turn
+from worksgate.directory.alerts import Alert, Channel
+from worksgate.directory.audit.writer import RECORDS_LOST
+from worksgate.directory.jobs import Job, JobKind, JobState
 from worksgate.doctor import Finding, fail, ok, warn
 from worksgate.settings.options import Settings
 from worksgate.web.console.examination import Examination
@@ -108,6 +113,50 @@ async def test_the_audit_log_is_compared_with_its_seals(console: ConsoleUnderTes
     await browser.post("/health/verify")
     await inside.verification.finished(60)
     assert "somebody has changed records" in (await browser.get("/health")).text
+
+
+async def test_r248_health_says_which_jobs_went_wrong_and_what_did_not_arrive(
+    tmp_path: Path,
+) -> None:
+    hook = "https://example.com/hook"
+    async with console_of(tmp_path, alert_webhook=hook, alert_webhook_secret="s" * 32) as console:
+        await console.make("owner", Role.OWNER)
+        browser, now = await console.signed_in("owner"), console.clock()
+        page = (await browser.get("/health")).text
+        assert "all was done for everybody" in page
+        assert "none since" in page
+        directory = console.administration.audit_log._directory
+        assert await Turn(directory.leases, 60, JOBS).take()  # the console must not end them
+        done = Job(
+            id="fine",
+            kind=JobKind.ENABLE,
+            arguments={},
+            actor="console:owner",
+            role="owner",
+            state=JobState.DONE,
+            created_at=now - 60,
+            total=9,
+            done=9,
+        )
+        lost = AuditEvent(at=now, event=Event.SYSTEM, detail=f"7 {RECORDS_LOST}")
+        for job in (
+            done,
+            replace(done, id="partly", failed=2),
+            replace(done, id="revoked", state=JobState.REVOKED),
+            replace(done, id="open", state=JobState.RUNNING),
+            replace(done, id="draft", state=JobState.DRAFT, failed=1),
+        ):
+            await directory.jobs.add(job, lost)
+        alert = Alert(kind="slow", subject="", details={"seconds": 2}, quiet=60)
+        await directory.alerts.note([alert], now)
+        page = (await browser.get("/health")).text
+        assert re.findall(r"/job\?id=(\w+)", page) == ["revoked", "partly"]
+        assert "not done for 2 of 9 people" in page
+        assert "1 is running or waiting" in page
+        assert "none since" not in page
+        assert "1 not delivered" in page
+        await directory.alerts.told(alert.key, [Channel.WEBHOOK], now)
+        assert "all delivered" in (await browser.get("/health")).text
 
 
 @pytest.mark.parametrize("is_broken", [False, True])

@@ -13,7 +13,7 @@ SAME_EVERYWHERE = """
 Access Account Active APPLY API Application Browser CalDAV Client Connect Console Developer
 Developers Directory Expire External IMAP Info Key LINE Login Logout Mapping Member NAVER
 Organization DOWNLOAD Return return Secret Set SSO Sync Time Token Type URL User Web WORKBOX
-WORKS info sessionKey state error CSV DNS Excel HTTP JavaScript JSONL LDAP Linux MiB GiB OAuth
+WORKS info sessionKey state error CSV DNS Excel HTTP JavaScript JSON JSONL LDAP Linux MiB GiB OAuth
 OpenID PIN PKCE PNG Python SAML SCIM SQLite TLS UTC WebP Windows Pillow utf Caps Lock Ctrl
 Worksgate worksgate doctor user add import source people NAME curl exe groups username
 administrator enabled yes UPLOAD Save Webhook Bot

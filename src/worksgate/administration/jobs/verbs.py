@@ -159,6 +159,14 @@ class JobAdministration:
         """The newest jobs, or the newest before one, the newest first."""
         return await self._rows.newest(limit, self._whose, before)
 
+    async def count_running(self) -> int:
+        """How many have not ended, of everybody."""
+        return await self._rows.count_running()
+
+    async def troubled(self, limit: int) -> list[Job]:
+        """The newest that have not done all that was wanted."""
+        return await self._rows.troubled(limit, self._whose)
+
     async def wrong(self, job: Job, limit: int) -> list[JobRow]:
         """The first people who are not as was wanted."""
         return await self._rows.rows(job.id, (RowOutcome.REFUSED, RowOutcome.FAILED), limit)

@@ -40,6 +40,9 @@ PATIENCE = 1.0
 AT_ONCE = 500
 """Events per write: the store inserts them in two milliseconds, during which all others wait."""
 
+RECORDS_LOST = "audit records were lost while the database did not respond"
+"""How the detail of a record ends that says so."""
+
 _JSON = msgspec.json.Encoder()
 _LONGEST_PLAIN = 255
 """Maximum length in bytes of a line in which no text can be too long for the database."""
@@ -313,7 +316,7 @@ class AuditWriter:
         lost = self._losses.dropped - self._losses.recorded
         if lost:
             self._losses.recorded = self._losses.dropped
-            detail = f"{lost} audit records were lost while the database did not respond"
+            detail = f"{lost} {RECORDS_LOST}"
             self._waiting.append(AuditEvent(event=Event.SYSTEM, at=self._clock(), detail=detail))
 
     def _log_losses(self) -> None:

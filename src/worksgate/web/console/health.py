@@ -10,11 +10,24 @@ import msgspec
 from starlette.responses import Response
 
 from worksgate.database.migrations import HEAD
+from worksgate.observability import log
 from worksgate.web.console.alert_texts import say
+from worksgate.web.console.bulk import NAMES, STATES
 from worksgate.web.console.examination import Examined
 from worksgate.web.console.visit import Visit
+from worksgate.web.pages.wording import text
 
 ALERTS: Final = 10
+JOBS: Final = 5
+"""Jobs that are shown of those that have not done all."""
+DESTINATIONS: Final[Mapping[log.Destination, str]] = {
+    log.Destination.JOURNAL: text("the journal of systemd"),
+    log.Destination.TERMINAL: text("a terminal"),
+    log.Destination.PIPE: text("a pipe: whatever reads it ships them"),
+    log.Destination.SOCKET: text("a socket: whatever reads it ships them"),
+    log.Destination.FILE: text("a file"),
+    log.Destination.NOWHERE: text("nowhere: they are discarded"),
+}
 WAIT: Final = 3.0
 """Seconds that a page waits for an examination that runs, so that most are shown at once."""
 
@@ -32,12 +45,29 @@ async def show(visit: Visit) -> Response:
         is_possible=examination.is_possible,
         is_running=examination.is_running,
         versions=_versions(visit),
+        running=await visit.administration.jobs.count_running(),
+        troubled=await visit.administration.jobs.troubled(JOBS),
+        job_names=NAMES,
+        job_states=STATES,
+        arrivals=await visit.administration.upkeep.arrivals(),
+        destination=DESTINATIONS[log.destination()],
+        is_discarded=log.destination() is log.Destination.NOWHERE,
+        lost_lines=log.lost_lines(),
+        log_form=_form_of_log(visit),
         key=await visit.administration.upkeep.master_key(),
         verification=visit.console.verification,
         last_seal=await visit.administration.audit_log.last_seal(),
         alerts=[(each, *say(each.kind, each.details, language)) for each in alerts],
         has_alerts=visit.console.settings.has_alerts,
     )
+
+
+def _form_of_log(visit: Visit) -> str:
+    """JSON or text, as the settings say for this destination."""
+    form = visit.console.settings.log_format
+    if form == "auto":
+        form = "text" if log.destination() is log.Destination.TERMINAL else "json"
+    return form
 
 
 async def run(visit: Visit) -> Response:
