@@ -63,6 +63,8 @@ def _value(name: str, value: str, words: Words, *, is_of_client: bool) -> Markup
             return _listed(value, {**labels, **_OTHER_FIELDS}, words)
         case "role":
             return _listed(value, dict(ROLE_NAMES), words)
+        case "session":  # a name of digits and letters, which is no word
+            return Markup('<span translate="no">{}</span>').format(value)
         case "what":
             return _part(value, words, is_of_client=is_of_client)
         case _:
