@@ -27,8 +27,8 @@ FRAMES = {"page.html", "console.html", "gate.html", "wizard.html"}
 """Templates that others are made of."""
 BY_A_PROVIDER = {"onward.html"}
 """A page that leads on by itself."""
-LIKE_ANOTHER = {"app.html", "meanwhile.html"}
-"""An app as behind the first link, and a conflict without a choice."""
+LIKE_ANOTHER = {"app.html"}
+"""An app is set up as behind the first link."""
 
 
 @cache

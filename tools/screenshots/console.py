@@ -49,6 +49,7 @@ NEWCOMERS: Final = {
     "ja": ("佐藤 恵", "megumi.sato"),
     "ko": ("이서연", "seoyeon.lee"),
 }
+MEANWHILE: Final = {"en": "Support", "ja": "Logistics", "ko": "Sales"}
 REMOVED: Final = (
     "makoto.goto@example.com",
     "makoto.kimura@example.com",
@@ -243,6 +244,13 @@ async def conflict(tab: Page, stage: Stage, _: str) -> None:
     await press(tab, "form[action='/client/edit'] .button")
 
 
+async def meanwhile(tab: Page, stage: Stage, language: str) -> None:
+    await stage.goto(tab, "/person?id={helped}")
+    users = stage.demo.administration.users
+    await users.change("hana@example.com", groups=[MEANWHILE[language]])
+    await press(tab, "form[action='/person/remove-factors'] button")
+
+
 async def invitation(tab: Page, stage: Stage, language: str) -> None:
     await stage.goto(tab, "/administrators")
     await tab.fill("#inv-name", INVITED[language])
@@ -346,6 +354,7 @@ SCENES: Final = (
     Scene("import-preview", "import_preview.html", import_preview),
     Scene("left", "leaver.html", left),
     Scene("conflict", "conflict.html", conflict),
+    Scene("meanwhile", "meanwhile.html", meanwhile),
     Scene("client-secret", "client_secret.html", new_client),
     Scene("passkey-new", "passkey.html", passkey),
     Scene("prove", "prove.html", prove),
