@@ -65,6 +65,21 @@ async def remove(tab: Page, console: RealConsole) -> None:
     await press(tab, "tbody a")
 
 
+async def meanwhile(tab: Page, console: RealConsole) -> None:
+    """Somebody is changed while their page is open."""
+    users = console.administration.users
+    added = await users.add("yoko", name="佐藤 洋子")
+    await tab.goto(f"{console.url}/person?id={added.account.person.subject_id}")
+    await users.change("yoko", name="佐藤 陽子")
+    await tab.click(".help summary")
+    await press(tab, "form[action='/person/remove'] button")
+
+
+async def app(tab: Page, console: RealConsole) -> None:
+    await tab.goto(f"{console.url}/me")
+    await press(tab, "form[action='/me/app'] button")
+
+
 async def bulk(tab: Page, console: RealConsole) -> None:
     await tab.goto(f"{console.url}/people")
     await tab.locator("tbody [type=checkbox]").first.check()
@@ -126,7 +141,7 @@ async def second_step(tab: Page, console: RealConsole) -> None:
 
 
 DEEDS: tuple[Deed, ...] = (
-    *(remove, bulk, job, import_preview, passkey, secret, conflict, prove),
+    *(remove, meanwhile, app, bulk, job, import_preview, passkey, secret, conflict, prove),
     *(sign_in, second_step),  # the last ones: nobody is signed in any more
 )
 
