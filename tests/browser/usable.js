@@ -39,6 +39,21 @@
     return pixels > 0 ? [`is ${pixels} pixels too wide`] : [];
   },
 
+  // Too wide once every text is 130 % as long, as it may be in another language.
+  tooWideWhenLonger() {
+    const texts = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode())
+      if (walker.currentNode.data.trim() && !walker.currentNode.parentElement.closest("code, pre, style, script"))
+        texts.push([walker.currentNode, walker.currentNode.data]);
+    for (const [node, text] of texts) {
+      const words = text.trim();
+      node.data = text.replace(words, () => words + words.slice(0, Math.ceil(0.3 * words.length)));
+    }
+    const faults = this.tooWide();
+    for (const [node, text] of texts) node.data = text;
+    return faults.map((each) => `${each} when its texts are 130 % as long`);
+  },
+
   light(color) {
     const [red, green, blue, alpha = 1] = (color.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
     return { alpha, value: (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255 };

@@ -19,6 +19,7 @@ _ADDITIONS = (
     r"CREATE UNIQUE INDEX (IF NOT EXISTS )?\w+ ON \w+ \([\w, ]+\)( WHERE \w+ IS NULL)?",
     r"CREATE INDEX (IF NOT EXISTS )?\w+ ON \w+ \([\w, ]+\)( WHERE .*)?",
     r"CREATE INDEX \w+ ON \w+ \(lower\(\w+\)\)",  # of any text there is one
+    r"CREATE INDEX \w+ ON \w+ \(coalesce\(\w+, \w+\), \w+\)",
     r"INSERT INTO installation \(id\) VALUES \('[0-9a-f]{32}'\)",  # a table of the same revision
     r"ALTER TABLE \w+ ADD COLUMN \"?\w+\"? [A-Z]+( PRECISION|\(\d+\))?"
     r"( NOT NULL)?( DEFAULT [^ ,]+)?( NOT NULL)?",
@@ -35,6 +36,9 @@ _COMPATIBILITY = (
 
 def is_addition(statement: str) -> bool:
     text = " ".join(statement.split())
+    if text.startswith("ALTER TABLE") and ", ADD COLUMN " in text:
+        table, first, *others = re.split(r",? (?=ADD COLUMN )", text)
+        return all(is_addition(f"{table} {each}") for each in (first, *others))
     if "ADD COLUMN" in text and "NOT NULL" in text and "DEFAULT" not in text:
         return False
     return any(re.fullmatch(each, text) for each in (*_ADDITIONS, *_COMPATIBILITY))
@@ -67,6 +71,8 @@ def test_f27_a_revision_adds_and_says_so(step: Step) -> None:
         "ALTER TABLE people ALTER COLUMN name SET NOT NULL",
         "ALTER TABLE people ADD COLUMN age INTEGER NOT NULL",
         "ALTER TABLE people ADD COLUMN age INTEGER REFERENCES ages",
+        "ALTER TABLE people ADD COLUMN note TEXT, ADD COLUMN age INTEGER NOT NULL",
+        "ALTER TABLE people ADD COLUMN note TEXT, ADD COLUMN age INTEGER, DROP COLUMN name",
         "ALTER TABLE people ADD CONSTRAINT c CHECK (age > 0)",
         "UPDATE people SET name = ''",
         "CREATE TABLE a (b TEXT); DROP TABLE c",

@@ -229,7 +229,7 @@ def test_columns_may_be_in_any_case_and_order_and_after_a_byte_order_mark() -> N
             "Password": " p ",
         }
     )
-    assert entry == Entry(2, "hanako", "Hanako", "E1", password=" p ")
+    assert entry == Entry(2, "hanako", "Hanako", external_key="E1", password=" p ")
 
 
 @pytest.mark.parametrize(

@@ -377,13 +377,7 @@ changes = Table(
 """
 for _name in ("session", "request_id"):
     _some = changes.c[_name].is_not(None)
-    Index(
-        f"ix_changes_{_name}",
-        changes.c[_name],
-        changes.c.number,
-        sqlite_where=_some,
-        postgresql_where=_some,
-    )
+    Index(f"ix_changes_{_name}", changes.c[_name], changes.c.number, sqlite_where=_some)
 
 wizard_answers = Table(
     "wizard_answers",

@@ -221,6 +221,7 @@ EXCEPTIONS = {
         (
             *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-in/provider", "/first"),
             *("/sign-out", "/me/end", "/me/passkey", "/me/passkey/add", "/me/passkey/remove"),
+            *("/me/app", "/me/app/add", "/me/app/remove", "/me/codes", "/me/language"),
         ),
         _OWN,
     ),
