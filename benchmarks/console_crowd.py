@@ -15,7 +15,7 @@ from sqlalchemy import Table, insert, text
 from tests.web.console.console import ConsoleUnderTest
 
 from worksgate.administration.going_live.plan import Plan
-from worksgate.administration.roles import Role
+from worksgate.administration.roles import OF_PEOPLE, Role
 from worksgate.audit import Event, Reason
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
@@ -250,7 +250,7 @@ async def fill(console: ConsoleUnderTest, count: int) -> Crowd:
     await console.make("owner", Role.OWNER)
     person = await console.make("zoe", None)
     for number in range(min(count, MOST_ADMINISTRATORS)):
-        await console.make(f"admin{number}", list(Role)[number % len(Role)], has_app=False)
+        await console.make(f"admin{number}", OF_PEOPLE[number % len(OF_PEOPLE)], has_app=False)
     client = await _clients(console, count)
     half = count // 2
     await insert_all(directory, schema.accounts, accounts(count - half, now))
