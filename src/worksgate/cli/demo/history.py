@@ -37,6 +37,8 @@ BROWSERS: Final = (
 )
 
 OUTAGE_BEGAN, OUTAGE_ENDED = time(9, 0), time(9, 45)
+ASKED_ABOUT = time(9, 20, 30)
+"""When somebody certainly failed in the outage: a newcomer is led to this minute."""
 _TUESDAY: Final = 1
 _SATURDAY: Final = 5
 
@@ -116,9 +118,9 @@ class History:
             for who in own:
                 if self._comes(day):
                     yield from self._at(self._moment(day), who)
-            for who in partners:
+            for number, who in enumerate(partners):
                 if day == down:
-                    yield from self._while_down(day, who)
+                    yield from self._while_down(day, who, is_first=number == 0)
                 elif self._comes(day):
                     yield from self._at(self._moment(day), who)
 
@@ -179,7 +181,7 @@ class History:
                 return
         yield from self._completed(at, login_id, who, address)
 
-    def _while_down(self, day: date, who: SignsIn) -> Iterator[AuditEvent]:
+    def _while_down(self, day: date, who: SignsIn, *, is_first: bool) -> Iterator[AuditEvent]:
         down = Stumble(
             Event.LOGIN_INTERRUPTED,
             Reason.SOURCE_UNAVAILABLE,
@@ -188,8 +190,10 @@ class History:
             took=3_000.0,
         )
         address = self._address(who)
-        for _ in range(self._chance.randint(1, 3)):
+        for number in range(self._chance.randint(1, 3)):
             at = self._clock(day, OUTAGE_BEGAN) + self._chance.uniform(60, 2_640)
+            if is_first and number == 0:
+                at = self._clock(day, ASKED_ABOUT)
             yield self._stumble(at, self._login_id(at), who, down, address)
         at = self._clock(day, OUTAGE_ENDED) + self._chance.uniform(120, 3_600)
         if at < self._now.timestamp():

@@ -6,11 +6,11 @@ console shows it, and what was done. ``company`` does it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from worksgate.cli.demo.history import outage_day
+from worksgate.cli.demo.history import ASKED_ABOUT, outage_day
 from worksgate.cli.demo.staff import Employee
 
 JOINER: Final = Employee("yuki.nakagawa@example.com", "中川 有希", "", "Sales")
@@ -30,9 +30,9 @@ class Mistake:
     answer: Mapping[str, str]
 
 
-def _trace_at(day: date, minute: str) -> str:
-    """What went wrong at that time."""
-    return f"/trace?{urlencode({'q': f'{day} {minute}'})}"
+def _trace_of_outage(now: datetime) -> str:
+    """What went wrong when the provider was down."""
+    return f"/trace?{urlencode({'q': f'{outage_day(now)} {ASKED_ABOUT:%H:%M}'})}"
 
 
 MISTAKES: Final = (
@@ -57,7 +57,7 @@ MISTAKES: Final = (
         },
     ),
     Mistake(
-        lambda now: _trace_at(outage_day(now), "09:20"),
+        _trace_of_outage,
         "the source of the person did not respond",
         {
             "en": "“On Tuesday morning none of us got in.” The partner company writes.",
