@@ -16,13 +16,13 @@ import secrets
 import socket
 import time
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import TextClause, delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.database import DatabaseInUse, DatabaseUnavailable, schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 
 PURGING: Final = "purging"
 """The lease of the process that removes expired data."""
@@ -48,15 +48,8 @@ _CLOCKS = {"sqlite": "(julianday('now') - 2440587.5) * 86400.0"}
 _OTHER_CLOCK = "EXTRACT(EPOCH FROM clock_timestamp())"
 
 
-class Leases:
+class Leases(Repository[Connections]):
     """The leases; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def take(self, name: str, holder: str, seconds: float = SECONDS) -> bool:

@@ -11,7 +11,6 @@ never kept in plain text.
 Plain text can always be read, so an upgrade has no moment at which anything stops.
 """
 
-import asyncio
 import hmac
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -35,7 +34,7 @@ from worksgate.credentials.master_key import (
 from worksgate.database import DatabaseUnavailable, schema
 from worksgate.database.leases import check_stopped
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 
 IN_FORCE: Final = "master"
 """The row of ``keys`` that says which master key is in force: nothing, encrypted under it."""
@@ -185,16 +184,12 @@ def _value_of(name: str) -> Select[tuple[Any]]:
     return select(_KEYS.c.value).where(_KEYS.c.name == name)
 
 
-class SecretsAtRest:
+class SecretsAtRest(Repository[Connections]):
     """Reads and writes the secrets of a database; methods may raise DatabaseUnavailable."""
 
     def __init__(self, connections: Connections, keyring: Keyring) -> None:
-        self._connections = connections
+        super().__init__(connections)
         self._keyring = keyring
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     # For readers and writers of a secret
 

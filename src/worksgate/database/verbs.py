@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial, wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,6 +34,24 @@ class TracksTasks(Protocol):
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]: ...
+
+
+C = TypeVar("C", bound=Connections)
+
+
+class Repository(Generic[C]):
+    """Rows of the database, read and written by methods that ``run_to_completion``.
+
+    Every method may raise DatabaseUnavailable.
+    """
+
+    def __init__(self, connections: C) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        """The methods that are running, for whoever closes the connections."""
+        return self._connections.unfinished
 
 
 S = TypeVar("S", bound=TracksTasks)

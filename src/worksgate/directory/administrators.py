@@ -6,7 +6,6 @@ password, second factor or permission to sign in (R-152, R-156). Keys are digest
 only the browser has.
 """
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +27,7 @@ from worksgate.credentials.secrets import digest
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import run_to_completion
+from worksgate.database.verbs import Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.console_groups import HAS_ROLE
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
@@ -143,15 +142,8 @@ class ConsoleSession:
         return digest(f"console session {self.key}")[:10]
 
 
-class AdministratorRows:
+class AdministratorRows(Repository[AnnouncingConnections]):
     """Roles, sessions and first links; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: AnnouncingConnections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def all(self) -> list[AdministratorAccount]:

@@ -4,7 +4,6 @@ A row is one occurrence. As long as it is seen again within a quiet time it goes
 is a new one, and told anew. Only the holder of the lease writes here (``administration.alerts``).
 """
 
-import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 
 KEPT: Final = 90 * 86_400.0
 """Seconds for which an occurrence is kept after it was last seen."""
@@ -80,15 +79,8 @@ class Delivery:
     since: float | None
 
 
-class AlertRows:
+class AlertRows(Repository[Connections]):
     """Reads and writes the rows; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def note(self, alerts: Sequence[Alert], now: float) -> int:

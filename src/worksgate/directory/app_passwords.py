@@ -1,6 +1,5 @@
 """App passwords: generated here for one mail program, stored as digests, with no other use."""
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +9,7 @@ from worksgate.audit import AuditEvent
 from worksgate.database import schema
 from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import run_to_completion
+from worksgate.database.verbs import Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 
@@ -30,15 +29,8 @@ class AppPassword:
     digest: str = field(repr=False)
 
 
-class AppPasswordRows:
+class AppPasswordRows(Repository[AnnouncingConnections]):
     """The app passwords of everybody; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: AnnouncingConnections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def of(self, subject_id: str) -> tuple[AppPassword, ...]:

@@ -4,7 +4,6 @@ Numbers only grow, and each save takes the next one. Of what was published the h
 counts; a published version is never changed. Logos are read one at a time.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,7 +13,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 
 _TABLE = schema.branding_versions
 _COLUMNS = _TABLE.c
@@ -58,15 +57,8 @@ class PublishedBrandings:
 NOTHING_PUBLISHED: Final = PublishedBrandings(MappingProxyType({}), MappingProxyType({}))
 
 
-class BrandingVersions:
+class BrandingVersions(Repository[Connections]):
     """The versions in the database; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def published(self, client_ids: Sequence[str] | None = None) -> list[BrandingVersion]:

@@ -5,7 +5,6 @@ said who does it. Of a secret there is only that it was changed. ``version`` is 
 or the person after the change: as long as they still have it, nobody has changed them since.
 """
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum, auto
@@ -15,7 +14,7 @@ from sqlalchemy import RowMapping, Select, delete, insert, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.console_groups import ROLE_OF_PERSON
 from worksgate.directory.removed_accounts import removed_among
@@ -193,15 +192,8 @@ class ChangeFilter:
         return query
 
 
-class ChangeLog:
+class ChangeLog(Repository[Connections]):
     """Reads what was changed; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     async def find(self, number: int) -> RecordedChange | None:
         """The change with this number."""

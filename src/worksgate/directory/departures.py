@@ -5,7 +5,6 @@ between, or a store does not respond; ``administration.leaving`` carries them ou
 audit record, its proof.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +18,7 @@ from worksgate.database import schema
 from worksgate.database.audit_rows import encoded, event_values
 from worksgate.database.recording import write_events
 from worksgate.database.schema import NOT_OF_CALLS
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 
 _TABLE, _AUDIT = schema.departures, schema.audit
 _LEAVES, _FAILED, _PROOFS = "leaves: ", "leaving, failed to ", 100
@@ -128,15 +127,8 @@ class Failure:
     record: int
 
 
-class Departures:
+class Departures(Repository[Connections]):
     """The departures; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def plan(self, departure: Departure, event: AuditEvent | None = None) -> None:

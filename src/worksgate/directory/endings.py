@@ -4,7 +4,6 @@ One transaction, with an audit record per step. Sessions, tokens and trusted bro
 store's (``Store.forget``); ``revocation`` combines both.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import run_to_completion
+from worksgate.database.verbs import Repository, run_to_completion
 from worksgate.directory.administrators import end_console_sessions
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.factors import drop_idle_codes
@@ -37,15 +36,8 @@ class EndedRows:
     factors: int = 0
 
 
-class Endings:
+class Endings(Repository[AnnouncingConnections]):
     """Deletes credentials of one person; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: AnnouncingConnections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def newer_factors(self, subject_id: str, since: float) -> int:

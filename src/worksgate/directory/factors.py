@@ -7,7 +7,6 @@ console end with the factor that opened them (R-156). Passkeys of the console ar
 of people's own sign-ins: neither counts for the other (R-190).
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -32,7 +31,7 @@ from worksgate.database import Conflict, schema
 from worksgate.database.direct_reads import Query, Row, one_row
 from worksgate.database.recording import write_events
 from worksgate.database.secrets_at_rest import SecretsAtRest, totp_place
-from worksgate.database.verbs import run_to_completion
+from worksgate.database.verbs import Repository, run_to_completion
 from worksgate.directory.administrators import end_console_sessions, needs_passkey
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 
@@ -121,7 +120,7 @@ class Enrolled:
         return self.totp or bool(self.passkeys)
 
 
-class FactorRows:
+class FactorRows(Repository[AnnouncingConnections]):
     """The second factors of everybody; every method may raise DatabaseUnavailable.
 
     Passkeys are those of people's own sign-ins, or of the console at ``console_host``.
@@ -133,7 +132,7 @@ class FactorRows:
         secrets: SecretsAtRest,
         console_host: str | None = None,
     ) -> None:
-        self._connections = connections
+        super().__init__(connections)
         self._secrets = secrets
         self._console_host = console_host
         self._is_here = _PASSKEYS.c.console_host.is_not_distinct_from(console_host)
@@ -141,10 +140,6 @@ class FactorRows:
     def in_console(self, host: str) -> "FactorRows":
         """The same, with the passkeys of the console at this host name."""
         return FactorRows(self._connections, self._secrets, host)
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     async def enrolled(self, subject_id: str) -> Enrolled:
         """This person's factors, as of one moment."""

@@ -20,7 +20,7 @@ from sqlalchemy import Column, ColumnElement, delete, func, insert, select
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory.wizard_answers import Answer, replace_answer
 
 AT_ONCE: Final = 500
@@ -86,7 +86,7 @@ class AnswerName(StrEnum):
     START = "go_live.start"
 
 
-class GoingLiveRows:
+class GoingLiveRows(Repository[Connections]):
     """Reads and writes them; every method may raise DatabaseUnavailable.
 
     ``one_at_a_time`` is held while a set is written or swept away, so that this process writes one
@@ -94,12 +94,8 @@ class GoingLiveRows:
     """
 
     def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+        super().__init__(connections)
         self.one_at_a_time = asyncio.Lock()
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     # Answers
 

@@ -4,7 +4,6 @@ Each comes with its inviter as they are now: it must not outlive their right to 
 (``administration.console_rights``). Keys are digests of secrets.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory.administrators import AdministratorAccount, administrator_by_subject
 
 _INVITATIONS = schema.console_invitations
@@ -46,15 +45,8 @@ class Invited:
     inviter: AdministratorAccount | None
 
 
-class InvitationRows:
+class InvitationRows(Repository[Connections]):
     """Invitations; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def add(self, key: str, invitation: Invitation, event: AuditEvent) -> None:

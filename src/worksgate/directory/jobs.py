@@ -9,7 +9,6 @@ A row is kept for ``KEPT``: so long a job can be undone. The rows of a file that
 rows of its job from the start.
 """
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
@@ -32,7 +31,7 @@ from sqlalchemy import (
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 
 KEPT: Final = 30 * 86_400.0
@@ -120,15 +119,8 @@ class JobRow:
     detail: str | None = None
 
 
-class JobRows:
+class JobRows(Repository[Connections]):
     """The jobs and their rows; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def add(self, job: Job, event: AuditEvent) -> None:

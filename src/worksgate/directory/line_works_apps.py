@@ -4,9 +4,7 @@ All of it is in one ciphertext, so whoever can write to the database can neither
 put another app, or another scope, in the place of one.
 """
 
-import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from sqlalchemy import delete, insert, select
@@ -15,7 +13,7 @@ from worksgate.audit import AuditEvent
 from worksgate.database import DatabaseUnavailable, schema
 from worksgate.database.recording import write_events
 from worksgate.database.secrets_at_rest import SecretsAtRest, app_place
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.line_works_api.app import ApiApp
 
 _APPS = schema.line_works_apps
@@ -30,16 +28,12 @@ class KeptApp:
     actor: str | None
 
 
-class LineWorksApps:
+class LineWorksApps(Repository[Connections]):
     """Reads and writes them; every method may raise DatabaseUnavailable."""
 
     def __init__(self, connections: Connections, secrets: SecretsAtRest) -> None:
-        self._connections = connections
+        super().__init__(connections)
         self._secrets = secrets
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def keep(self, client_id: str, app: ApiApp, event: AuditEvent) -> None:

@@ -4,7 +4,6 @@ A person of LDAP or of an OpenID provider is identified by the subject only (R-9
 the source's latest data, is written at sign-ins, and can be disabled here regardless of the source.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +17,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
 from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import run_to_completion
+from worksgate.database.verbs import Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.administrators import end_console_sessions
 from worksgate.directory.change_log import (
@@ -78,7 +77,7 @@ class RememberedPerson:
         return self.role or self.group_role
 
 
-class People:
+class People(Repository[AnnouncingConnections]):
     """The remembered people; every method may raise DatabaseUnavailable."""
 
     def __init__(
@@ -88,13 +87,9 @@ class People:
         allow_similar_keys: bool = False,
         console_groups: ConsoleGroups = NO_GROUPS,
     ) -> None:
-        self._connections = connections
+        super().__init__(connections)
         self._console_groups = console_groups
         self._allow_similar_keys = allow_similar_keys
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def remember(self, source: str, person: Person, now: float) -> Person | None:

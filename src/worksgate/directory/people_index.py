@@ -10,7 +10,6 @@ An empty one is read as the names themselves; ``PeopleIndex`` looks for both kin
 once in the process that purges, and then at some of them in each round.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -20,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 
 LONGEST_SORT_KEY: Final = 64
 """Characters: PostgreSQL has no index of long texts."""
@@ -101,17 +100,13 @@ class _Place:
     after: str = ""
 
 
-class PeopleIndex:
+class PeopleIndex(Repository[Connections]):
     """Mends rows that a server of the previous release wrote."""
 
     def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+        super().__init__(connections)
         self._place = _Place()
         self._has_seen_everybody = False
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     async def mend(self, limit: int) -> int:
         """Look at the next rows, and mend those that are not up to date.

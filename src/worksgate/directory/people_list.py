@@ -12,7 +12,6 @@ A change of many people goes by subject instead (``after_subject``): no change o
 them in that order.
 """
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -38,7 +37,7 @@ from sqlalchemy import (
 )
 
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.console_groups import HAS_ROLE, ROLE_OF_PERSON
 from worksgate.directory.people_index import has_words, sort_key_of
@@ -154,15 +153,8 @@ class Matching:
     digest: str
 
 
-class PeopleList:
+class PeopleList(Repository[Connections]):
     """Reads the list; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def page(

@@ -4,7 +4,6 @@ A search looks at all rows, which takes some tens of milliseconds for 100,000 pe
 few people are not returned.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +12,7 @@ from sqlalchemy import ColumnElement, Table, and_, or_, select
 
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.people_index import has_words, sort_key_of
 
@@ -31,15 +30,8 @@ class FoundPerson:
     name: str
 
 
-class PeopleSearch:
+class PeopleSearch(Repository[Connections]):
     """Searches accounts and remembered people."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def find(self, text: str) -> Sequence[FoundPerson]:

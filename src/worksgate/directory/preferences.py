@@ -1,26 +1,16 @@
 """What administrators have chosen for themselves: the language of the console and of mails."""
 
-import asyncio
-from typing import Any
-
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 
 _TABLE = schema.preferences
 
 
-class Preferences:
+class Preferences(Repository[Connections]):
     """Reads and writes them; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def language(self, subject_id: str) -> str:

@@ -5,7 +5,6 @@ nothing of it, in the previous release either. Second factors stay, so that nobo
 a password alone; they open nothing for a subject that is unknown, and are purged with the account.
 """
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -17,7 +16,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.people_index import found_by, words_of
 from worksgate.directory.rows import account_values
@@ -41,15 +40,8 @@ class RemovedAccount:
     actor: str | None
 
 
-class RemovedAccounts:
+class RemovedAccounts(Repository[Connections]):
     """Reads and purges removed accounts; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     async def by_id(self, account_id: str) -> RemovedAccount | None:
         found = await self._read(select(_TABLE).where(_TABLE.c.id == account_id))

@@ -1,14 +1,12 @@
 """What was answered in the set-up wizard, and when LINE WORKS last did what for a client."""
 
-import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import func, select
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory.wizard_answers import Answer, replace_answer
 
 RECORDS_LOOKED_AT = 20_000
@@ -17,15 +15,8 @@ RECORDS_LOOKED_AT = 20_000
 _ANSWERS, _AUDIT = schema.wizard_answers, schema.audit
 
 
-class SetUpRows:
+class SetUpRows(Repository[Connections]):
     """The answers; every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def answers(self) -> dict[str, Answer]:

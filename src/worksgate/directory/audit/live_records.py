@@ -4,14 +4,13 @@ They are read in the order of their time, by its index, each once or twice; only
 counts is read of them.
 """
 
-import asyncio
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import select
 
 from worksgate.audit import Event, Reason, event_named, reason_named
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 
 MOST: Final = 20_000
 """Records that one read returns at most: less than a tenth of a second."""
@@ -47,15 +46,8 @@ class LiveRecord(NamedTuple):
     reason: Reason | None
 
 
-class LiveRecords:
+class LiveRecords(Repository[Connections]):
     """Reads them. Raises DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def since(self, at: float) -> list[LiveRecord]:

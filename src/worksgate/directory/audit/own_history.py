@@ -4,14 +4,13 @@ An administrator's queries are in ``queries``; this one is for the person, so it
 kinds of records, of some months.
 """
 
-import asyncio
 from typing import Any, Final
 
 from sqlalchemy import Select
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.audit.sign_in_records import by_name, by_subject
 from worksgate.directory.rows import event_from
@@ -38,15 +37,8 @@ EVENTS: Final = (
 """Events that people see: what somebody did, or tried to do, in their name."""
 
 
-class OwnHistory:
+class OwnHistory(Repository[Connections]):
     """Reads the records of one person."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def of(

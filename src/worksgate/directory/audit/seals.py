@@ -30,7 +30,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.master_key import Keyring
 from worksgate.database import Conflict, schema
 from worksgate.database.audit_rows import event_values
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory.audit.seal_form import Seal, content_digest, record_digest
 from worksgate.directory.audit.seal_verification import Finding, Verification, Verified
 
@@ -64,16 +64,12 @@ class WritesOne(Connections, Protocol):
     def writing_one(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
 
 
-class Seals:
+class Seals(Repository[WritesOne]):
     """The seals; every method may raise DatabaseUnavailable."""
 
     def __init__(self, connections: WritesOne, keyring: Keyring) -> None:
-        self._connections = connections
+        super().__init__(connections)
         self._keyring = keyring
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     # Making seals
 

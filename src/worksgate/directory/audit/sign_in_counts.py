@@ -5,7 +5,6 @@ looks through a bounded number of its newest records, and the result says how fa
 records of one person have indexes of their own.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event, Reason, event_named, reason_named
 from worksgate.database import schema
 from worksgate.database.audit_rows import encoded
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory.audit.sign_in_records import by_name, by_subject
 from worksgate.directory.rows import event_from
 
@@ -152,16 +151,12 @@ class RecordPage:
     is_cut: bool = False
 
 
-class SignInCounts:
+class SignInCounts(Repository[Connections]):
     """Counts and lists sign-ins; every method may raise DatabaseUnavailable."""
 
     def __init__(self, connections: Connections, *, max_counted: int = MAX_COUNTED) -> None:
-        self._connections = connections
+        super().__init__(connections)
         self._most = max_counted
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def counted(self, wanted: SignInFilter, edges: Sequence[float]) -> CountedSignIns:

@@ -5,7 +5,6 @@ out where a person's records are looked up, and come with the ID of their sign-i
 have no such ID and are found by client and time.
 """
 
-import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.database import schema
 from worksgate.database.audit_rows import encoded
-from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory.rows import event_from
 
 MOST: Final = 300
@@ -44,15 +43,8 @@ class Period:
     until: float
 
 
-class SignInRecords:
+class SignInRecords(Repository[Connections]):
     """Reads records, the oldest first. Every method may raise DatabaseUnavailable."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    @property
-    def unfinished(self) -> set[asyncio.Task[Any]]:
-        return self._connections.unfinished
 
     @run_to_completion
     async def of_person(
