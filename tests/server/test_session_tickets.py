@@ -1,4 +1,4 @@
-"""Whoever comes back to another process goes on with the TLS session of the first one."""
+"""A TLS session is resumed by whichever worker process answers."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.served import wait_until
 from tests.server.processes import Running, make_certificate, serving
 
@@ -76,11 +77,27 @@ def test_no_session_goes_on_at_a_server_with_other_keys(
     assert not client.resumes(Certificate(files).context)
 
 
-def test_where_python_is_not_known_to_allow_it_each_process_keeps_its_own_keys(
-    files: CertificateFiles, monkeypatch: pytest.MonkeyPatch
+def no_library(_: str) -> object:
+    raise OSError("there is no such file")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("_KNOWN", ()),  # another version of Python
+        ("LENGTH", 48),  # an OpenSSL with keys of another length
+        ("ctypes.CDLL", no_library),
+        ("ctypes.CDLL", lambda _: object()),  # with hidden functions
+    ],
+)
+def test_where_keys_cannot_be_shared_each_process_keeps_its_own(
+    files: CertificateFiles, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
-    monkeypatch.setattr(session_tickets, "_KNOWN", ())
+    monkeypatch.setattr(f"{session_tickets.__name__}.{name}", value)
     assert not TicketKeys().install(Certificate(files).context)
+    with capture_logs() as logged:
+        Certificate(files, TicketKeys())
+    assert [each["event"] for each in logged] == ["tls.sessions_not_shared"]
 
 
 def test_the_keys_are_in_no_text() -> None:

@@ -20,5 +20,5 @@ application: the caller passes it in, along with the form of refusals.
     application_swap   the current application, and the previous one until its requests end
     settings_reload    reloads settings and certificate
     tls                the current certificate, and its expiry
-    session_tickets    TLS sessions that every process can resume
+    session_tickets    keys of session tickets, which all workers share
 """

@@ -1,9 +1,9 @@
-"""TLS sessions that each worker can resume, whichever of them has begun it.
+"""Keys of TLS session tickets that all workers share, so that each can resume any session.
 
-A session ticket is encrypted with keys that OpenSSL makes for each context, so a client that comes
-back to another worker agrees on everything anew: with four workers three times of four. Python has
-no way to set these keys; OpenSSL does, in the context behind Python's. The supervisor draws them,
-workers get them over a pipe, and they are never written anywhere.
+OpenSSL generates the keys for each context, so a client that reaches another worker needs a full
+handshake: with four workers three times of four. Python cannot set these keys; OpenSSL can, in the
+context behind Python's. The supervisor generates them, workers get them over a pipe, and they are
+never written to disk.
 """
 
 import _ssl
