@@ -1,22 +1,42 @@
 """People who leave: at once, or at a planned time."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.errors import Forbidden, NotFound, Refused
+from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused
 from worksgate.administration.leaving import Leaving, StepOutcome
 from worksgate.administration.people import PeopleAdministration
 from worksgate.credentials.usernames import username_key
 from worksgate.directory.database import Directory
-from worksgate.directory.departures import Departure, Failure, Proof, Step
+from worksgate.directory.departures import CheckSeen, Departure, Failure, Proof, Step
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What somebody decides on: when a departure was planned, if it was, and which person.
+
+    Without ``version`` the person may have changed since.
+    """
+
+    planned_at: float | None
+    version: int | None = None
+
+    def check(self, version: int | None, planned_at: float | None) -> None:
+        """Raise Outdated if it is not so any more."""
+        if planned_at != self.planned_at or self.version not in (None, version):
+            raise Outdated("this person or their departure has been changed meanwhile")
+
+
 class DepartureAdministration:
-    """Departures of people of any source; ``source`` is None for the built-in directory."""
+    """Departures of people of any source; ``source`` is None for the built-in directory.
+
+    If it is not as in ``seen`` by the time of the change, Outdated is raised, and nothing is done.
+    """
 
     def __init__(
         self, directory: Directory, people: PeopleAdministration, leaving: Leaving, actor: Actor
@@ -27,16 +47,21 @@ class DepartureAdministration:
         self._actor = actor
 
     async def leave(
-        self, name: str, source: str | None = None, *, suspends: bool = False
+        self,
+        name: str,
+        source: str | None = None,
+        *,
+        suspends: bool = False,
+        seen: Seen | None = None,
     ) -> tuple[Departure, list[StepOutcome]]:
         """Disable a person and end everything they hold, now.
 
         Where its API is set up, LINE WORKS is then asked to sign them out, after suspending them if
-        ``suspends``. Steps that fail are tried again by the servers. Raises NotFound, Forbidden, or
-        Refused if several people have this name, or for the last owner of the console.
+        ``suspends``. Steps that fail are tried again by the servers. Raises NotFound, Forbidden,
+        Outdated, or Refused if several people have this name, or for the last owner of the console.
         """
         departure = await self._departure(name, source, self._actor.now(), suspends=suspends)
-        await self._directory.departures.plan(departure)
+        await self._directory.departures.plan(departure, check_seen=_check(seen))
         try:
             return departure, await self._leaving.carry_out(departure)
         except Refused:
@@ -44,7 +69,13 @@ class DepartureAdministration:
             raise
 
     async def plan(
-        self, name: str, due_at: float, source: str | None = None, *, suspends: bool = False
+        self,
+        name: str,
+        due_at: float,
+        source: str | None = None,
+        *,
+        suspends: bool = False,
+        seen: Seen | None = None,
     ) -> Departure:
         """Have a server do the same at a time, in seconds since the epoch.
 
@@ -56,7 +87,8 @@ class DepartureAdministration:
             raise Refused("this time is in the past; without a time, they leave now")
         departure = await self._departure(name, source, due_at, suspends=suspends)
         on = datetime.fromtimestamp(due_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        await self._directory.departures.plan(departure, departure.event(now, f"on {on}"))
+        event = departure.event(now, f"on {on}")
+        await self._directory.departures.plan(departure, event, check_seen=_check(seen))
         return departure
 
     async def try_step(
@@ -89,11 +121,15 @@ class DepartureAdministration:
             role=await self._role_of(person),
         )
 
-    async def cancel(self, name: str, source: str | None = None) -> Departure:
+    async def cancel(
+        self, name: str, source: str | None = None, *, seen: Seen | None = None
+    ) -> Departure:
         """Drop a plan, or what is left of a departure.
 
-        ``name`` is also the username of that time. Raises NotFound, or Forbidden for one's own.
+        ``name`` is also the username of that time. Raises NotFound, Outdated, or Forbidden for
+        one's own.
         """
+        drop = partial(self._directory.departures.cancel, check_seen=_check(seen))
         subject_id = await self._subject_id(name, source)
         if subject_id is not None and subject_id == self._actor.subject_id:
             raise Forbidden("nobody drops their own departure")
@@ -104,7 +140,7 @@ class DepartureAdministration:
             else:
                 is_theirs = departure.subject_id == subject_id
             event = departure.event(self._actor.now(), "no longer")
-            if is_theirs and await self._directory.departures.cancel(departure.subject_id, event):
+            if is_theirs and await drop(departure.subject_id, event):
                 return departure
         raise NotFound(f"no departure of {name} is planned")
 
@@ -155,3 +191,7 @@ class DepartureAdministration:
         """Their role in the console, if any."""
         found = await self._directory.administrators.by_subject(person.subject_id)
         return None if found is None else found.effective_role
+
+
+def _check(seen: Seen | None) -> CheckSeen | None:
+    return None if seen is None else seen.check

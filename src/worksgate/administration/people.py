@@ -13,6 +13,7 @@ from worksgate.administration.errors import NotFound, Outdated, Refused, found
 from worksgate.administration.revoking import Revoker
 from worksgate.administration.users import UserAdministration
 from worksgate.audit import Event
+from worksgate.credentials.secrets import digest
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.change_log import RecordedChange
 from worksgate.directory.credential_changes import Change
@@ -37,9 +38,20 @@ class Holdings:
     console_passkeys: int = 0
 
     @property
+    def shown_factors(self) -> str:
+        """A digest of the second factors that a page shows."""
+        return shown_factors(self.factors, self.console_passkeys)
+
+    @property
     def any_factor(self) -> bool:
         """Whether there is a second factor, for the sign-in or for the console."""
         return self.factors.any or self.console_passkeys > 0
+
+
+def shown_factors(factors: Enrolled, console_passkeys: int) -> str:
+    """A digest of second factors, to compare them with those that somebody has seen."""
+    ids = [each.id for each in factors.passkeys]
+    return digest(repr((factors.totp, ids, console_passkeys)))[:16]
 
 
 class PeopleAdministration:
@@ -156,15 +168,31 @@ class PeopleAdministration:
         )
         return person, ended
 
-    async def reset_factors(self, username: str, source: str | None = None) -> bool:
+    async def reset_factors(
+        self,
+        username: str,
+        source: str | None = None,
+        *,
+        expected_version: int | None = None,
+        expected_factors: str | None = None,
+    ) -> bool:
         """Remove all second factors of a person, and revoke what they hold; False without any.
 
-        Raises NotFound, Refused if several people have this name, or Conflict for the last owner if
-        they have no password.
+        ``expected_factors`` are the ``shown_factors`` that the caller has seen. Raises NotFound,
+        Refused if several people have this name, Conflict for the last owner if they have no
+        password, or Outdated if the person or their factors have changed since.
         """
         person = await self.named(username, source)
         event = self._actor.person_event(person, Event.FACTOR_REMOVED, "all second factors")
-        removed = await self._directory.factors.remove_all(person.subject_id, event)
+
+        def check_held(version: int | None, factors: Enrolled, console_passkeys: int) -> None:
+            now = shown_factors(factors, console_passkeys)
+            if expected_version not in (None, version) or expected_factors not in (None, now):
+                raise Outdated(f"{person.username} has been changed by somebody else meanwhile")
+
+        removed = await self._directory.factors.remove_all(
+            person.subject_id, event, check_held=check_held
+        )
         await self._revoker.sign_out(person)
         return removed
 

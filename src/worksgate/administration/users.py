@@ -255,19 +255,19 @@ class UserAdministration:
             expected_version=expected_version,
         )
 
-    async def remove(self, username: str) -> Account:
+    async def remove(self, username: str, *, expected_version: int | None = None) -> Account:
         """Remove a person and revoke everything they hold; their user keys are retired (R-56).
 
         For a while ``removals`` can bring them back, with their second factors. Of somebody who was
-        removed, what an outage has left is revoked. Raises NotFound, Forbidden, or Refused for the
-        last owner of the console.
+        removed, what an outage has left is revoked. Raises NotFound, Forbidden, Refused for the
+        last owner of the console, or Outdated as ``change``.
         """
-        account = await self._remove(username)
+        account = await self._remove(username, expected_version)
         await self._revoker.end_everything(account.person, Change.ACCOUNT_CLOSED)
         return account
 
     @retried_on_conflict
-    async def _remove(self, username: str) -> Account:
+    async def _remove(self, username: str, expected_version: int | None) -> Account:
         author = self._actor.author()
         async with self._directory.changing(author) as transaction:
             present = await transaction.account(username)
@@ -275,6 +275,7 @@ class UserAdministration:
                 self._actor.check_may_change(removed)
                 return removed
             account = await self._changeable(present, username)
+            _check_version(account, expected_version)
             await check_owner_stays(transaction, account, None)
             event = self._actor.account_event(account, "removed", at=author.at)
             await transaction.remove_account(account, author.at, author.name)
@@ -357,8 +358,7 @@ class UserAdministration:
         author = self._actor.author(undoes=undoes)
         async with self._directory.changing(author) as transaction:
             before = await self._changeable(await transaction.account(username), username)
-            if expected_version not in (None, before.version):
-                raise Outdated(f"{before.username} has been changed by somebody else meanwhile")
+            _check_version(before, expected_version)
             with refusals():
                 after = check_account(change(before))
             if after != before:
@@ -405,6 +405,12 @@ class UserAdministration:
         with refusals():
             check_password(password, account, self._settings.company_name)
             return await self._hashing.hash(password)
+
+
+def _check_version(account: Account, expected: int | None) -> None:
+    """Raise Outdated for an account that is not as somebody has seen it."""
+    if expected not in (None, account.version):
+        raise Outdated(f"{account.username} has been changed by somebody else meanwhile")
 
 
 async def _check_free(

@@ -5,7 +5,7 @@ between, or a store does not respond; ``administration.leaving`` carries them ou
 audit record, its proof.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -19,6 +19,7 @@ from worksgate.database.audit_rows import encoded, event_values
 from worksgate.database.recording import write_events
 from worksgate.database.schema import NOT_OF_CALLS
 from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.directory.queries import version_of_person
 
 _TABLE, _AUDIT = schema.departures, schema.audit
 _LEAVES, _FAILED, _PROOFS = "leaves: ", "leaving, failed to ", 100
@@ -127,23 +128,37 @@ class Failure:
     record: int
 
 
+CheckSeen = Callable[[int | None, float | None], None]
+"""Gets the version of the person and when their departure was planned; may raise to refuse."""
+
+
 class Departures(Repository[Connections]):
     """The departures; every method may raise DatabaseUnavailable."""
 
     @run_to_completion
-    async def plan(self, departure: Departure, event: AuditEvent | None = None) -> None:
+    async def plan(
+        self,
+        departure: Departure,
+        event: AuditEvent | None = None,
+        *,
+        check_seen: CheckSeen | None = None,
+    ) -> None:
         """Keep a departure in place of an earlier one of the same person, with its audit record."""
         values = {column.name: getattr(departure, column.name) for column in _TABLE.c}
         async with self._connections.writing() as connection:
+            await _check(connection, departure.subject_id, check_seen)
             await _delete(connection, departure.subject_id)
             await connection.execute(insert(_TABLE).values(values))
             if event is not None:
                 await write_events(connection, event)
 
     @run_to_completion
-    async def cancel(self, subject_id: str, event: AuditEvent) -> bool:
+    async def cancel(
+        self, subject_id: str, event: AuditEvent, *, check_seen: CheckSeen | None = None
+    ) -> bool:
         """Drop a departure, with the audit record; False if there is none."""
         async with self._connections.writing() as connection:
+            await _check(connection, subject_id, check_seen)
             if not await _delete(connection, subject_id):
                 return False
             await write_events(connection, event)
@@ -267,6 +282,16 @@ class Departures(Repository[Connections]):
         async with self._connections.reading() as connection:
             rows: Sequence[Any] = (await connection.execute(query)).mappings().all()
         return [Departure(**row) for row in rows]
+
+
+async def _check(
+    connection: AsyncConnection, subject_id: str, check_seen: CheckSeen | None
+) -> None:
+    """Compare what somebody has seen, in the transaction that changes it."""
+    if check_seen is not None:
+        theirs = select(_TABLE.c.planned_at).where(_TABLE.c.subject_id == subject_id)
+        planned_at = await connection.scalar(theirs)
+        check_seen(await version_of_person(connection, subject_id), planned_at)
 
 
 async def _delete(

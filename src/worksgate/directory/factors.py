@@ -7,7 +7,7 @@ console end with the factor that opened them (R-156). Passkeys of the console ar
 of people's own sign-ins: neither counts for the other (R-190).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -34,6 +34,7 @@ from worksgate.database.secrets_at_rest import SecretsAtRest, totp_place
 from worksgate.database.verbs import Repository, run_to_completion
 from worksgate.directory.administrators import end_console_sessions, needs_passkey
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
+from worksgate.directory.queries import version_of_person
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
 _OF_PEOPLE = _PASSKEYS.c.console_host.is_(None)
@@ -118,6 +119,13 @@ class Enrolled:
     def any(self) -> bool:
         """Whether there is a second factor; recovery codes alone do not count."""
         return self.totp or bool(self.passkeys)
+
+
+CheckHeld = Callable[[int | None, Enrolled, int], None]
+"""Gets the version of a person, their factors, and how many passkeys they have for the console.
+
+It may raise to refuse.
+"""
 
 
 class FactorRows(Repository[AnnouncingConnections]):
@@ -349,13 +357,17 @@ class FactorRows(Repository[AnnouncingConnections]):
     # All factors
 
     @run_to_completion
-    async def remove_all(self, subject_id: str, event: AuditEvent) -> bool:
+    async def remove_all(
+        self, subject_id: str, event: AuditEvent, *, check_held: CheckHeld | None = None
+    ) -> bool:
         """Delete all second factors of a person; False, unrecorded, if there were none.
 
         Raises Conflict for the last owner of the console if a passkey is all they sign in with.
         """
         removed = 0
         async with self._connections.writing() as connection:
+            if check_held is not None:
+                await _check(connection, subject_id, check_held)
             if await needs_passkey(connection, subject_id):
                 raise Conflict("the last owner signs in by a passkey alone: set a password first")
             for table in (_TOTP, _PASSKEYS, _CODES):
@@ -379,6 +391,17 @@ class FactorRows(Repository[AnnouncingConnections]):
             await end_console_sessions(connection, subject_id)
             await write_events(connection, event)
         return True
+
+
+async def _check(connection: AsyncConnection, subject_id: str, check_held: CheckHeld) -> None:
+    """Compare what somebody has seen, in the transaction that removes it."""
+    owned = _PASSKEYS.c.subject_id == subject_id
+    held = Enrolled(
+        totp=await _count(connection, _TOTP.c.subject_id == subject_id) > 0,
+        passkeys=await _passkeys(connection, and_(owned, _OF_PEOPLE)),
+    )
+    in_console = await _count(connection, and_(owned, _PASSKEYS.c.console_host.is_not(None)))
+    check_held(await version_of_person(connection, subject_id), held, in_console)
 
 
 async def drop_idle_codes(connection: AsyncConnection, subject_id: str) -> None:

@@ -10,7 +10,7 @@ refused in the end. The current set is never swept away.
 
 import asyncio
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Any, Final
@@ -86,6 +86,10 @@ class AnswerName(StrEnum):
     START = "go_live.start"
 
 
+CheckBefore = Callable[[Mapping[str, Any] | None], None]
+"""Gets the value that an answer replaces, if there is one; may raise to refuse."""
+
+
 class GoingLiveRows(Repository[Connections]):
     """Reads and writes them; every method may raise DatabaseUnavailable.
 
@@ -107,9 +111,18 @@ class GoingLiveRows(Repository[Connections]):
         return None if row is None else Answer(row["value"], row["at"], row["actor"])
 
     @run_to_completion
-    async def keep(self, name: AnswerName, answer: Answer, event: AuditEvent) -> None:
+    async def keep(
+        self,
+        name: AnswerName,
+        answer: Answer,
+        event: AuditEvent,
+        *,
+        check_before: CheckBefore | None = None,
+    ) -> None:
         """Keep an answer in place of an earlier one, with its audit record."""
         async with self._connections.writing() as connection:
+            if check_before is not None:
+                check_before(await connection.scalar(select(_ANSWERS.c.value).where(_is(name))))
             await replace_answer(connection, name.value, answer, event)
 
     @run_to_completion

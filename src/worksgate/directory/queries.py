@@ -54,6 +54,16 @@ async def all_clients(connection: AsyncConnection) -> tuple[Client, ...]:
     return await _clients(connection, _ALL_CLIENTS)
 
 
+async def version_of_person(connection: AsyncConnection, subject_id: str) -> int | None:
+    """The version of a person of any source; None if there is nobody."""
+    account_id, people = subject_id.removeprefix(SUBJECT_PREFIX), schema.people.c
+    query = select(people.version).where(people.subject_id == subject_id)
+    if account_id != subject_id:
+        query = select(schema.accounts.c.version).where(schema.accounts.c.id == account_id)
+    version: int | None = await connection.scalar(query)
+    return version
+
+
 async def client_ids(connection: AsyncConnection, after_version: int) -> list[str]:
     """The IDs of the clients that were changed after a version of the list."""
     found = await connection.scalars(_CHANGED_IDS, {"after": after_version})

@@ -5,16 +5,19 @@ The tables are by hand: a route with a new form fails until it is in one of them
 
 import html
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest
 
 from worksgate.administration import NotFound
 from worksgate.administration.roles import Role
 from worksgate.directory.change_log import ChangeKind
+from worksgate.directory.database import Directory
 from worksgate.web.console.meanwhile import AGAIN
 from worksgate.web.console.routes import ROUTES
 
@@ -330,6 +333,35 @@ async def test_r235_an_outdated_form_changes_nothing_and_asks_again(
     await browser.post(path, **again)
     assert browser.page.status_code in (200, 303), browser.page.text
     assert await case.state(place) != theirs
+
+
+@pytest.mark.parametrize("path", VERSIONED)
+async def test_r256_two_who_meet_between_the_page_and_the_transaction(
+    place: Place, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else is faster after this request has compared what its page has shown."""
+    case, browser = VERSIONED[path], place.browser
+    if case.before is not None:
+        await case.before(place)
+    await browser.get(case.page.format(client=place.client, person=place.person))
+    form = form_of(browser.page.text, path) | case.typed
+    waiting = [case.theirs]
+    begin, theirs = Directory.writing, None
+
+    @asynccontextmanager
+    async def writing(directory: Directory) -> AsyncIterator[AsyncConnection]:
+        nonlocal theirs
+        while waiting:
+            await waiting.pop()(place)
+            theirs = await case.state(place)
+        async with begin(directory) as connection:
+            yield connection
+
+    monkeypatch.setattr(Directory, "writing", writing)
+    browser.page = await browser.http.post(path, data=form)
+    assert not waiting
+    assert browser.page.status_code == 409, browser.page.text
+    assert await case.state(place) == theirs
 
 
 @pytest.mark.parametrize("path", BY_NUMBER)

@@ -9,7 +9,7 @@ import msgspec
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.clients import chosen_client
-from worksgate.administration.errors import NotFound, Refused
+from worksgate.administration.errors import NotFound, Outdated, Refused
 from worksgate.administration.going_live.examination import (
     HINTS,
     STOPS,
@@ -253,12 +253,21 @@ class GoingLive:
     async def plan(self) -> Plan:
         """The plan, as it was kept last."""
         answer = await self._rows.answer(AnswerName.PLAN)
-        return Plan() if answer is None else Plan.of(answer.value)
+        return _plan(None if answer is None else answer.value)
 
-    async def keep_plan(self, plan: Plan) -> None:
-        """Keep the plan, in place of the one before."""
+    async def keep_plan(self, plan: Plan, *, before: Plan | None = None) -> None:
+        """Keep the plan, in place of the one before.
+
+        Raises Outdated if it is not the plan ``before`` that would be replaced.
+        """
+
+        def check_before(value: Mapping[str, Any] | None) -> None:
+            if before not in (None, _plan(value)):
+                raise Outdated("somebody else has changed the plan")
+
         event = self._event("the plan of going live was changed")
-        await self._rows.keep(AnswerName.PLAN, self._answer(plan.document()), event)
+        answer = self._answer(plan.document())
+        await self._rows.keep(AnswerName.PLAN, answer, event, check_before=check_before)
 
     async def start(self, at: float | None = None) -> None:
         """Note that SSO was applied, now or at a time; the live view counts from then.
@@ -372,6 +381,10 @@ class GoingLive:
 
     def _event(self, detail: str) -> AuditEvent:
         return self._actor.event(Event.SYSTEM, f"going live: {detail}")
+
+
+def _plan(value: Mapping[str, Any] | None) -> Plan:
+    return Plan() if value is None else Plan.of(value)
 
 
 def _members_read(answer: Answer) -> MembersRead:

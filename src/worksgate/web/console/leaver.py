@@ -8,7 +8,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from worksgate.administration import NotFound
+from worksgate.administration import NotFound, Outdated
+from worksgate.administration.departures import Seen
 from worksgate.administration.roles import Verb, may_act_on
 from worksgate.directory.departures import TRIED, Departure, Failure, Proof, Step
 from worksgate.moments import since_epoch
@@ -89,16 +90,22 @@ async def leave(visit: Visit) -> Response:
     is_again = "when" not in form and departure is not None and departure.due_at <= visit.now
     if not is_again and form.get("version") != version_of(shown, departure):
         return await _changed_meanwhile(visit, shown, departure)
+    seen = None if is_again else Seen(_planned_at(departure), shown.version)
     name, source = _named(shown)
     suspends = await _suspends(visit, shown)
-    if form.get("when") != "date":
-        await departures.leave(name, source, suspends=suspends)
-        return visit.to("/person/leave", id=shown.person.subject_id, done="left")
+    is_now = form.get("when") != "date"
     due_at = _moment(form.get("day", ""), form.get("time", ""), visit.words.zone)
-    if due_at is None or due_at <= visit.now:
+    if not is_now and (due_at is None or due_at <= visit.now):
         return await _page(visit, shown, problem="time")
-    await departures.plan(name, due_at, source, suspends=suspends)
-    return visit.to("/person/leave", id=shown.person.subject_id, done="planned")
+    try:
+        if is_now or due_at is None:
+            await departures.leave(name, source, suspends=suspends, seen=seen)
+        else:
+            await departures.plan(name, due_at, source, suspends=suspends, seen=seen)
+    except Outdated:
+        return await _overtaken(visit, shown)
+    done = "left" if is_now else "planned"
+    return visit.to("/person/leave", id=shown.person.subject_id, done=done)
 
 
 async def try_step(visit: Visit) -> Response:
@@ -122,7 +129,10 @@ async def cancel(visit: Visit) -> Response:
     _, _, seen = visit.form.get("version", "").partition(" ")
     if departure is not None and seen != _plan_of(departure):
         return await _changed_meanwhile(visit, shown, departure)
-    await departures.cancel(*_named(shown))
+    try:
+        await departures.cancel(*_named(shown), seen=Seen(_planned_at(departure)))
+    except Outdated:
+        return await _overtaken(visit, shown)
     return visit.to("/person/leave", id=shown.person.subject_id, done="cancelled")
 
 
@@ -133,6 +143,17 @@ def version_of(shown: Shown, departure: Departure | None) -> str:
 
 def _plan_of(departure: Departure | None) -> str:
     return "" if departure is None else repr(departure.planned_at)
+
+
+def _planned_at(departure: Departure | None) -> float | None:
+    return None if departure is None else departure.planned_at
+
+
+async def _overtaken(visit: Visit, shown: Shown) -> Response:
+    """Somebody was faster than this request: how it is now."""
+    subject_id = shown.person.subject_id
+    departure = await visit.administration.departures.of(subject_id)
+    return await _changed_meanwhile(visit, await find_person(visit, subject_id), departure)
 
 
 async def _changed_meanwhile(visit: Visit, shown: Shown, departure: Departure | None) -> Response:

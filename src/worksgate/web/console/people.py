@@ -1,7 +1,7 @@
 """The list of people of every source; one person, and what helps them."""
 
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,6 @@ from worksgate.administration import Holdings, NotFound, Outdated, Refused
 from worksgate.administration.jobs.kinds import VERBS
 from worksgate.administration.roles import Verb, may_act_on
 from worksgate.audit import AuditEvent
-from worksgate.credentials.secrets import digest
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.change_log import RecordedChange
@@ -88,9 +87,7 @@ class Shown:
     @property
     def factors(self) -> str:
         """A digest of the second factors that the page shows."""
-        held = self.holdings
-        ids = [each.id for each in held.factors.passkeys]
-        return digest(repr((held.factors.totp, ids, held.console_passkeys)))[:16]
+        return self.holdings.shown_factors
 
 
 async def show_list(visit: Visit) -> Response:
@@ -232,13 +229,15 @@ async def allow_attempt(visit: Visit) -> Response:
 
 async def remove_factors(visit: Visit) -> Response:
     """Remove all second factors of a person: those that the page has shown."""
-    shown = await changeable(visit)
-    if not _is_as_seen(visit, shown) or visit.form.get("factors") != shown.factors:
-        return await person_changed_meanwhile(visit, shown, now=_second_step(visit, shown))
-    source = None if shown.account is not None else shown.source
-    name = shown.person.username if source is None else shown.person.subject_id
-    await visit.administration.people.reset_factors(name, source)
-    return _done(visit, shown, "factors_removed")
+
+    async def reset(shown: Shown) -> None:
+        source = None if shown.account is not None else shown.source
+        name = shown.person.username if source is None else shown.person.subject_id
+        await visit.administration.people.reset_factors(
+            name, source, expected_version=shown.version, expected_factors=shown.factors
+        )
+
+    return await _on_seen_version(visit, reset, "factors_removed", of_factors=True)
 
 
 async def enable(visit: Visit) -> Response:
@@ -246,23 +245,17 @@ async def enable(visit: Visit) -> Response:
 
     They may have been disabled once more, for another reason.
     """
-    shown = await changeable(visit)
-    if not _is_as_seen(visit, shown):
-        return await person_changed_meanwhile(visit, shown)
-    try:
+
+    async def enable_shown(shown: Shown) -> None:
+        name, seen = shown.person.username, shown.version
         if shown.account is not None:
-            users = visit.administration.users
-            await users.enable(shown.person.username, expected_version=shown.version)
+            await visit.administration.users.enable(name, expected_version=seen)
         else:
             await visit.administration.people.set_enabled_by_subject(
-                shown.person.subject_id, enabled=True, expected_version=shown.version
+                shown.person.subject_id, enabled=True, expected_version=seen
             )
-    except ConcurrentChange:
-        raise
-    except Outdated:  # by somebody who was faster than this request
-        present = await find_person(visit, shown.person.subject_id)
-        return await person_changed_meanwhile(visit, present)
-    return _done(visit, shown, "enabled")
+
+    return await _on_seen_version(visit, enable_shown, "enabled")
 
 
 async def disable(visit: Visit) -> Response:
@@ -280,18 +273,39 @@ async def disable(visit: Visit) -> Response:
 
 async def remove(visit: Visit) -> Response:
     """Remove a person of the built-in directory, and end everything they hold."""
+
+    async def remove_shown(shown: Shown) -> None:
+        if shown.account is None:
+            raise NotFound("this person is changed in their source")
+        users = visit.administration.users
+        await users.remove(shown.person.username, expected_version=shown.version)
+
+    return await _on_seen_version(visit, remove_shown, "removed")
+
+
+async def _on_seen_version(
+    visit: Visit,
+    work: Callable[[Shown], Awaitable[None]],
+    done: str,
+    *,
+    of_factors: bool = False,
+) -> Response:
+    """Do something with a person as the form has shown them, or ask once more.
+
+    ``work`` raises Outdated if somebody is faster than this request. ``of_factors``: the form has
+    their second factors, too.
+    """
     shown = await changeable(visit)
-    if not _is_as_seen(visit, shown):
-        return await person_changed_meanwhile(visit, shown)
-    if shown.account is None:
-        raise NotFound("this person is changed in their source")
-    await visit.administration.users.remove(shown.person.username)
-    return _done(visit, shown, "removed")
-
-
-def _is_as_seen(visit: Visit, shown: Shown) -> bool:
-    """Whether a form was made from the person as they are now; one without a version was not."""
-    return number_of(visit.form.get("version", "")) == shown.version
+    is_as_seen = number_of(visit.form.get("version", "")) == shown.version
+    if is_as_seen and (not of_factors or visit.form.get("factors") == shown.factors):
+        try:
+            await work(shown)
+        except Outdated:
+            shown = await find_person(visit, shown.person.subject_id)
+        else:
+            return _done(visit, shown, done)
+    now = _second_step(visit, shown) if of_factors else ""
+    return await person_changed_meanwhile(visit, shown, now=now)
 
 
 async def person_changed_meanwhile(

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from worksgate.administration import Outdated
 from worksgate.administration.going_live import STOPS, Finding
 from worksgate.administration.going_live.announcement import (
     LANGUAGE_NAMES,
@@ -106,7 +107,10 @@ async def keep(visit: Visit) -> Response:
             back="/go-live/plan",
             kept={**unchanged(rows), **tested, "was": stated(theirs)},
         )
-    await going_live.keep_plan(typed)
+    try:
+        await going_live.keep_plan(typed, before=plan)
+    except Outdated:  # by somebody who was faster than this request
+        return await keep(visit)
     return visit.to("/go-live/plan", done="kept")
 
 
