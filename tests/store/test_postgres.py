@@ -29,6 +29,7 @@ from tests.store.artifacts import (
 )
 from tests.store.stores import open_postgres
 from tests.store.test_model import Comparison
+from tests.store.waiting import is_waited_for
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database.identity import DatabaseGuard, DatabaseIdentity
@@ -209,6 +210,17 @@ async def test_what_a_login_leaves_is_saved_in_one_round_trip(url: str) -> None:
     await store.close()
 
 
+async def test_a_replay_is_three_round_trips_since_its_code_creates_nothing_more(url: str) -> None:
+    store = await PostgresStore.open(url, connections=1)
+    await store.save(code())
+    await redeem(store)
+    with counted(store) as sent:
+        assert (await redeem(store)).outcome is RedemptionOutcome.REPLAYED
+    await store.close()
+
+    assert sent == ["fetchrow"] * 3, "not used, asked why not, and revoked"
+
+
 class _Counting:
     """A connection that notes what it is asked to do."""
 
@@ -243,8 +255,7 @@ async def test_r36_a_replay_waits_for_a_renewal_of_its_grant_and_revokes_that_to
         await renewal.start()
         await _renew(connection)
         replay = asyncio.create_task(redeem(store))
-        await asyncio.sleep(0.3)
-        assert not replay.done()
+        assert await is_waited_for(connection, connection, replay)
         await renewal.commit()
 
     assert (await replay).outcome is RedemptionOutcome.REPLAYED
@@ -275,8 +286,7 @@ async def test_r30_who_is_forgotten_loses_what_is_bought_meanwhile_and_it_is_cou
         async with connection.transaction():
             await _renew(connection)
             forgetting = asyncio.create_task(store.forget("anna"))
-            await asyncio.sleep(0.3)
-            assert not forgetting.done()
+            assert await is_waited_for(connection, connection, forgetting)
         assert await forgetting == 3
         assert await store.held(AccessToken, "anna") == ()
         assert await store.held(RefreshToken, "anna") == ()

@@ -392,6 +392,18 @@ async def test_r52_what_nobody_waits_for_keeps_no_event_loop_waiting(
     await writing
 
 
+async def test_a_ping_writes_something_else_than_was_there(
+    sqlite: SqliteStore, tmp_path: Path
+) -> None:
+    """Or SQLite, which compares them, would write nothing."""
+    values = []
+    for _ in range(3):
+        await sqlite.ping()
+        with closing(sqlite3.connect(database_in(tmp_path))) as db:
+            values += db.execute("SELECT value FROM counters").fetchall()
+    assert values[0] != values[1] != values[2]
+
+
 async def test_f14_eight_writers_at_once_all_get_their_turn(tmp_path: Path) -> None:
     stores = [await open_sqlite(tmp_path) for _ in range(8)]
 

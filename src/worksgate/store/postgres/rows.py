@@ -606,7 +606,7 @@ def _recount_values(counters: Recount) -> Sequence[Sequence[object]]:
 
 _PING = """
     INSERT INTO counters (name, value, expires_at) VALUES ('store:ping', 1, 1e300)
-    ON CONFLICT (name) DO UPDATE SET value = (counters.value + 1) % 1000000
+    ON CONFLICT (name) DO UPDATE SET value = 1 - counters.value
 """
 
 

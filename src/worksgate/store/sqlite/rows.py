@@ -262,7 +262,7 @@ _BUMP = """
 """
 _PING = """
     INSERT INTO counters (name, value, expires_at) VALUES ('store:ping', 1, 1e300)
-    ON CONFLICT (name) DO UPDATE SET value = (counters.value + 1) % 1000000
+    ON CONFLICT (name) DO UPDATE SET value = 1 - counters.value
 """
 
 
