@@ -85,6 +85,11 @@ def may(role: Role | None, verb: Verb) -> bool:
     return role is not None and verb in MAY[role]
 
 
+def roles_with(verb: Verb) -> list[Role]:
+    """The roles that people can have and that may do this, the one with the most rights first."""
+    return [role for role in OF_PEOPLE if may(role, verb)]
+
+
 def may_act_on(role: Role, target: str | None) -> bool:
     """Whether somebody with this role may change an account with the role ``target``.
 

@@ -55,6 +55,11 @@ def new_ordered_id() -> str:
     return _time_of_now() + secrets.token_urlsafe(10)
 
 
+def is_ordered_id(text: str) -> bool:
+    """Whether a text may be one of ``new_ordered_id``."""
+    return len(text) == _TIME_LENGTH + 14 and _ORDERED.fullmatch(text) is not None
+
+
 def _time_of_now() -> str:
     """The time in milliseconds, in ``_TIME_LENGTH`` hexadecimal digits."""
     return f"{time.time_ns() // 1_000_000:0{_TIME_LENGTH}x}"

@@ -6,6 +6,7 @@ password, second factor or permission to sign in (R-152, R-156). Keys are digest
 only the browser has.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +39,9 @@ from worksgate.sources import Person
 
 OWNER = "owner"
 """The role that must not be lost (``administration.roles``)."""
+
+_NAME_LENGTH = 10
+_NAME = re.compile(rf"[0-9a-f]{{{_NAME_LENGTH}}}")
 
 _ACCOUNTS = schema.accounts
 _PEOPLE = schema.people
@@ -139,7 +143,12 @@ class ConsoleSession:
     @property
     def name(self) -> str:
         """A short name for pages and records, from which the cookie cannot be guessed."""
-        return digest(f"console session {self.key}")[:10]
+        return digest(f"console session {self.key}")[:_NAME_LENGTH]
+
+
+def is_session_name(text: str) -> bool:
+    """Whether a text may be the short name of a session."""
+    return _NAME.fullmatch(text) is not None
 
 
 class AdministratorRows(Repository[AnnouncingConnections]):

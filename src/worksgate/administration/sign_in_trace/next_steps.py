@@ -83,7 +83,7 @@ def _client(*verb: str, options: Sequence[str] = ()) -> Callable[[Facts], str]:
     return write
 
 
-def _source(facts: Facts) -> str | None:
+def source_of(facts: Facts) -> str | None:
     """The source of the person, or the only one that the client has."""
     if facts.person is not None:
         return facts.person.source
@@ -92,7 +92,7 @@ def _source(facts: Facts) -> str | None:
 
 
 def _test_source(facts: Facts) -> str:
-    name = _source(facts)
+    name = source_of(facts)
     if name is None:
         return command_line("source", "list")
     return command_line("source", "test", name=name)
@@ -116,7 +116,7 @@ def _user(*verb: str) -> Callable[[Facts], str | None]:
 def _built_in_user(*verb: str) -> Callable[[Facts], str | None]:
     """The same where only the built-in directory can do it."""
     write = _user(*verb)
-    return lambda facts: write(facts) if _source(facts) == BUILT_IN else None
+    return lambda facts: write(facts) if source_of(facts) == BUILT_IN else None
 
 
 def _allow_attempt(facts: Facts) -> str | None:

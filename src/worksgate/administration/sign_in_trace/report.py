@@ -75,6 +75,11 @@ class SpokenTry:
     steps: tuple[SpokenStep, ...]
     may_lack: str
 
+    @property
+    def reached_line_works(self) -> bool:
+        """Whether all that happens here did: what LINE WORKS made of it is not known."""
+        return self.steps[-1].state is Passage.PASSED
+
     @classmethod
     def of(cls, each: Try, summary: Text, speaker: Speaker) -> Self:
         mail = speaker.say(Text(sentences.MAIL_PROGRAM)) if each.is_mail else None

@@ -34,6 +34,7 @@ the server and works without JavaScript.
     importing       people from a CSV file
     leaver          somebody who leaves: what ends, when, and the proof of it
     trace           why somebody cannot get in, by whatever is known of it
+    next_pages      where the next step of a trace is done
     sign_ins        when people signed in, how many, and why some were refused
     clients         the clients; one client, its secret and its settings
     client_fields   the settings of a client: labels, sentences, how they are typed

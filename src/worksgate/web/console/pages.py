@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from worksgate import moments
-from worksgate.administration.roles import Role, Verb
+from worksgate.administration.roles import Role, Verb, roles_with
 from worksgate.catalogues import Quoted, Sentence, template_in
 from worksgate.settings.options import Settings
 from worksgate.web.console.recognized import recognize
@@ -325,6 +325,7 @@ def _environment(language: str) -> jinja2.Environment:
         "utc": moments.utc,
         "gap": "" if language == "ja" else " ",
         "colon": "：" if language == "ja" else ": ",
+        "roles_with": roles_with,
         "ROLE_NAMES": ROLE_NAMES,
         "Verb": Verb,
         "said": partial(said_in, language),

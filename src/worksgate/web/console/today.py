@@ -1,5 +1,6 @@
 """What needs attention today, and the field that finds everything."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from functools import partial
@@ -7,11 +8,13 @@ from typing import Final
 
 from starlette.responses import Response
 
+from worksgate.administration import NotFound
 from worksgate.administration.roles import Verb
 from worksgate.administration.sign_in_trace.question import Kind, read_question
 from worksgate.audit import Event
 from worksgate.credentials.references import is_reference
-from worksgate.credentials.secrets import is_request_id
+from worksgate.credentials.secrets import is_ordered_id, is_request_id
+from worksgate.directory.administrators import is_session_name
 from worksgate.directory.audit.sign_in_counts import CountedPeople, SignInFilter, slowest_tenth
 from worksgate.directory.jobs import JobState
 from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
@@ -105,32 +108,60 @@ async def show(visit: Visit) -> Response:
 async def find(visit: Visit) -> Response:
     """A person, if exactly one is meant; a trace of what is no name; or the list.
 
-    The ID of a request, of the log or an error page, finds what it changed.
+    It takes every ID that the console and its commands print: that of a job, and for those who may
+    see changes that of a request or a session, find what was done.
     """
     text = visit.query.get("q", "").strip()[:LONGEST]
     if not text:
         return visit.to("/people")
-    if await _has_changed(visit, text):
+    if await _is_job(visit, text):
+        return visit.to("/job", id=text)
+    if is_request_id(text) and await _has_changed(visit, request_id=text):
         return visit.to("/audit/changes", request=text)
+    if is_session_name(text) and await _has_changed(visit, session=text):
+        return visit.to("/audit/changes", session=text)
     if read_question(text, visit.now, zone_of(visit)).kind is not Kind.PERSON:
         return visit.to("/trace", q=text)
     found = await visit.administration.sign_in_trace.find(text)
     if len(found) == 1:
         return visit.to("/person", id=found[0].subject_id)
-    if not found and visit.may(Verb.SEE_CLIENTS):
+    return visit.to("/people", q=text) if found else await _nobody(visit, text)
+
+
+async def _nobody(visit: Visit, text: str) -> Response:
+    """What else a text may be: a client, somebody removed, a reference without its hyphen."""
+    if visit.may(Verb.SEE_CLIENTS):
         clients = await visit.administration.clients.page(text, limit=1)
         if clients and text in (clients[0].client_id, clients[0].name):
             return visit.to("/client", id=clients[0].client_id)
-    if not found and is_reference(text):
+    removals = visit.administration.removals
+    by_subject = await removals.by_subject(text)
+    removed = [by_subject] if by_subject else await removals.page(text, limit=2)
+    if len(removed) == 1:
+        return visit.to("/person", id=removed[0].account.person.subject_id)
+    if is_reference(text) and not removed:
         return visit.to("/trace", q=text)
-    return visit.to("/people", q=text)
+    return visit.to("/people/removed" if removed else "/people", q=text)
 
 
-async def _has_changed(visit: Visit, text: str) -> bool:
-    """Whether a text is the ID of a request that changed something, for those who may see that."""
-    if not is_request_id(text) or not visit.may(Verb.AUDIT):
+async def _is_job(visit: Visit, text: str) -> bool:
+    """Whether a text is the ID of a change of many people that this administrator sees."""
+    if not is_ordered_id(text):
         return False
-    return bool(await visit.administration.changes.page(request_id=text, limit=1))
+    with suppress(NotFound):
+        await visit.administration.jobs.find(text)
+        return True
+    return False
+
+
+async def _has_changed(
+    visit: Visit, *, request_id: str | None = None, session: str | None = None
+) -> bool:
+    """Whether something was changed by a request or in a session, for those who may see that."""
+    if not visit.may(Verb.AUDIT):
+        return False
+    changes = visit.administration.changes
+    return bool(await changes.page(request_id=request_id, session=session, limit=1))
 
 
 async def _usual(visit: Visit, today: Period) -> int:

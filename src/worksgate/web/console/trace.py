@@ -9,9 +9,13 @@ from worksgate.administration.roles import Role, Verb, may
 from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
 from worksgate.administration.sign_in_trace.facts import ThereState
 from worksgate.administration.sign_in_trace.gates import GateState
+from worksgate.administration.sign_in_trace.localized import Text
+from worksgate.administration.sign_in_trace.next_steps import Action
 from worksgate.administration.sign_in_trace.report import SpokenTrace, SpokenTry
+from worksgate.administration.sign_in_trace.sentences import LINE_WORKS
 from worksgate.sources import Person
 from worksgate.web.console.addresses import address_for
+from worksgate.web.console.next_pages import NextPage, next_page
 from worksgate.web.console.visit import Visit
 
 LONGEST = 200
@@ -31,6 +35,11 @@ class ShownTrace:
     there: ThereState
     try_url: str | None
     """What to send to the person: it begins a sign-in at LINE WORKS."""
+    action: Action
+    next_page: NextPage | None
+    """Where the next step is done, whoever may do it."""
+    at_line_works: str
+    """What is said of what comes after the last step."""
 
     @property
     def shut_at(self) -> int | None:
@@ -42,6 +51,11 @@ class ShownTrace:
     def can_ask(self) -> bool:
         """Whether LINE WORKS could be asked now, and has not answered yet."""
         return self.there in (ThereState.NOT_ASKED, ThereState.NO_ANSWER)
+
+    @property
+    def may_open(self) -> bool:
+        """Whether this role may open the page of the next step."""
+        return self.next_page is not None and may(self.role, self.next_page.verb)
 
     @property
     def command(self) -> str:
@@ -92,4 +106,7 @@ def _shown(visit: Visit, trace: Trace) -> ShownTrace:
         waits,
         trace.facts.there.state,
         visit.console.settings.start_over_at(domain) if domain else None,
+        trace.verdict.next.action,
+        next_page(trace.verdict.next.action, trace.facts),
+        speaker.say(Text(LINE_WORKS)),
     )
