@@ -40,6 +40,7 @@ class Event(StrEnum):
     IMAP_REFUSED = "imap.refused"
     FACTOR_ADDED = "factor.added"
     FACTOR_REMOVED = "factor.removed"
+    FACTOR_RENAMED = "factor.renamed"
     FACTOR_USED = "factor.used"
     FACTOR_FAILED = "factor.failed"
     RECOVERY_CODES_RENEWED = "recovery_codes.renewed"

@@ -80,15 +80,15 @@ CHANGES: Final[Mapping[str, tuple[Change, Callable[[Directory], Awaitable[object
 NO_CHANGES = frozenset(
     {
         *("FactorRows.enrolled", "FactorRows.holders", "FactorRows.totp", "FactorRows.passkey"),
-        *("FactorRows.console_passkeys", "FactorRows.totp_times"),
+        *("FactorRows.console_passkeys", "FactorRows.totp_times", "FactorRows.rename_passkey"),
         *("FactorRows.recovery_digests", "FactorRows.use_totp", "FactorRows.use_passkey"),
         *("AppPasswordRows.of", "AppPasswordRows.find", "AppPasswordRows.names_of"),
         *("AppPasswordRows.note_use", "Endings.newer_factors"),
         *("FactorRows.add_first", "Endings.end_console_sessions"),
     }
 )
-"""What only reads, notes that a credential was used, gives a new account its first factors, or ends
-sessions."""
+"""What only reads, notes that a credential was used, gives a new account its first factors or a
+passkey another name, or ends sessions."""
 
 
 class Ear:

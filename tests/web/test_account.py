@@ -48,6 +48,7 @@ POSTS = (
     "/authenticator/remove",
     "/passkeys",
     "/passkeys/remove",
+    "/passkeys/rename",
     "/recovery-codes",
     "/app-passwords",
     "/app-passwords/remove",
@@ -81,8 +82,8 @@ async def followed(browser: Browser, response: httpx2.Response) -> str:
 
 
 def values(text: str, name: str) -> list[str]:
-    """The values of all fields of this name."""
-    return re.findall(rf'name="{name}" value="([^"]*)"', text)
+    """The values of all fields of this name, each once."""
+    return list(dict.fromkeys(re.findall(rf'name="{name}" value="([^"]*)"', text)))
 
 
 async def set_up_app(installation: Installation, browser: Browser) -> pyotp.TOTP:
@@ -288,6 +289,7 @@ async def test_r83_no_form_changes_anything_without_a_fresh_login(
         ("/authenticator/remove", {}),
         ("/passkeys", {"passkey": "{}"}),
         ("/passkeys/remove", {"passkey": passkey}),
+        ("/passkeys/rename", {"passkey": passkey, "name": "x"}),
         ("/recovery-codes", {}),
         ("/app-passwords", {"name": "another"}),
         ("/app-passwords/remove", {"app_password": app_password}),
@@ -523,6 +525,27 @@ async def test_a_passkey_is_added_and_removed(installation: Installation) -> Non
     response = await browser.post_to_account("/passkeys/remove", {"passkey": authenticator.id})
     assert "The passkey was removed." in await followed(browser, response)
     assert installation.rows("SELECT * FROM passkeys") == []
+
+
+async def test_a_passkey_gets_another_name(installation: Installation) -> None:
+    browser, authenticator = await signed_in(installation), Authenticator()
+    await add_passkey(browser, authenticator, "my phone")
+
+    async def rename(name: str, passkey: str = authenticator.id) -> httpx2.Response:
+        return await browser.post_to_account("/passkeys/rename", {"passkey": passkey, "name": name})
+
+    renamed = await followed(browser, await rename(" 仕事用の<iPhone> "))
+    assert "The passkey was renamed." in renamed
+    assert "<h3>仕事用の&lt;iPhone&gt;</h3>" in renamed
+    assert "A passkey was renamed" in renamed
+    for refused in ("x" * 65, "two\nlines", "\u202egnirts"):
+        response = await rename(refused)
+        assert_page(response, 400)
+        assert "This name cannot be used." in response.text
+    assert "already been removed" in await followed(browser, await rename("x", "another"))
+    assert installation.rows("SELECT name FROM passkeys") == [("仕事用の<iPhone>",)]
+    details = "SELECT detail FROM audit WHERE event = 'factor.renamed'"
+    assert installation.rows(details) == [("passkey renamed: my phone → 仕事用の<iPhone>",)]
 
 
 async def test_r82_a_challenge_is_good_for_one_answer(installation: Installation) -> None:

@@ -152,6 +152,10 @@ class ConsolePasskeys:
             raise FactorRefused("it is the last second factor")
         return await self._factors.remove_passkey(holder, passkey_id, self._clock())
 
+    async def rename(self, holder: Holder, passkey_id: str, name: str) -> bool:
+        """Give a passkey another name; False if there is none. Raises NameRefused."""
+        return await self._factors.rename_passkey(holder, passkey_id, name, self._clock())
+
     async def _question(
         self, purpose: Purpose, bound: str, subject_id: str | None
     ) -> PasskeyQuestion | None:

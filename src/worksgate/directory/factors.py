@@ -319,6 +319,19 @@ class FactorRows(Repository[AnnouncingConnections]):
             self._connections.publish(Change.PASSKEY_REMOVED, event)
         return removed
 
+    @run_to_completion
+    async def rename_passkey(
+        self, subject_id: str, passkey_id: str, name: str, event: AuditEvent
+    ) -> bool:
+        """Give a passkey of this person another name; False if there is none."""
+        columns = _PASSKEYS.c
+        own = and_(columns.id == passkey_id, columns.subject_id == subject_id, self._is_here)
+        async with self._connections.writing() as connection:
+            renamed = await connection.execute(update(_PASSKEYS).where(own).values(name=name))
+            if renamed.rowcount == 1:
+                await write_events(connection, event)
+            return renamed.rowcount == 1
+
     # Recovery codes
 
     async def recovery_digests(self, subject_id: str) -> tuple[str, ...]:

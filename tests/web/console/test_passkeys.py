@@ -267,6 +267,25 @@ async def test_r190_removing_a_passkey_ends_the_sessions_but_the_last_factor_sta
     assert not (await rows.in_console("console.example.com").enrolled(subject)).passkeys
 
 
+async def test_an_administrator_s_passkey_gets_another_name(console: ConsoleUnderTest) -> None:
+    browser, key = await owner_with_passkey(console)
+    console.clock.advance(600)  # it needs no second factor again
+    await browser.get("/me")
+    await browser.post("/me/passkey/rename", id=key.id, name="  home <b> ")
+    assert browser.page.headers["location"] == "/me?done=passkey_renamed"
+    page = (await browser.get("/me?done=passkey_renamed")).text
+    assert "The passkey is renamed." in page
+    assert "home &lt;b&gt;" in page
+    for refused in ("x" * 65, "two\nlines"):
+        await browser.post("/me/passkey/rename", id=key.id, name=refused)
+        assert browser.page.status_code == 400
+        assert "This name cannot be used." in browser.page.text
+    await browser.post("/me/passkey/rename", id="another", name="x")
+    assert browser.page.headers["location"] == "/me"
+    rows = "SELECT detail FROM audit WHERE event = 'factor.renamed'"
+    assert query(console.database, rows) == [("passkey renamed: office laptop → home <b>",)]
+
+
 async def test_r190_the_last_second_factor_is_not_removed(console: ConsoleUnderTest) -> None:
     _, key = await owner_with_passkey(console)
     subject = (await console.administration.users.get("owner")).person.subject_id

@@ -19,6 +19,7 @@ ALLOWED = {
     ("POST", "/me/passkey"): ALL,
     ("POST", "/me/passkey/add"): ALL,
     ("POST", "/me/passkey/remove"): ALL,
+    ("POST", "/me/passkey/rename"): ALL,
     ("POST", "/me/app"): ALL,
     ("POST", "/me/app/add"): ALL,
     ("POST", "/me/app/remove"): ALL,

@@ -224,6 +224,7 @@ EXCEPTIONS = {
         (
             *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-in/provider", "/first"),
             *("/sign-out", "/me/end", "/me/passkey", "/me/passkey/add", "/me/passkey/remove"),
+            "/me/passkey/rename",
             *("/me/app", "/me/app/add", "/me/app/remove", "/me/codes", "/me/language"),
         ),
         _OWN,

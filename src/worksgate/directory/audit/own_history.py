@@ -27,6 +27,7 @@ EVENTS: Final = (
     Event.IMAP_FAILED,
     Event.FACTOR_ADDED,
     Event.FACTOR_REMOVED,
+    Event.FACTOR_RENAMED,
     Event.FACTOR_FAILED,
     Event.RECOVERY_CODES_RENEWED,
     Event.APP_PASSWORD_ADDED,

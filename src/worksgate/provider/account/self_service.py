@@ -329,6 +329,14 @@ class SelfService:
         removed = await self._factors.remove_passkey(visitor.holder, passkey_id, visitor.at)
         return await self._removed(visitor, removed=removed)
 
+    async def rename_passkey(self, visitor: Visitor, passkey_id: str, name: str) -> bool:
+        """Give one of the person's passkeys another name; False if they have none with this ID.
+
+        Raises NameRefused or SignInTooOld.
+        """
+        await self.check_fresh(visitor)
+        return await self._factors.rename_passkey(visitor.holder, passkey_id, name, visitor.at)
+
     async def renew_recovery_codes(self, visitor: Visitor) -> Sequence[str]:
         """New recovery codes instead of the previous ones.
 

@@ -22,6 +22,7 @@ libraries for WebAuthn and QR codes are imported when they are first needed.
 from worksgate.directory.app_passwords import AppPassword
 from worksgate.directory.factors import Enrolled, Passkey
 from worksgate.provider.factors.app_passwords import AppPasswords, NewAppPassword
+from worksgate.provider.factors.codes import NameRefused
 from worksgate.provider.factors.model import (
     FACTOR_POLICY,
     MAX_FACTOR_FAILURES,
@@ -47,6 +48,7 @@ __all__ = [
     "Factors",
     "Holder",
     "KnownPasskey",
+    "NameRefused",
     "NewAppPassword",
     "NewTotp",
     "Passkey",

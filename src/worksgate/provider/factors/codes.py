@@ -43,3 +43,15 @@ def clean_name(name: str) -> str:
     """A name that a person gives to one of their things: one line, perhaps empty."""
     printable = "".join(each if each.isprintable() else " " for each in name[: 4 * MAX_NAME])
     return " ".join(printable.split())[:MAX_NAME].rstrip()
+
+
+class NameRefused(ValueError):
+    """A name is too long, or has a character that cannot be shown."""
+
+
+def checked_name(name: str) -> str:
+    """A name that somebody gives who can correct it; perhaps empty. Raises NameRefused."""
+    name = name.strip(" ")
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise NameRefused(f"a name has at most {MAX_NAME} characters, in one line")
+    return clean_name(name)

@@ -14,7 +14,7 @@ from worksgate.directory.credential_changes import Change
 from worksgate.directory.factors import Enrolled, FactorRows, Passkey, TotpSecret
 from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.provider.factors import passkeys, recovery, totp
-from worksgate.provider.factors.codes import clean_name
+from worksgate.provider.factors.codes import checked_name, clean_name
 from worksgate.provider.factors.model import FactorRefused, Holder, KnownPasskey, TooMany
 from worksgate.provider.factors.passkeys import Assertion, RelyingParty, Used
 from worksgate.provider.factors.pending_secrets import PendingSecrets
@@ -302,6 +302,24 @@ class Factors:
         if removed:
             log_events([event])
         return removed
+
+    async def rename_passkey(self, holder: Holder, passkey_id: str, name: str, now: float) -> bool:
+        """Give one of this person's another name; False if they have none with this ID.
+
+        Nobody is told: it signs in as before. Raises NameRefused.
+        """
+        wanted, enrolled = checked_name(name), await self._rows.enrolled(holder.subject_id)
+        passkey = next((each for each in enrolled.passkeys if each.id == passkey_id), None)
+        if passkey is None:
+            return False
+        if passkey.name == wanted:
+            return True
+        detail = f"passkey renamed: {passkey.name or '–'} → {wanted or '–'}"
+        event = holder.event(Event.FACTOR_RENAMED, now, detail)
+        renamed = await self._rows.rename_passkey(holder.subject_id, passkey.id, wanted, event)
+        if renamed:
+            log_events([event])
+        return renamed
 
     async def _made(
         self,

@@ -25,7 +25,7 @@ from worksgate.provider.account.values import (
     Visitor,
     WrongCode,
 )
-from worksgate.provider.factors import FactorRefused, KnownPasskey, TooMany
+from worksgate.provider.factors import FactorRefused, KnownPasskey, NameRefused, TooMany
 from worksgate.provider.sign_in.errors import WrongPassword
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.sources import PersonDisabled
@@ -34,6 +34,7 @@ from worksgate.web.account.forms import AccountForms, FormRefused
 from worksgate.web.account.pages import Setting
 from worksgate.web.account.wording import (
     FORM_TOO_OLD,
+    NAME_REFUSED,
     PASSKEY_KNOWN,
     PASSKEY_REFUSED,
     PASSWORD_MISSING,
@@ -116,6 +117,7 @@ class AccountHandlers:
             AUTHENTICATOR + REMOVE: self._deed(self._remove_totp),
             PASSKEYS: self._task(PASSKEYS, self._ask_passkey, self._add_passkey),
             PASSKEYS + REMOVE: self._deed(self._remove_passkey),
+            f"{PASSKEYS}/rename": self._deed(self._rename_passkey),
             RECOVERY_CODES: self._task(RECOVERY_CODES, self._ask_codes, self._renew_codes),
             APP_PASSWORDS: self._task(
                 APP_PASSWORDS, self._ask_app_password, self._add_app_password
@@ -129,9 +131,14 @@ class AccountHandlers:
     # The overview
 
     async def _overview(self, visit: Visit) -> Response:
-        overview = await self._service.overview(visit.visitor)
         done = visit.view.parameters.get("done", "")
         outcome = SUCCESSES[Success(done)] if done in set(Success) else None
+        return await self._overview_page(visit, outcome)
+
+    async def _overview_page(
+        self, visit: Visit, outcome: Outcome | None, status: int = 200
+    ) -> Response:
+        overview = await self._service.overview(visit.visitor)
         page = self._forms.pages.overview(
             visit.setting(self._forms),
             overview,
@@ -139,7 +146,7 @@ class AccountHandlers:
             logout_url=self._forms.logout_url,
             now=visit.visitor.at,
         )
-        return self._forms.answer(visit.view, page)
+        return self._forms.answer(visit.view, page, status)
 
     # The password
 
@@ -261,6 +268,14 @@ class AccountHandlers:
         passkey_id = visit.form.get("passkey", "")
         removed = await self._service.remove_passkey(visit.visitor, passkey_id)
         return self._done(visit, Success.PASSKEY_REMOVED if removed else Success.GONE)
+
+    async def _rename_passkey(self, visit: Visit) -> Response:
+        passkey_id, name = visit.form.get("passkey", ""), visit.form.get("name", "")
+        try:
+            renamed = await self._service.rename_passkey(visit.visitor, passkey_id, name)
+        except NameRefused:
+            return await self._overview_page(visit, NAME_REFUSED, 400)
+        return self._done(visit, Success.PASSKEY_RENAMED if renamed else Success.GONE)
 
     async def _ask_codes(self, visit: Visit) -> Response:
         if not (await self._service.check_fresh(visit.visitor)).any:

@@ -29,6 +29,7 @@ class Success(StrEnum):
     APP_OFF = "app-off"
     PASSKEY_ADDED = "passkey-added"
     PASSKEY_REMOVED = "passkey-removed"
+    PASSKEY_RENAMED = "passkey-renamed"
     APP_PASSWORD_REMOVED = "app-password-removed"
     SESSION_ENDED = "session-ended"
     GONE = "gone"
@@ -53,6 +54,7 @@ SUCCESSES: Final[Mapping[Success, Outcome]] = {
         to_do=text("Delete it on the device, too: it does not work here any more."),
         tone=Tone.GOOD,
     ),
+    Success.PASSKEY_RENAMED: Outcome(happened=text("The passkey was renamed."), tone=Tone.GOOD),
     Success.APP_PASSWORD_REMOVED: Outcome(
         happened=text("The app password was removed."),
         to_do=text("The program that used it cannot sign in any more."),
@@ -95,6 +97,10 @@ PASSKEY_REFUSED: Final = Outcome(
 PASSKEY_KNOWN: Final = Outcome(
     happened=text("This passkey has already been added."),
     to_do=text("You do not need to do anything."),
+)
+NAME_REFUSED: Final = Outcome(
+    happened=text("This name cannot be used."),
+    to_do=text("Use at most 64 characters, in one line."),
 )
 TOO_MANY: Final = Outcome(
     happened=text("You cannot add any more."),
@@ -226,6 +232,7 @@ EVENTS: Final[Mapping[Event, str]] = {
     Event.IMAP_FAILED: text("A mail program tried to sign in, without success"),
     Event.FACTOR_ADDED: text("A way of two-step verification was added"),
     Event.FACTOR_REMOVED: text("A way of two-step verification was removed"),
+    Event.FACTOR_RENAMED: text("A passkey was renamed"),
     Event.FACTOR_FAILED: text("A wrong code or passkey was used"),
     Event.RECOVERY_CODES_RENEWED: text("New recovery codes were created"),
     Event.APP_PASSWORD_ADDED: text("An app password was created"),

@@ -13,7 +13,7 @@ from worksgate.administration.console_sign_in import (
     holder_of,
 )
 from worksgate.credentials.password_hashing import HashingBusy
-from worksgate.provider.factors import FactorRefused, KnownPasskey, TooMany
+from worksgate.provider.factors import FactorRefused, KnownPasskey, NameRefused, TooMany
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console import access
 from worksgate.web.console.visit import Visit
@@ -80,6 +80,19 @@ async def remove(visit: Visit) -> Response:
     except FactorRefused:
         return await access.me_page(visit, 409, problem="last_factor")
     return visit.to("/sign-in" if removed else "/me")
+
+
+async def rename(visit: Visit) -> Response:
+    """Give a passkey another name; it signs in as before."""
+    passkeys, who, form = visit.console.sign_in.passkeys, visit.administrator, visit.form
+    try:
+        with visit.as_oneself():
+            renamed = await passkeys.rename(
+                holder_of(who.account, visit.browser), form.get("id", ""), form.get("name", "")
+            )
+    except NameRefused:
+        return await access.me_page(visit, 400, problem="name")
+    return visit.to("/me", done="passkey_renamed") if renamed else visit.to("/me")
 
 
 async def _making(visit: Visit, problem: str = "", status: int = 200) -> Response:

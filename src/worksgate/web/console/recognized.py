@@ -365,6 +365,8 @@ TEMPLATES: Final = (
     text("it belongs to somebody else"),
     text("it is not registered here"),
     text("passkey not added"),
+    text("passkey renamed: %(before)s → %(after)s"),
+    text("passkey %(name)s"),
     text("recovery code: wrong or used"),
     text("the password has expired"),
     text("was temporary"),

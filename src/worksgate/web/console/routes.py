@@ -100,6 +100,7 @@ ROUTES: Final = (
     Route("POST", "/me/passkey", Verb.ACCOUNT, passkeys.begin, is_proved=True),
     Route("POST", "/me/passkey/add", Verb.ACCOUNT, passkeys.add, is_proved=True),
     Route("POST", "/me/passkey/remove", Verb.ACCOUNT, passkeys.remove, is_proved=True),
+    Route("POST", "/me/passkey/rename", Verb.ACCOUNT, passkeys.rename),
     Route("POST", "/me/app", Verb.ACCOUNT, factors.begin_app, is_proved=True),
     Route("POST", "/me/app/add", Verb.ACCOUNT, factors.confirm_app, is_proved=True),
     Route("POST", "/me/app/remove", Verb.ACCOUNT, factors.remove_app, is_proved=True),
