@@ -257,6 +257,8 @@ async def test_those_who_were_removed_come_page_by_page_the_last_first(at_work: 
         after = page[0].removed_at, page[0].account.id
     assert found[0] == "carl"
     assert sorted(found[1:]) == ["anna", "bert"]
+    removed = at_work.directory.removed_accounts
+    assert [await removed.purge(NOW + 2, NOW + 9, 2) for _ in range(3)] == [2, 1, 0]
 
 
 async def test_the_last_owner_is_not_removed_for_good(at_work: Office) -> None:

@@ -14,7 +14,7 @@ from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_administrators_of_sources import OWN, remembered, signed_in
 from tests.web.console.test_routes import BY_TOKEN, PUBLIC, key_of
 
-from worksgate.administration import Actor, Forbidden, Refused
+from worksgate.administration import Actor, Forbidden, NotFound, Refused
 from worksgate.administration.deployers import LIFETIME, WRONG_A_MINUTE, TokenState
 from worksgate.administration.roles import OF_PEOPLE, Role
 from worksgate.audit import Event
@@ -182,7 +182,8 @@ async def test_r236_nobody_has_the_role_of_a_token(console: ConsoleUnderTest) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "lifetime"), [("", 60.0), (" x", 60.0), ("x\n", 60.0), ("x", 0.0), ("x", 1e12)]
+    ("name", "lifetime"),
+    [("", 60.0), (" x", 60.0), ("x\n", 60.0), ("x\ny", 60.0), ("x", 0.0), ("x", 1e12)],
 )
 async def test_a_token_has_a_name_and_a_time(
     console: ConsoleUnderTest, name: str, lifetime: float
@@ -197,7 +198,12 @@ async def test_two_tokens_have_two_names(console: ConsoleUnderTest) -> None:
     with pytest.raises(Refused, match="there is a deployer token CI already"):
         await deployers.make("CI")
     await deployers.end("CI")
+    with pytest.raises(NotFound):
+        await deployers.end("CI")
     await deployers.make("CI")
+    records = await console.administration.audit_log.search(event=Event.SYSTEM)
+    said = [each.detail for each in records if "the deployer token CI" in (each.detail or "")]
+    assert said == [f"the deployer token CI {done}" for done in ("was made", "ended", "was made")]
 
 
 async def test_an_expired_token_is_listed_for_a_while(console: ConsoleUnderTest) -> None:
