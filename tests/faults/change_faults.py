@@ -161,7 +161,7 @@ async def clocks_apart(installation: Installation, scale: Scale) -> Finding:
     client = ("client", "set", "acme", "--code-lifetime", str(LIFETIME))
     await asyncio.to_thread(command, installation.settings, installation.folder, *client)
     clock = installation.folder / "clock"
-    set_clock(clock, f"+{APART}s")
+    set_clock(clock, APART)
     nodes = [await installation.start_node(), await installation.start_node(faked(clock))]
     exchanges = Exchanges()
     turns = int(scale.seconds)
