@@ -295,6 +295,24 @@ async def test_r28_a_session_that_is_ended_at_that_moment_is_not_renewed() -> No
     assert not await world.store.held(Session, HANA.subject_id)
 
 
+async def test_r258_what_opens_the_console_too_is_not_set_up_by_who_has_only_a_password() -> None:
+    world = World()
+    visit = await at_home(world, has_console_passkey=True)
+    service = world.self_service
+    for name, *typed in (("begin_totp",), ("confirm_totp", "totp"), ("renew_recovery_codes",)):
+        with pytest.raises(NotOffered):
+            await _of(visit, name, *typed)
+    options = await service.begin_passkey(await visit.visitor())
+    answer = signed(HANA.subject_id, options)
+    added = await service.add_passkey(await visit.visitor(), answer, "")
+    assert not added.codes
+    visit.browser = replace(visit.browser, session=added.session)
+    with pytest.raises(NotOffered):  # the passkey is one of theirs now, and proves nothing more
+        await service.renew_recovery_codes(await visit.visitor())
+    world.factors.give(HANA, totp=True)
+    await service.begin_totp(await visit.visitor())
+
+
 async def test_r82_a_passkey_answers_its_challenge_once() -> None:
     world = World()
     visit = await at_home(world)

@@ -4,7 +4,8 @@ Single use is one statement here: a TOTP step only ever grows, a recovery code i
 passkey's counter only ever grows; of two concurrent uses only one changes a row. Every change is
 committed together with its audit record (I-5), and announced after the commit. Sessions of the
 console end with the factor that opened them (R-156). Passkeys of the console are apart from those
-of people's own sign-ins: neither counts for the other (R-190).
+of people's own sign-ins: neither counts for the other (R-190). An app and recovery codes count for
+both: where a passkey of the console alone protects it, they are made there alone (R-258).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -38,6 +39,7 @@ from worksgate.directory.queries import version_of_person
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
 _OF_PEOPLE = _PASSKEYS.c.console_host.is_(None)
+_IN_CONSOLE = _PASSKEYS.alias("console_passkeys")
 
 _OF_ONE = bindparam("subject_id", type_=String)
 
@@ -45,8 +47,16 @@ _OF_ONE = bindparam("subject_id", type_=String)
 def enrolled_of(subject_id: ColumnElement[str]) -> tuple[ColumnElement[Any], ...]:
     """All that a person has, where their passkeys are joined (``with_passkeys``)."""
     counts = (
-        select(func.count()).where(table.c.subject_id == subject_id).scalar_subquery().label(name)
-        for name, table in (("totp_secrets", _TOTP), ("recovery_codes", _CODES))
+        select(func.count())
+        .select_from(table)
+        .where(table.c.subject_id == subject_id, *which)
+        .scalar_subquery()
+        .label(name)
+        for name, table, *which in (
+            ("totp_secrets", _TOTP),
+            ("recovery_codes", _CODES),
+            ("console_passkeys", _IN_CONSOLE, _IN_CONSOLE.c.console_host.is_not(None)),
+        )
     )
     return *counts, *_PASSKEYS.c
 
@@ -109,16 +119,33 @@ class Passkey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """A person's factors besides the password."""
+    """A person's factors besides the password.
+
+    ``has_console_passkey`` is whether they have a passkey for the console, whatever its address.
+    """
 
     totp: bool = False
     passkeys: tuple[Passkey, ...] = ()
     recovery_codes_left: int = 0
+    has_console_passkey: bool = False
 
     @property
     def any(self) -> bool:
         """Whether there is a second factor; recovery codes alone do not count."""
         return self.totp or bool(self.passkeys)
+
+    @property
+    def is_of_console(self) -> bool:
+        """Whether an app and recovery codes are made in the console alone (R-258).
+
+        Both open it after the password. As long as a passkey protects it alone, nobody may set them
+        up who has signed in without it.
+        """
+        return self.has_console_passkey and not self.totp
+
+
+class OnlyInConsole(Exception):
+    """An app and recovery codes of this person are made in the console alone."""
 
 
 CheckHeld = Callable[[int | None, Enrolled, int], None]
@@ -161,6 +188,7 @@ class FactorRows(Repository[AnnouncingConnections]):
             totp=rows[0]["totp_secrets"] > 0,
             passkeys=_in_order(_passkey(row) for row in rows if row["id"] is not None),
             recovery_codes_left=rows[0]["recovery_codes"],
+            has_console_passkey=rows[0]["console_passkeys"] > 0,
         )
 
     @run_to_completion
@@ -199,8 +227,9 @@ class FactorRows(Repository[AnnouncingConnections]):
 
     @run_to_completion
     async def keep_totp(self, totp: TotpSecret, event: AuditEvent) -> None:
-        """Store a secret, replacing any previous one."""
+        """Store a secret, replacing any previous one. Raises OnlyInConsole."""
         async with self._connections.writing() as connection:
+            await self._check_here(connection, totp.subject_id)
             await connection.execute(delete(_TOTP).where(_TOTP.c.subject_id == totp.subject_id))
             await self._insert_totp(connection, totp)
             await end_console_sessions(connection, totp.subject_id)
@@ -347,9 +376,10 @@ class FactorRows(Repository[AnnouncingConnections]):
         event: AuditEvent,
         change: Change = Change.RECOVERY_CODES_RENEWED,
     ) -> None:
-        """Store these codes, replacing any others."""
+        """Store these codes, replacing any others. Raises OnlyInConsole."""
         rows = [{"digest": each, "subject_id": subject_id, "created_at": now} for each in digests]
         async with self._connections.writing() as connection:
+            await self._check_here(connection, subject_id)
             await connection.execute(delete(_CODES).where(_CODES.c.subject_id == subject_id))
             await connection.execute(insert(_CODES), rows)
             await write_events(connection, event)
@@ -392,6 +422,15 @@ class FactorRows(Repository[AnnouncingConnections]):
         if removed:
             self._connections.publish(Change.FACTORS_REMOVED, event)
         return removed > 0
+
+    async def _check_here(self, connection: AsyncConnection, subject_id: str) -> None:
+        """Raise OnlyInConsole for what opens the console, unless it is made there."""
+        if self._console_host is not None:
+            return
+        theirs = and_(_PASSKEYS.c.subject_id == subject_id, _PASSKEYS.c.console_host.is_not(None))
+        has_app = await _count(connection, _TOTP.c.subject_id == subject_id)
+        if not has_app and await _count(connection, theirs):
+            raise OnlyInConsole
 
     async def _remove(
         self, subject_id: str, statement: Any, owner: ColumnElement[str], event: AuditEvent

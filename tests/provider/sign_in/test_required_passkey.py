@@ -132,3 +132,26 @@ async def test_r122_where_nobody_can_set_one_up_the_sign_in_is_refused(
     with pytest.raises(NoPasskey):
         await visit.log_in(await visit.login_form())
     assert world.audit.events[-1].detail == "a passkey is required"
+
+
+async def test_r258_who_has_a_passkey_of_the_console_sets_up_no_app_in_a_sign_in() -> None:
+    world = World(client=replace(ACME, rules=("require factor",)))
+    world.factors.give(HANA, has_console_passkey=True)
+    visit = world.visit()
+    asked = await visit.log_in(await visit.login_form())
+    assert isinstance(asked, EnrolmentNeeded)
+    assert asked.totp is None
+    with pytest.raises(SignInLost):
+        await visit.provider.enrol(asked.transaction, Proof(code="totp"), visit.browser)
+    answer = Proof(passkey=signed(HANA.subject_id, asked.passkey_options or ""))
+    done = await visit.provider.enrol(asked.transaction, answer, visit.browser)
+    assert isinstance(done, SignedIn)  # and there are no new recovery codes
+    assert world.factors.made_codes == 0
+
+
+async def test_r258_where_they_cannot_set_up_a_passkey_the_sign_in_is_refused() -> None:
+    world = World(client=replace(ACME, rules=("require factor",)), passkeys_usable=False)
+    world.factors.give(HANA, has_console_passkey=True)
+    visit = world.visit()
+    with pytest.raises(NoPasskey):
+        await visit.log_in(await visit.login_form())

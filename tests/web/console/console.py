@@ -133,8 +133,8 @@ class ConsoleUnderTest:
             await self.administration.administrators.set_role(username, role)
         return subject
 
-    async def enrol(self, username: str, subject: str) -> None:
-        """Set up an authenticator app, in place of any other."""
+    async def enrol(self, username: str, subject: str, *, in_console: bool = True) -> None:
+        """Set up an authenticator app, in place of any other; or at the account page."""
         from worksgate.audit import AuditEvent, Event
         from worksgate.directory.factors import TotpSecret
         from worksgate.provider.factors.totp import decode_secret, encode_secret
@@ -142,7 +142,8 @@ class ConsoleUnderTest:
         secret = encode_secret(username.ljust(20, "-").encode()[:20])
         self.totp[username] = secret
         now = self.clock()
-        await self.administration.people._directory.factors.keep_totp(
+        rows = self.administration.people._directory.factors
+        await (rows.in_console("console.example.com") if in_console else rows).keep_totp(
             TotpSecret(
                 subject_id=subject, secret=decode_secret(secret), last_step=0, created_at=now
             ),

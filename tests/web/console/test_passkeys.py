@@ -16,8 +16,9 @@ from tests.web.console.test_access import become, link_of, name_oneself
 from worksgate.administration.console_passkeys import ANSWERED_WITHIN, Purpose
 from worksgate.administration.errors import Refused
 from worksgate.administration.roles import Role
+from worksgate.audit import AuditEvent, Event
 from worksgate.database import Conflict
-from worksgate.directory.factors import Passkey
+from worksgate.directory.factors import OnlyInConsole, Passkey
 from worksgate.provider.factors import RelyingParty
 
 
@@ -437,9 +438,32 @@ async def test_r190_passkeys_of_people_and_of_the_console_are_apart(
     assert browser.page.status_code == 403  # their own passkey is no second factor here
 
 
-async def add_to(console: ConsoleUnderTest, passkey: Passkey) -> None:
-    from worksgate.audit import AuditEvent, Event
+async def test_r258_where_a_passkey_alone_protects_the_console_an_app_comes_from_there(
+    console: ConsoleUnderTest,
+) -> None:
+    subject = await console.make("owner", Role.OWNER)
+    browser, key = await console.signed_in("owner"), console_key()
+    await add_passkey(browser, key)
+    rows = console.administration.people._directory.factors
+    await console.enrol("owner", subject, in_console=False)  # after a code of the one before
+    browser = await sign_in_by(console, key)
+    await browser.get("/me")
+    await browser.post("/me/app/remove")
+    assert browser.page.headers["location"] == "/sign-in"
+    with pytest.raises(OnlyInConsole):
+        await console.enrol("owner", subject, in_console=False)
+    codes = ("digest",)
+    event = AuditEvent(event=Event.RECOVERY_CODES_RENEWED, at=0.0, subject_id=subject)
+    with pytest.raises(OnlyInConsole):
+        await rows.replace_recovery_codes(subject, codes, 0.0, event)
+    await rows.in_console("console.example.com").replace_recovery_codes(subject, codes, 0.0, event)
+    held = await rows.enrolled(subject)
+    assert (held.is_of_console, held.recovery_codes_left, held.any) == (True, 1, False)
+    person = await console.make("person", None)
+    assert not (await rows.enrolled(person)).is_of_console
 
+
+async def add_to(console: ConsoleUnderTest, passkey: Passkey) -> None:
     event = AuditEvent(event=Event.FACTOR_ADDED, at=console.clock(), subject_id=passkey.subject_id)
     assert await console.administration.people._directory.factors.add_passkey(passkey, 20, event)
 

@@ -246,8 +246,11 @@ class SelfService:
     # Second factors
 
     async def begin_totp(self, visitor: Visitor) -> NewTotp:
-        """A secret for an authenticator app: the same one until it is confirmed or expires."""
-        await self.check_fresh(visitor)
+        """A secret for an authenticator app: the same one until it is confirmed or expires.
+
+        Raises NotOffered for whoever sets it up in the console, or SignInTooOld.
+        """
+        await self._check_set_up_here(visitor)
         kept = await self._kept(visitor, _TOTP)
         secret = None if kept is None else self._pending_totp(visitor, kept)
         totp = await self._factors.begin_totp(visitor.person.username, secret)
@@ -259,10 +262,11 @@ class SelfService:
     async def confirm_totp(self, visitor: Visitor, code: str) -> FactorAdded:
         """Enable the authenticator app with its first code; it replaces the previous one.
 
-        Wrong codes are counted. Raises WrongCode, TooManyAttempts, SignInTooOld, or EnrolmentLost:
-        for all but one of those who confirm the same app concurrently.
+        Wrong codes are counted. Raises WrongCode, TooManyAttempts, SignInTooOld, NotOffered as
+        ``begin_totp``, or EnrolmentLost: for all but one of those who confirm the same app
+        concurrently.
         """
-        enrolled = await self.check_fresh(visitor)
+        enrolled = await self._check_set_up_here(visitor)
         attempt = Attempt(new_app_account(visitor.person.subject_id), visitor.browser.address)
         async with self._factor_throttle.attempt(attempt, visitor.at) as admission:
             kept = await self._kept(visitor, _TOTP)
@@ -340,16 +344,28 @@ class SelfService:
     async def renew_recovery_codes(self, visitor: Visitor) -> Sequence[str]:
         """New recovery codes instead of the previous ones.
 
-        Raises NotOffered for a person without a second factor, or SignInTooOld.
+        Raises NotOffered for a person without a second factor, or as ``begin_totp``; or
+        SignInTooOld.
         """
-        if not (await self.check_fresh(visitor)).any:
-            raise NotOffered
+        await self.check_may_renew_codes(visitor)
         return await self._factors.renew_recovery_codes(visitor.holder, visitor.at)
+
+    async def check_may_renew_codes(self, visitor: Visitor) -> None:
+        """Raise as ``renew_recovery_codes``."""
+        if not (await self._check_set_up_here(visitor)).any:
+            raise NotOffered
+
+    async def _check_set_up_here(self, visitor: Visitor) -> Enrolled:
+        """The factors of somebody who may change now what opens the console, too (R-258)."""
+        enrolled = await self.check_fresh(visitor)
+        if enrolled.is_of_console:
+            raise NotOffered
+        return enrolled
 
     async def _added(self, visitor: Visitor, before: Enrolled, factor: Factor) -> FactorAdded:
         """The consequences of a new factor, which counts as used by the person who set it up."""
         codes: Sequence[str] = ()
-        if not before.recovery_codes_left:
+        if not before.recovery_codes_left and not before.is_of_console:
             codes = await self._factors.renew_recovery_codes(
                 visitor.holder, visitor.at, with_factor=True
             )

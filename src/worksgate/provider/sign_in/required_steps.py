@@ -95,7 +95,11 @@ def _missing(standing: Standing) -> Due:
     if standing.action is not Action.REQUIRE:
         return Due.NOTHING
     # A factor set up now must be the person's own: a session alone does not prove that.
-    return Due.LOGIN if standing.from_session else Due.ENROLMENT
+    if standing.from_session:
+        return Due.LOGIN
+    if not standing.enrolled.is_of_console:
+        return Due.ENROLMENT
+    return Due.PASSKEY_ENROLMENT if standing.passkeys_offered else Due.NO_PASSKEY
 
 
 def _missing_passkey(standing: Standing) -> Due:

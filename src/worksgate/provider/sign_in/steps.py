@@ -369,7 +369,8 @@ class SignInSteps:
             tries = await self._store.bump(*_tries_of(attempt), now)
             raise await self._wrong(attempt, proof, MAX_FACTOR_FAILURES - tries)
         codes: Sequence[str] = ()
-        if not (await self._factors.of(holder.subject_id)).recovery_codes_left:
+        enrolled = await self._factors.of(holder.subject_id)
+        if not enrolled.recovery_codes_left and not enrolled.is_of_console:
             codes = await self._factors.renew_recovery_codes(holder, now, with_factor=True)
         sealed = self._factors.pending_secrets.seal("\n".join(codes), holder.subject_id)
         done = replace(

@@ -278,8 +278,7 @@ class AccountHandlers:
         return self._done(visit, Success.PASSKEY_RENAMED if renamed else Success.GONE)
 
     async def _ask_codes(self, visit: Visit) -> Response:
-        if not (await self._service.check_fresh(visit.visitor)).any:
-            raise NotOffered
+        await self._service.check_may_renew_codes(visit.visitor)
         page = self._forms.pages.ask_recovery_codes(visit.setting(self._forms))
         return self._forms.answer(visit.view, page)
 
