@@ -18,6 +18,7 @@ from worksgate.administration import Actor, Forbidden, NotFound, Refused
 from worksgate.administration.deployers import LIFETIME, WRONG_A_MINUTE, TokenState
 from worksgate.administration.roles import OF_PEOPLE, Role
 from worksgate.audit import Event
+from worksgate.database import ConcurrentChange
 from worksgate.web.console.routes import ROUTES
 
 PATH = "/api/apply"
@@ -206,6 +207,31 @@ async def test_two_tokens_have_two_names(console: ConsoleUnderTest) -> None:
     assert said == [f"the deployer token CI {done}" for done in ("was made", "ended", "was made")]
 
 
+async def test_a_token_that_could_not_be_stored_is_not_shown(
+    console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def add(*_: object) -> None:
+        raise ConcurrentChange("somebody else was first")
+
+    deployers = console.administration.deployers
+    monkeypatch.setattr(deployers._rows, "add", add)
+    with pytest.raises(ConcurrentChange):
+        await deployers.make("CI")
+
+
+async def test_the_last_use_of_a_token_is_noted_once_a_minute(console: ConsoleUnderTest) -> None:
+    console.clock.stop()
+    made = await console.administration.deployers.make("CI")
+    program, began = await deployer(console, made.secret), console.clock()
+    noted = []
+    for later in (0, 0.5, 59.25, 0.25, -30):  # the last one where the clock was set back
+        console.clock.advance(later)
+        await program.apply()
+        (listed,) = await console.administration.deployers.all()
+        noted.append((listed.token.used_at or 0.0) - began)
+    assert noted == [0, 0, 0, 60, 30]
+
+
 async def test_an_expired_token_is_listed_for_a_while(console: ConsoleUnderTest) -> None:
     console.clock.stop()
     rows = console.administration.deployers._rows
@@ -326,6 +352,7 @@ async def test_r238_wrong_tokens_are_bounded_and_right_ones_never(
     await (await console.inside()).sign_in._audit.flush()
     records = await console.administration.audit_log.search(event=Event.CONSOLE_REFUSED)
     assert records[-1].detail == "an unknown deployer token"
+    assert records[-1].address == "192.0.2.7"
     assert "wgd_" not in repr(records)
 
 
