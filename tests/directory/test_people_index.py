@@ -118,6 +118,21 @@ async def test_r241_what_the_previous_release_writes_is_found_and_mended(
         assert looks < 5
 
 
+async def test_each_row_is_looked_at_once_and_written_if_it_must_be(
+    database: Path, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    async def renew(_connection: object, _table: object, keys: list[str]) -> None:
+        written.extend(keys)
+
+    monkeypatch.setattr("worksgate.directory.people_index.renew", renew)
+    await add(directory, *(account(number, f"{number}") for number in (1, 2, 3)))
+    query(database, "UPDATE accounts SET name = 'Sato' WHERE id = '0002'")
+    assert [await directory.people_index.mend(2) for _ in range(3)] == [2, 1, 0]
+    assert written == ["0002"]
+
+
 async def test_a_server_that_removes_what_has_expired_mends_some_at_a_time(
     database: Path, directory: Directory
 ) -> None:
