@@ -91,6 +91,8 @@ async def plan(directory: Directory, statement: Select[Any]) -> str:
         (sign_in_records.by_beginning("01a2b3c4d5e"), "ix_audit_login_id"),
         (sign_in_records.by_refused_client("c1", TODAY).limit(300), "ix_audit_refused_calls"),
         (sign_in_records.by_address("203.0.113.7", TODAY).limit(300), "ix_audit_at"),
+        (sign_in_records.by_outage(TODAY).limit(300), "ix_audit_at"),
+        (sign_in_records.by_outage(TODAY, is_after=True).limit(300), "ix_audit_at"),
     ],
 )
 async def test_each_query_is_answered_by_an_index(
@@ -197,6 +199,25 @@ async def test_for_an_address_so_many_records_are_looked_through(
     await directory.record([old, *others, new])
     found = await SignInRecords(directory).at_address("203.0.113.7", TODAY)
     assert [each.at for each in found] == [NOW + 3]
+
+
+async def test_of_an_outage_the_nearest_records_are_looked_through(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in_records, "MAX_NEAR", 3)
+    down = {"reason": Reason.SOURCE_UNAVAILABLE}
+    times = (-5, -4, -1, 0, 2, 4, 5)
+    await directory.record(
+        [record(Event.LOGIN_INTERRUPTED, at=NOW + each, **down) for each in times]
+        + [record(at=NOW + 1), record(Event.LOGIN_INTERRUPTED, at=NOW + 1, reason=Reason.BUSY)]
+        + [record(Event.CODE_REDEEMED, at=NOW + 1)]
+    )
+    around = Period(since=NOW - 60, until=NOW + 60)
+    found = await SignInRecords(directory).interrupted(NOW, around)
+    assert [each.at - NOW for each in found] == [-4, -1, 0], "with the two others, three after it"
+    monkeypatch.setattr(sign_in_records, "MAX_NEAR", 30)
+    found = await SignInRecords(directory).interrupted(NOW, around)
+    assert [each.at - NOW for each in found] == list(times)
 
 
 async def test_refused_calls_are_found_by_client_and_time(directory: Directory) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from worksgate.administration.alerts import AlertKind
 from worksgate.administration.console_places import places_of
 from worksgate.administration.first_owner import ANOTHER_LINK
+from worksgate.administration.sign_in_trace.outages import OUTAGE, source_in
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.references import reference_of
 from worksgate.directory.alerts import Alert
@@ -47,7 +48,6 @@ _MOST_OUTAGES: Final = 500
 _ARRIVALS: Final = frozenset({*OUTCOMES, Event.LOGIN_REQUESTED}) - {Event.CLIENT_REFUSED}
 """Events of people who come from LINE WORKS."""
 
-_OUTAGE: Final = (Event.LOGIN_INTERRUPTED, Reason.SOURCE_UNAVAILABLE)
 SILENCE: Final = 300.0
 """Seconds after which somebody must have come, once SSO was applied; in the live view, too."""
 
@@ -98,10 +98,10 @@ class Watch:
 
     async def _outages(self, counted: CountedSignIns, within: SignInFilter) -> list[Alert]:
         """Sources that did not respond, if enough sign-ins met one."""
-        met = sum(each.count for each in counted.causes if (each.event, each.reason) == _OUTAGE)
+        met = sum(each.count for each in counted.causes if (each.event, each.reason) == OUTAGE)
         if met < ALARMING_OUTAGES:
             return []
-        event, reason = _OUTAGE
+        event, reason = OUTAGE
         wanted = replace(within, events=frozenset({event}), reason=reason)
         records = (await self._sign_ins.page(wanted, limit=_MOST_OUTAGES)).records
         return list(outages(met, [each.detail or "" for each in records], self._sources))
@@ -189,7 +189,7 @@ def outages(met: int, details: Sequence[str], sources: Collection[str]) -> Itera
     ``details`` are those of their records, or of the newest of them: each begins with the name of
     its source. A source of former settings is told of without its name.
     """
-    named = Counter(_source_in(each, sources) for each in details) or Counter({"": met})
+    named = Counter(source_in(each, sources) for each in details) or Counter({"": met})
     for source, count in sorted(named.items()):
         yield Alert(
             kind=AlertKind.SOURCE_DOWN,
@@ -197,12 +197,6 @@ def outages(met: int, details: Sequence[str], sources: Collection[str]) -> Itera
             details={"source": source, "sign_ins": met if len(named) == 1 else count},
             quiet=QUIET,
         )
-
-
-def _source_in(detail: str, sources: Collection[str]) -> str:
-    """The source whose name begins a text: the longest, since names may begin alike."""
-    found = [each for each in sources if detail.startswith((f"{each}:", f"{each} "))]
-    return max(found, key=len, default="")
 
 
 def slowness(milliseconds: list[float]) -> Iterator[Alert]:

@@ -3,6 +3,7 @@
     verbs          ``SignInTrace``: who is asked about, and everything below in that order
     question       what was asked: a person, a reference, an address or a time
     facts          what is known; ``reading`` reads it, bounded, and changes nothing
+    outages        from when to when a source did not respond
     similar_names  names that somebody may have typed by mistake
     tries          records, grouped by sign-in, and where each one stopped
     gates          what must hold for a sign-in, as it is now

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from worksgate.administration.line_works_members import Matched
+from worksgate.administration.sign_in_trace.outages import SourceOutage
 from worksgate.administration.sign_in_trace.question import Question
 from worksgate.administration.sign_in_trace.tries import Try
 from worksgate.audit import AuditEvent, Reason
@@ -125,8 +126,9 @@ class Facts:
     ``decision`` is that of the client's rules for a browser at ``address``, the one of the last
     try. ``can_add_passkey`` is whether people can set one up at a sign-in. ``others`` are names
     that were typed without success at the same address, or that resemble the person's;
-    ``unknown_names`` were typed in the tries, and are nobody's here.
-    ``were_pages_opened`` is whether anybody opened a sign-in page in the minutes in question.
+    ``unknown_names`` were typed in the tries, and are nobody's here. ``outage`` is the one that the
+    last try met. ``were_pages_opened`` is whether anybody opened a sign-in page in the minutes in
+    question.
     """
 
     question: Question
@@ -144,6 +146,7 @@ class Facts:
     key: PresentKey | None = None
     there: There = There(ThereState.NOT_ASKED)
     tries: tuple[Try, ...] = ()
+    outage: SourceOutage | None = None
     unknown_names: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
     were_pages_opened: bool = False

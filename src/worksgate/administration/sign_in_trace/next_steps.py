@@ -84,9 +84,11 @@ def _client(*verb: str, options: Sequence[str] = ()) -> Callable[[Facts], str]:
 
 
 def source_of(facts: Facts) -> str | None:
-    """The source of the person, or the only one that the client has."""
+    """The source of the person or of the outage, or the only one that the client has."""
     if facts.person is not None:
         return facts.person.source
+    if facts.outage is not None:
+        return facts.outage.source
     names = () if facts.client is None else facts.client.sources
     return names[0] if len(names) == 1 else None
 

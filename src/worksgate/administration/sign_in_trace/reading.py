@@ -25,6 +25,12 @@ from worksgate.administration.sign_in_trace.facts import (
     ThereState,
     Waiting,
 )
+from worksgate.administration.sign_in_trace.outages import (
+    NEAR,
+    OUTAGE,
+    SourceOutage,
+    outage_at,
+)
 from worksgate.administration.sign_in_trace.question import Kind, Question
 from worksgate.administration.sign_in_trace.similar_names import similar_names
 from worksgate.administration.sign_in_trace.tries import JOINED_WITHIN, Try, tries_of, unanswered
@@ -144,9 +150,18 @@ class FactReader:
                 self._there(person, asked, asks=asks_line_works),
             )
             facts = replace(facts, there=there)
+        if tries and tries[0].stop == OUTAGE:
+            return replace(facts, outage=await self._outage(tries[0]))
         if not tries:
             facts = await self._with_others(facts, found)
         return facts
+
+    async def _outage(self, last: Try) -> SourceOutage | None:
+        """From when to when the source of a sign-in did not respond."""
+        at = last.stopped_at
+        around = Period(since=at - NEAR, until=at + NEAR)
+        names = [each.name for each in self._settings.all_sources]
+        return outage_at(at, await self._records.interrupted(at, around), names)
 
     async def _of_typed_names(self, tries: Sequence[Try]) -> dict[str, KnownPerson | None]:
         """Whose the names are that were typed; a failure names no subject."""

@@ -246,6 +246,8 @@ _INTERRUPTED: Mapping[Reason, Saying] = {
     Reason.TOO_SLOW: Saying(text("At %(time)s the response took too long."), Action.RUN_DOCTOR),
 }
 
+OUTAGE = text("From %(since)s to %(until)s the source %(source)s did not respond.")
+
 # Calls of LINE WORKS
 
 _CALL: Mapping[Reason, Saying] = {

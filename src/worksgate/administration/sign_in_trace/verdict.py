@@ -14,6 +14,7 @@ from worksgate.administration.sign_in_trace.localized import (
     without_addresses,
 )
 from worksgate.administration.sign_in_trace.next_steps import Action, NextStep, next_step
+from worksgate.administration.sign_in_trace.outages import SourceOutage
 from worksgate.administration.sign_in_trace.question import Kind
 from worksgate.administration.sign_in_trace.sentences import Saying
 from worksgate.administration.sign_in_trace.tries import Ending, Try
@@ -60,6 +61,8 @@ def verdict_of(facts: Facts) -> Verdict:
 
 def _headline(facts: Facts, gates: tuple[Gate, ...]) -> tuple[Text, Action]:
     """The one sentence, and what to do."""
+    if facts.tries and facts.outage is not None and facts.outage.lasted:
+        return _of_outage(facts.outage), Action.TEST_SOURCE
     if facts.tries:
         return _sentence(facts.tries[0], facts)
     names: dict[str, Value] = {"names": ", ".join(facts.others)}
@@ -75,6 +78,15 @@ def _headline(facts: Facts, gates: tuple[Gate, ...]) -> tuple[Text, Action]:
         return Text(sentences.PAGES_ONLY.sentence), sentences.PAGES_ONLY.action
     saying = sentences.ALL_OPEN if facts.question.kind is Kind.PERSON else sentences.NOTHING
     return Text(saying.sentence), saying.action
+
+
+def _of_outage(outage: SourceOutage) -> Text:
+    values: dict[str, Value] = {
+        "source": outage.source,
+        "since": At(outage.since),
+        "until": At(outage.until),
+    }
+    return Text(sentences.OUTAGE, values)
 
 
 def _sentence(each: Try, facts: Facts) -> tuple[Text, Action]:

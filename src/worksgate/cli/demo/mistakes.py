@@ -58,7 +58,7 @@ MISTAKES: Final = (
     ),
     Mistake(
         _trace_of_outage,
-        "the source of the person did not respond",
+        "the source partner did not respond",
         {
             "en": "“On Tuesday morning none of us got in.” The partner company writes.",
             "ja": "「火曜日の朝、誰もログインできませんでした」と取引先から連絡がありました。",

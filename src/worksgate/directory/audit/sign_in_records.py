@@ -22,6 +22,8 @@ MOST: Final = 300
 """Records that one query returns at most."""
 MAX_EXAMINED: Final = 200_000
 """Records that are looked through for an address: a tenth of a second."""
+MAX_NEAR: Final = 20_000
+"""Records before a time, and as many after it, that are looked through for an outage."""
 _FAILURES: Final = tuple(
     event.value
     for event in (
@@ -103,6 +105,17 @@ class SignInRecords(Repository[Connections]):
             return await _events(connection, query)
 
     @run_to_completion
+    async def interrupted(self, at: float, period: Period) -> list[AuditEvent]:
+        """Sign-ins that met a source which did not respond, among those nearest to a time."""
+        async with self._connections.reading() as connection:
+            before = await _events(connection, by_outage(Period(since=period.since, until=at)))
+            later = await connection.execute(
+                by_outage(Period(since=at, until=period.until), is_after=True).limit(MOST)
+            )
+            after = [event_from(row) for row in later.mappings().all()]
+        return before + [each for each in after if each.at > at]
+
+    @run_to_completion
     async def changes_of(self, subject_id: str, most: int = 20) -> list[AuditEvent]:
         """What administrators have done to a person, lately."""
         query = by_subject(subject_id).where(_COLUMNS.event == Event.USER_CHANGED.value)
@@ -146,6 +159,21 @@ def by_address(address: str, period: Period) -> Select[Any]:
     newest = _sign_ins(period).limit(MAX_EXAMINED).subquery()
     of_address = select(newest).where(newest.c.address == encoded(address))
     return of_address.order_by(newest.c.at.desc())
+
+
+def by_outage(period: Period, *, is_after: bool = False) -> Select[Any]:
+    """Sign-ins that a source interrupted, the newest first, among the last of a period.
+
+    ``is_after``: the oldest first, among its first.
+    """
+    records = _within(select(_TABLE), period).where(schema.NOT_OF_CALLS)
+    first = _COLUMNS.at.asc() if is_after else _COLUMNS.at.desc()
+    nearest = records.order_by(first).limit(MAX_NEAR).subquery()
+    of_source = select(nearest).where(
+        nearest.c.event == Event.LOGIN_INTERRUPTED.value,
+        nearest.c.reason == Reason.SOURCE_UNAVAILABLE.value,
+    )
+    return of_source.order_by(nearest.c.at.asc() if is_after else nearest.c.at.desc())
 
 
 def by_refused_client(client_id: str, period: Period) -> Select[Any]:
