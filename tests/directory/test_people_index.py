@@ -66,6 +66,35 @@ async def test_r239_somebody_is_found_by_all_that_they_are_called(
     assert await names(directory, PeopleFilter(text=f"{typed} nobody")) == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "whose"),
+    [
+        *(
+            (typed, TANAKA)
+            for typed in ("ＴＡＮＡＫＡ", "K-1", "W@Example.com", "m@example.com", TANAKA)
+        ),
+        *((typed, "ldap:hana") for typed in ("hana", "ldap:hana")),
+    ],
+)
+async def test_who_has_exactly_what_was_typed_is_found_alone(
+    directory: Directory, typed: str, whose: str
+) -> None:
+    keys = {"external_key": "K-1", "works_account": "w@example.com", "email": "m@example.com"}
+    everything = f"tanaka hana {' '.join(keys.values())} {TANAKA} ldap:hana"
+    await add(directory, account(1, "tanaka", **keys), account(2, "other", name=everything))
+    await remember(directory, "hana")
+    (found,) = await PeopleSearch(directory).find(typed)
+    assert found.subject_id == whose
+
+
+async def test_nobody_is_found_by_nothing_or_too_much(directory: Directory) -> None:
+    search = PeopleSearch(directory)
+    await add(directory, account(1, "tanaka", name=201 * "n"))
+    for typed in ("", "　", 201 * "n", "a\0b"):
+        assert await search.find(typed) == ()
+    assert len(await search.find(200 * "n")) == 1
+
+
 async def test_r240_by_what_people_are_found_is_written_with_every_change(
     directory: Directory,
 ) -> None:
