@@ -15,6 +15,7 @@ from worksgate.administration.purging import remove_expired
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import PasswordHashing
+from worksgate.credentials.secrets import digest
 from worksgate.database import Conflict, schema
 from worksgate.directory import Account
 from worksgate.directory.change_log import ChangeKind
@@ -49,6 +50,32 @@ async def _purge(at_work: Office, now: float) -> None:
 async def _last_record(at_work: Office) -> AuditEvent:
     *_, last = await at_work.administration.audit_log.search(event=Event.USER_CHANGED)
     return last
+
+
+async def test_r230_tokens_and_invitations_of_an_owner_do_not_come_back_with_them(
+    at_work: Office, hashing: PasswordHashing
+) -> None:
+    users, administrators = at_work.administration.users, at_work.administration.administrators
+    account = (await users.add("anna", password=PASSWORD)).account
+    await users.add("bert", password=PASSWORD)
+    for each in ("anna", "bert"):
+        await administrators.set_role(each, Role.OWNER)
+    subject = account.person.subject_id
+    owner = Actor("console:anna", at_work.clock, subject_id=subject, role=Role.OWNER)
+    hers = Administration(users._settings, at_work.directory, users._store, hashing, actor=owner)
+    made = await hers.deployers.make("CI")
+    await hers.invitations.invite("Carla", Role.OWNER)
+    await at_work.administration.deployers.make("of a command")
+    await users.remove("anna")
+    await at_work.administration.removals.restore("anna")
+    assert await at_work.directory.deployer_tokens.find(digest(made.secret)) is None
+    assert [each.token.name for each in await hers.deployers.all()] == ["of a command"]
+    assert await hers.invitations.valid() == []
+    records = await at_work.administration.audit_log.search(event=Event.SYSTEM)
+    assert [each.detail for each in records[-2:]] == [
+        "the deployer token CI ended: its maker was removed",
+        "the invitation for Carla ended: its maker was removed",
+    ]
 
 
 async def test_r229_whoever_was_removed_is_in_no_list(at_work: Office) -> None:

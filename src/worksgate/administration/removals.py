@@ -2,8 +2,8 @@
 
 ``users.remove`` takes an account out of the directory and keeps it for ``KEPT_FOR`` seconds. Until
 then everybody but an administrator finds nobody. Whoever comes back is as they were, with their
-second factors, but without what had ended. What is removed for good does not come back; its user
-keys stay its own even then (R-115).
+second factors, but without what had ended, nor the tokens and invitations that they made (R-230).
+What is removed for good does not come back; its user keys stay its own even then (R-115).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +13,7 @@ from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Outdated, found
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.administration.users import UserAdministration
+from worksgate.audit import Event
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.change_log import RecordedChange
 from worksgate.directory.database import Directory
@@ -112,5 +113,11 @@ class RemovalAdministration:
             replace(taken, removed={}).check(account)
             restored = await transaction.restore_account(account, author.at)
             event = self._actor.account_event(restored, author.detail("restored"), at=author.at)
-            await transaction.record(event)
+            ended = [
+                self._actor.event(
+                    Event.SYSTEM, f"{each} ended: its maker was removed", at=author.at
+                )
+                for each in await transaction.end_made_by(restored.person.subject_id)
+            ]
+            await transaction.record(event, *ended)
         return restored

@@ -112,7 +112,8 @@ async def open_console(
         sign_in_trial = SignInTrial(asked.sign_in, clock)
         stack.push_async_callback(sign_in_trial.close)
         send_link = _reset_mails(base)
-        jobs = JobRunner(base.directory, _operations(administration, send_link), clock)
+        operations = _operations(administration, send_link)
+        jobs = JobRunner(base.directory, operations, clock, sign_in.ask_source)
         run_while_open(jobs.run_forever(), stack)
         yield Console(
             settings=settings,

@@ -93,6 +93,15 @@ class DeployerTokenRows(Repository[Connections]):
             return (await connection.execute(over)).rowcount
 
 
+async def end_tokens_of(connection: AsyncConnection, maker: str) -> list[str]:
+    """End all tokens that somebody has made, within a transaction; their names."""
+    own = _TOKENS.c.maker == maker
+    names = await connection.scalars(select(_TOKENS.c.name).where(own).order_by(_TOKENS.c.name))
+    ended = list(names)
+    await connection.execute(delete(_TOKENS).where(own))
+    return ended
+
+
 async def _made(connection: AsyncConnection, row: RowMapping) -> MadeToken:
     maker = row["maker"]
     account = None if maker is None else await administrator_by_subject(connection, maker)

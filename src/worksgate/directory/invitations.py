@@ -96,6 +96,15 @@ async def use_invitation(connection: AsyncConnection, key: str, now: float) -> I
     return invited if used.rowcount == 1 else None
 
 
+async def end_invitations_of(connection: AsyncConnection, inviter: str) -> list[str]:
+    """End all invitations that somebody has made, within a transaction; for whom they were."""
+    own = _INVITATIONS.c.inviter == inviter
+    query = select(_INVITATIONS.c.name).where(own).order_by(_INVITATIONS.c.name)
+    ended = list(await connection.scalars(query))
+    await connection.execute(delete(_INVITATIONS).where(own))
+    return ended
+
+
 async def _find(connection: AsyncConnection, key: str, now: float) -> Invited | None:
     columns = _INVITATIONS.c
     good = (columns.key == key, columns.expires_at > now, columns.created_at <= now)

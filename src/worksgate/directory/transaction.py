@@ -29,8 +29,9 @@ from worksgate.directory.change_log import (
     write_changes,
 )
 from worksgate.directory.credential_changes import Change
+from worksgate.directory.deployer_tokens import end_tokens_of
 from worksgate.directory.endings import end_app_passwords
-from worksgate.directory.invitations import Invited, use_invitation
+from worksgate.directory.invitations import Invited, end_invitations_of, use_invitation
 from worksgate.directory.key_ownership import (
     KeyOwner,
     keys_of,
@@ -162,6 +163,15 @@ class Transaction:
         await self._insert_accounts([restored], now)
         self._keep_account_change(None, restored)
         return restored
+
+    async def end_made_by(self, subject_id: str) -> list[str]:
+        """End what a person has made for others, and what ended: tokens and invitations."""
+        tokens = await end_tokens_of(self._connection, subject_id)
+        invitations = await end_invitations_of(self._connection, subject_id)
+        return [
+            *(f"the deployer token {each}" for each in tokens),
+            *(f"the invitation for {each}" for each in invitations),
+        ]
 
     async def purge_account(self, account: Account) -> None:
         """Delete a removed account, and what else is kept of the person, for good."""

@@ -4,6 +4,7 @@ import html
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.databases import query
@@ -24,18 +25,19 @@ from worksgate.administration import Actor
 from worksgate.administration.console_sign_in import TOUCHED, ConsoleBrowser, SignInOver
 from worksgate.administration.errors import Forbidden, Refused
 from worksgate.administration.jobs.kinds import Operations
-from worksgate.administration.jobs.runner import JobRunner
+from worksgate.administration.jobs.runner import ASKED_AGAIN, JobRunner
 from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import OF_PEOPLE, Role
+from worksgate.database.leases import Turn
 from worksgate.directory.console_groups import ASKED_WITHIN, SIGNED_IN_WITHIN, ConsoleGroups
-from worksgate.directory.jobs import JobKind
+from worksgate.directory.jobs import Job, JobKind, JobState
 from worksgate.directory.people_list import PeopleFilter
 from worksgate.directory.remembered import RememberedRedirect
 from worksgate.provider.sources import SourcesInUse
 from worksgate.settings.sources import DirectorySettings, LdapSettings
 from worksgate.settings.sources.common import CONSOLE_ROLES, common_problems
 from worksgate.settings.sources.ldap import GroupNames
-from worksgate.sources import Person
+from worksgate.sources import Person, SourceUnavailable
 
 GROUPS = ("help_desk: Support", "admin: IT: staff", "owner: Chiefs")
 
@@ -328,6 +330,54 @@ async def test_r226_a_job_ends_with_the_group_of_its_administrator(
     person = Person(subject_id=aoi, username="aoi", name="Aoi", groups=("Chiefs",))
     await jobs._directory.people.note_groups("company", person)
     assert await runner._actor(job) is None
+
+
+@pytest.mark.parametrize("how", ["gone", "group"])
+async def test_r259_a_job_ends_by_a_word_of_its_administrator_s_source(
+    console: ConsoleUnderTest, how: str
+) -> None:
+    runner, job = await job_of_aoi(console)
+    assert await runner._actor(job) is not None
+    if how == "gone":
+        del own_people.PEOPLE["aoi"]
+    else:
+        own_people.GROUPS["aoi"] = ["Chiefs"]
+    assert await runner._actor(job) is not None  # it was asked a moment ago
+    console.clock.advance(ASKED_AGAIN)
+    assert await runner._actor(job) is None
+
+
+async def test_r259_an_outage_of_that_source_holds_up_this_job_and_no_other(
+    console: ConsoleUnderTest,
+) -> None:
+    runner, job = await job_of_aoi(console)
+    inside = await console.inside()
+    actor = Actor("command", console.clock)
+    jobs, chosen = inside.administration(actor).jobs, Selection(subjects=("nobody",))
+    other = await jobs.start(JobKind.SIGN_OUT, chosen, (await jobs.preview(chosen)).matching)
+    own_people.PEOPLE[own_people.OUTAGE] = ""
+    with pytest.raises(SourceUnavailable):
+        await runner._run_all(Turn(jobs._directory.leases, 30.0, "test"))
+    assert (await jobs.find(job.id)).state is JobState.RUNNING
+    assert (await jobs.find(other.id)).state is JobState.DONE
+
+
+async def job_of_aoi(console: ConsoleUnderTest) -> tuple[JobRunner, Job]:
+    """A job of an administrator by a group, and what carries it out as the console does."""
+    aoi = await in_groups(console, "aoi", "IT: staff")
+    await signed_in(console, "aoi")
+    inside = await console.inside()
+    actor = Actor("console:aoi", console.clock, subject_id=aoi, role=Role.ADMIN)
+    jobs, chosen = inside.administration(actor).jobs, Selection(wanted=PeopleFilter())
+    job = await jobs.start(JobKind.SIGN_OUT, chosen, (await jobs.preview(chosen)).matching)
+    ask = inside.sign_in.ask_source
+    return JobRunner(jobs._directory, nothing_done, console.clock, ask), job
+
+
+def nothing_done(actor: Actor) -> Operations:
+    """Operations that are never used."""
+    nobody: Any = None
+    return Operations(users=nobody, people=nobody, people_import=nobody)
 
 
 async def test_r226_who_has_become_an_administrator_by_a_group_does_not_leave_by_a_plan(

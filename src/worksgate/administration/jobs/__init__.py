@@ -7,5 +7,5 @@
     runner       carries jobs out, one at a time, in one process of all
 
 A job may do what its administrator may, at the moment at which it does it: it stops as soon as they
-have lost the right to (R-186).
+have lost the right to (R-186), also by a word of their source, which is asked meanwhile (R-259).
 """

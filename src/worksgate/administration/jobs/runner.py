@@ -15,22 +15,27 @@ import structlog
 from worksgate.administration.actor import Actor
 from worksgate.administration.console_rights import right_of
 from worksgate.administration.errors import Unfinished
+from worksgate.administration.first_owner import AskSource, as_stored
 from worksgate.administration.jobs.imports import import_rows, without_cells
 from worksgate.administration.jobs.kinds import VERBS, Operations, outcome_for
-from worksgate.administration.jobs.verbs import Selection
+from worksgate.administration.jobs.verbs import AT_ONCE, Selection
 from worksgate.administration.roles import may
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import Conflict
 from worksgate.database.leases import JOBS, SECONDS, Turn
+from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.database import Directory
 from worksgate.directory.jobs import Job, JobKind, JobRow, JobState, RowOutcome
 from worksgate.directory.people_list import Matching
 from worksgate.limits.outages import Unavailable
+from worksgate.sources import SourceUnavailable
 
 STEP: Final = 500
 """People whose rows are written in one transaction."""
 CHECKED: Final = 20
 """People after whom the right of the administrator is looked at again."""
+ASKED_AGAIN: Final = 60.0
+"""Seconds after which their source is asked again."""
 PAUSE: Final = 0.01
 """Seconds between two people."""
 INTERVAL: Final = 1.0
@@ -44,13 +49,17 @@ OperationsOf = Callable[[Actor], Operations]
 
 
 class JobRunner:
-    """Carries out jobs; ``operations`` makes those of an administrator."""
+    """Carries out jobs; ``operations`` makes those of an administrator.
+
+    ``ask_source`` is asked for whoever has started one: it may have outlived their session (R-259).
+    """
 
     def __init__(
         self,
         directory: Directory,
         operations: OperationsOf,
         clock: Callable[[], float],
+        ask_source: AskSource = as_stored,
         *,
         pause: float = PAUSE,
     ) -> None:
@@ -58,6 +67,8 @@ class JobRunner:
         self._rows = directory.jobs
         self._operations = operations
         self._clock = clock
+        self._ask_source = ask_source
+        self._asked: tuple[str, float] | None = None  # for which job, and when
         self._pause = pause
         self._last: tuple[str, str] | None = None  # job and subject: all before are over
 
@@ -82,9 +93,15 @@ class JobRunner:
                 await asyncio.sleep(retry)
 
     async def _run_all(self, turn: Turn) -> None:
-        for job in await self._rows.running(1):
-            while await turn.keep() and await self._advance(job.id, turn):
-                pass
+        outage: SourceUnavailable | None = None
+        for job in await self._rows.running(AT_ONCE):
+            try:
+                while await turn.keep() and await self._advance(job.id, turn):
+                    pass
+            except SourceUnavailable as error:  # of its administrator; it holds up no other's
+                outage = error
+        if outage is not None:
+            raise outage
 
     async def _advance(self, job_id: str, turn: Turn) -> bool:
         """Change the next few people of a job; False if it has ended, or the lease is lost."""
@@ -192,6 +209,8 @@ class JobRunner:
         if subject_id is None:
             return Actor(name, self._clock)
         account = await self._directory.administrators.by_subject(subject_id)
+        if account is not None:
+            account = await self._present(job, account)
         if account is None or not account.enabled:
             return None
         if (account.password_changed_at or 0.0) > job.created_at:
@@ -207,6 +226,21 @@ class JobRunner:
             session=job.session,
             request_id=job.request_id,
         )
+
+    async def _present(
+        self, job: Job, account: AdministratorAccount
+    ) -> AdministratorAccount | None:
+        """Whoever has started a job as their source has them; None if it does not know them.
+
+        In between, what it has said last counts, as it is stored. Raises SourceUnavailable.
+        """
+        now = self._clock()
+        about, at = self._asked or ("", now)
+        if about == job.id and 0 <= now - at < ASKED_AGAIN:
+            return account
+        present = await self._ask_source(account)
+        self._asked = job.id, now
+        return present
 
     async def _end(self, job: Job, state: JobState) -> None:
         what = {
