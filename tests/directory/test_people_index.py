@@ -10,8 +10,9 @@ from tests.directory.test_people_list import account, add, names, remember
 from tests.directory.test_sign_in_records import plan
 
 from worksgate.administration.purging import STEP, remove_expired
+from worksgate.database import schema
 from worksgate.directory.database import Directory
-from worksgate.directory.people_index import folded
+from worksgate.directory.people_index import columns_of, folded
 from worksgate.directory.people_list import PeopleFilter, PeopleOrder, page_query
 from worksgate.directory.people_search import PeopleSearch
 from worksgate.sources import Person
@@ -64,6 +65,12 @@ async def test_r239_somebody_is_found_by_all_that_they_are_called(
     (found,) = await PeopleSearch(directory).find(typed)
     assert found.subject_id == TANAKA
     assert await names(directory, PeopleFilter(text=f"{typed} nobody")) == []
+
+
+def test_what_only_lists_and_searches_read_is_read_by_nothing_else() -> None:
+    for table in (schema.accounts, schema.people):
+        read = {each.name for each in columns_of(table)}
+        assert {each.name for each in table.columns} - read == {"sort_key", "haystack"}
 
 
 @pytest.mark.parametrize(
