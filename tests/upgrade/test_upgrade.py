@@ -16,6 +16,7 @@ from worksgate.database.engines import open_engines
 from worksgate.database.migrations import HEAD, SchemaTooNew, migrate, upgrade
 from worksgate.database.migrations.plan import plan
 from worksgate.directory.database import Directory
+from worksgate.directory.key_ownership import disputed
 from worksgate.directory.people_list import PeopleFilter
 from worksgate.store.postgres import pool as postgres_pool
 
@@ -123,7 +124,8 @@ async def has_an_owner_for_each_key(url: str) -> None:
     directory = Directory.open(url)
     while await directory.record_unrecorded_keys(NOW, 500):
         pass
-    assert await directory.disputed_keys() == []
+    async with directory.reading() as connection:
+        assert await disputed(connection) == []
     await directory.close()
     keys = await rows(url, "SELECT external_key, subject_id FROM people")
     owners = await rows(url, "SELECT value, subject_id FROM key_owners")

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("username", "account", "codes", "last_at")
 _SIGN_INS = "auth"
-"""As in ``line_works_api.audit_logs``, without loading that."""
+"""The service whose log has the sign-ins."""
 _LANGUAGES = ("en_US", "ja_JP", "ko_KR", "zh_CN", "zh_TW")
 TEST_MESSAGE = "Worksgate: this is a test message. Alerts will arrive here."
 

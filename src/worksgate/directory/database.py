@@ -51,7 +51,6 @@ from worksgate.directory.jobs import JobRows
 from worksgate.directory.key_ownership import (
     KeyOwnership,
     UserKey,
-    disputed,
     record_owners,
     unrecorded,
 )
@@ -299,12 +298,6 @@ class Directory:
             await record_owners(connection, {}, now, held=found)
             return len(found)
 
-    @run_to_completion
-    async def disputed_keys(self) -> list[tuple[UserKey, str, str]]:
-        """Keys held by somebody although another person owns them: key, holder, owner."""
-        async with self.reading() as connection:
-            return await disputed(connection)
-
     async def signing_key(self) -> bytes:
         """The key that signs cookies and forms: created once, the same for all processes.
 
@@ -363,7 +356,10 @@ class Directory:
 
     @run_to_completion
     async def record(self, events: Sequence[AuditEvent]) -> None:
-        """Write audit records, all or none, in one statement: the count of ``events_at_once``."""
+        """Write audit records, all or none, in one statement.
+
+        The audit log passes at most ``audit.writer.AT_ONCE`` of them.
+        """
         if events:
             values = tuple(chain.from_iterable(map(event_row, events)))
             async with self.writing_one() as connection:

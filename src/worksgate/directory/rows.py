@@ -43,7 +43,6 @@ LISTS = frozenset(
 
 _ACCOUNT_FIELDS = tuple(field.name for field in fields(Account))
 _CLIENT_FIELDS = tuple(field.name for field in fields(Client) if field.name != "secrets")
-_ANY_NUMBER, _MOST_AT_ONCE = 64, 1_024
 
 
 def account_from(row: Row) -> Account:
@@ -95,14 +94,6 @@ def event_from(row: RowMapping) -> AuditEvent:
             "reason": None if reason is None else reason_named(reason),
         }
     )
-
-
-def events_at_once(left: int) -> int:
-    """How many of so many audit records one statement inserts: a few at once, else a power of two.
-
-    Each number is a statement that the driver keeps prepared, so there are not many.
-    """
-    return left if left <= _ANY_NUMBER else min(1 << (left.bit_length() - 1), _MOST_AT_ONCE)
 
 
 def _secret_from(row: RowMapping) -> ClientSecret:

@@ -18,8 +18,6 @@ from worksgate.line_works_api.calling import Caller, Operation
 from worksgate.line_works_api.errors import ApiUnavailable, shown
 from worksgate.settings.assumptions import DEFAULTS
 
-SIGN_INS: Final = "auth"
-"""The service whose log has the sign-ins."""
 LONGEST_SPAN: Final = timedelta(days=31)
 BROKEN_OFF: Final = "downloadLogs error"
 """The beginning of the last line of a log that LINE WORKS could not write to its end."""

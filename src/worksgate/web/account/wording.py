@@ -251,6 +251,7 @@ EVENTS_OF_ADMINISTRATORS: Final[Mapping[Event, str]] = {
 BROWSER_ON_SYSTEM: Final = text("%(browser)s on %(system)s")
 """The name of a session, such as "Chrome on Windows"."""
 _IN_AN_APP: Final = text("App")
+"""``browser_names.APP``: marked here, so that it is translated."""
 
 WORRYING: Final = frozenset(
     {Event.LOGIN_FAILED, Event.LOGIN_REFUSED, Event.IMAP_FAILED, Event.FACTOR_FAILED}
