@@ -13,6 +13,14 @@ LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
 said: Final = sentences_in(LOCALE_FOLDER)
 """``said("%(name)s is either on or off", name="imap_login")``, in English."""
 
+
+def with_hint(problem: str, meant: str) -> str:
+    """A sentence about a word, with the one that may have been meant, if there is one."""
+    if not meant:
+        return problem
+    return said("%(problem)s; did you mean %(word)s?", problem=problem, word=meant)
+
+
 OF_ADDRESSES: Final = (
     said("an address must begin with https://"),
     said("the host must be in lower case, without user name or wildcard"),
