@@ -120,6 +120,7 @@ def test_r122_requiring_a_passkey_is_stricter_than_a_factor_and_milder_than_no()
         ("deny days=sat-thu", False),
         ("deny days!=sat-sun", True),
         ("deny hours=12:00-13:00", True),
+        ("deny hours=12:30-13:00", False),
         ("deny hours=11:00-12:00", False),
         ("deny hours=08:00-09:00,11:59-12:01", True),
         ("deny hours!=08:00-18:00", False),
@@ -380,6 +381,11 @@ def test_text_of_a_rule_is_canonical(text: str, canonical: str | None) -> None:
     rule = parse_rule(text)
     assert str(rule) == (canonical or text)
     assert parse_rule(str(rule)) == rule
+
+
+def test_rule_is_shown_as_an_administrator_writes_it() -> None:
+    for text in ("require factor group=staff", "require passkey", "allow", "deny kind=imap"):
+        assert parse_rule(text).shown == text
 
 
 @pytest.mark.parametrize(
