@@ -31,7 +31,7 @@ from tests.provider.factors.authenticator import Authenticator
 from tests.slapd import Authority, Slapd, running_slapd
 
 from worksgate.administration import NewClient
-from worksgate.administration.console_sign_in import ConsoleBrowser
+from worksgate.administration.console_browsers import ConsoleBrowser
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.bootstrap.console import create_console
@@ -169,7 +169,9 @@ class Site:
         inside = await self.console.start()
         account = await self.installation.administration.users.get("naoko")
         browser = ConsoleBrowser(address="127.0.0.1", name="test", secret="s" * 43)
-        opened = await inside.sign_in.begin(AdministratorAccount.of(account), browser, "test")
+        opened = await inside.sign_in.sessions.begin(
+            AdministratorAccount.of(account), browser, "test"
+        )
         for view in self.views.values():
             view.headers["cookie"] = f"{CONSOLE_SESSION}={opened.secret}"
         self.session_until = self.installation.clock() + 20 * 60

@@ -19,7 +19,7 @@ from tests.browser.servers import serving
 from tests.browser.test_console import PASSWORD, RealConsole, real_console
 from tests.browser.windows import OpenWindow, Window, overflow, violations
 
-from worksgate.administration.console_sign_in import ConsoleBrowser
+from worksgate.administration.console_browsers import ConsoleBrowser
 from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
@@ -49,7 +49,7 @@ async def signed_in(console: RealConsole, open_window: OpenWindow, **options: An
     inside = await console.application.start()
     account = AdministratorAccount.of(await console.administration.users.get("naoko"))
     browser = ConsoleBrowser(address="127.0.0.1", name="test", secret="s" * 43)
-    opened = await inside.sign_in.begin(account, browser, "test")
+    opened = await inside.sign_in.sessions.begin(account, browser, "test")
     window = await open_window(**{"locale": "en-US", "reduced_motion": "reduce", **options})
     cookie = {
         "name": SESSION,
@@ -338,7 +338,7 @@ async def test_r191_a_browser_comes_back_from_another_site_with_its_cookies(
     event = AuditEvent(event=Event.USER_CHANGED, at=now, subject_id=person.subject_id)
     await people.set_role(person.subject_id, Role.ADMIN.value, event, Author("test", now))
     inside = await console.application.start()
-    opened = inside.sign_in._sources
+    opened = inside.sign_in.sources._sources
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     provider = Elsewhere(f"http://127.0.0.1:{listener.getsockname()[1]}")
@@ -346,7 +346,7 @@ async def test_r191_a_browser_comes_back_from_another_site_with_its_cookies(
     async def with_provider(names: frozenset[str]) -> SourcesInUse:
         return replace(await opened(names), redirects={provider.name: provider})
 
-    inside.sign_in._sources = with_provider
+    inside.sign_in.sources._sources = with_provider
     try:
         async with serving(Starlette(routes=[Route("/", provider.sign_in)]), listener):
             for java_script in (True, False):
@@ -358,7 +358,7 @@ async def test_r191_a_browser_comes_back_from_another_site_with_its_cookies(
                 # Mei has no app: only a browser with all of its cookies is told so.
                 await expect(tab.get_by_role("alert")).to_contain_text("authenticator app")
     finally:
-        inside.sign_in._sources = opened
+        inside.sign_in.sources._sources = opened
 
 
 @dataclass

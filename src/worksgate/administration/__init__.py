@@ -32,7 +32,10 @@
 Each of these is a part of ``Administration``, which creates them (``composition``). Only the
 console has
 
-    console_sign_in     administrators' sign-ins to it, and their sessions
+    console_sign_in     administrators' sign-ins to it
+    console_sessions    their sessions: beginning, use and end
+    console_sources     what their identity sources say of them
+    console_browsers    their browsers, and which are known
     console_rights      what gives them their role: it was assigned, or a group of their source
     console_factors     their own authenticator app and recovery codes
     console_places      from where they sign in, and whether that is new

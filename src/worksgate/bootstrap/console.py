@@ -113,7 +113,7 @@ async def open_console(
         stack.push_async_callback(sign_in_trial.close)
         send_link = _reset_mails(base)
         operations = _operations(administration, send_link)
-        jobs = JobRunner(base.directory, operations, clock, sign_in.ask_source)
+        jobs = JobRunner(base.directory, operations, clock, sign_in.sources.ask)
         run_while_open(jobs.run_forever(), stack)
         yield Console(
             settings=settings,
@@ -121,13 +121,13 @@ async def open_console(
             administration=administration,
             examiner=asked,
             first_owner=FirstOwner(
-                settings, base.directory, base.hashing, Actor("console", clock), sign_in.ask_source
+                settings, base.directory, base.hashing, Actor("console", clock), sign_in.sources.ask
             ),
             send_reset_link=send_link,
             mailer=base.mail[0],
             alert_test=alert_test_of(settings, base.directory, clock, stack),
             factors=factors,
-            deployers=DeployerAccess(base.directory, strangers, clock, sign_in.ask_source),
+            deployers=DeployerAccess(base.directory, strangers, clock, sign_in.sources.ask),
             watch=LiveWatch(base.directory, clock),
             pages=ConsolePages(settings),
             previews=Previews(settings),

@@ -15,7 +15,9 @@ from tests.web.console.test_access import become, link_of
 
 from worksgate.administration.alerts import AlertKind
 from worksgate.administration.alerts.watching import DAY, Watch
-from worksgate.administration.console_sign_in import BETWEEN, SESSIONS, ConsoleBrowser, SignInOver
+from worksgate.administration.console_browsers import ConsoleBrowser
+from worksgate.administration.console_sessions import SESSIONS, SignInOver
+from worksgate.administration.console_sign_in import BETWEEN
 from worksgate.administration.roles import Role, Verb, may
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing
@@ -92,7 +94,9 @@ async def test_r156_no_session_begins_after_what_would_have_ended_it(
             await users.remove("admin")
     inside = await console.inside()
     with pytest.raises(SignInOver):
-        await inside.sign_in.begin(seen, ConsoleBrowser("192.0.2.7", "Chrome", "secret"), "code")
+        await inside.sign_in.sessions.begin(
+            seen, ConsoleBrowser("192.0.2.7", "Chrome", "secret"), "code"
+        )
     assert query(console.database, "SELECT count(*) FROM console_sessions") == [(0,)]
 
 
@@ -140,7 +144,7 @@ async def test_r252_a_sign_in_from_a_new_address_is_told(console: ConsoleUnderTe
     async def told_of(name: str, address: str) -> list[Mapping[str, object]]:
         account = AdministratorAccount.of(await console.administration.users.get(name))
         browser = ConsoleBrowser(address, "Chrome", "secret")
-        await inside.sign_in.begin(account, browser, "code")
+        await inside.sign_in.sessions.begin(account, browser, "code")
         found = await watch.look(console.clock())
         return [each.details for each in found if each.kind == AlertKind.CONSOLE_SIGN_IN]
 
@@ -294,7 +298,7 @@ async def test_r145_r157_a_guess_that_could_not_be_checked_counts(
 ) -> None:
     await console.make("owner", Role.OWNER)
     inside = await console.inside()
-    inside.sign_in._sources = SlowSource(None, is_busy=True).only
+    inside.sign_in.sources._sources = SlowSource(None, is_busy=True).only
     browser = await console.browser()
     form = {"username": "owner", "password": "wrong wrong wrong"}
     statuses = [await try_password(console, browser, **form) for _ in range(12)]
@@ -310,7 +314,7 @@ async def test_r121_r157_a_right_password_without_a_role_is_refused_like_a_wrong
     person = (await console.administration.users.get("person")).person
     inside = await console.inside()
     source = SlowSource(person, is_busy=is_busy, takes=0.4)
-    inside.sign_in._sources = source.only
+    inside.sign_in.sources._sources = source.only
     browser = await console.browser()
     for password in (PASSWORD, "wrong wrong wrong"):
         began = time.monotonic()
@@ -325,7 +329,7 @@ async def test_r157_a_flood_of_refusals_does_not_fill_the_audit_log(
     monkeypatch.setattr(stranger_records, "DEFAULT_PER_MINUTE", 2)
     await console.make("owner", Role.OWNER)
     inside = await console.inside()
-    inside.sign_in._sources = SlowSource(None, is_busy=True).only
+    inside.sign_in.sources._sources = SlowSource(None, is_busy=True).only
     browser = await console.browser()
     for number in range(6):
         await try_password(console, browser, username=f"n{number}", password="wrong wrong")
@@ -385,7 +389,7 @@ async def test_an_administrator_has_ten_sessions_at_most(console: ConsoleUnderTe
     inside, browser = await console.inside(), ConsoleBrowser("192.0.2.7", "Chrome", "secret")
     for _ in range(SESSIONS):
         console.clock.advance(1)
-        await inside.sign_in.begin(account, browser, "code")
+        await inside.sign_in.sessions.begin(account, browser, "code")
     assert query(console.database, "SELECT count(*) FROM console_sessions") == [(SESSIONS,)]
     assert not await is_in(first)
 

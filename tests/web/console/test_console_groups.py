@@ -22,7 +22,8 @@ from tests.web.console.test_passkeys import add_passkey, console_key, sign_in_by
 from tests.web.console.test_providers import Provider, come_back, sent_there
 
 from worksgate.administration import Actor
-from worksgate.administration.console_sign_in import TOUCHED, ConsoleBrowser, SignInOver
+from worksgate.administration.console_browsers import ConsoleBrowser
+from worksgate.administration.console_sessions import TOUCHED, SignInOver
 from worksgate.administration.errors import Forbidden, Refused
 from worksgate.administration.jobs.kinds import Operations
 from worksgate.administration.jobs.runner import ASKED_AGAIN, JobRunner
@@ -210,14 +211,14 @@ async def provider_of(console: ConsoleUnderTest) -> NamesGroups:
     """The provider of ``OPENID``, at which mei has signed in before, and her app."""
     await remembered(console, "mei", None, source="entra")
     sign_in, provider = (await console.inside()).sign_in, NamesGroups()
-    opened, people = sign_in._sources, console.administration.people._directory.people
+    opened, people = sign_in.sources._sources, console.administration.people._directory.people
     kept = RememberedRedirect(provider, people, console.clock)
 
     async def with_provider(names: frozenset[str]) -> SourcesInUse:
         sources = await opened(names)
         return replace(sources, redirects=dict.fromkeys(sources.redirects, kept))
 
-    sign_in._sources = with_provider
+    sign_in.sources._sources = with_provider
     return provider
 
 
@@ -274,7 +275,7 @@ async def test_r226_who_loses_the_group_during_the_second_step_gets_no_session(
     )
     browser = ConsoleBrowser(address="192.0.2.7", name="", secret="s" * 43)
     with pytest.raises(SignInOver):
-        await sign_in.begin(seen, browser, "code")
+        await sign_in.sessions.begin(seen, browser, "code")
 
 
 async def test_r226_a_passkey_counts_for_an_hour_after_the_provider_has_vouched(
@@ -370,7 +371,7 @@ async def job_of_aoi(console: ConsoleUnderTest) -> tuple[JobRunner, Job]:
     actor = Actor("console:aoi", console.clock, subject_id=aoi, role=Role.ADMIN)
     jobs, chosen = inside.administration(actor).jobs, Selection(wanted=PeopleFilter())
     job = await jobs.start(JobKind.SIGN_OUT, chosen, (await jobs.preview(chosen)).matching)
-    ask = inside.sign_in.ask_source
+    ask = inside.sign_in.sources.ask
     return JobRunner(jobs._directory, nothing_done, console.clock, ask), job
 
 

@@ -11,7 +11,7 @@ from tests.slapd import GROUPS, PASSWORD, Authority, running_slapd
 from tests.web.console.console import ORIGIN, AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_administrators_of_sources import first_step, is_in
 
-from worksgate.administration.console_sign_in import TOUCHED
+from worksgate.administration.console_sessions import TOUCHED
 from worksgate.administration.roles import Role
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.settings.sources import OidcSettings
@@ -46,7 +46,7 @@ async def test_r191_a_person_of_openldap_signs_in_as_an_administrator(tmp_path: 
         groups = (f"auditor: cn=staff,{GROUPS}",)
         by_group = company.settings(console_groups=groups, found_lifetime=0.0)
         async with console_of(tmp_path, sources=(by_group,)) as console:
-            opened = await (await console.inside()).sign_in._sources(frozenset({"company"}))
+            opened = await (await console.inside()).sign_in.sources._sources(frozenset({"company"}))
             tanaka = await opened.passwords["company"].authenticate("tanaka", PASSWORD)
             assert tanaka is not None
             await appoint(console, "company", tanaka)

@@ -3,7 +3,7 @@
 from tests.databases import query
 from tests.web.console.console import ConsoleUnderTest
 
-from worksgate.administration.console_sign_in import ConsoleBrowser
+from worksgate.administration.console_browsers import ConsoleBrowser
 from worksgate.administration.roles import Role
 from worksgate.directory.credential_changes import Change, CredentialChange
 
@@ -25,7 +25,7 @@ async def test_r246_a_sign_in_from_a_new_place_is_announced_once(
     async def sign_in(address: str) -> str:
         browser = ConsoleBrowser(address, "Firefox on Linux", "s" * 43, language="ja")
         console.clock.advance(60)
-        await inside.sign_in.begin(account, browser, "code")
+        await inside.sign_in.sessions.begin(account, browser, "code")
         ((whose, detail),) = query(console.database, LAST)
         assert whose == subject  # the alert looks for it, too
         return str(detail)

@@ -53,13 +53,13 @@ async def console(tmp_path: Path) -> AsyncIterator[ConsoleUnderTest]:
         await console.make("owner", Role.OWNER)
         await remembered(console, "mei", Role.ADMIN, source="entra")
         sign_in, provider = (await console.inside()).sign_in, Provider()
-        opened = sign_in._sources
+        opened = sign_in.sources._sources
 
         async def with_provider(names: frozenset[str]) -> SourcesInUse:
             sources = await opened(names)
             return replace(sources, redirects=dict.fromkeys(sources.redirects, provider))
 
-        sign_in._sources = with_provider
+        sign_in.sources._sources = with_provider
         yield console
 
 

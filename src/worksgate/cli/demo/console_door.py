@@ -18,7 +18,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worksgate.administration import Actor, NotFound
-from worksgate.administration.console_sign_in import ConsoleBrowser, SignInOver
+from worksgate.administration.console_browsers import ConsoleBrowser
+from worksgate.administration.console_sessions import SignInOver
 from worksgate.bootstrap.console import create_console
 from worksgate.cli.demo.company import DemoOwner
 from worksgate.cli.demo.installation import code_of
@@ -164,7 +165,7 @@ def open_door(
         account = await administration.users.get(owner.account.username)
         browser = ConsoleBrowser(address=address, name="", secret=new_secret())
         return (
-            await inside.sign_in.begin(AdministratorAccount.of(account), browser, "demo")
+            await inside.sign_in.sessions.begin(AdministratorAccount.of(account), browser, "demo")
         ).secret
 
     door = ConsoleDoor(

@@ -3,13 +3,8 @@
 from starlette.responses import Response
 
 from worksgate.administration import Refused
-from worksgate.administration.console_sign_in import (
-    NoSecondFactor,
-    Opened,
-    SignInOver,
-    WrongCode,
-    WrongPassword,
-)
+from worksgate.administration.console_sessions import Opened, SignInOver
+from worksgate.administration.console_sign_in import NoSecondFactor, WrongCode, WrongPassword
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console import cookies
@@ -110,7 +105,7 @@ async def code_page(
 async def sign_out(visit: Visit) -> Response:
     """End this session."""
     who = visit.administrator
-    await visit.console.sign_in.end(who, who.session.key, visit.browser)
+    await visit.console.sign_in.sessions.end(who, who.session.key, visit.browser)
     response = visit.to("/sign-in")
     cookies.drop(response, cookies.SESSION)
     return response
@@ -127,7 +122,7 @@ async def me_page(visit: Visit, status: int = 200, problem: str = "") -> Respons
     return visit.page(
         "me.html",
         status,
-        sessions=await sign_in.sessions(who),
+        sessions=await sign_in.sessions.of(who),
         own=await sign_in.own_factors.of(who.session.subject_id),
         languages=LANGUAGE_NAMES,
         account_url=visit.console.settings.account_url,
@@ -150,7 +145,7 @@ async def choose_language(visit: Visit) -> Response:
 async def end_session(visit: Visit) -> Response:
     """End another session of one's own, or all of them."""
     key = visit.form.get("key") or None
-    ended = await visit.console.sign_in.end(visit.administrator, key, visit.browser)
+    ended = await visit.console.sign_in.sessions.end(visit.administrator, key, visit.browser)
     return visit.to("/me", ended=str(ended))
 
 
@@ -164,7 +159,7 @@ def with_step(visit: Visit, response: Response) -> Response:
 async def opened(visit: Visit, session: Opened, response: Response) -> Response:
     """A new session begins with a new secret; the first step is over, and so is an old session."""
     if (before := visit.signed_in) is not None:
-        await visit.console.sign_in.end(before, before.session.key, visit.browser)
+        await visit.console.sign_in.sessions.end(before, before.session.key, visit.browser)
     cookies.set_secret(response, cookies.SESSION, session.secret)
     cookies.set_device(response, session.device)
     cookies.drop(response, cookies.STEP)

@@ -18,13 +18,9 @@ from starlette.types import Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from worksgate.administration import Forbidden, NotFound, Outdated, Refused, Unfinished
-from worksgate.administration.console_sign_in import (
-    ConsoleBrowser,
-    SignedIn,
-    SignInOver,
-    UnknownPasskey,
-    WrongCode,
-)
+from worksgate.administration.console_browsers import ConsoleBrowser
+from worksgate.administration.console_sessions import SignedIn, SignInOver
+from worksgate.administration.console_sign_in import UnknownPasskey, WrongCode
 from worksgate.credentials.secrets import new_request_id, new_secret
 from worksgate.database import Conflict
 from worksgate.limits.networks import is_within
@@ -158,7 +154,9 @@ class ConsoleApplication:
             return await bearer.answer(visit, route.verb, route.handler)
         session, _ = cookies.read(request.scope)
         comes_again = route is not None and route.comes_again and AGAIN in visit.query
-        visit.signed_in = await visit.console.sign_in.find(session, is_used=not comes_again)
+        visit.signed_in = await visit.console.sign_in.sessions.find(
+            session, is_used=not comes_again
+        )
         _speak(visit)
         if methods is None:
             return _sign_in(visit) if visit.signed_in is None else _notice(visit, "not_found", 404)
@@ -184,7 +182,7 @@ class ConsoleApplication:
     async def _is_still(self, visit: Visit, session: str | None) -> bool:
         """Whether whoever is signed in still is, in the same role."""
         before = visit.signed_in
-        visit.signed_in = await visit.console.sign_in.find(session)
+        visit.signed_in = await visit.console.sign_in.sessions.find(session)
         return visit.role == (None if before is None else before.role)
 
     def _is_own_form(self, visit: Visit) -> bool:

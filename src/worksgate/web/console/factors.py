@@ -23,7 +23,7 @@ async def confirm_app(visit: Visit) -> Response:
         )
     if codes is None:
         return await _app_page(visit, "wrong", 400)
-    session = await visit.console.sign_in.begin(who.account, visit.browser, "code")
+    session = await visit.console.sign_in.sessions.begin(who.account, visit.browser, "code")
     page = _codes_page(visit, codes) if codes else visit.to("/me", done="app_added")
     return await access.opened(visit, session, page)
 

@@ -79,7 +79,7 @@ async def _make(visit: Visit, secret: str, way: str) -> Response:
     except HashingBusy:
         raise _NotYet("busy", 503, totp_secret=kept) from None
     account = AdministratorAccount.of(made)
-    session = await visit.console.sign_in.begin(account, visit.browser, "one-time link")
+    session = await visit.console.sign_in.sessions.begin(account, visit.browser, "one-time link")
     page = visit.page(
         "codes.html", codes=codes, own=None if account.has_password else account, onward="/"
     )

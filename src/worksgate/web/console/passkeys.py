@@ -5,10 +5,10 @@ from functools import partial
 from starlette.responses import Response
 
 from worksgate.administration.console_passkeys import StaleChallenge
+from worksgate.administration.console_sessions import SignInOver
 from worksgate.administration.console_sign_in import (
     NoSecondFactor,
     ProviderFirst,
-    SignInOver,
     UnknownPasskey,
     holder_of,
 )
