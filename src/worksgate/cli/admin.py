@@ -141,7 +141,7 @@ def invite(*, name: str, role: str, email: str | None, config: Path | None, as_j
 @config_option
 @json_option
 def list_invitations(*, config: Path | None, as_json: bool) -> None:
-    """List the invitations that nobody has used yet."""
+    """List the open invitations."""
     found = administer(read_installation(config), lambda each: each.invitations.valid())
     if as_json:
         print_json([_invitation(each) for each in found])
@@ -159,7 +159,7 @@ def list_invitations(*, config: Path | None, as_json: bool) -> None:
 @click.argument("id")
 @config_option
 def withdraw(*, id: str, config: Path | None) -> None:  # noqa: A002  # as the list names it
-    """End an invitation that nobody has used yet.
+    """Withdraw an open invitation.
 
     Its ID is in the list of invitations.
     """
@@ -169,7 +169,7 @@ def withdraw(*, id: str, config: Path | None) -> None:  # noqa: A002  # as the l
 
 @app.group("token", cls=CommandGroup)
 def token() -> None:
-    """Tokens with which a pipeline changes clients by a file.
+    """Tokens for pipelines, which apply a file of clients.
 
     They do nothing else: see worksgate client apply --to.
     """
@@ -229,7 +229,7 @@ def list_tokens(*, config: Path | None, as_json: bool) -> None:
 @click.argument("name")
 @config_option
 def end_token(*, name: str, config: Path | None) -> None:
-    """End a token at once.
+    """Revoke a token at once.
 
     NAME is its name or its ID in the list.
     """

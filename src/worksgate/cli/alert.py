@@ -26,9 +26,9 @@ def app() -> None:
 @config_option
 @json_option
 def test(*, config: Path | None, as_json: bool) -> None:
-    """Send a test alert in every way that is set up.
+    """Send a test alert by every method that is set up.
 
-    It fails if one of them does not take it: the log has the reason (alert.not_sent).
+    The exit code is 1 if one of them fails; the log has the reason (alert.not_sent).
     """
     from worksgate.bootstrap.alerts import send_test_alert
 

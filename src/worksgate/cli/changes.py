@@ -59,7 +59,7 @@ def changes(
 ) -> None:
     """Show what administrators changed, before and after.
 
-    Shows the latest matching changes, the oldest of them first; of a secret only that it changed.
+    Shows the latest matching changes, the oldest of them first; for a secret, only that it changed.
     """
     if context.invoked_subcommand is not None:
         check_alone(context)

@@ -82,7 +82,7 @@ Way = Literal["form", "browser", "hand", "none"]
     type=_FILE,
     help="A file whose first line is the person's password; prompted for by default.",
 )
-@click.option("--user-key", metavar="KEY", help="The user key that LINE WORKS must be told.")
+@click.option("--user-key", metavar="KEY", help="The user key that LINE WORKS must receive.")
 @click.option(
     "--key-is-account", is_flag=True, help="The user key is the LINE WORKS account: test its form."
 )
@@ -180,8 +180,8 @@ def check(*, url: str, language: str, plan: bool, as_json: bool, **options: Any)
     """Check any implementation as LINE WORKS would use it.
 
     URL is the public address of the customer's side of LINE WORKS SSO, to which the paths are
-    added. It says first what it will do; secrets are in no output. The exit code is 0 if no rule is
-    broken, 1 with findings, and 2 if it could not run.
+    added. It first prints what it will do; no output contains a secret. The exit code is 0 if no
+    rule is broken, 1 with findings, and 2 if it could not run.
     """
     from worksgate.conformance.checks.examination import chosen
     from worksgate.conformance.report import plain_text

@@ -54,14 +54,14 @@ def apply(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Make clients as FILE says.
+    """Create and change clients as FILE says.
 
     It is JSON as `client list --json` prints it, or TOML with [[client]] tables. Clients and
     settings that it does not name stay as they are; nothing is removed. The secret of a client that
     is added is shown only once. With - as FILE, JSON is read from standard input.
 
-    With --to it is done by the console at that address, which is handed the clients of the file and
-    a token of a deployer (worksgate admin token add). No secret of a client comes back.
+    With --to it is done by the console at that address, which receives the clients of the file and
+    the token of a deployer (worksgate admin token add). No secret of a client comes back.
     """
     wanted = _read(file)
     if to is None:

@@ -51,7 +51,7 @@ def _text_option(flag: str, name: str, sentence: str) -> Callable[[F], F]:
 
 @click.group("branding", cls=CommandGroup)
 def app() -> None:
-    """How a client's sign-in page looks: name, logo, colors and texts.
+    """The name, logo, colors and texts of a sign-in page.
 
     Changes are made to a draft, which people see once it is published.
     """
@@ -158,7 +158,7 @@ def publish(*, name: str, number: int | None, config: Path | None) -> None:
 @click.argument("name")
 @config_option
 def discard(*, name: str, config: Path | None) -> None:
-    """Drop the draft."""
+    """Discard the draft."""
     administer(
         read_installation(config),
         lambda administration: administration.branding.discard(name),

@@ -87,7 +87,7 @@ def _with_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--replace", is_flag=True, help="Also change keys that are there and differ.")
 @_with_options
 def fill(*, file: Path, output: Path | None, replace: bool, **options: Any) -> None:
-    """Fill the External Keys into the file of LINE WORKS.
+    """Fill in the External Keys in the file of LINE WORKS.
 
     FILE.csv is what the Developer Console gives (ExternalKey_member.csv). It stays as it is; in the
     new file the key of a member is changed and no other byte. A member gets a key only if it is

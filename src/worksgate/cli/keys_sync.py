@@ -57,9 +57,9 @@ _dry_run_option = click.option(
 @click.option(
     "--delete-unknown",
     is_flag=True,
-    help="Take away the keys of members whom nobody here is, who then cannot sign in.",
+    help="Delete the keys of members who are nobody here; they can then no longer sign in.",
 )
-@click.option("--abandon", is_flag=True, help="Let an interrupted run be, and begin a new one.")
+@click.option("--abandon", is_flag=True, help="Abandon an interrupted run, and begin a new one.")
 @_dry_run_option
 @_folder_option
 @yes_option
@@ -79,12 +79,12 @@ def sync(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Write the external keys of here to LINE WORKS.
+    """Write your people's external keys to LINE WORKS.
 
     It uses the API of LINE WORKS. A member is found by LINE WORKS account, then by e-mail address.
-    Before the first call an undo file is written (worksgate keys undo). A run that was interrupted
-    goes on first. In the end LINE WORKS is read again; the exit code is 1 if a member who should
-    have a key of here does not.
+    Before the first call an undo file is written (worksgate keys undo). An interrupted run is
+    resumed first. At the end LINE WORKS is read again; the exit code is 1 if a member does not have
+    the key that they should.
     """
     check_form(as_csv=as_csv, as_json=as_json)
     settings = read_installation(config)
@@ -186,7 +186,7 @@ class _Result:
         self._outcome = outcome
 
     def print(self, *, as_csv: bool, as_json: bool, is_dry_run: bool) -> None:
-        """Print it; exit with 1 if a member who should have a key of here does not."""
+        """Print it; exit with 1 if a member does not have the key that they should."""
         from worksgate.administration.external_keys.findings import HINTS
 
         missing = self._outcome.missing if self._outcome else ()

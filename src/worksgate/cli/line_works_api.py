@@ -105,7 +105,7 @@ def set_app(
     secret_stdin: bool,
     config: Path | None,
 ) -> None:
-    """Set the app, in place of an earlier one.
+    """Set the app; it replaces an earlier one.
 
     The Client Secret is prompted for, unless it comes from a file or standard input. It and the
     private key are kept encrypted under the master key, and never shown.
@@ -177,7 +177,7 @@ def show(*, client: str, config: Path | None, as_json: bool) -> None:
 @config_option
 @json_option
 def test(*, client: str | None, message: bool, config: Path | None, as_json: bool) -> None:
-    """Say in steps what works: key, access token, scope, listing.
+    """Test the app: key, access token, scope, listing.
 
     Without --message nothing is changed at LINE WORKS. The exit code is 1 if a step does not work.
     """
@@ -338,7 +338,7 @@ def _print_compared(compared: "Compared", *, as_csv: bool) -> None:
 @yes_option
 @config_option
 def remove(*, client: str, yes: bool, config: Path | None) -> None:
-    """Forget the app and its secrets. At LINE WORKS it stays until it is deleted there."""
+    """Remove the app and its secrets here. At LINE WORKS it stays until it is deleted there."""
     settings = read_installation(config)
     confirm(f"Forget the app of the LINE WORKS API of {client}?", yes=yes)
     removed = administer(

@@ -71,7 +71,7 @@ def record(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Record what LINE WORKS calls, without secrets and names.
+    """Record the calls of LINE WORKS, without secrets and names.
 
     Records the calls that the server on this machine serves, until Ctrl-C, a time, or a size.
     FILE holds their shape, in which every secret and every name is a hash under a key that is

@@ -53,10 +53,10 @@ def rehearse(
 ) -> None:
     """Compare the members of LINE WORKS with the people here.
 
-    FILE.csv is the one that the Developer Console of LINE WORKS gives (ExternalKey_member.csv); -
-    is standard input. With --line-works the members are read by the API of LINE WORKS instead,
-    accounts and External Keys alone. Without either, the report is about the people here, and LINE
-    WORKS is not asked. Nothing is changed. The exit code is 1 if anybody would not get in.
+    FILE.csv is the file that the Developer Console of LINE WORKS exports (ExternalKey_member.csv);
+    - is standard input. With --line-works the members are read through the API of LINE WORKS
+    instead: their accounts and External Keys only. Without either, the report covers only the
+    people here. Nothing is changed. The exit code is 1 if anybody could not sign in.
     """
     from worksgate.administration.going_live import STOPS, BadMembersFile, Choices
     from worksgate.administration.going_live.members_file import MOST_BYTES

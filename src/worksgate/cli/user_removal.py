@@ -30,7 +30,7 @@ _MOST = 10_000
 @config_option
 @yes_option
 def remove(*, username: str, now: bool, config: Path | None, yes: bool) -> None:
-    """Remove a person from everything, and for good after 30 days.
+    """Remove a person; for good after 30 days.
 
     Until then, worksgate user restore brings them back. With --now they are removed for good, also
     if they were removed before. Their user keys are retired: nobody else gets them without

@@ -64,7 +64,7 @@ ADVICE: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncFound:
-    """One finding; ``account`` is that of LINE WORKS, ``username`` that of here."""
+    """One finding; ``account`` is the one at LINE WORKS, ``username`` the one here."""
 
     finding: SyncFinding
     account: str | None = None

@@ -1,4 +1,4 @@
-"""``keys sync`` and ``keys undo``: LINE WORKS gets the external keys of here, or those of before.
+"""``keys sync`` and ``keys undo``: LINE WORKS gets our external keys, or its earlier ones back.
 
 A run reads both sides, makes a plan, writes the undo file, notes that it has begun, writes keys and
 reads again what LINE WORKS holds: that, and no answer in between, says whether it succeeded. A run
