@@ -131,7 +131,7 @@ async def test_one_part_is_changed_and_the_change_is_shown(
     assert (saved.second_factor, saved.require_state) == ("required", False)
     await owner.get(owner.page.headers["location"])
     assert "The settings are saved." in owner.page.text
-    assert "Second step Before Of those who have one" not in shown(owner)
+    assert "Second factor Before Of those who have one" not in shown(owner)
     assert re.search(r"<del>Of those who have one</del>.*<ins>Of everybody</ins>", owner.page.text)
     (record,) = await site.administration.audit_log.search(client=client.client_id, limit=1)
     assert record.detail == f"{client.name}: set require_state, second_factor"
@@ -355,7 +355,7 @@ async def test_the_rules_are_asked_about_a_person_and_an_address(
     await owner.get(f"{page}&who=rita&address=198.51.100.7")
     assert "Rita would be refused" in shown(owner)
     await owner.get(f"{page}&who=rita&address=192.0.2.7")
-    assert "Rita: Let in, with a second step if they have one" in shown(owner)
+    assert "Rita: Let in, with a second factor if they have one" in shown(owner)
     await owner.get(f"{page}&who=nobody-here&address=here")
     assert "Nobody here has this name." in shown(owner)
     assert "This is not an IP address." in shown(owner)

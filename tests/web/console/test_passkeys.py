@@ -298,7 +298,7 @@ async def test_r190_the_last_second_factor_is_not_removed(console: ConsoleUnderT
     await browser.get("/me")
     await browser.post("/me/passkey/remove", id=key.id)
     assert browser.page.status_code == 409
-    assert "last second step" in browser.page.text
+    assert "last second factor" in browser.page.text
     assert await is_in(browser)
     again = await console.browser()
     await again.get("/sign-in")

@@ -20,7 +20,7 @@ LANGUAGE_NAMES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the mail says: ``account_url`` is where people set up a second step."""
+    """What the mail says: ``account_url`` is where people set up a second factor."""
 
     product: str
     date: str

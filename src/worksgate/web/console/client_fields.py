@@ -163,7 +163,7 @@ PARTS: Final = (
             ),
             ClientField(
                 name="second_factor",
-                label=text("Second step"),
+                label=text("Second factor"),
                 sentence=text("Whether one is asked for, unless a rule says otherwise."),
                 kind=FieldKind.CHOICE,
                 choices={

@@ -32,7 +32,7 @@ KEPT: Final = {
     "audit_retention": text("Audit log, and changes with their values"),
     "reset_link_lifetime": text("A reset link works for"),
     "temporary_password_lifetime": text("A password that an administrator has set works for"),
-    "remember_device_lifetime": text("A browser is remembered after the second step for"),
+    "remember_device_lifetime": text("A browser is remembered after a second factor for"),
     "app_password_lapse": text("App passwords without a sign-in at the person’s source work for"),
 }
 """Settings by what they are, in the order of the page."""

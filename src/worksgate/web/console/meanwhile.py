@@ -18,7 +18,7 @@ PROOF: Final = frozenset({"csrf", "proof", "proof_asked", "proof_passkey"})
 """Fields of a form that are of one request only."""
 AGAIN: Final[Mapping[str, str]] = {
     "/person/enable": text("Enable all the same"),
-    "/person/remove-factors": text("Remove the second step all the same"),
+    "/person/remove-factors": text("Remove the second factors all the same"),
     "/person/remove": text("Remove them all the same"),
     "/person/leave": text("Have them leave all the same"),
     "/person/leave/cancel": text("Drop the plan all the same"),

@@ -60,7 +60,7 @@ FINDINGS: Final[Mapping[Finding, tuple[str, str]]] = {
         text("Ask them to try before the day: passwords are forgotten."),
     ),
     Finding.NO_SECOND_FACTOR: (
-        text("No second step, though one is required"),
+        text("No second factor, though one is required"),
         text("They set it up at their first sign-in, which takes some minutes."),
     ),
     Finding.NO_APP_PASSWORD: (

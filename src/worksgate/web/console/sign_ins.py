@@ -54,7 +54,7 @@ EVENT_NAMES: Final[Mapping[Event, str]] = {
     Event.LOGIN_REFUSED: text("Sign-in refused"),
     Event.LOGIN_INTERRUPTED: text("Interrupted by an outage"),
     Event.SESSION_KEY_REFUSED: text("App not confirmed"),
-    Event.FACTOR_FAILED: text("Second step failed"),
+    Event.FACTOR_FAILED: text("Second factor failed"),
     Event.IMAP_FAILED: text("Mail program not accepted"),
     Event.IMAP_REFUSED: text("Mail program refused"),
     Event.CLIENT_REFUSED: text("Call of LINE WORKS refused"),
