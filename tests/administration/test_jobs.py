@@ -493,11 +493,29 @@ class Aozora:
         return "Aozora"
 
 
+class Chosen:
+    """Everybody has chosen this language, if any."""
+
+    chosen = ""
+
+    async def language(self, subject_id: str) -> str:
+        return self.chosen
+
+
+async def test_r257_a_reset_link_is_mailed_in_the_language_of_its_person(at_work: Office) -> None:
+    await _add(at_work, "a", email="a@example.com")
+    post, theirs = Post(), Chosen()
+    mails = ResetMails(post, post, Aozora(), theirs, "ja", 900.0)  # type: ignore[arg-type]  # as is used
+    for theirs.chosen in ("", "ko"):
+        await mails.send(at_work.administration.users, "a")
+    assert [each.text.split()[1] for each in post.sent] == ["ja", "ko"]
+
+
 async def test_a_reset_link_is_mailed_and_kept_nowhere(at_work: Office) -> None:
     await _add(at_work, "a", email="a@example.com")
     await _add(at_work, "b")
     post = Post()
-    mails = ResetMails(post, post, Aozora(), "ja", 900.0)  # type: ignore[arg-type]  # as is used
+    mails = ResetMails(post, post, Aozora(), Chosen(), "ja", 900.0)  # type: ignore[arg-type]  # as is used
     job = await _start(at_work.administration, JobKind.RESET_LINK, EVERYBODY)
     await _run(at_work, _runner(at_work, send_link=mails.send))
     (message,) = post.sent

@@ -127,6 +127,7 @@ class Resetting:
             StrangerRecords(self.audit, self.store.bump),
             mail=self.mailer,
             texts=Mails(SETTINGS),
+            languages=self.directory.preferences,
             knows_device=knows_device,
         )
 
@@ -151,7 +152,15 @@ async def resetting(
         texts = Mails(SETTINGS)
         strangers = StrangerRecords(audit, store.bump)
         reset = PasswordReset(
-            SETTINGS, directory, store, hashing, audit, strangers, mail=mailer, texts=texts
+            SETTINGS,
+            directory,
+            store,
+            hashing,
+            audit,
+            strangers,
+            mail=mailer,
+            texts=texts,
+            languages=directory.preferences,
         )
         stack.push_async_callback(reset.close, 0.1)
         notices = Notices(directory, mailer, texts, DisavowalLinks(SETTINGS, store))

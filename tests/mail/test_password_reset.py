@@ -127,6 +127,17 @@ async def test_link_in_the_mail_changes_the_password(reset: Resetting, server: M
     assert await reset.sign_in("aoi", OLD_PASSWORD) is None
 
 
+async def test_r257_the_link_comes_in_the_language_that_its_person_has_chosen(
+    reset: Resetting, server: MailServer
+) -> None:
+    await reset.ask("aoi", language="zh-TW")
+    await reset.directory.preferences.choose_language("directory:1", "ko")
+    await reset.ask("aoi", language="zh-TW")
+    await server.wait_for(2)
+    await reset.answered()
+    assert {"비밀번호" in mail.text for mail in server.received} == {False, True}
+
+
 async def test_r79_asking_reveals_nothing_and_mail_goes_to_who_is_meant_alone(
     reset: Resetting, server: MailServer
 ) -> None:

@@ -439,6 +439,7 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
             identity.strangers,
             mail=mailer,
             texts=mails,
+            languages=base.directory.preferences,
             knows_device=identity.signer.knows_device,
         )
         stack.push_async_callback(reset.close)

@@ -270,7 +270,8 @@ def _reset_mails(base: _Base) -> SendLink | None:
     if mailer is None or mails is None:
         return None
     language, lifetime = base.settings.mail_language, base.settings.reset_link_lifetime
-    return ResetMails(mailer, mails, companies_of(base.directory), language, lifetime).send
+    companies, languages = companies_of(base.directory), base.directory.preferences
+    return ResetMails(mailer, mails, companies, languages, language, lifetime).send
 
 
 def _operations(

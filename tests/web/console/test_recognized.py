@@ -1,16 +1,20 @@
 """Plain sentences of other rooms: each that an administrator can meet is known, and translated."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 import worksgate
+from worksgate.audit import AuditEvent, Event
 from worksgate.catalogues import Quoted
 from worksgate.doctor.sentences import said
-from worksgate.web.console.pages import marked_in, said_in
-from worksgate.web.console.recognized import TEMPLATES, recognize
+from worksgate.web.console.deeds import deed
+from worksgate.web.console.pages import Words, marked_in, said_in
+from worksgate.web.console.recognized import CAUSES, TEMPLATES, recognize, recognize_cause
 
 SOURCE = Path(worksgate.__file__).parent
 ROOMS = (
@@ -77,6 +81,95 @@ def test_the_console_knows_what_it_can_be_refused_for() -> None:
     found = list(refusals())
     assert len(found) > 80
     assert [each for each in found if recognize(each[1]) is None] == []
+
+
+RECORDING = frozenset(
+    ("event", "person_event", "account_event", "_event", "_keep", "_record", "_refused")
+)
+"""Calls that make a record; its detail is one of their arguments."""
+AFTER = ("", "going live: ", "set-up: ", "branding, ")
+"""What a room puts in front of its details."""
+JOINED = frozenset(
+    {
+        *("X: X", "XX: X", "X X", "job X: X", "going live: X", "X: branding, X", "on X"),
+        *(
+            "version X publishedX",
+            "X members of LINE WORKS were read X",
+            "a test alert was sent; X",
+        ),
+    }
+)
+"""Details of parts, each of which is known."""
+
+
+def records() -> Iterator[tuple[str, str]]:
+    """What records of administrators' rooms say, with its place; X stands for its values."""
+    for file in sorted((SOURCE / "administration").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in RECORDING:
+                for argument in node.args:
+                    if " " in (detail := sample_of(argument)):
+                        yield f"{file.name}:{node.lineno}", detail
+
+
+def test_r257_the_console_knows_what_records_say() -> None:
+    found = list(records())
+    assert len(found) > 50
+    known = [each for each in found if any(recognize(before + each[1]) for before in AFTER)]
+    assert [each for each in found if each not in known and each[1] not in JOINED] == []
+
+
+@pytest.mark.parametrize("language", ["ja", "ko"])
+@pytest.mark.parametrize(
+    "detail",
+    [
+        "set-up: source directory was asked about aoi, with a password: warn",
+        "set-up: public address, from outside: plain_http",
+        "set-up: the sign-in that was tried at Acme has ended; values that work: 5",
+        "a test alert was sent; mail: taken; webhook: not taken",
+        "job 1a22: enable, 2 people, which undoes job 1a21",
+        "leaving, failed to suspend at LINE WORKS: LINE WORKS gives no answer to suspend "
+        "somebody: it answers with status 500",
+        "leaves: not done at LINE WORKS: suspend: nobody there has this user key or account",
+    ],
+)
+def test_r257_a_record_is_said_in_the_language_of_its_reader(detail: str, language: str) -> None:
+    said = deed(AuditEvent(event=Event.SYSTEM, at=0.0, detail=detail), Words(language))
+    names = r"Acme|LINE WORKS|Webhook|Bot|HTTP|aoi|directory|1a2\d"
+    assert not re.search("[A-Za-z]{3,}", re.sub(names, "", said))
+
+
+@pytest.mark.parametrize("language", ["ja", "ko"])
+@pytest.mark.parametrize(
+    "finding",
+    [
+        "records 1 to 9 are not as they were sealed (seal 3 of 2026-05-01 10:00:00Z): at least "
+        "one of them, or the seal, was changed",
+        "2 of record 7 (seal 1) are missing",
+        "seals 2 to 4 are missing, for records 5 to 9; without it, seal 5 cannot be compared",
+    ],
+)
+def test_r257_a_finding_of_the_audit_log_is_said_in_it_too(finding: str, language: str) -> None:
+    assert not re.search("[A-Za-z]{2,}", said_in(language, finding))
+
+
+def test_r257_what_openssl_or_a_directory_says_is_explained_and_quoted() -> None:
+    why = said("the certificate of %(url)s is not trusted: %(problem)s", url="x", problem="")
+    for words, meaning in (
+        ("certificate has expired", "有効期限が切れています"),
+        ("Hostname mismatch, certificate is not valid for 'sso.example'.", "「sso.example」"),
+        ("busy", "混み合っています"),
+    ):
+        why.values = {"url": "x", "problem": Quoted(words)}
+        marked = marked_in("ja", why)
+        assert meaning in marked
+        assert f'（<span lang="en">{escape(words)}</span>）' in marked
+
+
+@pytest.mark.parametrize("template", CAUSES)
+def test_each_cause_is_recognized_as_itself(template: str) -> None:
+    values = {name: f"<{name}>" for name in names_in(template)}
+    assert recognize_cause(template % values) == (template, values)
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

@@ -59,7 +59,7 @@ class AlertTest:
         if Channel.BOT in ways and await self._teller.message([test]):
             told.add(Channel.BOT)
         delivered = [Delivered(NAMES[each], each in told) for each in ways]
-        said = ", ".join(
+        said = "; ".join(
             f"{each.way}: {'taken' if each.is_taken else 'not taken'}" for each in delivered
         )
         await self._directory.record([actor.event(Event.SYSTEM, f"a test alert was sent; {said}")])

@@ -5,12 +5,14 @@ from worksgate.administration.users import UserAdministration
 from worksgate.clients.companies import Companies
 from worksgate.mail import Mailer, MailUnavailable
 from worksgate.provider.account.password_reset import MailTexts
+from worksgate.provider.account.values import Languages
 from worksgate.sources import Person
 
 
 class ResetMails:
-    """Sends them in ``language``; a link is valid for ``lifetime`` seconds.
+    """Sends them in the language that a person has chosen, or else in ``language``.
 
+    A link is valid for ``lifetime`` seconds.
     Nobody but the person sees the link: it is neither shown nor kept.
     """
 
@@ -19,12 +21,14 @@ class ResetMails:
         mailer: Mailer,
         texts: MailTexts,
         companies: Companies,
+        languages: Languages,
         language: str,
         lifetime: float,
     ) -> None:
         self._mailer = mailer
         self._texts = texts
         self._companies = companies
+        self._languages = languages
         self._language = language
         self._lifetime = lifetime
 
@@ -35,7 +39,8 @@ class ResetMails:
         # A link is void once the address has changed: so it goes to the one that it was made for.
         person = await _reachable(users, person.username)
         company = await self._companies.of(person.subject_id)
-        message = self._texts.reset_link(person, link, self._lifetime, self._language, company)
+        language = await self._languages.language(person.subject_id) or self._language
+        message = self._texts.reset_link(person, link, self._lifetime, language, company)
         if message is None:
             raise Refused("the mail address is not valid")
         try:

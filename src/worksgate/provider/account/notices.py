@@ -20,6 +20,7 @@ from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.limits.background import BackgroundQueue
 from worksgate.mail import Mailer, MailMessage, MailUnavailable
 from worksgate.observability.rate_limited_warning import RateLimitedWarning
+from worksgate.provider.account.values import Languages
 from worksgate.sources import Person
 from worksgate.store import StoreUnavailable
 
@@ -73,12 +74,6 @@ class CompanyNames(Protocol):
     """What a person's company is called, if their client's pages have a name of their own."""
 
     async def of(self, subject_id: str) -> str: ...
-
-
-class Languages(Protocol):
-    """Which language a person has chosen for their mails; empty for none."""
-
-    async def language(self, subject_id: str) -> str: ...
 
 
 class Links(Protocol):

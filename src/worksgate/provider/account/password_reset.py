@@ -41,6 +41,7 @@ from worksgate.limits.outages import Unavailable
 from worksgate.limits.rate_limit import DAY, DailyBudget
 from worksgate.mail import Mailer, MailMessage
 from worksgate.provider.account.one_time_links import LinkNotValid, OneTimeLink, OneTimeLinks
+from worksgate.provider.account.values import Languages
 from worksgate.provider.factors.codes import grouped, new_code, read_code
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.settings.options import Settings
@@ -275,6 +276,7 @@ class PasswordReset:
     """Sends links on request, and changes passwords with them.
 
     ``mail`` and ``texts`` are None if no e-mail can be sent: then only administrators make links.
+    A link is in the language that its person has chosen, or else that of the request.
     """
 
     def __init__(
@@ -288,6 +290,7 @@ class PasswordReset:
         *,
         mail: Mailer | None = None,
         texts: MailTexts | None = None,
+        languages: Languages | None = None,
         knows_device: KnowsDevice = no_known_device,
     ) -> None:
         self._settings = settings
@@ -299,6 +302,7 @@ class PasswordReset:
         self._requests = DailyBudget("reset requests", REQUESTS_A_DAY, store.bump, portion=PORTION)
         self._mail = mail
         self._texts = texts
+        self._languages = languages
         self._knows_device = knows_device
         self.links = ResetLinks(settings, accounts, store)
         self.unfinished: set[asyncio.Task[Any]] = set()
@@ -426,14 +430,16 @@ class PasswordReset:
     async def _queue_link(self, account: Account, request: _Request) -> bool:
         if self._mail is None or self._texts is None:
             return False
+        subject_id = account.person.subject_id
         link, origin = await self.links.make(account, request.at, mailed=True), request.origin
         if origin.query:
             link += f"&{origin.query}"
+        chosen = "" if self._languages is None else await self._languages.language(subject_id)
         message = self._texts.reset_link(
             account.person,
             link,
             self._settings.reset_link_lifetime,
-            request.language,
+            chosen or request.language,
             origin.company,
         )
         return message is not None and self._mail.queue(message, kept_free=request.kept_free)

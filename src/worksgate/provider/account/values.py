@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.oauth.model import Session
@@ -28,6 +29,12 @@ class EnrolmentLost(Exception):
 
 class NotOffered(Exception):
     """This installation, or this person's source, does not offer that."""
+
+
+class Languages(Protocol):
+    """Which language a person has chosen for their mails; empty for none."""
+
+    async def language(self, subject_id: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

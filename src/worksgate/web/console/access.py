@@ -1,5 +1,7 @@
 """Signing in and out of the console, and one's own sessions."""
 
+from functools import partial
+
 from starlette.responses import Response
 
 from worksgate.administration import Refused
@@ -8,6 +10,7 @@ from worksgate.administration.console_sign_in import NoSecondFactor, WrongCode, 
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console import cookies
+from worksgate.web.console.deeds import deed
 from worksgate.web.console.pages import LANGUAGE_NAMES, LANGUAGES
 from worksgate.web.console.visit import Visit
 
@@ -126,6 +129,7 @@ async def me_page(visit: Visit, status: int = 200, problem: str = "") -> Respons
         own=await sign_in.own_factors.of(who.session.subject_id),
         languages=LANGUAGE_NAMES,
         account_url=visit.console.settings.account_url,
+        deed=partial(deed, words=visit.words),
         actions=await visit.administration.audit_log.own_actions(ACTIONS),
         passkeys_usable=sign_in.passkeys.are_usable,
         done="ended" if visit.query.get("ended") else visit.query.get("done", ""),

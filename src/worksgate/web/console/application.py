@@ -21,6 +21,7 @@ from worksgate.administration import Forbidden, NotFound, Outdated, Refused, Unf
 from worksgate.administration.console_browsers import ConsoleBrowser
 from worksgate.administration.console_sessions import SignedIn, SignInOver
 from worksgate.administration.console_sign_in import UnknownPasskey, WrongCode
+from worksgate.catalogues import sentence_of
 from worksgate.credentials.secrets import new_request_id, new_secret
 from worksgate.database import Conflict
 from worksgate.limits.networks import is_within
@@ -324,15 +325,15 @@ def _refusal(visit: Visit, error: Exception) -> Response:
         case SignInOver():
             return _sign_in(visit)
         case NotFound():
-            return _notice(visit, "not_found", 404, str(error))
+            return _notice(visit, "not_found", 404, sentence_of(error))
         case Forbidden():
-            return _notice(visit, "forbidden", 403, str(error))
+            return _notice(visit, "forbidden", 403, sentence_of(error))
         case Refused() | Conflict():
-            return _notice(visit, "refused", 409, str(error))
+            return _notice(visit, "refused", 409, sentence_of(error))
         case Outdated():
-            return _notice(visit, "outdated", 409, str(error))
+            return _notice(visit, "outdated", 409, sentence_of(error))
         case Unfinished():
-            return _notice(visit, "unfinished", 503, str(error))
+            return _notice(visit, "unfinished", 503, sentence_of(error))
         case TooManyAttempts():
             response = _notice(visit, "too_many", 429)
             response.headers["Retry-After"] = str(max(1, round(error.retry_after)))

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from worksgate.administration import Outdated, Refused
 from worksgate.administration.branding import BrandingRefused, ClientBranding, Version
-from worksgate.catalogues import LANGUAGE_NAMES, LANGUAGES
+from worksgate.catalogues import LANGUAGE_NAMES, LANGUAGES, sentence_of
 from worksgate.clients.branding import (
     MAX_LABEL,
     MAX_LINK,
@@ -133,7 +133,7 @@ async def set_logo(visit: Visit) -> Response:
     except Outdated:
         return await _changed_meanwhile(visit, client_id)
     except Refused as refused:
-        return _page(visit, found, found.edited, logo_problem=str(refused), status=422)
+        return _page(visit, found, found.edited, logo_problem=sentence_of(refused), status=422)
     return _done(visit, found, "logo_removed" if file is None else "logo_set")
 
 

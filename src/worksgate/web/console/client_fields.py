@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any, Final
 
+from worksgate.catalogues import sentence_of
 from worksgate.oauth.model import (
     DAY,
     HOUR,
@@ -412,7 +413,7 @@ def read_typed(form: Mapping[str, str], fields: Iterable[ClientField]) -> Typed:
         try:
             values[each.name] = each.read(typed)
         except ValueError as problem:
-            problems[each.name] = str(problem)
+            problems[each.name] = sentence_of(problem)
     return Typed(texts, values, problems)
 
 

@@ -67,6 +67,8 @@ def _value(name: str, value: str, words: Words, *, is_of_client: bool) -> Markup
             return Markup('<span translate="no">{}</span>').format(value)
         case "what":
             return _part(value, words, is_of_client=is_of_client)
+        case "problem" if recognize(value):
+            return _part(value, words, is_of_client=is_of_client)
         case _:
             return escape(value)
 

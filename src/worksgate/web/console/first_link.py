@@ -10,6 +10,7 @@ from starlette.responses import Response
 from worksgate.administration.console_passkeys import StaleChallenge
 from worksgate.administration.errors import Refused
 from worksgate.administration.first_owner import NewAdministrator, Offer, PasswordAndApp
+from worksgate.catalogues import sentence_of
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.credentials.secrets import new_id
 from worksgate.database import Conflict
@@ -53,7 +54,7 @@ async def make(visit: Visit) -> Response:
             await visit.console.first_owner.check_names(*_names(visit))
             return await _ways_page(visit, secret)
     except (Refused, Conflict) as refusal:
-        return _names_page(visit, secret, offer, 409, problem=str(refusal))
+        return _names_page(visit, secret, offer, 409, problem=sentence_of(refusal))
     try:
         return await _make(visit, secret, way)
     except _NotYet as why:
@@ -75,7 +76,7 @@ async def _make(visit: Visit, secret: str, way: str) -> Response:
     except (Refused, Conflict) as refusal:
         if await visit.console.first_owner.offer(secret) is None:  # another browser was faster
             return _over(visit)
-        raise _NotYet(str(refusal), 409, totp_secret=kept) from None
+        raise _NotYet(sentence_of(refusal), 409, totp_secret=kept) from None
     except HashingBusy:
         raise _NotYet("busy", 503, totp_secret=kept) from None
     account = AdministratorAccount.of(made)

@@ -15,6 +15,7 @@ from worksgate.administration.people_import.files import (
     UnknownEncoding,
     read_file,
 )
+from worksgate.catalogues import sentence_of
 from worksgate.database import Conflict
 from worksgate.directory.jobs import JobKind, JobState
 from worksgate.web.console.visit import Visit
@@ -59,7 +60,7 @@ async def add(visit: Visit) -> Response:
             external_key=typed["external_key"],
         )
     except (Refused, Conflict) as problem:
-        return _form(visit, problem="one", detail=str(problem), typed=typed)
+        return _form(visit, problem="one", detail=sentence_of(problem), typed=typed)
     return visit.to("/person", id=added.account.person.subject_id, done="added")
 
 
@@ -77,9 +78,9 @@ async def check(visit: Visit) -> Response:
             most_rows=MOST_ROWS,
         )
     except UnknownEncoding as error:
-        return _form(visit, problem="encoding", detail=str(error))
+        return _form(visit, problem="encoding", detail=sentence_of(error))
     except BadFile as error:
-        return _form(visit, problem="file", detail=str(error))
+        return _form(visit, problem="file", detail=sentence_of(error))
     job = await visit.administration.import_jobs.check(read.rows, update="update" in visit.form)
     return visit.to("/people/import", id=job.id)
 

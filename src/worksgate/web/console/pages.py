@@ -19,7 +19,7 @@ from worksgate import moments
 from worksgate.administration.roles import Role, Verb, roles_with
 from worksgate.catalogues import Quoted, Sentence, template_in
 from worksgate.settings.options import Settings
-from worksgate.web.console.recognized import recognize
+from worksgate.web.console.recognized import recognize, recognize_cause
 from worksgate.web.pages.catalogues import Translations, read_catalogue
 from worksgate.web.pages.commands import with_commands
 from worksgate.web.pages.environments import environment_of
@@ -287,7 +287,7 @@ def marked_in(language: str, sentence: str, field: str = "") -> Markup:
     if language == "en":
         return escape(_without(field, str(sentence)))
     if isinstance(sentence, Quoted):
-        return _english(sentence)
+        return _quoted_in(language, sentence)
     if isinstance(sentence, Sentence):
         said, values = template_in(sentence, language), sentence.values
     elif (found := recognize(sentence)) is not None:
@@ -308,6 +308,15 @@ def _value_in(language: str, value: object) -> Markup:
     if isinstance(value, Sentence | Quoted) or (isinstance(value, str) and recognize(value)):
         return marked_in(language, value)
     return escape(value)
+
+
+def _quoted_in(language: str, words: str) -> Markup:
+    """What another program says: if it is known what that means, that too."""
+    if (found := recognize_cause(words)) is None:
+        return _english(words)
+    meaning = escape(texts_of(language).gettext(found.template)) % found.values
+    before, after = ("（", "）") if language == "ja" else (" (", ")")
+    return Markup("{}{}{}{}").format(meaning, before, _english(words), after)
 
 
 def _english(text: str) -> Markup:

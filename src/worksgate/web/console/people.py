@@ -14,6 +14,7 @@ from worksgate.administration import Holdings, NotFound, Outdated, Refused
 from worksgate.administration.jobs.kinds import VERBS
 from worksgate.administration.roles import Verb, may_act_on
 from worksgate.audit import AuditEvent
+from worksgate.catalogues import sentence_of
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.change_log import RecordedChange
@@ -34,6 +35,7 @@ from worksgate.sources import Person
 from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_of
 from worksgate.web.console.client_fields import ClientField
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
+from worksgate.web.console.deeds import deed
 from worksgate.web.console.exports import Export, layout_of
 from worksgate.web.console.meanwhile import changed_meanwhile
 from worksgate.web.console.removals import removed_page
@@ -374,7 +376,7 @@ async def _change(visit: Visit, fields: Sequence[ClientField], path: str, done: 
         return await _change(visit, fields, path, done)  # it compares with what is there now
     except (Refused, Conflict) as problem:
         return await person_page(
-            visit, shown, typed=typed, problem=str(problem), path=path, status=409
+            visit, shown, typed=typed, problem=sentence_of(problem), path=path, status=409
         )
     return _done(visit, shown, done)
 
@@ -481,6 +483,7 @@ async def person_page(
     return visit.page(
         "person.html",
         status,
+        deed=partial(deed, words=visit.words),
         shown=shown,
         may_act=may_act_on(role, shown.role),
         may_help=visit.may(Verb.HELP),

@@ -371,8 +371,197 @@ TEMPLATES: Final = (
     text("the password has expired"),
     text("was temporary"),
     text("changed their password"),
+    text("this person or their departure has been changed meanwhile"),
+    text("somebody else has changed the plan"),
+    text("set-up: %(what)s"),
+    text("%(product)s, plan %(plan)s, domain %(domain)s"),
+    text("the user key is the %(kind)s"),
+    text("goes on with %(client)s"),
+    text("%(field)s is as it must be"),
+    text("%(field)s is not as it must be"),
+    text("public address, from inside: %(what)s"),
+    text("public address, from outside: %(what)s"),
+    text("ok"),
+    text("warn"),
+    text("fail"),
+    text("reached"),
+    text("slow"),
+    text("inside"),
+    text("elsewhere"),
+    text("plain_http"),
+    text("not_ours"),
+    text("no_name"),
+    text("refused"),
+    text("timeout"),
+    text("tls"),
+    text("unreadable"),
+    text("source %(source)s was asked: %(what)s"),
+    text("source %(source)s was asked about %(name)s: %(what)s"),
+    text("source %(source)s was asked about %(name)s, with a password: %(what)s"),
+    text("%(ready)s of %(total)s people have a usable %(kind)s"),
+    text("LINE WORKS was given the keys, by file"),
+    text("tries a sign-in at %(client)s as LINE WORKS would"),
+    text("the sign-in that was tried at %(client)s has ended"),
+    text("values that work: %(number)s"),
+    text("job %(id)s: %(what)s, %(number)s people, which undoes job %(before)s"),
+    text("a test alert was sent"),
+    text("mail: taken"),
+    text("mail: not taken"),
+    text("webhook: taken"),
+    text("webhook: not taken"),
+    text("bot: taken"),
+    text("bot: not taken"),
+    text("%(number)s audit records were lost while the database did not respond"),
+    text("seal %(number)s of the audit log was removed or changed: %(digest)s"),
+    text("secrets are encrypted under master key %(key)s"),
+    text("TOTP: its master key is lost"),
+    text("the password is temporary"),
+    text("no second factor"),
+    text("the provider first"),
+    text("another provider: %(problem)s"),
+    text("another provider: no administrator"),
+    text("unknown passkey"),
+    text("too many attempts"),
+    text("no longer in the group %(group)s of %(source)s"),
+    text("%(source)s no longer knows them"),
+    text("%(number)s codes"),
+    text("recovery code, one of %(number)s"),
+    text("all: %(number)s"),
+    text("all, with the password"),
+    text("everywhere: %(number)s things have ended"),
+    text("everywhere: 1 thing has ended"),
+    text("LINE WORKS gives no answer to %(what)s: %(problem)s"),
+    text("it answers with status %(status)s"),
+    text("end a suspension"),
+    text("list external keys"),
+    text("list people"),
+    text("say who somebody is"),
+    text("send a message"),
+    text("sign somebody out"),
+    text("suspend somebody"),
+    text("write external keys"),
+    text("the authorization server of LINE WORKS gives no answer: %(problem)s"),
+    text("the authorization server answered with status %(status)s and no JSON"),
+    text("the authorization server refuses an access token (%(problem)s): %(what)s"),
+    text("check the client ID and the client secret"),
+    text("tick the scope in the Developer Console; a change there takes some minutes"),
+    text("check the service account and the private key, and this machine's clock"),
+    text("check the app in the Developer Console"),
+    text("LINE WORKS gives the pages of a list in a circle"),
+    text("a list of LINE WORKS does not have the documented form"),
+    text("an answer of LINE WORKS cannot be read: %(problem)s"),
+    text("LINE WORKS gave no answer within %(seconds)s s"),
+    text(
+        "it is not clear who %(name)s is at %(client)s: the key and the account are not of one "
+        "member"
+    ),
+    text("nobody there has this user key or account"),
+    text("the database does not respond: %(problem)s"),
+    text("the database was locked for too long"),
+    text("the database was too slow"),
+    text("too many requests are waiting"),
+    text("no connection was free in time"),
+    text("%(records)s: %(number)s in front of the first seal, added later"),
+    text(
+        "seal %(number)s, the newest, has no code of master key %(key)s: it was not made by a "
+        "server with that key"
+    ),
+    text("%(seal)s was changed: it does not begin where seal %(before)s ends"),
+    text(
+        "%(seal)s was changed: its records count as past their time, and those of the seal before "
+        "do not"
+    ),
+    text("%(seal)s was changed: its code is not that of master key %(key)s"),
+    text("%(seal)s was changed; its records are as they were sealed"),
+    text("all records up to %(last)s were removed, and not by anyone with master key %(key)s"),
+    text(
+        "all records up to %(last)s were removed, and no record says that they were past their time"
+    ),
+    text("%(seal)s has another digest than expected: the log was written again"),
+    text(
+        "seal %(number)s cannot be compared: it and its records were removed when they were past "
+        "their time, as all before seal %(first)s"
+    ),
+    text("seal %(number)s, which is expected, does not exist: the log was cut off before it"),
+    text(
+        "%(records)s are not as they were sealed (%(seal)s): at least one of them, or the seal, "
+        "was changed"
+    ),
+    text("%(number)s of %(records)s (%(seal)s) are missing"),
+    text(
+        "record %(number)s was added to %(records)s (%(seal)s) after these were sealed, or came "
+        "late"
+    ),
+    text("%(number)s more than were sealed are among %(records)s (%(seal)s)"),
+    text(
+        "seal %(number)s is missing, for %(records)s; without it, seal %(next)s cannot be compared"
+    ),
+    text(
+        "seals %(first)s to %(last)s are missing, for %(records)s; without it, seal %(next)s "
+        "cannot be compared"
+    ),
+    text("seal %(number)s of %(time)s"),
+    text("records %(first)s to %(last)s"),
+    text("seal %(number)s"),
+    text("record %(number)s"),
+    text("%(name)s is disabled; a link would not work"),
+    text("suspend: %(problem)s"),
+    text("sign out: %(problem)s"),
+    text("the database has no tables yet: run worksgate migrate"),
+    text("PostgreSQL cannot be reached: %(problem)s"),
+    text("Valkey cannot be reached: %(problem)s"),
+    text("Valkey does not answer in time"),
+    text("Valkey has closed the connection"),
+    text("Valkey came to the request too late"),
+    text("the password in store_url is wrong (%(detail)s)"),
+    text("Valkey wants a password, and store_url has none (%(detail)s)"),
+    text("Valkey refuses: %(problem)s"),
+    text("at most 32 MiB"),
+    text("as %(encoding)s it cannot be written back unchanged"),
+    text("line %(line)s, column %(column)s: %(what)s"),
+    text("there is a NUL"),
+    text("a field has more than %(most)s characters"),
+    text("the delimiter is not clear"),
+    text("more follows the closing quotation mark"),
+    text("a quotation mark is never closed"),
+    text("a quotation mark is within a field that has none around it"),
 )
 """Of what keeps an administrator from something, and of what records say was done."""
+
+CAUSES: Final = (
+    text("certificate has expired"),
+    text("certificate is not yet valid"),
+    text("certificate revoked"),
+    text("self-signed certificate"),
+    text("self signed certificate"),
+    text("self-signed certificate in certificate chain"),
+    text("self signed certificate in certificate chain"),
+    text("unable to get issuer certificate"),
+    text("unable to get local issuer certificate"),
+    text("unable to verify the first certificate"),
+    text("certificate signature failure"),
+    text("EE certificate key too weak"),
+    text("CA certificate key too weak"),
+    text("CA signature digest algorithm too weak"),
+    text("Hostname mismatch, certificate is not valid for '%(name)s'."),
+    text("IP address mismatch, certificate is not valid for '%(name)s'."),
+    text("operationsError"),
+    text("protocolError"),
+    text("timeLimitExceeded"),
+    text("sizeLimitExceeded"),
+    text("adminLimitExceeded"),
+    text("authMethodNotSupported"),
+    text("strongerAuthRequired"),
+    text("confidentialityRequired"),
+    text("inappropriateAuthentication"),
+    text("insufficientAccessRights"),
+    text("noSuchObject"),
+    text("invalidDNSyntax"),
+    text("busy"),
+    text("unavailable"),
+    text("unwillingToPerform"),
+)
+"""What OpenSSL and directories say, word for word; their words follow in parentheses."""
 
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _SHOWN: Final = 2_000
@@ -389,18 +578,28 @@ class Recognized(NamedTuple):
 @lru_cache(2_048)
 def recognize(sentence: str) -> Recognized | None:
     """The template that a sentence was made of, if it is known."""
+    return _recognized(sentence, TEMPLATES)
+
+
+@lru_cache(256)
+def recognize_cause(words: str) -> Recognized | None:
+    """The same of what another program says."""
+    return _recognized(words, CAUSES)
+
+
+def _recognized(sentence: str, templates: tuple[str, ...]) -> Recognized | None:
     if len(sentence) > _SHOWN:
         return None
-    for template, pattern in _patterns():
+    for template, pattern in _patterns(templates):
         if found := pattern.fullmatch(sentence):
             return Recognized(template, found.groupdict())
     return None
 
 
 @cache
-def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+def _patterns(templates: tuple[str, ...]) -> list[tuple[str, re.Pattern[str]]]:
     """Those with the most words of their own first: a value may be anything."""
-    ordered = sorted(TEMPLATES, key=lambda each: len(_PLACE.sub("", each)), reverse=True)
+    ordered = sorted(templates, key=lambda each: len(_PLACE.sub("", each)), reverse=True)
     return [(each, re.compile(_pattern_of(each), re.DOTALL)) for each in ordered]
 
 

@@ -18,9 +18,11 @@ from worksgate.administration.going_live import (
     Rehearsal,
 )
 from worksgate.administration.roles import Verb
+from worksgate.catalogues import sentence_of
 from worksgate.directory.people_list import PAGE
 from worksgate.line_works_api.errors import ApiError
 from worksgate.web.console.csv_files import csv_file
+from worksgate.web.console.pages import said_in
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
@@ -143,7 +145,7 @@ async def ask_members(visit: Visit) -> Response:
     except TimeoutError:
         return await _page(visit, refusal=SLOW)
     except ApiError as error:
-        return await _page(visit, refusal=UNANSWERED, detail=str(error))
+        return await _page(visit, refusal=UNANSWERED, detail=sentence_of(error))
     return visit.to("/go-live/rehearsal", done="read")
 
 
@@ -197,6 +199,7 @@ async def _page(
         may_ask=may_ask,
         refusal=refusal,
         detail=detail,
+        bad_detail=said_in(visit.words.language, bad.detail) if bad else "",
         bad=bad,
         bad_text=FILE_FAULTS[bad.fault] if bad else "",
         row_faults=ROW_FAULTS,

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from worksgate.administration import Refused
 from worksgate.administration.errors import found
 from worksgate.administration.roles import Verb, may_act_on
+from worksgate.catalogues import sentence_of
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.directory.removed_accounts import KEPT_FOR, RemovedAccount
 from worksgate.web.console.changes import changes_of
@@ -54,7 +55,7 @@ async def restore(visit: Visit) -> Response:
         raise
     except (Refused, Conflict) as problem:
         removed = found(await removals.by_subject(subject_id), "removed person", subject_id)
-        return await removed_page(visit, removed, problem=str(problem))
+        return await removed_page(visit, removed, problem=sentence_of(problem))
     return visit.to("/person", id=subject_id, done="restored")
 
 
