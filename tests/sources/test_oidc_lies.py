@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc.jwk import ECKey, Key
@@ -68,6 +69,42 @@ async def test_r91_state_nonce_and_verifier_are_new_each_time(fake: FakeProvider
     ):
         assert len(values) == 20
         assert min(map(len, values)) >= 43  # 256 bits of base64url
+
+
+OF_ITS_AGE = [
+    (-30.0, False, "in"),  # within the skew of the clocks
+    (-61.0, False, "out"),
+    (0.0, True, "in"),
+    ("now", False, "out"),
+    (None, False, "in"),
+    (None, True, "out"),
+]
+
+
+@pytest.mark.parametrize("case", OF_ITS_AGE)
+async def test_r260_whoever_must_sign_in_anew_has(
+    fake: FakeProvider, case: tuple[float | str | None, bool, str]
+) -> None:
+    said, required, outcome = case
+    if said is not None:
+        fake.claims["auth_time"] = time.time() + said if isinstance(said, float) else said
+    async with source_at(fake, **PATIENT, require_auth_time=required) as source:
+        redirect = await source.begin(RETURN_URL, reauthenticate=True)
+        asked = parse_qs(urlsplit(redirect.url).query)
+        assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+        back = fake.come_back(redirect)
+        if outcome == "in":
+            assert (await source.finish(RETURN_URL, redirect.kept, back)).username == "hanako"
+            return
+        with pytest.raises(RefusedUpstream, match="auth_time"):
+            await source.finish(RETURN_URL, redirect.kept, back)
+
+
+async def test_r260_whoever_need_not_may_have_signed_in_long_ago(fake: FakeProvider) -> None:
+    fake.claims["auth_time"] = 1
+    async with source_at(fake, **PATIENT, require_auth_time=True) as source:
+        assert (await sign_in(fake, source)).username == "hanako"
+        assert "max_age" not in (await source.begin(RETURN_URL)).url
 
 
 async def test_r91_state_itself_is_not_kept_and_nothing_is_shown(fake: FakeProvider) -> None:

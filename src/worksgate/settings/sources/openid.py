@@ -109,6 +109,11 @@ class OidcSettings(SourceSettings):
     acr_values: tuple[str, ...] = option(
         (), "Requested authentication context classes; the ID token must name one of them."
     )
+    require_auth_time: bool = option(
+        False,
+        "Where a new sign-in at the provider is required, for the account page and the console, "
+        "refuse an ID token that does not say when it was (auth_time).",
+    )
     extra_parameters: tuple[str, ...] = option(
         (), "Additional parameters of the authorization request, each as name=value."
     )

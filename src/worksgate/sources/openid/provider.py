@@ -140,6 +140,7 @@ class OpenIDProvider:
         """The authorization URL. Raises SourceUnavailable."""
         settings = self._settings
         metadata = await self.metadata()
+        anew = {"max_age": "0"} if reauthenticate else {}
         url, _ = self._client(metadata).create_authorization_url(
             metadata.authorization_endpoint,
             redirect_uri=return_url,
@@ -149,7 +150,7 @@ class OpenIDProvider:
             login_hint=login_hint,
             prompt="login" if reauthenticate else settings.prompt or None,
             acr_values=" ".join(settings.acr_values) or None,
-            **settings.parameters,
+            **{**settings.parameters, **anew},
         )
         return str(url)
 

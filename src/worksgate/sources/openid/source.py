@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -70,6 +71,7 @@ class OidcSource:
             raise ValueError("; ".join(problems))
         self.name = name
         self.settings = settings
+        self._now = now
         self._provider = OpenIDProvider(name, settings, now=now, clock=clock)
 
     @property
@@ -92,7 +94,8 @@ class OidcSource:
     ) -> AuthorizationRedirect:
         """Begin a sign-in that returns to ``return_url``. Raises SourceUnavailable.
 
-        ``reauthenticate`` sends ``prompt=login``.
+        ``reauthenticate`` sends ``prompt=login`` and ``max_age=0``. Whoever has a browser can take
+        both out of the address, so ``finish`` looks at what the provider says.
         """
         state = new_secret()
         kept = _Kept(
@@ -101,6 +104,7 @@ class OidcSource:
             state=digest(state),
             nonce=new_secret(),
             code_verifier=new_secret(),
+            anew_since=str(self._now()) if reauthenticate else "",
         )
         async with self._in_time():
             url = await self._provider.authorization_url(
@@ -129,6 +133,8 @@ class OidcSource:
                 code_verifier=ours.code_verifier,
                 suffices=partial(_suffices, self.settings),
             )
+        if ours.anew_since:
+            self._check_anew(float(ours.anew_since), claims.id_token.get("auth_time"))
         return _Claims(self.name, self.settings, claims).person()
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
@@ -203,6 +209,17 @@ class OidcSource:
             raise RefusedUpstream(f"{self.name}: the state does not match")
         return ours
 
+    def _check_anew(self, since: float, signed_in_at: object) -> None:
+        """Raise RefusedUpstream if the provider says that nobody has signed in there since then.
+
+        Or if it does not say when, where the settings require that (R-260).
+        """
+        if signed_in_at is None and not self.settings.require_auth_time:
+            return
+        at = float(signed_in_at) if isinstance(signed_in_at, int | float) else -math.inf
+        if at < since - self.settings.clock_skew:
+            raise RefusedUpstream(f"{self.name}: nobody has signed in there anew (auth_time)")
+
     def _check_answer(self, query: Mapping[str, str], metadata: "Metadata") -> str:
         """The code of an authorization response. Raises RefusedUpstream or SourceUnavailable."""
         issuer = query.get("iss")
@@ -221,13 +238,17 @@ class OidcSource:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is stored here until the browser comes back. ``state`` is a digest."""
+    """What is stored here until the browser comes back. ``state`` is a digest.
+
+    ``anew_since`` is the time from which on somebody must have signed in there, if they must.
+    """
 
     source: str
     issuer: str
     state: str
     nonce: str = field(repr=False)
     code_verifier: str = field(repr=False)
+    anew_since: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -238,7 +259,8 @@ class _Kept:
         return cls(**values)
 
     def as_text(self) -> str:
-        return json.dumps({name: getattr(self, name) for name in self.__slots__})
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps({name: value for name, value in values.items() if value})
 
 
 class _Claims:
