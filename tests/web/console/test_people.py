@@ -1,8 +1,10 @@
 """The page of a person: what it says in the administrator's language, and what it offers."""
 
+import pytest
 from tests.web.console.console import ConsoleUnderTest
 
 from worksgate.administration.roles import Role
+from worksgate.directory.people_list import PeopleCounts, PeopleList, PeopleState
 from worksgate.web.console.pages import ROLE_NAMES, texts_of
 
 
@@ -78,3 +80,21 @@ async def test_a_help_desk_sees_what_it_has_done_itself(console: ConsoleUnderTes
     assert "signed out" in done
     assert f"/person?id={subject}".replace(":", "%3A") in done
     assert "disabled" not in done
+
+
+async def test_how_many_match_is_said_exactly(
+    console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await console.make("owner", Role.OWNER)
+    owner = await console.signed_in("owner")
+
+    async def counts(*_: object) -> PeopleCounts:
+        return PeopleCounts(
+            123_456, {each: 7_001 + number for number, each in enumerate(PeopleState)}
+        )
+
+    monkeypatch.setattr(PeopleList, "counts", counts)
+    page = (await owner.get("/people?state=disabled")).text
+    assert ">7,002 people</p>" in page
+    assert 'All <span class="num">123,456</span>' in page
+    assert "of 123,456" in (await owner.get("/")).text

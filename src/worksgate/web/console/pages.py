@@ -125,6 +125,11 @@ class Words:
         then = self.local(at)
         return f"{format_date(then, 'full', locale=self.language)} {then:%H:%M}"
 
+    @staticmethod
+    def number(count: int) -> str:
+        """A number with its thousands apart, which is alike in all languages of the console."""
+        return f"{count:,}"
+
     def duration(self, seconds: int) -> str:
         """A whole number of days or hours."""
         from babel.units import format_unit

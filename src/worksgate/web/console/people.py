@@ -20,7 +20,6 @@ from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.change_log import RecordedChange
 from worksgate.directory.jobs import JobKind
 from worksgate.directory.people_list import (
-    COUNTED,
     PAGE,
     Listed,
     PeopleCounts,
@@ -119,7 +118,6 @@ async def show_list(visit: Visit) -> Response:
         states=list(PeopleState),
         sources=[each.name for each in visit.console.settings.all_sources],
         counts=counts,
-        counted=COUNTED,
         choices=choices(visit),
         fields=filter_fields(wanted),
     )

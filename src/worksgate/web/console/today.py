@@ -17,7 +17,7 @@ from worksgate.credentials.secrets import is_ordered_id, is_request_id
 from worksgate.directory.administrators import is_session_name
 from worksgate.directory.audit.sign_in_counts import CountedPeople, SignInFilter, slowest_tenth
 from worksgate.directory.jobs import JobState
-from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
+from worksgate.directory.people_list import PeopleFilter, PeopleState
 from worksgate.web.console.charts import Chart
 from worksgate.web.console.deeds import deed
 from worksgate.web.console.examination import Examined
@@ -90,7 +90,6 @@ async def show(visit: Visit) -> Response:
         to_do=len(findings) + sum(map(bool, (came.kept_out, counts["no_key"], speed.is_slow))),
         counts=counts,
         everybody=people.everybody,
-        counted=COUNTED,
         came=came,
         usual=await _usual(visit, today) if came.is_complete else 0,
         speed=speed,
