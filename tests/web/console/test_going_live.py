@@ -7,9 +7,12 @@ import pytest
 import pytest_asyncio
 from tests.web.console.console import PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
 
+from worksgate.administration.going_live import Finding
 from worksgate.administration.going_live.members_file import MOST_BYTES
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.web.console.rehearsal import DONE_ON, DONE_TO
+from worksgate.web.console.routes import BY_PATH
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -112,6 +115,40 @@ async def test_r179_a_file_that_is_too_large_is_not_read(owner: AdminBrowser) ->
         headers={"Content-Type": "multipart/form-data; boundary=x"},
     )
     assert owner.page.status_code in (400, 403)
+
+
+async def test_what_is_done_about_a_finding_is_on_a_page_for_those_who_may() -> None:
+    for path, _, verb in DONE_ON.values():
+        assert BY_PATH[path.partition("#")[0]]["GET"].verb is verb
+    assert not DONE_ON.keys() & DONE_TO.keys()
+    left = {Finding.READY, Finding.DUPLICATE}
+    assert DONE_ON.keys() | DONE_TO.keys() | left == set(Finding)
+
+
+async def test_something_is_done_to_those_of_a_finding_who_are_ticked(
+    console: ConsoleUnderTest, owner: AdminBrowser
+) -> None:
+    await console.administration.users.disable("kang")
+    await upload(owner, FILE.encode())
+    await owner.get("/go-live/rehearsal")
+    await owner.post("/go-live/rehearsal")
+    page = (await owner.get("/go-live/rehearsal?finding=nobody_here")).text
+    assert '<a class="button quiet" href="/people/import">Import people</a>' in page
+    assert "/people/bulk" not in page
+    kang = (await console.administration.users.get("kang")).person.subject_id
+    auditor = await console.signed_in("auditor")
+    listed = "/go-live/rehearsal?finding=disabled"
+    page = (await auditor.get(listed)).text
+    assert "kang@hikari" in page
+    assert "/people/bulk" not in page
+    page = (await owner.get(listed)).text
+    assert f'name="p.1" value="{kang}"' in page
+    assert '<button class="button quiet" name="do" value="enable">Enable</button>' in page
+    await owner.post("/people/bulk", **{"p.1": kang, "do": "enable"})
+    assert "Enable 1 person?" in owner.page.text
+    await console.administration.users.enable("kang")
+    await owner.get("/go-live/rehearsal")
+    await owner.post("/go-live/members/remove")
 
 
 async def test_members_can_be_removed(owner: AdminBrowser) -> None:

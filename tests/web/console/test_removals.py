@@ -34,12 +34,29 @@ async def test_a_person_is_removed_brought_back_and_removed_for_good(
     await browser.post("/person/remove", id=subject)
     await browser.get(f"/person?id={subject}")
     console.clock.advance(600)
-    assert "Is it you?" in (await browser.post("/person/purge", id=subject)).text
+    assert "Is it you?" in (await browser.post("/person/purge", id=subject, username="mika")).text
+    assert browser.hidden("username") == "mika"
     assert len(await console.administration.removals.page()) == 1
-    await browser.post("/person/purge", id=subject, proof=console.code("owner"))
+    await browser.post("/person/purge", id=subject, username="mika", proof=console.code("owner"))
     assert browser.page.headers["location"] == "/people/removed"
     assert await console.administration.removals.page() == []
     assert (await browser.get(f"/person?id={subject}")).status_code == 404
+
+
+@pytest.mark.parametrize("typed", ["", "mik", "Mika", "owner"])
+async def test_r264_nobody_is_removed_for_good_whose_name_was_not_typed(
+    console: ConsoleUnderTest, typed: str
+) -> None:
+    await console.make("owner", Role.OWNER)
+    subject = await console.make("mika", None)
+    await console.administration.users.remove("mika")
+    browser = await console.signed_in("owner")
+    page = (await browser.get(f"/person?id={subject}")).text
+    assert "Their password, second factors, groups and role go with them." in page
+    await browser.post("/person/purge", id=subject, username=typed)
+    assert browser.page.status_code == 422
+    assert "Nothing was removed." in browser.page.text
+    assert len(await console.administration.removals.page()) == 1
 
 
 async def test_whose_key_somebody_else_has_is_not_brought_back(console: ConsoleUnderTest) -> None:

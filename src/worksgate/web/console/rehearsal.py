@@ -17,10 +17,13 @@ from worksgate.administration.going_live import (
     Finding,
     Rehearsal,
 )
+from worksgate.administration.jobs.kinds import VERBS
 from worksgate.administration.roles import Verb
 from worksgate.catalogues import sentence_of
+from worksgate.directory.jobs import JobKind
 from worksgate.directory.people_list import PAGE
 from worksgate.line_works_api.errors import ApiError
+from worksgate.web.console.bulk import NAMES
 from worksgate.web.console.csv_files import csv_file
 from worksgate.web.console.pages import said_in
 from worksgate.web.console.visit import Visit, number_of
@@ -76,6 +79,24 @@ FINDINGS: Final[Mapping[Finding, tuple[str, str]]] = {
     ),
 }
 """Names of findings, and what to do."""
+
+MAIL: Final = "/go-live/plan#ml"
+"""The mail to everybody, on the page of the plan."""
+DONE_ON: Final[Mapping[Finding, tuple[str, str, Verb]]] = {
+    Finding.NOBODY_HERE: ("/people/import", text("Import people"), Verb.CHANGE_PEOPLE),
+    Finding.NO_KEY_HERE: ("/people/import", text("Import people"), Verb.CHANGE_PEOPLE),
+    Finding.NO_KEY_THERE: ("/wizard/tell", text("Tell LINE WORKS the keys"), Verb.CHANGE_CLIENTS),
+    Finding.KEY_DIFFERS: ("/wizard/tell", text("Tell LINE WORKS the keys"), Verb.CHANGE_CLIENTS),
+    Finding.NO_SECOND_FACTOR: (MAIL, text("The mail to all"), Verb.REHEARSE),
+    Finding.NO_APP_PASSWORD: (MAIL, text("The mail to all"), Verb.REHEARSE),
+}
+"""The page on which something is done about all people of a finding."""
+DONE_TO: Final[Mapping[Finding, JobKind]] = {
+    Finding.DISABLED: JobKind.ENABLE,
+    Finding.NEVER_SIGNED_IN: JobKind.RESET_LINK,
+    Finding.NOT_A_MEMBER: JobKind.DISABLE,
+}
+"""What can be done to those people of a finding who are ticked."""
 
 FILE_FAULTS: Final[Mapping[FileFault, str]] = {
     FileFault.TOO_LARGE: text("The file has more than 16 MiB."),
@@ -167,6 +188,13 @@ async def export(visit: Visit) -> Response:
     return csv_file(f"{finding}.csv", _COLUMNS, cells)
 
 
+def _change(visit: Visit, finding: Finding | None) -> JobKind | None:
+    """What this administrator can do to many people of a finding."""
+    kind = None if finding is None else DONE_TO.get(finding)
+    is_possible = kind is not JobKind.RESET_LINK or bool(visit.console.settings.smtp_url)
+    return kind if kind is not None and is_possible and visit.may(VERBS[kind]) else None
+
+
 def _finding(name: str) -> Finding | None:
     return Finding(name) if name in list(Finding) else None
 
@@ -190,6 +218,9 @@ async def _page(
         hints=[each for each in HINTS if last and each in last.findings()],
         others=[Finding.READY, *([Finding.NOT_A_MEMBER] if last and last.members else [])],
         texts=FINDINGS,
+        done_on=None if finding is None else DONE_ON.get(finding),
+        change=_change(visit, finding),
+        change_names=NAMES,
         finding=finding,
         rows=rows[:PAGE],
         next=rows[PAGE - 1].number if len(rows) > PAGE else None,

@@ -60,17 +60,23 @@ async def restore(visit: Visit) -> Response:
 
 
 async def purge(visit: Visit) -> Response:
-    """Remove somebody for good."""
-    await visit.administration.removals.purge_by_subject(visit.form.get("id", ""))
+    """Remove somebody for good, whose user name was typed: what goes with them is gone (R-264)."""
+    subject_id, removals = visit.form.get("id", ""), visit.administration.removals
+    removed = found(await removals.by_subject(subject_id), "removed person", subject_id)
+    if visit.form.get("username", "").strip() != removed.account.person.username:
+        return await removed_page(visit, removed, is_misnamed=True)
+    await removals.purge_by_subject(subject_id)
     return visit.to("/people/removed")
 
 
-async def removed_page(visit: Visit, removed: RemovedAccount, *, problem: str = "") -> Response:
+async def removed_page(
+    visit: Visit, removed: RemovedAccount, *, problem: str = "", is_misnamed: bool = False
+) -> Response:
     """The page of a person who was removed."""
     account = removed.account
     return visit.page(
         "removed.html",
-        409 if problem else 200,
+        409 if problem else 422 if is_misnamed else 200,
         account=account,
         person=account.person,
         removed=removed,
@@ -80,4 +86,5 @@ async def removed_page(visit: Visit, removed: RemovedAccount, *, problem: str = 
         changes=await changes_of(visit, account.person.subject_id, CHANGES),
         done=visit.query.get("done", ""),
         problem=problem,
+        is_misnamed=is_misnamed,
     )
