@@ -17,6 +17,10 @@ ACCOUNT = Account(id="a1", username="hanako@example.com", name="Hanako Yamada")
 CLIENT = Client(client_id="c1", name="Acme", redirect_uris=("https://auth.worksmobile.com",))
 
 
+UNSEEN = "\u034f\u115f\u1160\u180b\u2800\u3164\ufe0f\uffa0\U000e0100"
+"""Shown as nothing, or as a blank."""
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -41,6 +45,15 @@ def test_an_account_may_look_like_this(changes: Mapping[str, Any]) -> None:
     assert check_account(replace(ACCOUNT, **changes))
 
 
+def test_r250_nobody_gets_a_name_that_looks_like_another_and_who_has_one_can_be_disabled() -> None:
+    old = replace(ACCOUNT, username="hanako\u3164")
+    with pytest.raises(ValueError, match="invisible"):
+        check_account(old)
+    with pytest.raises(ValueError, match="invisible"):
+        check_account(old, ACCOUNT)
+    assert not check_account(replace(old, enabled=False), old).enabled
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -52,6 +65,7 @@ def test_an_account_may_look_like_this(changes: Mapping[str, Any]) -> None:
         ({"username": "hana\u202eko"}, "control"),
         ({"username": "\ud800"}, "control"),
         ({"username": "\u3000"}, "control"),
+        *(({"username": f"hanako{each}"}, "invisible") for each in UNSEEN),
         ({"name": "x" * 201}, "at most 200"),
         ({"name": "a\x1bb"}, "control"),
         ({"external_key": "a/b"}, "must not contain"),

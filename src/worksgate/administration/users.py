@@ -360,7 +360,7 @@ class UserAdministration:
             before = await self._changeable(await transaction.account(username), username)
             _check_version(before, expected_version)
             with refusals():
-                after = check_account(change(before))
+                after = check_account(change(before), before)
             if after != before:
                 if not also_last_owner:
                     await check_owner_stays(transaction, before, after)

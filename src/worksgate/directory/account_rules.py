@@ -23,13 +23,28 @@ GROUP_SEPARATOR = ";"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
+# Printable to Unicode, and shown as nothing or as a blank: fillers, selectors of variants, and the
+# empty pattern of Braille.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+
+_CONTROL = "a username must not contain control or invisible characters"
+
 # Without letters and digits that look alike: somebody may have to type it from paper.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
-def check_account(account: Account) -> Account:
-    """Return a valid account. Raises ValueError."""
+def check_account(account: Account, before: Account | None = None) -> Account:
+    """Return a valid account. Raises ValueError.
+
+    ``before`` is what is changed: a username that it has had since there were fewer rules may stay,
+    or nobody could disable that account.
+    """
     check_username(account.username)
+    if before is None or before.username != account.username:
+        check_is_seen(account.username)
     check_display_name(account.name)
     check_display_name(account.reading)
     if account.email is not None:
@@ -46,10 +61,16 @@ def check_username(username: str) -> str:
     if not 0 < len(username) <= MAX_USERNAME:
         raise ValueError(f"a username has 1 to {MAX_USERNAME} characters")
     if not username.isprintable() or not username_key(username):
-        raise ValueError("a username must not contain control or invisible characters")
+        raise ValueError(_CONTROL)
     if username != username.strip():
         raise ValueError("a username must not begin or end with a space")
     return username
+
+
+def check_is_seen(username: str) -> None:
+    """Raise ValueError for a username that looks like another one without these characters."""
+    if _UNSEEN.search(username):
+        raise ValueError(_CONTROL)
 
 
 def lacking(account: Account) -> tuple[str, ...]:

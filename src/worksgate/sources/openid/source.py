@@ -216,7 +216,7 @@ class OidcSource:
         """
         if signed_in_at is None and not self.settings.require_auth_time:
             return
-        at = float(signed_in_at) if isinstance(signed_in_at, int | float) else -math.inf
+        at = signed_in_at if isinstance(signed_in_at, int | float) else -math.inf
         if at < since - self.settings.clock_skew:
             raise RefusedUpstream(f"{self.name}: nobody has signed in there anew (auth_time)")
 
