@@ -81,6 +81,21 @@ async def test_r147_the_help_desk_sees_the_network_and_not_the_address(
     assert "203.0.113.0/24" in page
 
 
+@pytest.mark.parametrize("asked", [ADDRESS, "::ffff:203.0.113.24", "2001:db8::1"])
+async def test_r261_the_help_desk_cannot_try_the_addresses_of_a_network(
+    console: ConsoleUnderTest, asked: str
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("helper", Role.HELP_DESK)
+    await with_a_failed_try(console)
+    browser = await console.signed_in("helper")
+    found = await browser.get(f"/find?q={quote(asked)}")
+    answer = await browser.get(found.headers["location"])
+    assert answer.status_code == 403
+    assert "cannot ask for an address" in answer.text
+    assert "an address, or a time" not in (await browser.get("/trace")).text
+
+
 async def test_what_was_typed_is_escaped(console: ConsoleUnderTest) -> None:
     await console.make("owner", Role.OWNER)
     browser = await console.signed_in("owner")

@@ -40,6 +40,7 @@ TEMPLATES: Final = (
     text("one-time link"),
     text("%(role)s by the group %(group)s of %(source)s"),
     text("your role cannot send a test alert"),
+    text("your role sees networks, and cannot ask for an address"),
     text("no alerts are set up: alert_mail, alert_webhook or alert_bot"),
     text("there is no such invitation any more"),
     text("there is no such deployer token any more"),

@@ -5,16 +5,18 @@ from datetime import UTC, tzinfo
 
 from starlette.responses import Response
 
+from worksgate.administration.errors import Forbidden
 from worksgate.administration.roles import Role, Verb, may
 from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
 from worksgate.administration.sign_in_trace.facts import ThereState
 from worksgate.administration.sign_in_trace.gates import GateState
 from worksgate.administration.sign_in_trace.localized import Text
 from worksgate.administration.sign_in_trace.next_steps import Action
+from worksgate.administration.sign_in_trace.question import Kind, read_question
 from worksgate.administration.sign_in_trace.report import SpokenTrace, SpokenTry
 from worksgate.administration.sign_in_trace.sentences import LINE_WORKS
 from worksgate.sources import Person
-from worksgate.web.console.addresses import address_for
+from worksgate.web.console.addresses import address_for, sees_addresses
 from worksgate.web.console.next_pages import NextPage, next_page
 from worksgate.web.console.visit import Visit
 
@@ -68,10 +70,16 @@ class ShownTrace:
 
 
 async def show(visit: Visit) -> Response:
-    """The trace of whatever was typed; of one person it is on their page."""
-    asked = visit.query.get("q", "").strip()[:LONGEST]
+    """The trace of whatever was typed; of one person it is on their page.
+
+    Who does not see addresses cannot ask for one: they could find somebody's by asking for each of
+    its network (R-261).
+    """
+    asked, sees = visit.query.get("q", "").strip()[:LONGEST], sees_addresses(visit.role)
     if not asked:
-        return visit.page("trace.html", asked="", trace=None)
+        return visit.page("trace.html", asked="", trace=None, sees_addresses=sees)
+    if not sees and read_question(asked, visit.now, zone_of(visit)).kind is Kind.ADDRESS:
+        raise Forbidden("your role sees networks, and cannot ask for an address")
     try:
         trace = await visit.administration.sign_in_trace.of(
             asked, zone=zone_of(visit), asks_line_works=False
@@ -80,7 +88,7 @@ async def show(visit: Visit) -> Response:
         return visit.to("/people", q=asked)
     if trace.facts.person is not None:
         return visit.to("/person", id=trace.facts.person.person.subject_id)
-    return visit.page("trace.html", asked=asked, trace=_shown(visit, trace))
+    return visit.page("trace.html", asked=asked, trace=_shown(visit, trace), sees_addresses=sees)
 
 
 async def of_person(visit: Visit, person: Person) -> ShownTrace:
