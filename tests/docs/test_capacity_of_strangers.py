@@ -7,7 +7,7 @@ from worksgate.administration.purging import PAUSE, STEP
 from worksgate.credentials.password_hashing import KEPT_FOR_KNOWN
 from worksgate.limits.rate_limit import DAY
 from worksgate.provider import throttle
-from worksgate.provider.account import password_reset
+from worksgate.provider.account import reset_requests
 from worksgate.provider.sign_in.session_key import REQUESTS_PER_MINUTE
 from worksgate.provider.stranger_records import A_DAY, PORTION, SUMMARIES_A_DAY
 from worksgate.provider.throttle import COUNTERS_PER_CHECK, ThrottlePolicy
@@ -27,24 +27,24 @@ def test_r136_the_page_has_the_numbers_of_the_code() -> None:
     for number in (
         f"{sum(A_DAY.values()):,}, and {PORTION} more for each process and event",
         f"{SUMMARIES_A_DAY:,} for each process",
-        f"{password_reset.MAILS_A_DAY:,}, of which one account gets at most "
-        f"{password_reset.PER_ACCOUNT} an hour",
-        f"{password_reset.REQUESTS_A_DAY:,}, and {password_reset.PORTION} more for each process",
+        f"{reset_requests.MAILS_A_DAY:,}, of which one account gets at most "
+        f"{reset_requests.PER_ACCOUNT} an hour",
+        f"{reset_requests.REQUESTS_A_DAY:,}, and {reset_requests.PORTION} more for each process",
         f"{COUNTERS_PER_CHECK} for each password that is checked",
         f"{throttle.COUNTERS_A_DAY:,} new ones, and {throttle.PORTION:,} more for each process",
         f"share {throttle.SHARED:,} of each kind",
         f"some {_rows() / 1e6:.1f} million rows, {_rows() * BYTES / 1e9:.1f} GB",
         f"takes {_to_fill_all() / 1e6:.1f} million wrong passwords",
         f"at most {ThrottlePolicy().strangers} guesses by its own counter",
-        f"the {password_reset.WAITING} that wait in a process the last "
-        f"{password_reset.KEPT_FOR_KNOWN} are for browsers that are known",
+        f"the {reset_requests.WAITING} that wait in a process the last "
+        f"{reset_requests.KEPT_FOR_KNOWN} are for browsers that are known",
         f"{REQUESTS_PER_MINUTE} a minute for each network and process",
         f"{DAY:,.0f} for each hashing thread",
         f"the last {KEPT_FOR_KNOWN:.0%} are".replace("%", " %"),
         f"{STEP} rows in a step of some milliseconds and a pause of {PAUSE * 1_000:.0f}",
     ):
         assert number in part, number
-    assert mail.WAITING == password_reset.WAITING
+    assert mail.WAITING == reset_requests.WAITING
 
 
 def _to_fill_all() -> float:

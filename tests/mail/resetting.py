@@ -19,12 +19,9 @@ from worksgate.mail import Mailer
 from worksgate.oauth.model import Session
 from worksgate.provider.account.disavowal import DisavowalLinks
 from worksgate.provider.account.notices import Notices
-from worksgate.provider.account.password_reset import (
-    Accounts,
-    KnowsDevice,
-    PasswordReset,
-    no_known_device,
-)
+from worksgate.provider.account.password_reset import PasswordReset
+from worksgate.provider.account.reset_links import Accounts
+from worksgate.provider.account.reset_requests import KnowsDevice, no_known_device
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
@@ -53,7 +50,7 @@ class Resetting:
     clock: Clock = field(default_factory=Clock)
 
     async def ask(self, typed: str, *, address: str = ADDRESS, language: str = "en") -> None:
-        await self.reset.request(typed, language, address, self.clock())
+        await self.reset.requests.receive(typed, language, address, self.clock())
 
     async def answered(self) -> None:
         """Return when what was asked has been answered and all mail is out."""

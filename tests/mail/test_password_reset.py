@@ -33,9 +33,10 @@ from worksgate.directory.transaction import Transaction
 from worksgate.limits.rate_limit import DAY
 from worksgate.mail import Mailer, MailMessage
 from worksgate.oauth.model import Interim, Session
-from worksgate.provider.account import password_reset
+from worksgate.provider.account import reset_requests
 from worksgate.provider.account.one_time_links import LinkNotValid
-from worksgate.provider.account.password_reset import PasswordReset, ResetLinks
+from worksgate.provider.account.password_reset import PasswordReset
+from worksgate.provider.account.reset_links import ResetLinks
 from worksgate.provider.sign_in.transaction import TransactionSigner
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.sources import Person
@@ -153,7 +154,7 @@ async def test_r79_answer_does_not_wait_for_the_look_at_who_is_meant(reset: Rese
     asked = reset.on(accounts=Silent(reset.directory))
     began = time.monotonic()
     for number in range(30):
-        await asked.request("aoi", "en", f"2001:db8:{number}::1", NOW)
+        await asked.requests.receive("aoi", "en", f"2001:db8:{number}::1", NOW)
     assert time.monotonic() - began < 5
     await asked.close(0.05)
 
@@ -243,7 +244,7 @@ async def test_network_is_passed_over_after_twenty_requests_an_hour(
 async def test_r136_all_together_get_so_many_mails_a_day(
     reset: Resetting, server: MailServer
 ) -> None:
-    with patch.object(password_reset, "MAILS_A_DAY", 2):
+    with patch.object(reset_requests, "MAILS_A_DAY", 2):
         for number, name in enumerate(("aoi", "min", "aoi", "min")):
             await reset.ask(name, address=f"2001:db8:{number}::1")
         assert len(await server.wait_for(2)) == 2
@@ -257,12 +258,12 @@ async def test_r136_all_together_get_so_many_mails_a_day(
 
 async def test_r136_any_number_of_networks_ask_for_so_many_links_a_day(reset: Resetting) -> None:
     with (
-        patch.object(password_reset, "REQUESTS_A_DAY", 20),
-        patch.object(password_reset, "PORTION", 10),
+        patch.object(reset_requests, "REQUESTS_A_DAY", 20),
+        patch.object(reset_requests, "PORTION", 10),
     ):
         limited = reset.on()
     for number in range(200):
-        await limited.request(f"nobody{number}", "en", f"2001:db8:{number:x}::1", NOW)
+        await limited.requests.receive(f"nobody{number}", "en", f"2001:db8:{number:x}::1", NOW)
     await limited.close()
     counted = await reset.events(Event.PASSWORD_RESET_REQUESTED)
     assert 20 <= len(counted) <= 20 + 10
@@ -273,17 +274,17 @@ async def test_r136_a_days_budget_that_strangers_used_up_keeps_no_known_browser_
 ) -> None:
     signer = TransactionSigner(b"k" * 32)
     with (
-        patch.object(password_reset, "REQUESTS_A_DAY", 20),
-        patch.object(password_reset, "PORTION", 10),
-        patch.object(password_reset, "MAILS_A_DAY", 0),
+        patch.object(reset_requests, "REQUESTS_A_DAY", 20),
+        patch.object(reset_requests, "PORTION", 10),
+        patch.object(reset_requests, "MAILS_A_DAY", 0),
     ):
         limited = reset.on(knows_device=signer.knows_device)
         for number in range(50):
-            await limited.request(f"nobody{number}", "en", f"2001:db8:{number:x}::1", NOW)
+            await limited.requests.receive(f"nobody{number}", "en", f"2001:db8:{number:x}::1", NOW)
         cookie = ("a-device", signer.sign_device("aoi", "a-device"))
-        await limited.request("min", "en", ADDRESS, NOW, [cookie])
-        await limited.request("aoi", "en", ADDRESS, NOW)
-        await limited.request("AOI", "en", ADDRESS, NOW, [cookie])
+        await limited.requests.receive("min", "en", ADDRESS, NOW, [cookie])
+        await limited.requests.receive("aoi", "en", ADDRESS, NOW)
+        await limited.requests.receive("AOI", "en", ADDRESS, NOW, [cookie])
         await limited.close()
     assert [mail.recipients for mail in await server.wait_for(1)] == [("aoi@example.com",)]
 
@@ -291,25 +292,25 @@ async def test_r136_a_days_budget_that_strangers_used_up_keeps_no_known_browser_
 async def test_r136_requests_that_fill_the_queue_keep_no_known_browser_from_a_link(
     reset: Resetting, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(password_reset, "WAITING", 8)
-    monkeypatch.setattr(password_reset, "KEPT_FOR_KNOWN", 3)
+    monkeypatch.setattr(reset_requests, "WAITING", 8)
+    monkeypatch.setattr(reset_requests, "KEPT_FOR_KNOWN", 3)
     signer = TransactionSigner(b"k" * 32)
     limited = reset.on(knows_device=signer.knows_device)
-    gate, answer = asyncio.Event(), limited._answer
+    gate, answer = asyncio.Event(), limited.requests._answer
 
     async def held(request: Any) -> None:
         await gate.wait()
         await answer(request)
 
-    monkeypatch.setattr(limited, "_answer", held)
+    monkeypatch.setattr(limited.requests, "_answer", held)
     cookie = ("a-device", signer.sign_device("aoi", "a-device"))
     for number in range(50):
-        await limited.request(f"nobody{number}", "en", f"2001:db8:{number:x}::1", NOW)
-    await limited.request("aoi", "en", ADDRESS, NOW, [cookie])
+        await limited.requests.receive(f"nobody{number}", "en", f"2001:db8:{number:x}::1", NOW)
+    await limited.requests.receive("aoi", "en", ADDRESS, NOW, [cookie])
     gate.set()
     await limited.close()
     assert [mail.recipients for mail in await server.wait_for(1)] == [("aoi@example.com",)]
-    await limited._strangers.close()
+    await limited.requests._strangers.close()
     asked = [event.detail or "" for event in await reset.events(Event.PASSWORD_RESET_REQUESTED)]
     (counted,) = [detail for detail in asked if "not recorded one by one" in detail]
     assert int(counted.split()[0]) + len(asked) - 2 == 50, "none goes without a trace"
@@ -330,12 +331,12 @@ async def test_r136_mails_that_fill_the_queue_keep_no_known_browser_from_a_link(
 
     signer = TransactionSigner(b"k" * 32)
     limited = reset.on(knows_device=signer.knows_device)
-    hung = limited._mail = Hung()
+    hung = limited.requests._mail = Hung()
     cookie = ("a-device", signer.sign_device("aoi", "a-device"))
-    await limited.request("aoi", "en", ADDRESS, NOW)
-    await limited.request("aoi", "en", ADDRESS, NOW, [cookie])
+    await limited.requests.receive("aoi", "en", ADDRESS, NOW)
+    await limited.requests.receive("aoi", "en", ADDRESS, NOW, [cookie])
     await limited.close()
-    assert sorted(hung.kept_free) == [0, password_reset.KEPT_FOR_KNOWN]
+    assert sorted(hung.kept_free) == [0, reset_requests.KEPT_FOR_KNOWN]
 
 
 async def test_r136_a_network_that_asks_too_much_keeps_no_known_browser_in_it_from_a_link(
@@ -343,10 +344,10 @@ async def test_r136_a_network_that_asks_too_much_keeps_no_known_browser_in_it_fr
 ) -> None:
     signer = TransactionSigner(b"k" * 32)
     limited = reset.on(knows_device=signer.knows_device)
-    for number in range(password_reset.PER_NETWORK + 5):
-        await limited.request(f"nobody{number}", "en", ADDRESS, NOW)
+    for number in range(reset_requests.PER_NETWORK + 5):
+        await limited.requests.receive(f"nobody{number}", "en", ADDRESS, NOW)
     cookie = ("a-device", signer.sign_device("aoi", "a-device"))
-    await limited.request("aoi", "en", ADDRESS, NOW, [cookie])
+    await limited.requests.receive("aoi", "en", ADDRESS, NOW, [cookie])
     await limited.close()
     assert [mail.recipients for mail in await server.wait_for(1)] == [("aoi@example.com",)]
 
@@ -624,7 +625,7 @@ async def test_without_a_mail_server_the_administrator_still_can(reset: Resettin
     offline = PasswordReset(
         SETTINGS, reset.directory, reset.store, reset.hashing, reset.audit, strangers
     )
-    await offline.request("aoi", "en", ADDRESS, NOW)
+    await offline.requests.receive("aoi", "en", ADDRESS, NOW)
     await offline.close()
     assert await reset.events(Event.PASSWORD_RESET_REQUESTED) == []
     link = await offline.links.issue(await reset.account("aoi"), actor="test", now=NOW)

@@ -54,7 +54,7 @@ from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.server import with_trusted_proxies
 from worksgate.directory.database import Directory
 from worksgate.provider import stranger_records, throttle
-from worksgate.provider.account import password_reset
+from worksgate.provider.account import reset_requests
 from worksgate.provider.factors import AppPasswords, Factors, Holder, RelyingParty
 from worksgate.provider.stranger_records import A_DAY, PORTION
 from worksgate.provider.throttle import COUNTERS_PER_CHECK
@@ -506,9 +506,9 @@ def small_days(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Partner, "finish", refuse)
     with (
         patch.object(stranger_records, "A_DAY", request.param),
-        patch.object(password_reset, "REQUESTS_A_DAY", RESET_REQUESTS),
-        patch.object(password_reset, "PORTION", RESET_PORTION),
-        patch.object(password_reset, "MAILS_A_DAY", RESET_MAILS),
+        patch.object(reset_requests, "REQUESTS_A_DAY", RESET_REQUESTS),
+        patch.object(reset_requests, "PORTION", RESET_PORTION),
+        patch.object(reset_requests, "MAILS_A_DAY", RESET_MAILS),
         patch.object(throttle, "COUNTERS_A_DAY", COUNTERS),
         patch.object(throttle, "PORTION", COUNTERS_PORTION),
         patch.object(throttle, "SHARED", SHARED_COUNTERS),
@@ -676,7 +676,7 @@ async def _check_mails(server: MailServer) -> None:
     recipients = Counter(mail.recipients for mail in list(server.received))
     del recipients[USERNAME,]
     assert sum(recipients.values()) == RESET_MAILS, "so many a day to all"
-    assert max(recipients.values()) <= password_reset.PER_ACCOUNT
+    assert max(recipients.values()) <= reset_requests.PER_ACCOUNT
 
 
 def _check_kept(
@@ -692,7 +692,7 @@ def _check_kept(
     of_strangers = PURPOSES * (COUNTERS + processes * COUNTERS_PORTION + 2 * SHARED_COUNTERS)
     assert counters <= of_strangers + COUNTERS_PER_CHECK * visits + of_resets + of_budgets
     for table, rows in grown.items():
-        assert rows <= 3 * visits + RESET_MAILS + password_reset.PER_ACCOUNT, table
+        assert rows <= 3 * visits + RESET_MAILS + reset_requests.PER_ACCOUNT, table
     size = records * BYTES_OF_A_RECORD + counters * BYTES_OF_A_COUNTER + MARGIN
     assert after.size - before.size <= size
 

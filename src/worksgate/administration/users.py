@@ -36,7 +36,7 @@ from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
 from worksgate.directory.key_ownership import KEY_KINDS, KeyOwner
 from worksgate.directory.transaction import Transaction
-from worksgate.provider.account.password_reset import ResetLinks
+from worksgate.provider.account.reset_links import ResetLinks
 from worksgate.settings.options import Settings
 from worksgate.store import Store
 

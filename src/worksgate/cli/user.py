@@ -399,7 +399,7 @@ def reset_code(*, username: str, identified: str, config: Path | None, as_json: 
     of your own records, see them, or ask somebody who knows them.
     """
     from worksgate.administration.users import Identified
-    from worksgate.provider.account.password_reset import CODE_LIFETIME, CODE_PATH
+    from worksgate.provider.account.reset_links import CODE_LIFETIME, CODE_PATH
 
     settings, way = read_installation(config), Identified(identified.replace("-", "_"))
     ends_at = time.time() + CODE_LIFETIME

@@ -24,7 +24,8 @@ from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.provider import stranger_records
 from worksgate.provider.account.one_time_links import LinkNotValid
-from worksgate.provider.account.password_reset import PasswordReset, ResetLinks
+from worksgate.provider.account.password_reset import PasswordReset
+from worksgate.provider.account.reset_links import ResetLinks
 from worksgate.provider.sources import SourcesInUse
 from worksgate.sources import Identified, Person
 from worksgate.web.console import people

@@ -4,7 +4,7 @@ from worksgate.administration.errors import Refused
 from worksgate.administration.users import UserAdministration
 from worksgate.clients.companies import Companies
 from worksgate.mail import Mailer, MailUnavailable
-from worksgate.provider.account.password_reset import MailTexts
+from worksgate.provider.account.reset_requests import MailTexts
 from worksgate.provider.account.values import Languages
 from worksgate.sources import Person
 

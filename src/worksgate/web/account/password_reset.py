@@ -18,13 +18,9 @@ from starlette.responses import Response
 from worksgate.credentials.password_policy import Weakness, WeakPassword
 from worksgate.observability.rate_limited_warning import RateLimitedWarning
 from worksgate.provider.account.one_time_links import TOKEN_PARAMETER, LinkNotValid
-from worksgate.provider.account.password_reset import (
-    CODE_PATH,
-    NOWHERE,
-    RESET_PATH,
-    PasswordReset,
-    ResetOrigin,
-)
+from worksgate.provider.account.password_reset import PasswordReset
+from worksgate.provider.account.reset_links import CODE_PATH, RESET_PATH
+from worksgate.provider.account.reset_requests import NOWHERE, ResetOrigin
 from worksgate.settings.options import Settings
 from worksgate.web.account.forms import AccountForms, FormRefused
 from worksgate.web.account.handlers import Handler
@@ -128,7 +124,7 @@ class PasswordResetHandlers:
         try:
             form = await self._forms.read(request, view, view.browser.secret)
             with Deadline(self._deadline):
-                await self._reset.request(
+                await self._reset.requests.receive(
                     form.get("username", ""),
                     view.language,
                     view.browser.address,

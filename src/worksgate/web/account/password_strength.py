@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from worksgate.oauth.errors import AuthorizationError
-from worksgate.provider.account.password_reset import RESET_PATH, PasswordReset
+from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.password_strength import PasswordMeter
+from worksgate.provider.account.reset_links import RESET_PATH
 from worksgate.provider.account.self_service import SelfService
 from worksgate.provider.account.values import NotSignedIn, SignInTooOld
 from worksgate.provider.sign_in.browser_flow import IdentityProvider

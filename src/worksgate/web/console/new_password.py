@@ -11,7 +11,7 @@ from starlette.responses import Response
 from worksgate.administration.errors import NotFound, Refused
 from worksgate.administration.roles import may_act_on
 from worksgate.administration.users import Identified
-from worksgate.provider.account.password_reset import CODE_LIFETIME, CODE_PATH
+from worksgate.provider.account.reset_links import CODE_LIFETIME, CODE_PATH
 from worksgate.web.console.people import Shown, changeable, find_person, person_page
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
