@@ -132,6 +132,7 @@ async def test_r257_the_link_comes_in_the_language_that_its_person_has_chosen(
     reset: Resetting, server: MailServer
 ) -> None:
     await reset.ask("aoi", language="zh-TW")
+    await server.wait_for(1)  # a request is answered before its person is looked up
     await reset.directory.preferences.choose_language("directory:1", "ko")
     await reset.ask("aoi", language="zh-TW")
     await server.wait_for(2)
