@@ -176,6 +176,17 @@ async def test_f34_nothing_is_done_in_a_file_that_is_another(
     assert len(database.connections) == 2, "what is open may be the other file"
 
 
+async def test_in_a_file_that_cannot_be_opened_nothing_is_done_for_sure() -> None:
+    def connect() -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    commit = GroupCommit(connect, waiting=10)
+    with pytest.raises(StoreUnavailable, match="unable to open") as refusal:
+        await commit.run(add, "lost")
+    assert not refusal.value.outcome_unknown
+    await commit.close()
+
+
 async def test_a_mistake_fails_alone_and_is_no_outage(
     commit: GroupCommit, database: Database
 ) -> None:
@@ -204,9 +215,10 @@ async def test_an_outage_undoes_the_batch_and_all_are_told(
         assert "disk I/O error" in str(outcome)
         assert not outcome.outcome_unknown
     assert commit.unavailable == 2
-    assert await commit.run(add, "later") == "later"
-    assert database.names == ["first", "later"]
-    assert len(database.connections) == 2, "the connection is not used again"
+    for name in ("later", "last"):
+        assert await commit.run(add, name) == name
+    assert database.names == ["first", "later", "last"]
+    assert len(database.connections) == 2, "the connection is not used again, the next one is"
 
 
 async def test_a_commit_that_fails_is_reported_as_unknown_to_all(

@@ -198,6 +198,19 @@ async def test_r39_a_redemption_is_one_round_trip(url: str) -> None:
     assert sent == ["fetchrow", "fetchrow"]
 
 
+@pytest.mark.parametrize(
+    ("subject", "recorded"),
+    [("a\\b", "a\\\\b"), ("a\x01\x1f\x7fb", "a???b"), (300 * "x", 255 * "x")],
+)
+async def test_a_record_of_a_redemption_is_one_line_of_some_length(
+    store: PostgresStore, url: str, subject: str, recorded: str
+) -> None:
+    await store.save(code(subject=subject))
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW, REDEEMED)
+    async with somebody(url) as connection:
+        assert await connection.fetchval("SELECT subject_id FROM audit") == recorded
+
+
 async def test_what_a_login_leaves_is_saved_in_one_round_trip(url: str) -> None:
     store = await PostgresStore.open(url, connections=1)
     with counted(store) as sent:

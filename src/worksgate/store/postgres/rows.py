@@ -96,7 +96,7 @@ def _columns_of(events: Sequence[AuditEvent]) -> tuple[Sequence[Any], ...]:
 
 
 # Like ``audit_rows.encoded``, for the characters that can occur: no source has such IDs.
-_SUBJECT = r"left(regexp_replace(replace(subject_id, '\', '\\'), '[-]', '?', 'g'), 255)"
+_SUBJECT = r"left(regexp_replace(replace(subject_id, '\', '\\'), '[\x01-\x1f\x7f]', '?', 'g'), 255)"
 
 
 @dataclass(frozen=True, slots=True)
