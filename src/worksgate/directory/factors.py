@@ -155,6 +155,10 @@ It may raise to refuse.
 """
 
 
+class LastFactor(Exception):
+    """It is the last second factor that somebody has for the console."""
+
+
 class FactorRows(Repository[AnnouncingConnections]):
     """The second factors of everybody; every method may raise DatabaseUnavailable.
 
@@ -283,7 +287,10 @@ class FactorRows(Repository[AnnouncingConnections]):
 
     @run_to_completion
     async def remove_totp(self, subject_id: str, event: AuditEvent) -> bool:
-        """Delete the secret, and the recovery codes if no factor is left."""
+        """Delete the secret, and the recovery codes if no factor is left.
+
+        Raises LastFactor in the console, where nobody could sign in without one.
+        """
         removed = await self._remove(subject_id, delete(_TOTP), _TOTP.c.subject_id, event)
         if removed:
             self._connections.publish(Change.AUTHENTICATOR_REMOVED, event)
@@ -341,7 +348,7 @@ class FactorRows(Repository[AnnouncingConnections]):
 
     @run_to_completion
     async def remove_passkey(self, subject_id: str, passkey_id: str, event: AuditEvent) -> bool:
-        """Delete a passkey of this person, and the recovery codes if no factor is left."""
+        """Delete a passkey of this person, like ``remove_totp``."""
         statement = delete(_PASSKEYS).where(_PASSKEYS.c.id == passkey_id, self._is_here)
         removed = await self._remove(subject_id, statement, _PASSKEYS.c.subject_id, event)
         if removed:
@@ -423,6 +430,12 @@ class FactorRows(Repository[AnnouncingConnections]):
             self._connections.publish(Change.FACTORS_REMOVED, event)
         return removed > 0
 
+    async def _has_any(self, connection: AsyncConnection, subject_id: str) -> bool:
+        """Whether somebody has an app, or a passkey that counts here."""
+        passkeys = and_(_PASSKEYS.c.subject_id == subject_id, self._is_here)
+        has_app = await _count(connection, _TOTP.c.subject_id == subject_id)
+        return bool(has_app or await _count(connection, passkeys))
+
     async def _check_here(self, connection: AsyncConnection, subject_id: str) -> None:
         """Raise OnlyInConsole for what opens the console, unless it is made there."""
         if self._console_host is not None:
@@ -439,6 +452,8 @@ class FactorRows(Repository[AnnouncingConnections]):
             removed = await connection.execute(statement.where(owner == subject_id))
             if removed.rowcount == 0:
                 return False
+            if self._console_host is not None and not await self._has_any(connection, subject_id):
+                raise LastFactor
             await drop_idle_codes(connection, subject_id)
             await end_console_sessions(connection, subject_id)
             await write_events(connection, event)

@@ -18,8 +18,8 @@ from worksgate.administration.errors import Refused
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import Conflict
-from worksgate.directory.factors import OnlyInConsole, Passkey
-from worksgate.provider.factors import RelyingParty
+from worksgate.directory.factors import LastFactor, OnlyInConsole, Passkey
+from worksgate.provider.factors import FactorRefused, Holder, RelyingParty
 
 
 def console_key() -> Authenticator:
@@ -461,6 +461,24 @@ async def test_r258_where_a_passkey_alone_protects_the_console_an_app_comes_from
     assert (held.is_of_console, held.recovery_codes_left, held.any) == (True, 1, False)
     person = await console.make("person", None)
     assert not (await rows.enrolled(person)).is_of_console
+
+
+async def test_r247_of_two_that_are_removed_at_once_the_last_factor_stays(
+    console: ConsoleUnderTest,
+) -> None:
+    await owner_with_passkey(console)
+    subject = (await console.administration.users.get("owner")).person.subject_id
+    rows = console.administration.people._directory.factors
+    here, elsewhere = rows.in_console("console.example.com"), rows.in_console("old.example.com")
+    event = AuditEvent(event=Event.FACTOR_REMOVED, at=0.0, subject_id=subject)
+    with pytest.raises(LastFactor):
+        await elsewhere.remove_totp(subject, event)  # a passkey of another address is none
+    assert await here.remove_totp(subject, event)
+    (kept,) = (await here.enrolled(subject)).passkeys
+    factors, holder = (await console.inside()).factors, Holder(subject_id=subject, address="")
+    with pytest.raises(FactorRefused, match="the last second factor"):
+        await factors.remove_passkey(holder, kept.id, 0.0)
+    assert (await here.enrolled(subject)).passkeys == (kept,)
 
 
 async def add_to(console: ConsoleUnderTest, passkey: Passkey) -> None:

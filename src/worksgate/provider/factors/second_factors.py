@@ -11,7 +11,7 @@ from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.database import Conflict
 from worksgate.directory.audit.writer import log_events
 from worksgate.directory.credential_changes import Change
-from worksgate.directory.factors import Enrolled, FactorRows, Passkey, TotpSecret
+from worksgate.directory.factors import Enrolled, FactorRows, LastFactor, Passkey, TotpSecret
 from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.provider.factors import passkeys, recovery, totp
 from worksgate.provider.factors.codes import checked_name, clean_name
@@ -138,9 +138,13 @@ class Factors:
         return True
 
     async def remove_totp(self, holder: Holder, now: float) -> bool:
-        """Remove the secret; False if there is none."""
+        """Remove the secret; False if there is none.
+
+        Raises FactorRefused for the last second factor in the console.
+        """
         event = holder.event(Event.FACTOR_REMOVED, now, "TOTP")
-        removed = await self._rows.remove_totp(holder.subject_id, event)
+        with _keeping_the_last():
+            removed = await self._rows.remove_totp(holder.subject_id, event)
         if removed:
             log_events([event])
         return removed
@@ -298,7 +302,8 @@ class Factors:
         if passkey is None:
             return False
         event = holder.event(Event.FACTOR_REMOVED, now, _named(passkey))
-        removed = await self._rows.remove_passkey(holder.subject_id, passkey.id, event)
+        with _keeping_the_last():
+            removed = await self._rows.remove_passkey(holder.subject_id, passkey.id, event)
         if removed:
             log_events([event])
         return removed
@@ -411,6 +416,14 @@ async def _run(pool: ThreadPool, work: Callable[[], T]) -> T:
         return await pool.run(work)
     except PoolFull:
         raise HashingBusy("too many second factors are waiting to be checked") from None
+
+
+@contextmanager
+def _keeping_the_last() -> Iterator[None]:
+    try:
+        yield
+    except LastFactor:  # another one was removed at this moment
+        raise FactorRefused("it is the last second factor") from None
 
 
 def _why_wrong(secret: bytes, code: str, now: float) -> Reason:
