@@ -16,16 +16,15 @@ from worksgate.moments import day, in_zone, machine
 from worksgate.provider.account.values import Overview
 from worksgate.provider.factors import NewTotp
 from worksgate.web.account.wording import (
-    BROWSER_ON_SYSTEM,
     EVENTS,
     EVENTS_OF_ADMINISTRATORS,
     WORRYING,
     Message,
     Outcome,
 )
-from worksgate.web.pages.browser_names import ON
 from worksgate.web.pages.catalogues import Translations, locale_name, translations
 from worksgate.web.pages.looks import NO_BRAND, Look
+from worksgate.web.pages.mails import browser_in_words
 from worksgate.web.pages.rendering import (
     NO_BREAK_SPACE,
     Page,
@@ -330,10 +329,8 @@ def _set_like_the_catalogue(words: str, language: str) -> str:
 
 
 def _browser_in_words(catalogue: Translations, name: str) -> str:
-    """The name of a browser, from ``browser_names``, in the language of the page."""
-    browser, _, system = name.partition(ON)
-    words = {"browser": catalogue.gettext(browser), "system": system}
-    return (catalogue.gettext(BROWSER_ON_SYSTEM) % words).replace(" ", NO_BREAK_SPACE)
+    """The name of a browser, which is not broken between two lines."""
+    return browser_in_words(name, catalogue).replace(" ", NO_BREAK_SPACE)
 
 
 @cache

@@ -248,8 +248,6 @@ EVENTS_OF_ADMINISTRATORS: Final[Mapping[Event, str]] = {
 }
 """The same, if somebody else did it."""
 
-BROWSER_ON_SYSTEM: Final = text("%(browser)s on %(system)s")
-"""The name of a session, such as "Chrome on Windows"."""
 _IN_AN_APP: Final = text("App")
 """``browser_names.APP``: marked here, so that it is translated."""
 

@@ -15,6 +15,7 @@ from worksgate.web.console.changes import PERSON_FIELDS
 from worksgate.web.console.client_fields import FIELDS
 from worksgate.web.console.pages import ROLE_NAMES, Words, marked_in, texts_of
 from worksgate.web.console.recognized import Recognized, recognize
+from worksgate.web.pages.browser_names import BROWSERS, ON, SYSTEMS
 from worksgate.web.pages.wording import text
 
 _AND: Final = Markup("; ")
@@ -22,6 +23,9 @@ _OTHER_FIELDS: Final = {
     "password": text("Password"),
     "temporary password": text("Temporary password"),
 }
+_BROWSER: Final = re.compile(
+    rf"(?:{'|'.join(BROWSERS)}){ON}(?:Mac|{'|'.join(SYSTEMS)})"  # "Mac" in earlier records
+)
 _CLIENT: Final = re.compile(r"(?P<name>.+?): (?P<what>.+)", re.DOTALL)
 
 
@@ -39,6 +43,8 @@ def _part(part: str, words: Words, *, is_of_client: bool) -> Markup:
     found = recognize(part)
     if found is not None:
         return _said(found, words, is_of_client=is_of_client)
+    if _BROWSER.fullmatch(part):
+        return Markup('<span translate="no">{}</span>').format(words.browser(part))
     named = _CLIENT.fullmatch(part) if is_of_client else None
     if named is not None and recognize(named["what"]):
         what = _part(named["what"], words, is_of_client=True)

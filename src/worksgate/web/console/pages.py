@@ -20,9 +20,10 @@ from worksgate.administration.roles import Role, Verb, roles_with
 from worksgate.catalogues import Quoted, Sentence, template_in
 from worksgate.settings.options import Settings
 from worksgate.web.console.recognized import recognize, recognize_cause
-from worksgate.web.pages.catalogues import Translations, read_catalogue
+from worksgate.web.pages.catalogues import Translations, read_catalogue, translations
 from worksgate.web.pages.commands import with_commands
 from worksgate.web.pages.environments import environment_of
+from worksgate.web.pages.mails import browser_in_words
 from worksgate.web.pages.wording import text
 
 LANGUAGE_NAMES: Final[Mapping[str, str]] = {"en": "English", "ja": "日本語", "ko": "한국어"}
@@ -172,6 +173,10 @@ class Words:
         """A text that ``text`` has marked, with its values."""
         said = texts_of(self.language).gettext(message)
         return said % values if values else said
+
+    def browser(self, name: str) -> str:
+        """The name of a browser, such as "Chrome on Windows"."""
+        return browser_in_words(name, translations(self.language))
 
     def zone_name(self) -> str:
         """The name of the zone of all times on a page."""

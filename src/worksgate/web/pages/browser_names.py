@@ -33,6 +33,9 @@ _SYSTEMS: Final = (
     ("Macintosh", "macOS"),
     ("Linux", "Linux"),
 )
+BROWSERS: Final = tuple(dict.fromkeys(name for _, name in _BROWSERS))
+SYSTEMS: Final = tuple(name for _, name in _SYSTEMS)
+"""The words that names are made of."""
 _LONGEST: Final = 512
 """Characters of a header that are examined."""
 

@@ -277,13 +277,14 @@ def _facts(
     facts = [(catalogue.gettext(WHEN), when)]
     if event.actor is not None:
         return [*facts, (catalogue.gettext(BY), catalogue.gettext(ADMINISTRATOR))]
-    places = [_browser(origin.browser, catalogue), origin.address or event.address or ""]
+    places = [browser_in_words(origin.browser, catalogue), origin.address or event.address or ""]
     if place := " · ".join(filter(None, places)):
         facts.append((catalogue.gettext(WHERE), place))
     return facts
 
 
-def _browser(name: str, catalogue: Translations) -> str:
+def browser_in_words(name: str, catalogue: Translations) -> str:
+    """The name of a browser, from ``browser_names``, in a language of the pages."""
     browser, on, system = name.partition(ON)
     if not on:
         return browser
