@@ -15,7 +15,7 @@ from tests.databases import directory_in
 
 from worksgate.administration.users import Identified
 from worksgate.audit import AuditEvent, Event
-from worksgate.cli.user import IDENTIFIED
+from worksgate.cli.user_password import IDENTIFIED
 from worksgate.directory.app_passwords import AppPassword
 from worksgate.directory.factors import TotpSecret
 from worksgate.oauth.model import Session

@@ -11,9 +11,9 @@ something to do.
     record, replay                         what LINE WORKS sends, kept and sent again
     user, client, source, rules, key, audit, changes, admin, alert, trace, rehearse,
     line_works_api, keys                                       its content
-    user_csv, user_filter, user_invite, user_leave, user_printing, user_removal, first_passwords,
-    people_file, client_options, client_apply, client_branding, console_client, key_file,
-    console_file, keys_sync                parts of these
+    user_csv, user_filter, user_invite, user_leave, user_password, user_printing, user_removal,
+    user_show, first_passwords, people_file, client_options, client_apply, client_branding,
+    console_client, key_file, console_file, keys_sync          parts of these
     running       opens settings and database for a command
     options       options that several commands have
     asking        prompts on the terminal

@@ -1,6 +1,5 @@
-"""``worksgate user``: people in the built-in directory."""
+"""``worksgate user``: people in the built-in directory; the larger commands are in ``user_…``."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ import click
 from worksgate.cli.asking import confirm, new_password
 from worksgate.cli.options import (
     CommandGroup,
-    Duration,
     Moment,
     config_option,
     json_option,
@@ -19,34 +17,20 @@ from worksgate.cli.options import (
     temporary_option,
     yes_option,
 )
-from worksgate.cli.printing import counted, iso, local_time, note, print_json, print_line
-from worksgate.cli.refusals import Refusal
-from worksgate.cli.running import administer, all_users, quietly, read_installation
+from worksgate.cli.printing import counted, local_time, print_line
+from worksgate.cli.running import administer, read_installation
 from worksgate.cli.user_csv import export, import_users
 from worksgate.cli.user_invite import invite
 from worksgate.cli.user_leave import leave
-from worksgate.cli.user_printing import (
-    print_account,
-    print_accounts,
-    print_new,
-    print_people,
-    print_remembered,
-    print_source_person,
-)
-from worksgate.cli.user_removal import list_removed, remove, restore
+from worksgate.cli.user_password import reset_code, reset_link, set_password
+from worksgate.cli.user_printing import print_account, print_new
+from worksgate.cli.user_removal import remove, restore
+from worksgate.cli.user_show import list_users, show, source_option
 from worksgate.directory import Account
-from worksgate.settings.sources.common import BUILT_IN
 
 if TYPE_CHECKING:
-    from worksgate.administration import Administration, Holdings, LineWorksKey
+    from worksgate.administration import Administration
     from worksgate.directory.key_ownership import KeyOwner
-    from worksgate.directory.people import RememberedPerson
-    from worksgate.settings.options import Settings
-
-    Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...], tuple[LineWorksKey, ...]]
-
-IDENTIFIED = ("called-back", "in-person", "vouched-for")
-"""Those of ``administration.users``, which would load the database; a test compares them."""
 
 name_option = click.option("--name", metavar="NAME", help="Their display name.")
 reading_option = click.option(
@@ -65,11 +49,6 @@ group_option = click.option(
     metavar="GROUP",
     multiple=True,
     help="A group they are in. Repeatable; replaces the whole list.",
-)
-source_option = click.option(
-    "--source",
-    metavar="NAME",
-    help="The identity source they sign in with, if not the built-in directory.",
 )
 
 
@@ -140,142 +119,8 @@ def add(
 
 app.add_command(import_users)
 app.add_command(export)
-
-
-@app.command("list")
-@click.argument("text", required=False)
-@source_option
-@click.option("--group", metavar="GROUP", help="Only people in this group.")
-@click.option("--enabled/--disabled", default=None, help="Only those who may, or may not, sign in.")
-@click.option("--lacking", is_flag=True, help="Only those who cannot sign in yet.")
-@click.option(
-    "--second-factor/--no-second-factor", default=None, help="Only those with, or without, one."
-)
-@click.option("--removed", is_flag=True, help="Those who were removed and can be brought back.")
-@config_option
-@json_option
-def list_users(
-    *,
-    text: str | None,
-    source: str | None,
-    group: str | None,
-    enabled: bool | None,
-    lacking: bool,
-    second_factor: bool | None,
-    removed: bool,
-    config: Path | None,
-    as_json: bool,
-) -> None:
-    """List people, and what they still need to sign in.
-
-    Each word of TEXT is part of a name, its reading, the username, a user key or an e-mail address.
-    With --source, it lists people who have signed in with another source.
-    """
-    from worksgate.cli.user_filter import Filter
-
-    settings = read_installation(config)
-    chosen = Filter(text, group, enabled, lacking=lacking, second_factor=second_factor)
-    if removed:
-        if source is not None or chosen != Filter(text):
-            raise click.UsageError("--removed can only be combined with TEXT")
-        list_removed(settings, text, as_json=as_json)
-        return
-
-    async def all_accounts(
-        administration: "Administration",
-    ) -> tuple[list[Account], frozenset[str]]:
-        accounts = await all_users(administration)
-        return accounts, await administration.people.subjects_with_a_factor()
-
-    if source is None:
-        accounts, holders = administer(settings, all_accounts)
-        found = [account for account in accounts if chosen.admits_account(account, holders)]
-        print_accounts(found, holders, as_json=as_json, is_filtered=chosen.is_set)
-        return
-    if lacking or second_factor is not None:
-        raise click.UsageError(
-            "--source can only be combined with TEXT, --group, --enabled and --disabled"
-        )
-    people = administer(settings, lambda administration: administration.people.remembered(source))
-    matching = [each for each in people if chosen.admits(each.person, enabled=each.enabled)]
-    print_people(matching, source, as_json=as_json, is_filtered=chosen.is_set)
-
-
-@app.command("show")
-@click.argument("username")
-@source_option
-@config_option
-@json_option
-def show(*, username: str, source: str | None, config: Path | None, as_json: bool) -> None:
-    """Show a person, their credentials and their sessions.
-
-    Without --source, the built-in directory is searched first, then people who have signed in with
-    other sources. With it, an LDAP directory is also asked about people who have never signed in.
-    """
-    settings = read_installation(config)
-
-    from worksgate.administration import line_works_keys
-
-    async def find(
-        administration: "Administration",
-    ) -> "tuple[Account, Holdings, tuple[LineWorksKey, ...]] | Remembered | None":
-        if source in (None, BUILT_IN):
-            remembered = None
-            try:
-                account = await administration.users.get(username)
-            except NotFound:
-                if source == BUILT_IN:
-                    raise
-                remembered = await administration.people.find(username)
-                if remembered is None:
-                    raise
-            else:
-                person = account.person
-                conflicts = await administration.user_keys.conflicts([person])
-                clients = await administration.clients.of_source(BUILT_IN)
-                keys = line_works_keys(person, clients, conflicts[0])
-                return account, await administration.people.holdings(person), keys
-        else:
-            remembered = await administration.people.find(username, source)
-        if remembered is None:
-            return None
-        person = remembered.person
-        (wrong,) = await administration.user_keys.conflicts([person])
-        clients = await administration.clients.of_source(remembered.source)
-        keys = line_works_keys(person, clients, wrong)
-        return (
-            remembered,
-            await administration.people.holdings(person),
-            tuple(map(str, wrong)),
-            keys,
-        )
-
-    from worksgate.administration import NotFound
-
-    match administer(settings, find):
-        case Account() as account, holdings, keys:
-            print_account(account, holdings, keys, as_json=as_json)
-        case (remembered, holdings, conflicts, keys):
-            print_remembered(remembered, holdings, conflicts, keys, as_json=as_json)
-        case None:
-            _show_of_source(settings, source or "", username, as_json=as_json)
-
-
-def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: bool) -> None:
-    """A person who has never signed in with a source, as the source returns them."""
-    from worksgate.doctor.queried_source import CannotBeQueried
-    from worksgate.doctor.source_check import source_of
-    from worksgate.doctor.source_people import person_in_source
-    from worksgate.sources import SourceUnavailable
-
-    try:
-        source = source_of(settings, name)
-        seen = quietly(person_in_source(settings, source, username))
-    except (CannotBeQueried, SourceUnavailable) as error:
-        raise Refusal(f"nobody called {username} has signed in with {name}; {error}") from None
-    if seen is None:
-        raise Refusal(f"nobody called {username} is in {name}")
-    print_source_person(seen, name, as_json=as_json)
+app.add_command(list_users)
+app.add_command(show)
 
 
 @app.command("set")
@@ -320,99 +165,10 @@ def change(
     print_account(account, as_json=as_json)
 
 
-@app.command("set-password")
-@click.argument("username")
-@password_option
-@temporary_option
-@config_option
-@json_option
-def set_password(
-    *,
-    username: str,
-    password_stdin: bool,
-    temporary: bool | None,
-    config: Path | None,
-    as_json: bool,
-) -> None:
-    """Set a new password, and end the person's sessions.
-
-    Their app passwords end, too. Prompts for the password; without a terminal one is generated and
-    shown only once.
-    """
-    settings = read_installation(config)
-    account = Account(id="", username=username)
-    password = new_password(account, settings, from_stdin=password_stdin)
-    made = administer(
-        settings,
-        lambda administration: administration.users.set_password(
-            username,
-            password,
-            temporary=not password_stdin if temporary is None else temporary,
-        ),
-    )
-    print_new(made, f"{made.account.username} has a new password.", as_json=as_json)
-
-
-@app.command("reset-link")
-@click.argument("username")
-@click.option("--lifetime", type=Duration(), help="Lifetime of the link.")
-@config_option
-@json_option
-def reset_link(
-    *, username: str, lifetime: float | None, config: Path | None, as_json: bool
-) -> None:
-    """Make a one-time link for choosing a new password.
-
-    Give it to that person only: anyone who has it can set their password.
-    """
-    settings = read_installation(config)
-    # Before the link is made, so that the time shown is never later than the real one.
-    ends_at = time.time() + (settings.reset_link_lifetime if lifetime is None else lifetime)
-    link = administer(
-        settings,
-        lambda administration: administration.users.issue_reset_link(username, lifetime=lifetime),
-    )
-    if as_json:
-        print_json({"username": username, "link": link, "expires_at": iso(ends_at)})
-    else:
-        print_line(link)
-        note(f"It works once, until {local_time(ends_at)}.")
-
-
+app.add_command(set_password)
+app.add_command(reset_link)
 app.add_command(invite)
-
-
-@app.command("reset-code")
-@click.argument("username")
-@click.option(
-    "--identified",
-    type=click.Choice(IDENTIFIED),
-    required=True,
-    help="How you made sure who is calling; the audit log has it.",
-)
-@config_option
-@json_option
-def reset_code(*, username: str, identified: str, config: Path | None, as_json: bool) -> None:
-    """Make a code to read out, for choosing a new password.
-
-    It works once, for 15 minutes. Anyone who hears it can set their password: call back at a number
-    of your own records, see them, or ask somebody who knows them.
-    """
-    from worksgate.administration.users import Identified
-    from worksgate.provider.account.reset_links import CODE_LIFETIME, CODE_PATH
-
-    settings, way = read_installation(config), Identified(identified.replace("-", "_"))
-    ends_at = time.time() + CODE_LIFETIME
-    code = administer(
-        settings,
-        lambda administration: administration.users.issue_reset_code(username, way),
-    ).upper()
-    page = settings.account_url + CODE_PATH
-    if as_json:
-        print_json({"username": username, "code": code, "page": page, "expires_at": iso(ends_at)})
-    else:
-        print_line(code)
-        note(f"They type it at {page}. It works once, until {local_time(ends_at)}.")
+app.add_command(reset_code)
 
 
 @app.command("reset-factors")
