@@ -130,6 +130,7 @@ def test_r206_what_is_not_clear_is_refused_with_the_option_that_helps(terminal: 
         assert terminal.refused("keys", "verify", str(file)).endswith(hint)
     file.write_bytes(b"ID,External Key\n\xb0\xad\xc7\xcf,\n")
     assert terminal.refused("keys", "fill", str(file)).endswith("choose it (--encoding)")
+    assert "FILE.csv is empty" in terminal.misused("keys", "fill", "")
     assert not list(terminal.folder.glob("*.filled.csv"))
 
 

@@ -43,6 +43,20 @@ def test_a_list_is_written_one_by_one_as_it_would_be_as_a_whole(
     assert capsys.readouterr().out == whole
 
 
+def test_an_argument_in_another_encoding_is_no_bug_of_ours() -> None:
+    assert list(sentences(_error_of(os.fsdecode(b"caf\xe9")))) == [
+        "an argument is no text in UTF-8"
+    ]
+    (line,) = sentences(_error_of("\ud800"))
+    assert "please report it: UnicodeEncodeError" in line
+
+
+def _error_of(text: str) -> UnicodeEncodeError:
+    with pytest.raises(UnicodeEncodeError) as caught:
+        text.encode()
+    return caught.value
+
+
 def test_hidden_fields_are_left_out_and_times_are_in_utc() -> None:
     account = Account(id="a", username="u", password_hash="$argon2id$", created_at=0.0)
     document = as_document(account, hidden=("password_hash",))

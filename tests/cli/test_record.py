@@ -110,10 +110,14 @@ def test_r220_a_reason_is_required(terminal: Terminal) -> None:
     assert not Path("file").exists()
 
 
-def test_a_recording_without_a_server_says_so(terminal: Terminal) -> None:
+def test_a_recording_without_a_server_says_so_soon_and_in_the_end(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.cli.record._SOON", 0)
     done = terminal.run("record", "file", "--reason", "a test", "--for", "1s")
     assert done.code == 1
-    assert "no process of the server was found" in done.err
+    assert "So far no process of the server was found" in done.err
+    assert "worksgate: no process of the server was found" in done.err
 
 
 @pytest.mark.parametrize(

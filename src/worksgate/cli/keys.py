@@ -95,6 +95,8 @@ def fill(*, file: Path, output: Path | None, replace: bool, **options: Any) -> N
     """
     from worksgate.administration.external_keys.comparison import compare
 
+    if not file.name:
+        raise click.UsageError("FILE.csv is empty")
     if file == STANDARD_STREAM and output is None:
         raise click.UsageError("name the file to write with --output")
     output = output or file.with_name(f"{file.stem}.filled{file.suffix}")

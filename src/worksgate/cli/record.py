@@ -28,6 +28,12 @@ _ENDINGS = {
 """Sentences by ``file.Ending``, without loading it for other commands; a test compares them."""
 
 
+_NOBODY = (
+    "no process of the server was found: it must run on this machine, with the same settings, as "
+    "this user or with this command run by root"
+)
+_SOON = 10.0
+"""Seconds after which a server that was not found is mentioned; it is looked for until the end."""
 _OF_THIS_MACHINE = (
     "Only calls that this machine serves are recorded. If others serve the same database, record "
     "on each of them at the same time, and give all files to worksgate replay."
@@ -123,6 +129,7 @@ def _collected(collector: "Collector", writer: "RecordingWriter") -> "Ended":
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(each) is not signal.SIG_IGN:
                 loop.add_signal_handler(each, collector.stop)
+        loop.call_later(_SOON, _mention_nobody, collector)
         return await collector.run()
 
     try:
@@ -130,6 +137,11 @@ def _collected(collector: "Collector", writer: "RecordingWriter") -> "Ended":
     finally:
         if not writer.is_closed:
             writer.end(Ending.STOPPED, time.time(), collector.dropped)
+
+
+def _mention_nobody(collector: "Collector") -> None:
+    if not collector.processes:
+        note(f"So far {_NOBODY}.")
 
 
 def _why(writer: "RecordingWriter") -> str:
@@ -149,10 +161,7 @@ def _print(file: Path, ended: "Ended", processes: int, *, as_json: bool) -> None
             }
         )
     if not processes:
-        raise Refusal(
-            "no process of the server was found: it must run on this machine, with the same "
-            "settings, as this user or with this command run by root"
-        )
+        raise Refusal(_NOBODY)
     if not as_json:
         kept = counted(ended.calls, "call", "calls")
         of = counted(processes, "process", "processes")

@@ -34,6 +34,8 @@ def sentences(error: Exception) -> Iterator[str]:
         name = f"{error.filename}: " if error.filename else ""
         hint = _owner(Path(str(error.filename))) if isinstance(error, PermissionError) else ""
         yield escape(f"{name}{error.strerror or type(error).__name__}{hint}")
+    elif isinstance(error, UnicodeEncodeError) and _is_of_an_argument(error):
+        yield "an argument is no text in UTF-8"
     else:
         yield _of_the_unexpected(error)
 
@@ -79,6 +81,13 @@ def _owner(path: Path) -> str:
         with suppress(OSError, KeyError):
             return f" (it belongs to {place.owner()}; run this as that user)"
     return ""
+
+
+def _is_of_an_argument(error: UnicodeEncodeError) -> bool:
+    """Whether it is about a byte that Python could not decode, which only an argument has."""
+    return all(
+        "\udc80" <= character <= "\udcff" for character in error.object[error.start : error.end]
+    )
 
 
 def _of_the_unexpected(error: Exception) -> str:
