@@ -141,6 +141,7 @@ async def test_a_test_without_a_password_says_what_fails(
         page = (await browser.post("/source/test", name="tokyo", username="hanako")).text
         assert "Not all of it works" in page
         assert "look at the firewall" in page
+        assert "with the set-up" not in page
         assert "failed, " in (await browser.get("/sources")).text
         await browser.get("/source?name=tokyo")
         page = (

@@ -48,14 +48,23 @@ async def version_on(browser: AdminBrowser, path: str) -> str:
     return browser.hidden("version")
 
 
-async def test_a_new_installation_leads_to_the_wizard_until_there_is_a_client(
+async def test_a_new_installation_leads_to_the_wizard_until_somebody_has_signed_in(
     console: ConsoleUnderTest, owner: AdminBrowser
 ) -> None:
     assert 'href="/wizard">Begin the set-up' in (await owner.get("/")).text
     page = await owner.get("/wizard")
     assert (page.status_code, page.headers["location"]) == (303, "/wizard/where")
     await console.administration.clients.add("Works")
-    assert "Begin the set-up" not in (await owner.get("/")).text
+    assert 'href="/wizard">Go on with the set-up' in (await owner.get("/")).text
+    query(console.database, "UPDATE accounts SET last_login_at = 1")
+    assert "with the set-up" not in (await owner.get("/")).text
+
+
+async def test_a_source_that_is_tested_in_the_wizard_leads_back_to_it(owner: AdminBrowser) -> None:
+    await owner.get("/wizard/people")
+    for _ in range(2):
+        page = await owner.post("/source/test", name="directory", **{"from": owner.hidden("from")})
+        assert 'href="/wizard/people">Go on with the set-up' in page.text
 
 
 async def test_r166_opening_the_pages_keeps_nothing(

@@ -156,4 +156,5 @@ async def _page(
         takes_name=source.type != "oidc",
         window=round(WINDOW / 60),
         most=PASSWORD_TESTS,
+        from_wizard=visit.form.get("from") == "wizard",
     )

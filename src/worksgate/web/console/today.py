@@ -86,6 +86,7 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "today.html",
         is_new=may_change and not await administration.set_up.has_client(),
+        is_unused=may_change and counts["never"] == people.everybody,
         state=_state(came, examined),
         to_do=len(findings) + sum(map(bool, (came.kept_out, counts["no_key"], speed.is_slow))),
         counts=counts,

@@ -113,12 +113,15 @@ class _Later:
 
     path: str
     title: str
+    button: str
 
 
 LATER: Final[Mapping[Step, _Later]] = {
-    Step.REHEARSE: _Later("/go-live/rehearsal", text("Try it before anybody has to")),
-    Step.PLAN: _Later("/go-live/plan", text("Who does what, and when")),
-    Step.APPLY: _Later("/go-live/live", text("Press APPLY, and watch")),
+    Step.REHEARSE: _Later(
+        "/go-live/rehearsal", text("Try it before anybody has to"), text("Open the rehearsal")
+    ),
+    Step.PLAN: _Later("/go-live/plan", text("Who does what, and when"), text("Open the plan")),
+    Step.APPLY: _Later("/go-live/live", text("Press APPLY, and watch"), text("Open the live view")),
 }
 
 
