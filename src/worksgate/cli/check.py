@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from worksgate.conformance.checks.meter import Meter
     from worksgate.conformance.checks.operator import Act, Deed
     from worksgate.conformance.checks.sign_in import SignIn
-    from worksgate.conformance.checks.target import Target
+    from worksgate.conformance.checks.target import Mailbox, Person, Target
     from worksgate.conformance.line_works import Credentials
     from worksgate.conformance.report.summary import Report
     from worksgate.conformance.report.texts import Texts
@@ -281,7 +281,7 @@ def _asking(sentence: str) -> "Act":
 
 
 def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
-    from worksgate.conformance.checks.target import Mailbox, Person, Target, endpoints_of
+    from worksgate.conformance.checks.target import Target, endpoints_of
     from worksgate.conformance.line_works import LOGIN_LIFETIME, Credentials
 
     _check_address("URL", url)
@@ -290,31 +290,17 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
         if "://" in (options[each] or ""):
             _check_address(f"--{each.replace('_', '-')}", options[each])
     secret_of = _Secrets(asks=asks)
-    client_id, name = options["client_id"], options["username"]
+    client_id = options["client_id"]
     paths = {each: options[each] for each in _PATHS}
     secret = secret_of("Client secret", options["client_secret_file"])
-    person = None
-    if name and not options["by_hand"]:
-        password = secret_of(f"Password of {name}", options["password_file"])
-        person = Person(name, password)
-    mailbox = None
-    if options["imap"]:
-        email = options["imap_email"] or name
-        if not email:
-            raise click.UsageError("--imap needs --imap-email or --username")
-        file = options["imap_password_file"]
-        if person is not None and file is None:
-            password = person.password
-        else:
-            password = secret_of(f"Mail password of {email}", file or options["password_file"])
-        mailbox = Mailbox(email, password)
+    person = _person(options, secret_of)
     return Target(
         endpoints=endpoints_of(url, client_id, web_login=paths.pop("login"), **paths),
         credentials=Credentials(client_id, secret),
         redirect_uri=options["redirect_uri"],
         person=person,
         user_key=options["user_key"],
-        mailbox=mailbox,
+        mailbox=_mailbox(options, person, secret_of),
         disabled=_client(options, "disabled", secret_of),
         barred=_client(options, "barred", secret_of),
         other=_client(options, "other", secret_of),
@@ -328,6 +314,33 @@ def _target(url: str, options: dict[str, Any], *, asks: bool) -> "Target":
         ca_file=options["ca_file"],
         allows_plain_http=options["send_secrets_over_plain_http"],
     )
+
+
+def _person(options: dict[str, Any], secret_of: "_Secrets") -> "Person | None":
+    """The test person, if there is one and their password is needed."""
+    from worksgate.conformance.checks.target import Person
+
+    name = options["username"]
+    if not name or options["by_hand"]:
+        return None
+    return Person(name, secret_of(f"Password of {name}", options["password_file"]))
+
+
+def _mailbox(
+    options: dict[str, Any], person: "Person | None", secret_of: "_Secrets"
+) -> "Mailbox | None":
+    """The account for IMAP, by default with the person's password."""
+    from worksgate.conformance.checks.target import Mailbox
+
+    if not options["imap"]:
+        return None
+    email = options["imap_email"] or options["username"]
+    if not email:
+        raise click.UsageError("--imap needs --imap-email or --username")
+    file = options["imap_password_file"]
+    if person is not None and file is None:
+        return Mailbox(email, person.password)
+    return Mailbox(email, secret_of(f"Mail password of {email}", file or options["password_file"]))
 
 
 def _check_address(name: str, url: str) -> None:
