@@ -47,7 +47,7 @@ from tests.mail_server import MailServer, mail_server
 from tests.postgres_server import giving_back
 from tests.unhurried import answer_deadline
 from tests.web.test_imap_login import address, ask
-from tests.web.test_upstream_login import Partner
+from tests.web.test_upstream_sign_in import Partner
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.bootstrap.administration import open_administration

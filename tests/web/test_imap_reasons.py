@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.installation import PASSWORD, USERNAME, Installation
 from tests.web.test_imap_login import ask
-from tests.web.test_login_steps import enrolled
+from tests.web.test_sign_in_steps import enrolled
 
 from worksgate.audit import Event, Reason
 

@@ -19,7 +19,7 @@ from tests.installation import (
 )
 from tests.web import company
 from tests.web.test_imap_login import ask
-from tests.web.test_login_steps import enrolled
+from tests.web.test_sign_in_steps import enrolled
 
 from worksgate.settings.sources import PythonSettings
 from worksgate.sources import PersonNotAllowed

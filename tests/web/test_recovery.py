@@ -36,7 +36,7 @@ from tests.web.test_account import (
     values,
 )
 from tests.web.test_imap_login import ask
-from tests.web.test_login_steps import step_of
+from tests.web.test_sign_in_steps import step_of
 
 from worksgate.directory.endings import Endings
 from worksgate.provider.account.disavowal import LIFETIME, PER_NETWORK

@@ -24,7 +24,7 @@ from tests.installation import (
 from tests.postgres_server import giving_back
 from tests.unhurried import answer_deadline
 from tests.valkey_server import address_for
-from tests.web.test_login_steps import enrolled, step_of
+from tests.web.test_sign_in_steps import enrolled, step_of
 
 from worksgate.bootstrap.administration import open_administration
 from worksgate.database.read_ahead import current_step

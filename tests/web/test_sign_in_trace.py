@@ -23,7 +23,7 @@ from tests.installation import (
     Installation,
     installed,
 )
-from tests.web.test_login_steps import begin, enrolled, step_of
+from tests.web.test_sign_in_steps import begin, enrolled, step_of
 
 from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
 from worksgate.administration.sign_in_trace.localized import LANGUAGES, texts_in
