@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     Run.is_quick = config.getoption("quick")
     gc.set_threshold(20_000)  # a run makes thousands of tests, all of which stay
+    gc.disable()  # until they are made
     keep_in_memory()
 
 
@@ -56,6 +57,7 @@ def pytest_collection_finish() -> None:
     do_once()
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
