@@ -28,6 +28,8 @@ class Reader:
     """Somebody who reads this language, with a browser that says so."""
 
     language: str
+    sees_colors: bool = True
+    """Whether those of a page are looked at: they are the same in all languages."""
 
     @property
     def locale(self) -> str:

@@ -89,6 +89,16 @@ async def shown(
     chromium: Browser, page: Page, *, width: int = 360, javascript: bool = True
 ) -> AsyncIterator[Window]:
     """A window that shows a page, with the policy that it asks for."""
+    viewport = ViewportSize(width=width, height=800)
+    context = await chromium.new_context(viewport=viewport, java_script_enabled=javascript)
+    window = await Window.of(context)
+    await show(window, page)
+    yield window
+    await window.close()
+
+
+async def show(window: Window, page: Page) -> None:
+    """Let a window that may have shown another page show this one."""
 
     async def answer(route: Route) -> None:
         if route.request.method == "POST":
@@ -101,22 +111,31 @@ async def shown(
             headers={"Content-Security-Policy": policy},
         )
 
-    viewport = ViewportSize(width=width, height=800)
-    context = await chromium.new_context(viewport=viewport, java_script_enabled=javascript)
-    window = await Window.of(context)
+    await window.tab.unroute_all()
     await window.tab.route("**", answer)
     await window.tab.goto(ADDRESS)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def window(chromium: Browser) -> AsyncIterator[Window]:
+    """The one in which all pages are opened, one after the other."""
+    window = await Window.of(await chromium.new_context())
     yield window
     await window.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=PAGES)
-async def opened(request: pytest.FixtureRequest, chromium: Browser) -> AsyncIterator[Window]:
-    """Each page in turn, in a window that the tests of it share."""
-    async with shown(chromium, PAGES[request.param]) as window:
-        for summary in await window.tab.locator("summary").all():
-            await summary.click()
-        yield window
+async def opened(request: pytest.FixtureRequest, window: Window) -> AsyncIterator[Window]:
+    """Each page in turn, which its tests share."""
+    tab = window.tab
+    await tab.set_viewport_size({"width": 360, "height": 800})
+    await tab.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    window.forget()
+    await show(window, PAGES[request.param])
+    for summary in await tab.locator("summary").all():
+        await summary.click()
+    yield window
+    window.check()
 
 
 def asked(window: Window) -> list[str]:

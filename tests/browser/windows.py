@@ -33,6 +33,8 @@ ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
+    # No page lives long enough for what optimizes a script to be worth its own time.
+    "--js-flags=--no-opt --no-maglev",
     # Nothing could leave the machine if a page tried; that it does not try is checked besides.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
@@ -114,10 +116,19 @@ class Window:
         ]
 
     async def close(self) -> None:
-        """Close all tabs, and fail if anything was noticed that should not have been."""
+        """Close all tabs, and check."""
         await self.context.close()
+        self.check()
+
+    def check(self) -> None:
+        """Fail if anything was noticed that should not have been."""
         assert self.complaints == [], self.complaints
         assert self.strays == []
+
+    def forget(self) -> None:
+        """Notice from now on: another page comes."""
+        self.requests.clear()
+        self.complaints.clear()
 
 
 OpenWindow = Callable[..., Awaitable[Window]]
@@ -139,6 +150,7 @@ IN_LIGHT_AND_DARK: Final[Sequence[tuple[Scheme, Looks]]] = (
     ("light", Looks.ALL),
     ("dark", Looks.COLORS),
 )
+IN_LIGHT: Final[Sequence[tuple[Scheme, Looks]]] = (("light", Looks.WITHOUT_COLORS),)
 
 
 async def violations(tab: Page, looks: Looks = Looks.ALL) -> list[str]:
@@ -162,13 +174,12 @@ async def violations_everywhere(
     found = []
     for width in widths:
         await tab.set_viewport_size({"width": width, "height": 900})
-        for scheme, looks in IN_LIGHT_AND_DARK if with_colors else _LIGHT:
+        for scheme, looks in IN_LIGHT_AND_DARK if with_colors else IN_LIGHT:
             await tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             found += [f"{scheme}, {width}: {what}" for what in await violations(tab, looks)]
     return found
 
 
-_LIGHT: Final[Sequence[tuple[Scheme, Looks]]] = (("light", Looks.WITHOUT_COLORS),)
 _EVERY_RULE: Final = {"runOnly": {"type": "tag", "values": WCAG}}
 _RULES: Final[Mapping[Looks, Mapping[str, Any]]] = {
     Looks.ALL: _EVERY_RULE,
