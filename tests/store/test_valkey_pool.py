@@ -355,7 +355,7 @@ async def test_a_server_that_refuses_is_there(
     server.next = [TimeoutError(), OutOfMemoryError("command not allowed")]
     await refused(pool, "does not answer in time$")
     await reached_again(pool)
-    assert [command[1] for command in server.commands].count(PING.sha) == 1
+    assert [PING.sha in command for command in server.commands].count(True) == 1
     server.next = [OutOfMemoryError("command not allowed")]
     await refused(pool, "OutOfMemory")
 
