@@ -26,6 +26,7 @@ from tests.openid_provider.fake import (
 )
 from tests.sources.oidc_examples import PATIENT, Watch, sign_in, source_at
 
+from worksgate.catalogues import in_language, sentence_of
 from worksgate.limits.outgoing import Unusable
 from worksgate.sources import SourceUnavailable
 from worksgate.sources.openid.outgoing import (
@@ -112,6 +113,17 @@ async def test_f19_provider_that_is_down_is_not_asked_at_every_click(fake: FakeP
         del fake.instead[DISCOVERY]
         watch.seconds += OPEN_SECONDS
         assert await sign_in(fake, source)
+
+
+async def test_r257_what_is_wrong_with_a_provider_can_be_said_in_other_languages(
+    fake: FakeProvider,
+) -> None:
+    fake.instead[DISCOVERY] = replying({}, 502)
+    async with source_at(fake, **QUICK) as source:
+        with pytest.raises(SourceUnavailable) as refused:
+            await source.begin(RETURN_URL)
+    assert "discovery: the response has the status 502" in str(refused.value)
+    assert "ステータスは502です" in in_language(sentence_of(refused.value), "ja")
 
 
 async def test_f19_crowd_before_a_hung_provider_waits_only_once(fake: FakeProvider) -> None:

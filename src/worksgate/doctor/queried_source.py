@@ -103,7 +103,9 @@ class QueriedDirectory(QueriedSource):
             try:
                 account = await administration.users.get(username)
             except NotFound as error:
-                return fail(self._part, str(error), command_line("user", "add", name=username))
+                return fail(
+                    self._part, sentence_of(error), command_line("user", "add", name=username)
+                )
         if not account.enabled:
             advice = command_line("user", "enable", name=account.username)
             return fail(
@@ -176,7 +178,7 @@ class QueriedByPassword(QueriedSource):
         try:
             source = self._open()
         except ValueError as problem:
-            raise CannotBeQueried(str(problem)) from None
+            raise CannotBeQueried(sentence_of(problem)) from None
         if not isinstance(source, ListsPeople):
             raise CannotBeQueried(
                 said(

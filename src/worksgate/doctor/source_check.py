@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+from worksgate.catalogues import sentence_of
 from worksgate.doctor import Finding, fail
 from worksgate.doctor.queried_source import (
     ADVICE,
@@ -40,6 +41,6 @@ async def examine_source(
         except CannotBeQueried:
             raise
         except ValueError as problem:  # its settings, or a company's own module
-            findings = [fail(part_of(source), str(problem), ADVICE)]
+            findings = [fail(part_of(source), sentence_of(problem), ADVICE)]
         for finding in findings:
             yield finding

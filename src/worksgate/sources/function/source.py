@@ -232,10 +232,16 @@ class ListedFunctionSource(FunctionSource):
         except SourceUnavailable:
             raise
         except TimeoutError:
-            raise SourceUnavailable(f"{self.name} did not list its people in time") from None
+            raise SourceUnavailable(
+                said("%(source)s did not list its people in time", source=self.name)
+            ) from None
         except Exception as error:
             raise SourceUnavailable(
-                f"{self.name} failed to list its people: {_place(error)}"
+                said(
+                    "%(source)s failed to list its people: %(place)s",
+                    source=self.name,
+                    place=_place(error),
+                )
             ) from None
         return page
 
@@ -256,7 +262,13 @@ class ListedFunctionSource(FunctionSource):
                     person = replace(person, **without)
             return ListedPerson(self._checked(person), key_problems=tuple(problems))
         except (TypeError, ValueError) as error:
-            raise SourceUnavailable(f"{self.name} lists something unusable: {error}") from None
+            raise SourceUnavailable(
+                said(
+                    "%(source)s lists something unusable: %(problem)s",
+                    source=self.name,
+                    problem=Quoted(error),
+                )
+            ) from None
 
 
 def _called(people: ListPeople) -> Any:

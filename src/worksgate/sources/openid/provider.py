@@ -22,7 +22,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[
 from authlib.oauth2.auth import encode_client_secret_basic  # type: ignore[import-untyped]  # same
 from joserfc.jwk import KeySet
 
-from worksgate.catalogues import Quoted
+from worksgate.catalogues import Quoted, sentence_of
 from worksgate.limits.outgoing import Unusable
 from worksgate.settings.sources.openid import OidcSettings, is_on_this_machine, is_protected
 from worksgate.sources import RefusedUpstream, SourceUnavailable
@@ -72,7 +72,7 @@ class Metadata:
         """Parse a discovery document. Raises Unusable."""
         stated = document.get("issuer")
         if stated != issuer:
-            raise Unusable(f"the document is of the issuer {shown(stated)}")
+            raise Unusable(said("the document is of the issuer %(issuer)s", issuer=shown(stated)))
         return cls(
             authorization_endpoint=_endpoint(document, "authorization_endpoint", issuer),
             token_endpoint=_endpoint(document, "token_endpoint", issuer),
@@ -204,7 +204,7 @@ class OpenIDProvider:
             try:
                 return read_keys(document)
             except ValueError as error:
-                raise Unusable(str(error)) from None
+                raise Unusable(sentence_of(error)) from None
 
     async def _fetch_tokens(
         self, metadata: Metadata, code: str, return_url: str, code_verifier: str
@@ -223,7 +223,7 @@ class OpenIDProvider:
             except OAuthError as error:
                 refusal = error
             except (ValueError, RecursionError):
-                raise Unusable("the response is not JSON") from None
+                raise Unusable(said("the response is not JSON")) from None
         if refusal is not None:
             raise self._refused(refusal, (code, code_verifier, self._settings.client_secret))
         return tokens
@@ -298,7 +298,9 @@ class OpenIDProvider:
             "GET", url, withhold_token=True, headers=headers
         )
         if answer.status_code != 200:
-            raise Unusable(f"the response has the status {answer.status_code}")
+            raise Unusable(
+                said("the response has the status %(status)s", status=answer.status_code)
+            )
         return answer
 
     def _client(self, metadata: Metadata | None) -> Any:
@@ -333,12 +335,13 @@ class OpenIDProvider:
                 async with asyncio.timeout(self._settings.total_timeout * _SHARE_OF_ONE_CALL):
                     yield
             except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-                text = str(error) if isinstance(error, Unusable) else type(error).__name__
+                ours = isinstance(error, Unusable)
+                why = sentence_of(error) if ours else Quoted(type(error).__name__)
                 raise SourceUnavailable(
                     said(
                         "%(source)s: %(problem)s",
                         source=self._name,
-                        problem=Quoted(f"{what}: {text}"),
+                        problem=said("%(call)s: %(problem)s", call=what, problem=why),
                     )
                 ) from None
 
@@ -352,9 +355,9 @@ def _object(response: httpx2.Response) -> Mapping[str, Any]:
     try:
         document = json.loads(response.content)
     except (ValueError, RecursionError):
-        raise Unusable("the response is not JSON") from None
+        raise Unusable(said("the response is not JSON")) from None
     if not isinstance(document, dict):
-        raise Unusable("the response is not an object")
+        raise Unusable(said("the response is not an object"))
     return document
 
 
@@ -409,7 +412,7 @@ def _endpoint(document: Mapping[str, Any], name: str, issuer: str) -> str:
     url = document.get(name)
     # Only a provider on this machine may send us to this machine without TLS.
     if not isinstance(url, str) or not is_protected(url, loopback_too=is_on_this_machine(issuer)):
-        raise Unusable(f"its {name} is not an https: address")
+        raise Unusable(said("its %(name)s is not an https: address", name=name))
     return url
 
 
