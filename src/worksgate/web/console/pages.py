@@ -137,14 +137,18 @@ class Words:
 
         days, rest = divmod(seconds, 86_400)
         count, unit = (days, "day") if days > 1 and not rest else (round(seconds / 3_600), "hour")
-        return format_unit(count, f"duration-{unit}", locale=self.language)
+        return self._close(format_unit(count, f"duration-{unit}", locale=self.language))
 
     def span(self, seconds: int) -> str:
         """A time in the largest unit of which it is a whole number."""
         from babel.units import format_unit
 
         unit, length = next(each for each in _SPANS if seconds % each[1] == 0)
-        return format_unit(seconds // length, unit, locale=self.language)
+        return self._close(format_unit(seconds // length, unit, locale=self.language))
+
+    def _close(self, quantity: str) -> str:
+        """A number and its unit, which Japanese writes without a blank, unlike the CLDR."""
+        return quantity.replace(" ", "") if self.language == "ja" else quantity
 
     def days(self, value: str) -> str:
         """A day of the week, or a range of them, of an access rule."""

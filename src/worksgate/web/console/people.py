@@ -334,7 +334,7 @@ def _second_step(visit: Visit, shown: Shown) -> str:
     held = shown.holdings
     return visit.words.said(
         FACTORS_NOW,
-        app=visit.words.said("yes" if held.factors.totp else "no"),
+        app=visit.words.said("set up" if held.factors.totp else "none"),
         passkeys=len(held.factors.passkeys) + held.console_passkeys,
     )
 

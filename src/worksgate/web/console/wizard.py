@@ -114,14 +114,37 @@ class _Later:
     path: str
     title: str
     button: str
+    about: str
 
 
 LATER: Final[Mapping[Step, _Later]] = {
     Step.REHEARSE: _Later(
-        "/go-live/rehearsal", text("Try it before anybody has to"), text("Open the rehearsal")
+        "/go-live/rehearsal",
+        text("Try it before anybody has to"),
+        text("Open the rehearsal"),
+        text(
+            "A rehearsal compares the members of LINE WORKS with the people here. Nobody is signed "
+            "in."
+        ),
     ),
-    Step.PLAN: _Later("/go-live/plan", text("Who does what, and when"), text("Open the plan")),
-    Step.APPLY: _Later("/go-live/live", text("Press APPLY, and watch"), text("Open the live view")),
+    Step.PLAN: _Later(
+        "/go-live/plan",
+        text("Who does what, and when"),
+        text("Open the plan"),
+        text(
+            "Two Super Admins who can go back, who does what at which hour, the telephones, and "
+            "the mail to all. It is made to be printed."
+        ),
+    ),
+    Step.APPLY: _Later(
+        "/go-live/live",
+        text("Press APPLY, and watch"),
+        text("Open the live view"),
+        text(
+            "Press APPLY in the Developer Console, then begin the live view: it shows who is in, "
+            "who tried and is not, and who has not come yet."
+        ),
+    ),
 }
 
 
