@@ -352,6 +352,13 @@ DISABLED_BY = AuditEvent(event=Event.USER_CHANGED, at=AT, actor="cli:kobayashi")
         ),
         ({}, GateName.KNOWN, GateState.OPEN, "since Oct 17, 2026, 08:00"),
         ({"person": None}, GateName.KNOWN, GateState.SHUT, "nobody here has this name"),
+        (
+            {"person": None, "elsewhere": ("tokyo", "seoul")},
+            GateName.KNOWN,
+            GateState.UNKNOWN,
+            "nobody known here has this name; people of tokyo, seoul are known from their first "
+            "sign-in",
+        ),
         ({}, GateName.ENABLED, GateState.OPEN, "not disabled here"),
         (
             {"person": person(enabled=False)},

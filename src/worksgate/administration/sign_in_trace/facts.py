@@ -126,7 +126,8 @@ class Facts:
     ``decision`` is that of the client's rules for a browser at ``address``, the one of the last
     try. ``can_add_passkey`` is whether people can set one up at a sign-in. ``others`` are names
     that were typed without success at the same address, or that resemble the person's;
-    ``unknown_names`` were typed in the tries, and are nobody's here. ``outage`` is the one that the
+    ``unknown_names`` were typed in the tries, and are nobody's here; ``elsewhere`` are the sources
+    whose people are known from their first sign-in. ``outage`` is the one that the
     last try met. ``were_pages_opened`` is whether anybody opened a sign-in page in the minutes in
     question.
     """
@@ -148,6 +149,7 @@ class Facts:
     tries: tuple[Try, ...] = ()
     outage: SourceOutage | None = None
     unknown_names: frozenset[str] = frozenset()
+    elsewhere: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     were_pages_opened: bool = False
 

@@ -74,8 +74,8 @@ def _shut(english: str, **values: str | int | At | Text) -> _Found:
     return GateState.SHUT, Text(english, values)
 
 
-def _unknown(english: str) -> _Found:
-    return GateState.UNKNOWN, Text(english)
+def _unknown(english: str, **values: str) -> _Found:
+    return GateState.UNKNOWN, Text(english, values)
 
 
 def _client(facts: Facts) -> _Found:
@@ -105,6 +105,8 @@ def _source(facts: Facts) -> _Found:
 
 
 def _known(facts: Facts) -> _Found:
+    if facts.person is None and facts.elsewhere:
+        return _unknown(sentences.UNKNOWN_SO_FAR, sources=", ".join(facts.elsewhere))
     if facts.person is None:
         return _shut(sentences.UNKNOWN_HERE)
     return _open(sentences.KNOWN_SINCE, time=At(facts.person.known_since))

@@ -143,6 +143,9 @@ class FactReader:
             tries=tries,
             can_add_passkey=self._can_add_passkey,
             unknown_names=frozenset(name for name, whose in typed.items() if whose is None),
+            elsewhere=tuple(
+                each.name for each in self._settings.all_sources if not each.is_built_in
+            ),
         )
         if person is not None:
             facts, there = await asyncio.gather(

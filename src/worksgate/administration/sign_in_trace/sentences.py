@@ -432,6 +432,9 @@ NOT_ASKED = text("not known")
 SOURCE_DOWN = text("%(source)s does not respond")
 CANNOT_BE_ASKED = text("knows people only when they sign in")
 UNKNOWN_HERE = text("nobody here has this name")
+UNKNOWN_SO_FAR = text(
+    "nobody known here has this name; people of %(sources)s are known from their first sign-in"
+)
 KNOWN_SINCE = text("since %(time)s")
 DISABLED_HERE = text("disabled here")
 DISABLED_BY = text("disabled by %(actor)s, %(time)s")
