@@ -369,3 +369,22 @@ def test_any_escaped_bytes_in_a_value_are_read_or_refused(data: bytes) -> None:
     for name in ("client_id", "redirect_uri", "response_type"):
         with pytest.raises(AuthorizationError):
             parse(f"{without(name)}&{name}={escaped}x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "client_id"),
+    [
+        ({"client_id": "nobody"}, None),
+        ({"client_id": ""}, None),
+        ({"client_id": "gone"}, "gone"),
+        ({"redirect_uri": "https://evil.example/?state=s"}, "acme"),
+        ({"redirect_uri": ""}, "acme"),
+        ({"response_type": "token"}, "acme"),
+    ],
+)
+def test_a_refusal_names_the_client_if_there_is_one(
+    changes: dict[str, str], client_id: str | None
+) -> None:
+    with pytest.raises(AuthorizationError) as refused:
+        parse_with(**changes)
+    assert refused.value.client_id == client_id

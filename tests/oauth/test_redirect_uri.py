@@ -24,6 +24,7 @@ from worksgate.oauth.redirect_uri import (
     is_origin,
     matches,
     origin_of,
+    why_not_listed,
     with_code,
     with_denial,
 )
@@ -33,6 +34,41 @@ FULL = "https://auth.worksmobile.com/login/callback"
 CODE = "bXlzdGVyaW91cy1jb2RlLXRoYXQtaXMtdXNlZC1vbmNl"
 
 property_test = examples(400)
+
+
+@pytest.mark.parametrize(
+    ("address", "entries", "same"),
+    [
+        (
+            "https://sso.example/oauth/callback",
+            ("https://sso.example/oauth/calback",),
+            "/oauth/cal",
+        ),
+        ("https://sso.example/b", ("https://sso.example/b/c", "https://other.example/b"), "/b"),
+        ("https://sso.example.", ("https://sso.example",), "https://sso.example"),
+        ("https://sso.example/", ("https://other.example/callback",), None),
+        ("http://sso.example/", (FULL,), None),
+        ("", (FULL,), None),
+        (FULL, (), None),
+    ],
+)
+def test_r265_a_refusal_says_how_far_it_is_like_an_entry(
+    address: str, entries: tuple[str, ...], same: str | None
+) -> None:
+    said = why_not_listed(address, entries)
+    assert said.startswith("redirect_uri is not on the client's allowlist")
+    assert (": it is like an entry up to " in said) == (same is not None)
+    assert same is None or said.endswith(same)
+
+
+@property_test
+@given(st.text(string.printable, max_size=300), st.text(string.ascii_lowercase, max_size=200))
+def test_r265_nothing_that_a_stranger_sent_is_in_the_record(tail: str, path: str) -> None:
+    entry = f"{ORIGIN}/{path}"
+    said = why_not_listed(entry[: len(entry) // 2] + tail, (entry,))
+    _, _, same = said.partition(" up to ")
+    assert same.lstrip("…") in entry
+    assert len(said) < 180
 
 
 def refuses(value: str, *entries: str, loopback: bool = False) -> bool:

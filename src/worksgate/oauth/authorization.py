@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import parse_qsl
 
-from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, Cause, UnknownClient
+from worksgate.oauth.errors import (
+    AuthorizationError,
+    BadAuthorizationRequest,
+    BadRedirectUri,
+    Cause,
+    UnknownClient,
+)
 from worksgate.oauth.model import Client, LoginKind
 from worksgate.oauth.redirect_uri import check_redirect_uri
 
@@ -55,7 +61,17 @@ class AuthorizationRequest:
         """
         values = _read(query)
         client = find_client(_only(values, "client_id", UnknownClient))
-        if client is None or not client.enabled:
+        if client is None:
+            raise UnknownClient("client_id is unknown or disabled")
+        try:
+            return cls._of_client(client, values, loopback=loopback)
+        except AuthorizationError as refusal:
+            refusal.client_id = client.client_id
+            raise
+
+    @classmethod
+    def _of_client(cls, client: Client, values: Mapping[str, list[str]], *, loopback: bool) -> Self:
+        if not client.enabled:
             raise UnknownClient("client_id is unknown or disabled")
         redirect_uri = check_redirect_uri(
             _only(values, "redirect_uri", BadRedirectUri),

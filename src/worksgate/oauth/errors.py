@@ -160,8 +160,9 @@ class TemporarilyUnavailable(OAuthError):
 class AuthorizationError(Exception):
     """An authorization request that gets a page of ours instead of a redirect (R-01 to R-06).
 
-    ``detail`` is the problem, for the log and the administrator; it quotes nothing of the request.
-    ``login_id`` is its name in the audit log, once it is recorded there.
+    ``detail`` is the problem, for the log and the administrator; of the request it quotes nothing
+    but what is on the client's list. ``client_id`` is the client, if it is known. ``login_id`` is
+    its name in the audit log, once it is recorded there.
     """
 
     usual_cause: ClassVar[Cause]
@@ -171,6 +172,7 @@ class AuthorizationError(Exception):
         self.detail = detail
         self.cause = self.usual_cause if cause is None else cause
         self.login_id: str | None = None
+        self.client_id: str | None = None
 
 
 class UnknownClient(AuthorizationError):

@@ -22,6 +22,8 @@ RESERVED_NAMES = frozenset(
 
 LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 
+_SHOWN = 100
+"""Characters of an entry that are said."""
 _URI = re.compile(r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*+")
 """Possessive: plain characters are taken in one step, and nothing is tried in two ways."""
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
@@ -38,15 +40,27 @@ def check_redirect_uri(
     is only the case while our own public address is loopback too. Raises BadRedirectUri.
     """
     _check_characters(value)
+    entries = tuple(entries)
     address, _, query = value.partition("?")
     if not any(matches(address, entry, loopback=loopback) for entry in entries):
-        raise BadRedirectUri(
-            "redirect_uri is not on the client's allowlist", Cause.REDIRECT_NOT_LISTED
-        )
+        raise BadRedirectUri(why_not_listed(address, entries), Cause.REDIRECT_NOT_LISTED)
     parameters = _check_query(query)
     if require_state and not parameters.get("state"):
         raise BadRedirectUri("redirect_uri contains no state", Cause.NO_STATE)
     return value
+
+
+def why_not_listed(address: str, entries: Iterable[str]) -> str:
+    """Up to where an address is like an entry of a list: in words of the list alone (R-265).
+
+    Of an entry that it resembles by less than half nothing is said.
+    """
+    alike = [(_beginning(address, each), each) for each in entries]
+    same, entry = max(alike, key=lambda each: len(each[0]), default=("", ""))
+    if 2 * len(same) < len(entry) or not same:
+        return "redirect_uri is not on the client's allowlist"
+    shown = same if len(same) <= _SHOWN else f"…{same[-_SHOWN:]}"
+    return f"redirect_uri is not on the client's allowlist: it is like an entry up to {shown}"
 
 
 def with_code(redirect_uri: str, code: str) -> str:
@@ -121,6 +135,12 @@ def _with_parameter(redirect_uri: str, name: str, value: str) -> str:
     _, question_mark, query = redirect_uri.partition("?")
     separator = ("&" if query else "") if question_mark else "?"
     return f"{redirect_uri}{separator}{name}={value}"
+
+
+def _beginning(one: str, other: str) -> str:
+    """What both begin with."""
+    differs = (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return one[: next(differs, min(len(one), len(other)))]
 
 
 def _check_characters(value: str) -> None:

@@ -168,6 +168,7 @@ def test_a_refused_request_has_the_name_of_its_record(
     error: AuthorizationError, event: Event
 ) -> None:
     strangers = Strangers()
+    error.client_id = "acme"
     AuditTrail(Trail(), strangers).not_authorized(NOW, error, BROWSER)
     (found,) = strangers.events
     assert found.login_id is not None
@@ -176,6 +177,7 @@ def test_a_refused_request_has_the_name_of_its_record(
         **STRANGER,
         event=event,
         login_id=error.login_id,
+        client_id="acme",
         detail=error.detail,
         reason=Reason(error.cause),
     )

@@ -7,7 +7,7 @@ of it: three hundred would take as long as all the rest.
 
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,6 +24,7 @@ from worksgate.cli.demo.staff import Employee, contractors, employees
 from worksgate.credentials.secrets import digest, new_id
 from worksgate.directory import Account
 from worksgate.directory.factors import TotpSecret
+from worksgate.oauth.redirect_uri import why_not_listed
 from worksgate.provider.factors.totp import SECRET_BYTES, encode_secret
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import OidcSettings
@@ -79,11 +80,16 @@ async def prepare_company(settings: Settings, client: str, redirect_uri: str) ->
         calendar.at = now - WEEKS * 7 * DAY
         added = await _add_owner(administration)
         client_id = (await administration.clients.get(client)).client_id
-        await house.move_in(added, client_id)
-        calendar.at = now - 3 * DAY
-        await administration.clients.add(
-            MISTYPED_CLIENT, redirect_uris=(mistyped(redirect_uri),), domain="office.example.com"
-        )
+
+        async def open_office() -> tuple[str, str]:
+            calendar.at = now - OFFICE_AGE
+            listed = mistyped(redirect_uri)
+            office = await administration.clients.add(
+                MISTYPED_CLIENT, redirect_uris=(listed,), domain="office.example.com"
+            )
+            return office.client.client_id, why_not_listed(redirect_uri, (listed,))
+
+        await house.move_in(added, client_id, open_office)
         return await house.with_app(await administration.users.get(OWNER))
 
 
@@ -93,6 +99,12 @@ async def _add_owner(administration: Administration) -> Account:
     )
     await administration.administrators.set_role(OWNER, Role.OWNER)
     return added.account
+
+
+OFFICE_AGE = 3 * DAY
+"""Seconds since the client of the new office was added."""
+OpenOffice = Callable[[], Awaitable[tuple[str, str]]]
+"""Adds it; returns its ID, and why its people do not even see a page."""
 
 
 class _House:
@@ -120,7 +132,7 @@ class _House:
         )
         return DemoOwner(owner, encode_secret(secret))
 
-    async def move_in(self, owner: Account, client_id: str) -> None:
+    async def move_in(self, owner: Account, client_id: str, open_office: OpenOffice) -> None:
         """Write everybody, with the owner's password, and what they have done since."""
         began, today = self._now - WEEKS * 7 * DAY, datetime.fromtimestamp(self._now).astimezone()
         staff = [_account(each, owner, began) for each in employees()]
@@ -131,7 +143,6 @@ class _House:
         records = [
             *history.of_weeks(signing_in, [_signs_in(each) for each in partners]),
             *history.without_key(_signs_in(joiner.person)),
-            *history.not_listed(),
             *_changes(staff, joiner, self._now),
         ]
         last = _last_logins(records)
@@ -140,7 +151,10 @@ class _House:
             await self._directory.people.remember(self._source.name, partner, when)
         async with self._directory.changing() as transaction:
             await transaction.add_accounts([*_as_they_are(staff), joiner])
-        await self._write(records)
+        opened_at = self._now - OFFICE_AGE
+        await self._write([each for each in records if each.at < opened_at])
+        refused = history.not_listed(*await open_office())
+        await self._write([*(each for each in records if each.at >= opened_at), *refused])
         await self._directory.people.note_logins(last)
 
     async def _write(self, records: Sequence[AuditEvent]) -> None:

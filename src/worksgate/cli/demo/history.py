@@ -132,7 +132,7 @@ class History:
             refused = Stumble(Event.LOGIN_REFUSED, Reason.NO_USER_KEY, detail, 1, is_known=True)
             yield self._stumble(at, self._login_id(at), who, refused, self._address(who))
 
-    def not_listed(self) -> Iterator[AuditEvent]:
+    def not_listed(self, client_id: str, detail: str) -> Iterator[AuditEvent]:
         """Sign-ins of another client whose return address is not on its list: nobody is known."""
         for day in working_days(self._now, 2):
             for minute in (1, 3, 4, 9, 12, 26, 41):
@@ -141,8 +141,9 @@ class History:
                     event=Event.LOGIN_REFUSED,
                     at=at,
                     login_id=self._login_id(at),
+                    client_id=client_id,
                     address=f"198.51.100.{self._chance.randint(200, 230)}",
-                    detail="redirect_uri is not on the client's allowlist",
+                    detail=detail,
                     reason=Reason.REDIRECT_NOT_LISTED,
                     elapsed_ms=self._took(2),
                 )

@@ -50,6 +50,7 @@ class AuditTrail:
                 event=event,
                 at=at,
                 login_id=error.login_id,
+                client_id=error.client_id,
                 address=browser.address,
                 detail=error.detail,
                 reason=Reason(error.cause),

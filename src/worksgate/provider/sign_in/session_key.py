@@ -86,7 +86,9 @@ class SessionKeys:
             answer is SessionKeyAnswer.UNKNOWN and policy is SessionKeyCheck.FAIL_CLOSED
         ):
             cause = Cause.NOT_CONFIRMED if answer is SessionKeyAnswer.NO else Cause.NO_ANSWER
-            raise SessionKeyRefused("LINE WORKS did not confirm the sessionKey", cause)
+            refusal = SessionKeyRefused("LINE WORKS did not confirm the sessionKey", cause)
+            refusal.client_id = client.client_id
+            raise refusal
 
     async def ask(self, session_key: str) -> SessionKeyAnswer:
         """The answer for a key that has the form of ``AuthorizationRequest.session_key``."""

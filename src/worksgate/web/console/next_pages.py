@@ -125,7 +125,7 @@ _ADDRESSES: Final = text("Change the addresses of %(client)s")
 _SIGN_IN: Final = text("Change how people sign in to %(client)s")
 
 _PAGES: Final[Mapping[Action, Callable[[Facts], NextPage]]] = {
-    Action.COMPARE_CLIENT_ID: _at(_ALL_CLIENTS),
+    Action.COMPARE_CLIENT_ID: _the_client,
     Action.COMPARE_LOGIN_URL: _the_client,
     Action.COMPARE_USER_INFO_URL: _the_client,
     Action.ENABLE_CLIENT: _the_client,

@@ -356,6 +356,7 @@ TEMPLATES: Final = (
     text("going live: %(number)s findings of the rehearsal were exported: %(finding)s"),
     text("wrong code"),
     text("redirect_uri is not on the client's allowlist"),
+    text("redirect_uri is not on the client's allowlist: it is like an entry up to %(same)s"),
     text("the source address is not on the client's allowlist"),
     text("the transaction belongs to another browser"),
     text("the browser sent no cookie with the form"),
