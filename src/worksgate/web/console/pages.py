@@ -348,6 +348,7 @@ def _environment(language: str) -> jinja2.Environment:
         "utc": moments.utc,
         "gap": "" if language == "ja" else " ",
         "colon": "：" if language == "ja" else ": ",
+        "comma": "、" if language == "ja" else ", ",
         "roles_with": roles_with,
         "ROLE_NAMES": ROLE_NAMES,
         "Verb": Verb,
