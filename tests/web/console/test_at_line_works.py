@@ -21,6 +21,7 @@ from worksgate.credentials.master_key import MasterKey
 from worksgate.line_works_api.directory_api import DirectoryApi
 from worksgate.line_works_api.people import MemberKey
 from worksgate.web.console import rehearsal
+from worksgate.web.console.trace import ASKED, WINDOW
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -192,3 +193,17 @@ async def test_pages_say_that_the_api_is_not_set_up(
     assert "One step at LINE WORKS is left to you" in await follow(browser)
     assert simulator.calls == ()
     await console.administration.line_works_api.set("Acme", api_app())
+
+
+async def test_r262_nobody_uses_up_the_calls_that_line_works_answers(
+    console: ConsoleUnderTest, line_works: LineWorks
+) -> None:
+    line_works.holds({"aki": "key-aki"})
+    subject = await console.make("aki", None, has_app=False)
+    await console.make("helper", Role.HELP_DESK)
+    helper, page = await console.signed_in("helper"), f"/person?id={subject}"
+    asked = [(await helper.get(f"{page}&ask=line-works")).status_code for _ in range(ASKED + 1)]
+    assert asked == [200] * ASKED + [429]
+    assert (await helper.get(page)).status_code == 200
+    console.clock.advance(WINDOW)
+    assert (await helper.get(f"{page}&ask=line-works")).status_code == 200

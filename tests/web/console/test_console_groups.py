@@ -29,6 +29,7 @@ from worksgate.administration.jobs.kinds import Operations
 from worksgate.administration.jobs.runner import ASKED_AGAIN, JobRunner
 from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import OF_PEOPLE, Role
+from worksgate.bootstrap import console as bootstrap
 from worksgate.database.leases import Turn
 from worksgate.directory.console_groups import ASKED_WITHIN, SIGNED_IN_WITHIN, ConsoleGroups
 from worksgate.directory.jobs import Job, JobKind, JobState
@@ -361,6 +362,22 @@ async def test_r259_an_outage_of_that_source_holds_up_this_job_and_no_other(
         await runner._run_all(Turn(jobs._directory.leases, 30.0, "test"))
     assert (await jobs.find(job.id)).state is JobState.RUNNING
     assert (await jobs.find(other.id)).state is JobState.DONE
+
+
+async def test_r259_the_console_has_the_sources_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[Any, ...]] = []
+
+    class Noted(JobRunner):
+        def __init__(self, *parts: Any) -> None:
+            super().__init__(*parts)
+            made.append(parts)
+
+    monkeypatch.setattr(bootstrap, "JobRunner", Noted)
+    async with console_of(tmp_path) as console:
+        inside = await console.inside()
+        assert made[0][-1] == inside.sign_in.sources.ask
 
 
 async def job_of_aoi(console: ConsoleUnderTest) -> tuple[JobRunner, Job]:

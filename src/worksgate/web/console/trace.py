@@ -15,6 +15,7 @@ from worksgate.administration.sign_in_trace.next_steps import Action
 from worksgate.administration.sign_in_trace.question import Kind, read_question
 from worksgate.administration.sign_in_trace.report import SpokenTrace, SpokenTry
 from worksgate.administration.sign_in_trace.sentences import LINE_WORKS
+from worksgate.provider.throttle import TooManyAttempts
 from worksgate.sources import Person
 from worksgate.web.console.addresses import address_for, sees_addresses
 from worksgate.web.console.next_pages import NextPage, next_page
@@ -22,6 +23,9 @@ from worksgate.web.console.visit import Visit
 
 LONGEST = 200
 """Characters of a question."""
+ASKED = 10
+"""People about whom one administrator has LINE WORKS asked within ``WINDOW`` seconds."""
+WINDOW = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,16 @@ async def show(visit: Visit) -> Response:
 
 
 async def of_person(visit: Visit, person: Person) -> ShownTrace:
-    """The trace of a person, in the language of the page; LINE WORKS is asked if that is wanted."""
+    """The trace of a person, in the language of the page; LINE WORKS is asked if that is wanted.
+
+    It answers so many calls a minute, and those of a leaver must be among them (R-262). Raises
+    TooManyAttempts.
+    """
     asks = visit.query.get("ask") == "line-works"
+    if asks:
+        counter = f"asks LINE WORKS {visit.administrator.account.subject_id}"
+        if await visit.console.store.bump(counter, WINDOW, visit.now) > ASKED:
+            raise TooManyAttempts(WINDOW)
     return _shown(
         visit, await visit.administration.sign_in_trace.of_person(person, asks_line_works=asks)
     )
