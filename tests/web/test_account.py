@@ -25,8 +25,10 @@ from tests.provider.factors.authenticator import Authenticator
 
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.administrators import ConsoleSession
 from worksgate.provider.factors import FACTOR_POLICY
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
 
 NEW_PASSWORD = "seven green ladders sing"
 OTHER = "berta@example.com"
@@ -116,6 +118,16 @@ def options_of(response: httpx2.Response) -> str:
 
 
 # Who gets in
+
+
+async def test_an_outage_shows_no_sign_in_form_that_nobody_could_use(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(IdentityProvider, "check_open", away)
+    assert_page(await installation.browser().account(), 503)
 
 
 async def test_who_is_not_signed_in_finds_the_login_form_and_then_the_account(

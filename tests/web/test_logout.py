@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+import pytest
 from tests.installation import (
     MADE_UP_SESSION,
     SESSION_COOKIE,
@@ -11,6 +12,8 @@ from tests.installation import (
 )
 
 from worksgate.audit import Event
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.store import StoreUnavailable
 
 REFUSED = {
     "another host": "https://evil.example/",
@@ -71,6 +74,20 @@ async def test_r67_the_session_is_dead_on_all_nodes(installation: Installation) 
         assert not await browser.is_signed_in()
     assert installation.rows("SELECT count(*) FROM sessions") == [(0,)]
     assert len(await installation.audit(event=Event.LOGOUT)) == 1
+
+
+async def test_an_outage_ends_no_session_and_says_so(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> str:
+        raise StoreUnavailable("away")
+
+    browser = installation.browser()
+    await browser.code()
+    with monkeypatch.context() as patched:
+        patched.setattr(IdentityProvider, "log_out", away)
+        assert_page(await browser.http.get("/logout"), 503)
+    assert await browser.is_signed_in()
 
 
 async def test_r68_an_image_or_a_frame_cannot_end_the_session(

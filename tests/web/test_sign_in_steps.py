@@ -23,6 +23,7 @@ from worksgate.clients.access_rules import parse_rule
 from worksgate.database import DatabaseUnavailable
 from worksgate.provider.factors import MAX_FACTOR_FAILURES, Factors
 from worksgate.provider.sign_in.attempt import SignInAttempt
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.provider.sign_in.completion import SignInCompletion
 from worksgate.provider.sign_in.outcomes import SignedIn
 
@@ -41,6 +42,10 @@ def fields_with(response: httpx2.Response, attribute: str) -> list[str]:
     """The fields of a page that have this attribute."""
     fields: list[tuple[str, str]] = re.findall(r'<input id="(\w+)"([^>]*)>', response.text)
     return [name for name, attributes in fields if attribute in attributes]
+
+
+async def away(*_: object) -> bool:
+    raise DatabaseUnavailable("away")
 
 
 async def begin(installation: Installation) -> tuple[Browser, httpx2.Response]:
@@ -93,9 +98,6 @@ async def test_r120_an_outage_while_a_code_is_checked_shows_that_step_again(
     browser, response = await begin(installation)
     page = step_of(response, "Confirm that it is you")
 
-    async def away(*_: object) -> bool:
-        raise DatabaseUnavailable("away")
-
     with monkeypatch.context() as patched, structlog.testing.capture_logs() as logs:
         patched.setattr(Factors, "check_totp", away)
         for _ in range(MAX_FACTOR_FAILURES + 1):
@@ -106,6 +108,34 @@ async def test_r120_an_outage_while_a_code_is_checked_shows_that_step_again(
     assert {each["detail"] for each in told} == {"away"}
     right = app.at(int(installation.clock()))
     assert code_of(await browser.submit(page, step="prove", otp=right))
+
+
+@pytest.mark.parametrize("call", ["transaction_at", "return_to"])
+async def test_r120_an_outage_while_a_step_is_opened_ends_no_sign_in(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    app, _ = await enrolled(installation)
+    browser, address = await step_address(installation)
+    with monkeypatch.context() as patched, structlog.testing.capture_logs() as logs:
+        patched.setattr(IdentityProvider, call, away)
+        response = await browser.http.get(address)
+    assert response.status_code == 503
+    if call == "return_to":
+        step_of(response, "Confirm that it is you")
+    assert [each["detail"] for each in logs if each["event"] == "request.unavailable"] == ["away"]
+    page = step_of(await browser.http.get(address), "Confirm that it is you")
+    code = app.at(int(installation.clock()))
+    assert code_of(await browser.submit(page, step="prove", otp=code))
+
+
+async def test_who_comes_back_when_no_step_is_missing_any_more_is_signed_in(
+    installation: Installation,
+) -> None:
+    await installation.change_client(second_factor="required")
+    browser, address = await step_address(installation)
+    step_of(await browser.http.get(address), "Set up two-step verification")
+    await installation.change_client(second_factor="allowed")
+    assert code_of(await browser.http.get(address))
 
 
 async def test_r81_a_recovery_code_works_once(installation: Installation) -> None:
