@@ -17,11 +17,11 @@ from tests.line_works_api.simulated import HOSTS, InProcess, simulator
 from worksgate.administration.actor import Actor
 from worksgate.administration.alerts import AlertKind
 from worksgate.administration.alerts.bot import AlertBot, BotSender
-from worksgate.administration.alerts.delivery import Teller
+from worksgate.administration.alerts.delivery import AlertSender
 from worksgate.administration.alerts.schedule import one_round
 from worksgate.administration.alerts.watching import Watch as AlertWatch
 from worksgate.administration.line_works_api import LineWorksApiAdministration
-from worksgate.bootstrap.alerts import teller_of
+from worksgate.bootstrap.alerts import sender_of
 from worksgate.conformance.directory_api import Bot, DirectoryApiSimulator, Fault
 from worksgate.directory.alerts import Alert
 from worksgate.directory.database import Directory
@@ -38,7 +38,7 @@ BOT = {"alert_bot": "7", "alert_bot_users": ("aoi@example.com", "gone@example.co
 @asynccontextmanager
 async def alerting(
     database: Path, line_works: DirectoryApiSimulator, **changes: object
-) -> AsyncIterator[tuple[Directory, Teller]]:
+) -> AsyncIterator[tuple[Directory, AlertSender]]:
     """An installation with an alert, and what tells of it by a bot."""
     watch = Watch()
     chosen = settings(
@@ -61,20 +61,20 @@ async def alerting(
         await directory.alerts.note([an_alert()], NOW)
         bot = AlertBot.of(chosen)
         assert bot is not None
-        yield directory, Teller(partial(say, language="ja"), bot=BotSender(bot, api))
+        yield directory, AlertSender(partial(say, language="ja"), bot=BotSender(bot, api))
 
 
-async def rounds(directory: Directory, teller: Teller, number: int = 2) -> list[int]:
+async def rounds(directory: Directory, sender: AlertSender, number: int = 2) -> list[int]:
     watch = AlertWatch(directory.sign_ins, directory.going_live.started_at)
-    return [await one_round(directory, watch, teller, NOW + each) for each in range(number)]
+    return [await one_round(directory, watch, sender, NOW + each) for each in range(number)]
 
 
 async def test_r173_a_bot_tells_once_whom_it_reaches(
     database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line_works = simulator(Watch(), bots=[Bot("7", channels=("c-1",))])
-    async with alerting(database, line_works, alert_bot_channel="c-1") as (directory, teller):
-        assert await rounds(directory, teller) == [1, 0]
+    async with alerting(database, line_works, alert_bot_channel="c-1") as (directory, sender):
+        assert await rounds(directory, sender) == [1, 0]
         (occurrence,) = await directory.alerts.latest(1)
     assert occurrence.messaged_at == NOW
     heading, text = say(AlertKind.GUESSING, an_alert().details, "ja")
@@ -90,15 +90,15 @@ async def test_r173_a_bot_tells_once_whom_it_reaches(
 
 async def test_a_bot_sends_one_message_of_a_kind_in_ten_minutes(database: Path) -> None:
     line_works = simulator(Watch(), bots=[Bot("7")])
-    async with alerting(database, line_works) as (directory, teller):
+    async with alerting(database, line_works) as (directory, sender):
         watch = AlertWatch(directory.sign_ins, directory.going_live.started_at)
         more = replace(an_alert("b"), details={"wrong": 7, "waiting": 8})
         await directory.alerts.note([more, an_alert("c")], NOW)
         other = Alert(kind=AlertKind.SLOW, subject="", details={"seconds": 2.0}, quiet=60.0)
-        assert await one_round(directory, watch, teller, NOW) == 3
+        assert await one_round(directory, watch, sender, NOW) == 3
         await directory.alerts.note([an_alert("d"), other], NOW)
         assert [
-            await one_round(directory, watch, teller, NOW + seconds) for seconds in (60, 599, 600)
+            await one_round(directory, watch, sender, NOW + seconds) for seconds in (60, 599, 600)
         ] == [1, 0, 1]
         (last, *_) = await directory.alerts.latest(9)
     first, slow, second = line_works.state().messages
@@ -114,16 +114,16 @@ async def test_what_a_bot_could_not_tell_is_tried_again_and_an_outage_is_met_onc
 ) -> None:
     line_works = simulator(Watch(), bots=[Bot("7")])
     line_works.faults.plan(Fault.UNAVAILABLE, times=5)
-    async with alerting(database, line_works) as (directory, teller):
-        assert await rounds(directory, teller, 3) == [0, 1, 0]
+    async with alerting(database, line_works) as (directory, sender):
+        assert await rounds(directory, sender, 3) == [0, 1, 0]
     assert len(line_works.state().messages) == 1
     assert "ApiUnavailable" in "".join(capsys.readouterr())
 
 
 async def test_a_bot_without_its_app_ends_no_round(database: Path) -> None:
     line_works = simulator(Watch(), bots=[Bot("7")])
-    async with alerting(database, line_works, alert_bot_client="other") as (directory, teller):
-        assert await rounds(directory, teller) == [0, 0]
+    async with alerting(database, line_works, alert_bot_client="other") as (directory, sender):
+        assert await rounds(directory, sender) == [0, 0]
 
 
 async def test_an_incoming_webhook_of_line_works_gets_its_own_form(database: Path) -> None:
@@ -131,7 +131,7 @@ async def test_an_incoming_webhook_of_line_works_gets_its_own_form(database: Pat
         chosen = settings(alert_webhook=there.url, alert_webhook_form="incoming_webhook")
         async with AsyncExitStack() as stack, directory_in(database) as directory:
             await directory.alerts.note([an_alert()], NOW)
-            assert await rounds(directory, teller_of(chosen, stack)) == [1, 0]
+            assert await rounds(directory, sender_of(chosen, stack)) == [1, 0]
     heading, text = say(AlertKind.GUESSING, an_alert().details)
     ((signature, body),) = there.received
     assert signature is None

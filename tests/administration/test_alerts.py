@@ -17,7 +17,7 @@ from tests.databases import NOW, Clock, directory_in, query, url_of
 from tests.mail_server import closed_port, mail_server
 
 from worksgate.administration.alerts import AlertKind
-from worksgate.administration.alerts.delivery import SIGNATURE, Teller
+from worksgate.administration.alerts.delivery import SIGNATURE, AlertSender
 from worksgate.administration.alerts.schedule import alert_forever, one_round
 from worksgate.administration.alerts.watching import (
     ALARMING_OUTAGES,
@@ -29,7 +29,7 @@ from worksgate.administration.alerts.watching import (
 )
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.bootstrap.administration import open_administration
-from worksgate.bootstrap.alerts import teller_of
+from worksgate.bootstrap.alerts import sender_of
 from worksgate.database.leases import ALERTING
 from worksgate.directory.alerts import MOST_TRIES, Alert
 from worksgate.directory.database import Directory
@@ -91,9 +91,9 @@ def settings(**changes: object) -> Settings:
 
 
 @asynccontextmanager
-async def teller(**changes: object) -> AsyncIterator[Teller]:
+async def sender(**changes: object) -> AsyncIterator[AlertSender]:
     async with AsyncExitStack() as stack:
-        yield teller_of(settings(**changes), stack)
+        yield sender_of(settings(**changes), stack)
 
 
 async def seen(directory: Directory, *events: AuditEvent, now: float = NOW) -> Sequence[Alert]:
@@ -253,7 +253,7 @@ async def test_r173_of_two_nodes_one_tells_and_it_tells_once(database: Path) -> 
     with webhook() as there:
         async with directory_in(database) as one, directory_in(database) as other:
             await one.record([replay])
-            async with teller(alert_webhook=there.url, alert_webhook_secret=SECRET) as tells:
+            async with sender(alert_webhook=there.url, alert_webhook_secret=SECRET) as tells:
                 rounds = [
                     asyncio.create_task(
                         alert_forever(
@@ -280,7 +280,7 @@ async def test_r173_mail_and_signed_webhook_say_the_same(database: Path) -> None
     with webhook() as there, mail_server() as post:
         async with directory_in(database) as directory:
             await directory.alerts.note([an_alert()], NOW)
-            async with teller(
+            async with sender(
                 alert_webhook=there.url,
                 alert_webhook_secret=SECRET,
                 alert_mail=("one@example.com", "two@example.com"),
@@ -314,7 +314,7 @@ async def test_r173_what_was_not_taken_is_tried_again_logged_and_given_up_in_the
         async with directory_in(database) as directory:
             await directory.alerts.note([an_alert()], NOW)
             watch = Watch(directory.sign_ins, directory.going_live.started_at)
-            async with teller(
+            async with sender(
                 alert_webhook=there.url,
                 alert_webhook_secret=SECRET,
                 alert_mail=("hush@example.com",),
@@ -358,7 +358,7 @@ async def test_r173_a_receiver_in_node_compares_the_signature(database: Path, th
     async with (
         node_receiver(theirs) as (url, lines),
         directory_in(database) as directory,
-        teller(alert_webhook=url, alert_webhook_secret=SECRET) as tells,
+        sender(alert_webhook=url, alert_webhook_secret=SECRET) as tells,
     ):
         await directory.alerts.note([an_alert()], NOW)
         watch = Watch(directory.sign_ins, directory.going_live.started_at)
@@ -376,7 +376,7 @@ async def test_r93_the_answer_of_a_webhook_is_not_read(database: Path) -> None:
         async with directory_in(database) as directory:
             await directory.alerts.note([an_alert()], NOW)
             watch = Watch(directory.sign_ins, directory.going_live.started_at)
-            async with teller(alert_webhook=there.url, alert_webhook_secret=SECRET) as tells:
+            async with sender(alert_webhook=there.url, alert_webhook_secret=SECRET) as tells:
                 assert await one_round(directory, watch, tells, NOW) == 1
     assert time.monotonic() - began < 15
 
@@ -395,7 +395,7 @@ async def test_a_round_that_crashes_is_not_the_last(
                 twice.set()
             raise RuntimeError("hush")
 
-    async with directory_in(database) as directory, teller() as tells:
+    async with directory_in(database) as directory, sender() as tells:
         watch = Broken(directory.sign_ins, directory.going_live.started_at)
         forever = asyncio.create_task(
             alert_forever(directory, watch, tells, lambda: NOW, interval=0.01)

@@ -10,7 +10,7 @@ from tests.databases import NOW
 from worksgate.administration import Actor, Forbidden, NotFound, Outdated, Refused
 from worksgate.administration.changes import ShownChange
 from worksgate.administration.composition import Administration
-from worksgate.administration.lost_keys import Losing
+from worksgate.administration.lost_keys import AffectedPerson
 from worksgate.administration.purging import remove_expired
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
@@ -268,7 +268,7 @@ async def test_r232_nobody_is_brought_back_beside_somebody_of_their_name_or_key(
 
 async def test_whoever_loses_their_app_with_its_key_comes_back_disabled(at_work: Office) -> None:
     account = await _removed(at_work)
-    losing = Losing(subject_id=account.person.subject_id, person=None, is_closed=True)
+    losing = AffectedPerson(subject_id=account.person.subject_id, person=None, is_closed=True)
     await at_work.administration.lost_keys._take_app(losing)
     assert not (await at_work.administration.removals.restore("hanako")).enabled
 

@@ -26,7 +26,7 @@ from tests.slapd import PASSWORD, Authority, free_port, running_slapd
 
 from worksgate.settings.sources.ldap import MAX_TIMEOUT, LdapSettings, Server
 from worksgate.sources import SourceFault, SourceUnavailable
-from worksgate.sources.ldap.connection import Budget, Down, LdapConnection, Terms
+from worksgate.sources.ldap.connection import Budget, LdapConnection, ServerDown, Terms
 from worksgate.sources.ldap.source import LdapSource
 
 IN_TIME = 2.4
@@ -291,6 +291,6 @@ def test_slowness_is_known_by_its_name_whatever_its_words(behaviour: Behaviour) 
     )
     with listening(behaviour) as listener:
         connection = LdapConnection.open(Server.parse(listener.url), terms, Budget(0.2))
-        with closing(connection), pytest.raises(Down) as down:
+        with closing(connection), pytest.raises(ServerDown) as down:
             connection.bind("cn=somebody", "password")
     assert down.value.fault is SourceFault.SILENT

@@ -50,7 +50,7 @@ async def arrivals(directory: Directory, settings: Settings, now: float) -> Arri
 
 
 def channels_of(settings: Settings) -> tuple[Channel, ...]:
-    """The ways in which administrators are told of alerts."""
+    """The channels on which administrators get alerts."""
     ways = (
         (settings.alert_mail, Channel.MAIL),
         (settings.alert_webhook, Channel.WEBHOOK),

@@ -107,7 +107,7 @@ class ShownChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
+class ChangesSince:
     """What others have changed since a version: values before, and the changes, oldest first."""
 
     before: Mapping[str, Value]
@@ -201,25 +201,25 @@ class ChangeAdministration:
         named = set() if client is None else {client.client_id}
         return {about, *named, *(each.subject_id for each in people)}
 
-    async def since(self, subject: str, version: int) -> Since:
+    async def since(self, subject: str, version: int) -> ChangesSince:
         """What others have changed of something since somebody saw this version of it."""
         later = await self._directory.change_log.since(subject, version, _SINCE)
         before: dict[str, Value] = {}
         for change in later:
             for each in change.fields:
                 before.setdefault(each.field, each.before)
-        return Since(before, later)
+        return ChangesSince(before, later)
 
     async def newest(self) -> int:
         """The number of the newest change of anything; 0 if there is none."""
         found = await self._directory.change_log.page(ChangeFilter(), None, 1)
         return found[0].number if found else 0
 
-    async def since_number(self, subject: str, number: int) -> Since:
+    async def since_number(self, subject: str, number: int) -> ChangesSince:
         """What others have changed of something since the change with this number."""
         wanted = ChangeFilter(subjects={subject})
         newest = await self._directory.change_log.page(wanted, None, _SINCE)
-        return Since({}, [each for each in reversed(newest) if each.number > number])
+        return ChangesSince({}, [each for each in reversed(newest) if each.number > number])
 
     async def undo(self, number: int, kinds: Collection[ChangeKind]) -> RecordedChange:
         """Undo a change of one of these kinds, by a new change; return the one that was undone.

@@ -26,7 +26,7 @@ from worksgate.sources import Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Losing:
+class AffectedPerson:
     """A person whose authenticator app is lost with the key.
 
     ``is_closed`` is true if they are disabled, since they have no other factor. ``person`` is None
@@ -43,7 +43,7 @@ class LostKeys:
     """The missing master keys, by ID, and the people whose apps depend on them."""
 
     key_ids: Sequence[str]
-    people: Sequence[Losing]
+    people: Sequence[AffectedPerson]
 
 
 class LostKeyAdministration:
@@ -85,13 +85,13 @@ class LostKeyAdministration:
                 "and set master_key_file to it"
             )
         subjects = await self._directory.secrets.holders_under(lost)
-        return LostKeys(key_ids=lost, people=[await self._losing(each) for each in subjects])
+        return LostKeys(key_ids=lost, people=[await self._affected(each) for each in subjects])
 
-    async def _losing(self, subject_id: str) -> Losing:
+    async def _affected(self, subject_id: str) -> AffectedPerson:
         person = await self._directory.person(subject_id)
         enrolled = await self._directory.factors.enrolled(subject_id)
         usable = RelyingParty.of(self._settings.public_url, "Worksgate").is_usable
-        return Losing(
+        return AffectedPerson(
             subject_id=subject_id, person=person, is_closed=not (enrolled.passkeys and usable)
         )
 
@@ -101,8 +101,8 @@ class LostKeyAdministration:
         ``progress`` gets the number of people done so far. Raises Unfinished, or as ``find``; the
         same call continues where it stopped.
         """
-        for done, losing in enumerate(lost.people, start=1):
-            await self._take_app(losing)
+        for done, affected in enumerate(lost.people, start=1):
+            await self._take_app(affected)
             if progress is not None:
                 progress(done)
         ids = ", ".join(lost.key_ids)
@@ -115,19 +115,19 @@ class LostKeyAdministration:
             raise Refused(f"somebody was faster: {missing}") from None
         await self._upkeep.encrypt_secrets()
 
-    async def _take_app(self, losing: Losing) -> None:
+    async def _take_app(self, affected: AffectedPerson) -> None:
         """Disable a person who would be left with a password only; then remove their app."""
-        person = losing.person
-        if person is not None and losing.is_closed:
+        person = affected.person
+        if person is not None and affected.is_closed:
             # An owner without a second factor cannot use the console: admin recover is next.
             await self._people.disable(person, also_last_owner=True)
-        elif losing.is_closed:  # nor does anybody who was removed come back with a password only
-            account_id = losing.subject_id.removeprefix(SUBJECT_PREFIX)
+        elif affected.is_closed:  # nor does anybody who was removed come back with a password only
+            account_id = affected.subject_id.removeprefix(SUBJECT_PREFIX)
             await self._directory.removed_accounts.disable(account_id)
         event = self._actor.event(
             Event.FACTOR_REMOVED,
             "TOTP: its master key is lost",
-            subject_id=losing.subject_id,
+            subject_id=affected.subject_id,
             username=None if person is None else person.username,
         )
-        await self._directory.factors.remove_totp(losing.subject_id, event)
+        await self._directory.factors.remove_totp(affected.subject_id, event)

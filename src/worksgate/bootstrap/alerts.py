@@ -9,7 +9,7 @@ from typing import Any
 from worksgate.administration.actor import Actor
 from worksgate.administration.alerts.bot import AlertBot, BotSender
 from worksgate.administration.alerts.certificate import certificate_ends_at
-from worksgate.administration.alerts.delivery import Teller, Webhook
+from worksgate.administration.alerts.delivery import AlertSender, Webhook
 from worksgate.administration.alerts.schedule import alert_forever
 from worksgate.administration.alerts.testing import AlertTest, Delivered
 from worksgate.administration.alerts.watching import Watch
@@ -33,15 +33,15 @@ def open_alerts(
         partial(certificate_ends_at, settings.public_url) if settings.is_https else None,
         [each.name for each in settings.all_sources],
     )
-    teller = teller_of(settings, stack, _bot(settings, directory, clock))
-    return alert_forever(directory, watch, teller, clock)
+    sender = sender_of(settings, stack, _bot(settings, directory, clock))
+    return alert_forever(directory, watch, sender, clock)
 
 
 def alert_test_of(
     settings: Settings, directory: Directory, clock: Clock, stack: AsyncExitStack
 ) -> AlertTest:
     """What sends a test in all ways of the settings."""
-    return AlertTest(teller_of(settings, stack, _bot(settings, directory, clock)), directory, clock)
+    return AlertTest(sender_of(settings, stack, _bot(settings, directory, clock)), directory, clock)
 
 
 async def send_test_alert(settings: Settings, actor: str) -> Sequence[Delivered]:
@@ -53,8 +53,10 @@ async def send_test_alert(settings: Settings, actor: str) -> Sequence[Delivered]
         return await test.send(Actor(actor, time.time))
 
 
-def teller_of(settings: Settings, stack: AsyncExitStack, bot: BotSender | None = None) -> Teller:
-    """Tells in the ways of the settings, in the language of notices."""
+def sender_of(
+    settings: Settings, stack: AsyncExitStack, bot: BotSender | None = None
+) -> AlertSender:
+    """Sends by the methods that are set up, in the language of notices."""
     mailer, _ = open_mail(settings, stack) if settings.alert_mail else (None, None)
     webhook = None
     if settings.alert_webhook:
@@ -64,7 +66,7 @@ def teller_of(settings: Settings, stack: AsyncExitStack, bot: BotSender | None =
             is_line_works=settings.alert_webhook_form == "incoming_webhook",
             egress=Egress(settings.outgoing_proxy, settings.outgoing_ca_file),
         )
-    return Teller(
+    return AlertSender(
         partial(say, language=settings.mail_language),
         mailer=mailer,
         addresses=settings.alert_mail,

@@ -39,7 +39,7 @@ from worksgate.web.page_admission import PageAdmission, TooManyPages
 from worksgate.web.pages.rendering import Notice
 from worksgate.web.routes import HEALTH_PATHS, METRICS_PATH, Handlers, Routes
 from worksgate.web.sign_in.responses import SignInPages
-from worksgate.web.view import Unchanging, View, origin_of
+from worksgate.web.view import ImmutableResponse, View, origin_of
 
 if TYPE_CHECKING:
     from worksgate.conformance.recording.worker_link import WorkerLink
@@ -243,7 +243,7 @@ class Application:
 
     async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         """Send an answer, in one call where the server can and the answer has a length."""
-        if isinstance(response, Unchanging):
+        if isinstance(response, ImmutableResponse):
             response.raw_headers += self._kept_headers
             await response(scope, receive, send)
             return

@@ -95,7 +95,7 @@ class View:
         return [(code, "?" + "&".join([*kept, f"lang={code}"])) for code in LANGUAGES]
 
 
-class Unchanging(Response):
+class ImmutableResponse(Response):
     """Content whose address changes with it, so that browsers keep it."""
 
 

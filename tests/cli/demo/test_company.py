@@ -18,7 +18,7 @@ from worksgate.cli.demo.history import (
     STUMBLES_OF,
     WEEKS,
     History,
-    SignsIn,
+    RecordedPerson,
     outage_day,
     working_days,
 )
@@ -105,7 +105,9 @@ async def test_nobody_signs_in_in_the_future_and_the_newest_records_come_last(
 
 
 def weeks_until(now: datetime) -> list[datetime]:
-    people = [SignsIn(f"directory:{number}", f"{number}@example.com") for number in range(60)]
+    people = [
+        RecordedPerson(f"directory:{number}", f"{number}@example.com") for number in range(60)
+    ]
     records = History("client", now).of_weeks(people, [])
     return [
         datetime.fromtimestamp(record.at, now.tzinfo)

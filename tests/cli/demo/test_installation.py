@@ -18,7 +18,7 @@ from worksgate.cli.demo.installation import (
     return_url,
 )
 from worksgate.cli.demo.people import COLLEAGUES, GUESTS, PASSWORD
-from worksgate.cli.demo.servers import Beside
+from worksgate.cli.demo.servers import PathMounts
 from worksgate.conformance.simulator.settings import Tries
 from worksgate.oauth.model import ImapPasswords
 from worksgate.settings.options import Settings
@@ -96,7 +96,7 @@ def test_passkeys_and_the_other_provider_have_their_addresses(settings: Settings
     ],
 )
 async def test_the_provider_has_its_own_path_alone(path: str, expected: str) -> None:
-    both = Beside(PlainTextResponse("first"), {"/openid": PlainTextResponse("other")})
+    both = PathMounts(PlainTextResponse("first"), {"/openid": PlainTextResponse("other")})
     transport = httpx2.ASGITransport(app=both)
     async with httpx2.AsyncClient(transport=transport, base_url="http://sim.example") as http:
         assert (await http.get(path)).text == expected

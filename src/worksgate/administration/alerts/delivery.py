@@ -54,8 +54,8 @@ class Webhook:
         return f"t={at},v1={code}"
 
 
-class Teller:
-    """Tells of occurrences by mail, webhook and bot, as far as each is configured.
+class AlertSender:
+    """Sends occurrences by mail, webhook and bot, as far as each is configured.
 
     ``console`` is the address of the console, or empty.
     """
@@ -79,7 +79,7 @@ class Teller:
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """The ways in which it tells of each occurrence."""
+        """The channels on which each occurrence is sent."""
         has_mail = self._mailer is not None and bool(self._addresses)
         return (
             *((Channel.MAIL,) if has_mail else ()),
@@ -88,11 +88,11 @@ class Teller:
 
     @property
     def has_bot(self) -> bool:
-        """Whether it has a bot, which tells of several occurrences in one message."""
+        """Whether it has a bot, which sends several occurrences in one message."""
         return self._bot is not None
 
-    async def tell(self, occurrence: Occurrence, now: float) -> list[Channel]:
-        """Tell of an occurrence in all ways in which it was not told; those that succeeded."""
+    async def send(self, occurrence: Occurrence, now: float) -> list[Channel]:
+        """Send an occurrence on all channels on which it was not sent; those that succeeded."""
         told = []
         if (
             Channel.MAIL in self.channels

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from worksgate.administration.alerts.delivery import Teller
+from worksgate.administration.alerts.delivery import AlertSender
 from worksgate.administration.alerts.watching import Watch
 from worksgate.database.leases import ALERTING, Turn
 from worksgate.directory.alerts import Channel
@@ -28,7 +28,7 @@ _log = structlog.get_logger("worksgate.alerts")
 async def alert_forever(
     directory: Directory,
     watch: Watch,
-    teller: Teller,
+    sender: AlertSender,
     clock: Callable[[], float],
     *,
     interval: float = INTERVAL,
@@ -43,7 +43,7 @@ async def alert_forever(
             await asyncio.sleep(interval)  # first, too: a server that starts has enough to do
             try:
                 if await turn.take():
-                    await one_round(directory, watch, teller, clock())
+                    await one_round(directory, watch, sender, clock())
             except Unavailable as outage:
                 _log.warning("alert.postponed", detail=str(outage))
             except Exception as error:  # its text may name people
@@ -52,20 +52,20 @@ async def alert_forever(
         await turn.release()
 
 
-async def one_round(directory: Directory, watch: Watch, teller: Teller, now: float) -> int:
+async def one_round(directory: Directory, watch: Watch, sender: AlertSender, now: float) -> int:
     """Look, note and tell; return how many were told. Raises DatabaseUnavailable."""
     if new := await directory.alerts.note(await watch.look(now), now):
         _log.warning("alert.raised", count=new)
-    told = await _by_bot(directory, teller, now) if teller.has_bot else 0
-    untold = await directory.alerts.untold(teller.channels, MOST) if teller.channels else ()
+    told = await _by_bot(directory, sender, now) if sender.has_bot else 0
+    untold = await directory.alerts.untold(sender.channels, MOST) if sender.channels else ()
     for occurrence in untold:
-        channels = await teller.tell(occurrence, now)
+        channels = await sender.send(occurrence, now)
         await directory.alerts.told(occurrence.key, channels, now)
         told += bool(channels)
     return told
 
 
-async def _by_bot(directory: Directory, teller: Teller, now: float) -> int:
+async def _by_bot(directory: Directory, sender: AlertSender, now: float) -> int:
     """One message for all occurrences of a kind, unless there was one of it a moment ago."""
     recent = await directory.alerts.messaged_kinds(now - BETWEEN_MESSAGES)
     by_kind = defaultdict(list)
@@ -75,7 +75,7 @@ async def _by_bot(directory: Directory, teller: Teller, now: float) -> int:
     for kind, occurrences in by_kind.items():
         if kind in recent:
             continue
-        is_told = await teller.message(occurrences)
+        is_told = await sender.message(occurrences)
         for each in occurrences:
             await directory.alerts.told(each.key, (Channel.BOT,) if is_told else (), now)
         told += len(occurrences) if is_told else 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.alerts import AlertKind
-from worksgate.administration.alerts.delivery import Teller
+from worksgate.administration.alerts.delivery import AlertSender
 from worksgate.administration.errors import Forbidden, Refused
 from worksgate.administration.roles import Verb, may
 from worksgate.audit import Event
@@ -30,9 +30,9 @@ class AlertTest:
     """Sends one in every way that is set up, and records it; it is not one of the alerts."""
 
     def __init__(
-        self, teller: Teller, directory: Directory, clock: Callable[[], float] = time.time
+        self, sender: AlertSender, directory: Directory, clock: Callable[[], float] = time.time
     ) -> None:
-        self._teller = teller
+        self._sender = sender
         self._directory = directory
         self._clock = clock
 
@@ -40,7 +40,7 @@ class AlertTest:
         """Send it. Raises Refused if nothing is set up, or Forbidden."""
         if actor.role is not None and not may(actor.role, Verb.OWN):
             raise Forbidden("your role cannot send a test alert")
-        ways = [*self._teller.channels, *((Channel.BOT,) if self._teller.has_bot else ())]
+        ways = [*self._sender.channels, *((Channel.BOT,) if self._sender.has_bot else ())]
         if not ways:
             raise Refused("no alerts are set up: alert_mail, alert_webhook or alert_bot")
         now = self._clock()
@@ -55,8 +55,8 @@ class AlertTest:
             messaged_at=None,
             tries=0,
         )
-        told = set(await self._teller.tell(test, now))
-        if Channel.BOT in ways and await self._teller.message([test]):
+        told = set(await self._sender.send(test, now))
+        if Channel.BOT in ways and await self._sender.message([test]):
             told.add(Channel.BOT)
         delivered = [Delivered(NAMES[each], each in told) for each in ways]
         said = "; ".join(

@@ -202,7 +202,7 @@ def _lacks_app_password(person: Listed, standard: Standard) -> bool:
 
 
 @dataclass(slots=True)
-class Tally:
+class FindingCounter:
     """Counts findings as they come, and numbers them within their kind, from 1."""
 
     counts: Counter[Finding] = field(default_factory=Counter)

@@ -14,9 +14,9 @@ from worksgate.administration.going_live.examination import (
     HINTS,
     STOPS,
     Finding,
+    FindingCounter,
     Found,
     Standard,
-    Tally,
     examine,
     is_left_out,
 )
@@ -137,7 +137,7 @@ class _Room:
     client: Client
     standard: Standard
     people: list[Listed]
-    tally: Tally = field(default_factory=Tally)
+    tally: FindingCounter = field(default_factory=FindingCounter)
 
 
 class GoingLive:

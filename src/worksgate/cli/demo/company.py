@@ -17,7 +17,7 @@ from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.stores import open_directory
-from worksgate.cli.demo.history import DAY, WEEKS, History, SignsIn, joining
+from worksgate.cli.demo.history import DAY, WEEKS, History, RecordedPerson, joining
 from worksgate.cli.demo.mistakes import JOINER, MISTYPED_CLIENT, mistyped
 from worksgate.cli.demo.people import PASSWORD
 from worksgate.cli.demo.staff import Employee, contractors, employees
@@ -196,8 +196,8 @@ def _partner(source: str, employee: Employee) -> Person:
     )
 
 
-def _signs_in(person: Person) -> SignsIn:
-    return SignsIn(person.subject_id, person.username)
+def _signs_in(person: Person) -> RecordedPerson:
+    return RecordedPerson(person.subject_id, person.username)
 
 
 def _changes(staff: Sequence[Account], joiner: Account, now: float) -> list[AuditEvent]:

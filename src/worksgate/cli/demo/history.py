@@ -44,7 +44,7 @@ _SATURDAY: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class SignsIn:
+class RecordedPerson:
     """Somebody who signs in, by the names that records have of them."""
 
     subject_id: str
@@ -110,7 +110,9 @@ class History:
         self._now = now
         self._chance = Random(SEED)  # noqa: S311  # weeks that look real, not secrets
 
-    def of_weeks(self, own: Sequence[SignsIn], partners: Sequence[SignsIn]) -> Iterator[AuditEvent]:
+    def of_weeks(
+        self, own: Sequence[RecordedPerson], partners: Sequence[RecordedPerson]
+    ) -> Iterator[AuditEvent]:
         """All sign-ins; those of the partner company are interrupted while its provider is down."""
         down = outage_day(self._now)
         for ago in range(7 * WEEKS, -1, -1):
@@ -124,7 +126,7 @@ class History:
                 elif self._comes(day):
                     yield from self._at(self._moment(day), who)
 
-    def without_key(self, who: SignsIn) -> Iterator[AuditEvent]:
+    def without_key(self, who: RecordedPerson) -> Iterator[AuditEvent]:
         """Somebody whose password is right, and who has nothing to tell LINE WORKS."""
         detail = "no external key"
         for day, hour, minute in ((1, 9, 2), (1, 9, 4), (0, 8, 51), (0, 8, 53), (0, 13, 20)):
@@ -170,7 +172,7 @@ class History:
 
     # Sign-ins
 
-    def _at(self, at: float, who: SignsIn) -> Iterator[AuditEvent]:
+    def _at(self, at: float, who: RecordedPerson) -> Iterator[AuditEvent]:
         """One sign-in, perhaps not right at once; nothing if it would be in the future."""
         if at >= self._now.timestamp():
             return
@@ -182,7 +184,9 @@ class History:
                 return
         yield from self._completed(at, login_id, who, address)
 
-    def _while_down(self, day: date, who: SignsIn, *, is_first: bool) -> Iterator[AuditEvent]:
+    def _while_down(
+        self, day: date, who: RecordedPerson, *, is_first: bool
+    ) -> Iterator[AuditEvent]:
         down = Stumble(
             Event.LOGIN_INTERRUPTED,
             Reason.SOURCE_UNAVAILABLE,
@@ -201,7 +205,7 @@ class History:
             yield from self._completed(at, self._login_id(at), who, address)
 
     def _stumble(
-        self, at: float, login_id: str, who: SignsIn, how: Stumble, address: str
+        self, at: float, login_id: str, who: RecordedPerson, how: Stumble, address: str
     ) -> AuditEvent:
         return AuditEvent(
             event=how.event,
@@ -217,7 +221,7 @@ class History:
         )
 
     def _completed(
-        self, at: float, login_id: str, who: SignsIn, address: str
+        self, at: float, login_id: str, who: RecordedPerson, address: str
     ) -> Iterator[AuditEvent]:
         yield self._event(
             Event.LOGIN_REQUESTED, at - self._chance.uniform(2, 20), login_id, address, took=3
@@ -237,7 +241,7 @@ class History:
         at: float,
         login_id: str,
         address: str,
-        who: SignsIn | None = None,
+        who: RecordedPerson | None = None,
         *,
         took: float | None = None,
         detail: str | None = None,
@@ -263,7 +267,7 @@ class History:
         """An ID that begins with its time, as those of ``credentials.secrets`` do."""
         return f"{int(at * 1_000):011x}{self._chance.getrandbits(56):014x}"
 
-    def _address(self, who: SignsIn) -> str:
+    def _address(self, who: RecordedPerson) -> str:
         """Mostly the same one for somebody, from one of three offices."""
         own = Random(who.username)  # noqa: S311  # an address, not a secret
         return f"{own.choice(OFFICES)}{own.randint(10, 190)}"

@@ -91,7 +91,7 @@ async def _run(
     }
     factories: tuple[Callable[[], ASGIApp], ...] = (
         lambda: create_app(settings),
-        lambda: Beside(simulator, beside),
+        lambda: PathMounts(simulator, beside),
         lambda: door,
     )
     servers = [_Server(server_config(factory, settings)) for factory in factories]
@@ -109,7 +109,7 @@ async def _run(
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class PathMounts:
     """One application, and others below paths of their own; the first gets lifespan events."""
 
     first: ASGIApp

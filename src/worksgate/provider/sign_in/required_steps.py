@@ -39,7 +39,7 @@ class Due(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SignInState:
     """A sign-in's current state: requirements of the rules, proofs, and the person's factors.
 
     ``remembered`` is true for a trusted browser. ``passkeys_usable`` is true if browsers support
@@ -74,43 +74,43 @@ _PROOFS = (
 """Steps before a new password: knowing the password alone must not suffice to change it."""
 
 
-def due(standing: Standing) -> Due:
+def due(state: SignInState) -> Due:
     """The next step. A denied sign-in never gets here: that is decided before."""
-    missing = _missing(standing)
-    if standing.needs_new_password and missing not in _PROOFS:
+    missing = _missing(state)
+    if state.needs_new_password and missing not in _PROOFS:
         return Due.NEW_PASSWORD
     return missing
 
 
-def _missing(standing: Standing) -> Due:
-    if standing.action is Action.REQUIRE_PASSKEY:
-        return _missing_passkey(standing)
-    if standing.for_account and not is_full(standing.assurance, standing.best):
-        is_passkey = standing.best is Strength.PHISHING_RESISTANT
+def _missing(state: SignInState) -> Due:
+    if state.action is Action.REQUIRE_PASSKEY:
+        return _missing_passkey(state)
+    if state.for_account and not is_full(state.assurance, state.best):
+        is_passkey = state.best is Strength.PHISHING_RESISTANT
         return Due.PASSKEY_OR_RECOVERY_CODE if is_passkey else Due.SECOND_FACTOR
-    if standing.action is Action.ALLOW or standing.has_second_factor:
+    if state.action is Action.ALLOW or state.has_second_factor:
         return Due.NOTHING
-    if standing.enrolled.any:
-        return Due.NOTHING if standing.remembered else Due.SECOND_FACTOR
-    if standing.action is not Action.REQUIRE:
+    if state.enrolled.any:
+        return Due.NOTHING if state.remembered else Due.SECOND_FACTOR
+    if state.action is not Action.REQUIRE:
         return Due.NOTHING
     # A factor set up now must be the person's own: a session alone does not prove that.
-    if standing.from_session:
+    if state.from_session:
         return Due.LOGIN
-    if not standing.enrolled.is_of_console:
+    if not state.enrolled.is_of_console:
         return Due.ENROLMENT
-    return Due.PASSKEY_ENROLMENT if standing.passkeys_offered else Due.NO_PASSKEY
+    return Due.PASSKEY_ENROLMENT if state.passkeys_offered else Due.NO_PASSKEY
 
 
-def _missing_passkey(standing: Standing) -> Due:
-    if standing.assurance.strength is Strength.PHISHING_RESISTANT:
+def _missing_passkey(state: SignInState) -> Due:
+    if state.assurance.strength is Strength.PHISHING_RESISTANT:
         return Due.NOTHING
-    if standing.best is Strength.PHISHING_RESISTANT:
+    if state.best is Strength.PHISHING_RESISTANT:
         return Due.PASSKEY
-    if not standing.passkeys_offered:
+    if not state.passkeys_offered:
         return Due.NO_PASSKEY
-    if standing.from_session:
+    if state.from_session:
         return Due.LOGIN
-    if standing.enrolled.any and not standing.has_second_factor:
+    if state.enrolled.any and not state.has_second_factor:
         return Due.FACTOR_BEFORE_PASSKEY
     return Due.PASSKEY_ENROLMENT

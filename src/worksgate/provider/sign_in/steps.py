@@ -60,7 +60,7 @@ from worksgate.provider.sign_in.outcomes import (
     PasswordNeeded,
     SecondFactorNeeded,
 )
-from worksgate.provider.sign_in.required_steps import Due, Standing, due
+from worksgate.provider.sign_in.required_steps import Due, SignInState, due
 from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.throttle import Attempt, Throttle, TooManyAttempts
 from worksgate.settings.options import Settings
@@ -144,12 +144,12 @@ class SignInSteps:
 
         Raises SignInDenied, NoPasskey, or an outage.
         """
-        standing = await self._standing(attempt)
-        step = due(standing)
+        state = await self._state(attempt)
+        step = due(state)
         transaction, progress = attempt.transaction, attempt.progress
         match step:
             case Due.NOTHING:
-                is_spared = standing.remembered and not progress.from_session
+                is_spared = state.remembered and not progress.from_session
                 factor = partial(progress.with_factor, Factor.REMEMBERED_BROWSER, attempt.now)
                 return factor() if is_spared else progress
             case Due.NO_PASSKEY:
@@ -165,13 +165,13 @@ class SignInSteps:
                 return NewPasswordNeeded(transaction, attempt.person)
             case _:
                 await self._keep(transaction, progress)
-                return await self._question(attempt, standing.enrolled, _PURPOSES[step])
+                return await self._question(attempt, state.enrolled, _PURPOSES[step])
 
-    async def _standing(self, attempt: SignInAttempt) -> Standing:
+    async def _state(self, attempt: SignInAttempt) -> SignInState:
         """The sign-in's current state; only facts that can matter are read. Raises SignInDenied."""
         progress, for_account = attempt.progress, attempt.transaction.is_for_account
         usable = self._factors.passkeys_usable
-        standing = Standing(
+        state = SignInState(
             action=_strictest(await self._rulers(attempt), attempt),
             assurance=progress.assurance,
             for_account=for_account,
@@ -180,14 +180,14 @@ class SignInSteps:
             passkeys_usable=usable,
             passkeys_offered=self._passkeys and usable,
         )
-        if for_account or progress.assurance.strength < _STRENGTHS[standing.action]:
+        if for_account or progress.assurance.strength < _STRENGTHS[state.action]:
             subject_id = attempt.person.subject_id
             await self._read_ahead.factors(subject_id)
             enrolled = await self._factors.of(subject_id)
-            standing = replace(standing, enrolled=enrolled)
-        if due(standing) is Due.SECOND_FACTOR and not for_account:
-            standing = replace(standing, remembered=await self._is_trusted(attempt))
-        return standing
+            state = replace(state, enrolled=enrolled)
+        if due(state) is Due.SECOND_FACTOR and not for_account:
+            state = replace(state, remembered=await self._is_trusted(attempt))
+        return state
 
     async def _rulers(self, attempt: SignInAttempt) -> Sequence[Client]:
         """The clients whose rules apply: for a person's own account, all that they may use."""
@@ -362,7 +362,7 @@ class SignInSteps:
         factor has been set up meanwhile, which is required now), or an outage.
         """
         holder, progress, now = _holder(attempt), attempt.progress, attempt.now
-        step = due(await self._standing(attempt))
+        step = due(await self._state(attempt))
         if step not in _PROOFS_OF_ENROLMENT or proof.kind not in _PROOFS_OF_ENROLMENT[step]:
             raise SignInLost
         if not await self._is_set_up(holder, progress, proof, now):

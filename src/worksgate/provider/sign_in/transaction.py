@@ -150,7 +150,7 @@ class SignInTransaction:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenAlong:
+class UpstreamState:
     """What a browser takes along to another provider: the sign-in, and the source's data."""
 
     transaction: SignInTransaction
@@ -213,7 +213,7 @@ class TransactionSigner:
         except ForgedTransaction:
             return None
 
-    def seal(self, along: TakenAlong, state: str) -> str:
+    def seal(self, along: UpstreamState, state: str) -> str:
         """The text that a browser keeps until it comes back with this ``state``.
 
         It is compressed, since cookies are small, and has no padding, for which a cookie would have
@@ -222,12 +222,12 @@ class TransactionSigner:
         sealed = self._upstream.seal(zlib.compress(msgspec.json.encode(along), 9), _place(state))
         return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
-    def unseal(self, text: str, state: str, browser_secret: str, now: float) -> TakenAlong:
+    def unseal(self, text: str, state: str, browser_secret: str, now: float) -> UpstreamState:
         """The value sealed in this browser. Raises ForgedTransaction, ExpiredTransaction."""
         try:
             sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
             opened = zlib.decompress(self._upstream.unseal(sealed, _place(state)))
-            along = msgspec.json.decode(opened, type=TakenAlong)
+            along = msgspec.json.decode(opened, type=UpstreamState)
         except (DamagedSecret, ValueError, zlib.error, msgspec.MsgspecError):
             raise ForgedTransaction("what the browser kept was not sealed here") from None
         _check_browser(along.transaction, browser_secret, now)

@@ -18,8 +18,8 @@ from worksgate.provider.sign_in.outcomes import RedirectedUpstream
 from worksgate.provider.sign_in.transaction import (
     ForgedTransaction,
     SignInTransaction,
-    TakenAlong,
     TransactionSigner,
+    UpstreamState,
 )
 from worksgate.settings.options import Settings
 from worksgate.sources import Person, RedirectSource
@@ -65,7 +65,7 @@ class UpstreamSignIns:
         redirect = await source.begin(
             self.return_url(source.name), login_hint, reauthenticate=transaction.is_for_account
         )
-        along = TakenAlong(transaction, source.name, redirect.kept)
+        along = UpstreamState(transaction, source.name, redirect.kept)
         sealed = self._signer.seal(along, redirect.state)
         if len(sealed) > MAX_SEALED:
             raise BadAuthorizationRequest(
@@ -77,7 +77,7 @@ class UpstreamSignIns:
 
     async def read(
         self, source: str, query: Mapping[str, str], browser: Browser, now: float
-    ) -> TakenAlong:
+    ) -> UpstreamState:
         """The sign-in of a returning browser, unless it has continued before.
 
         Raises ForgedTransaction, ExpiredTransaction, or an outage.
@@ -98,7 +98,7 @@ class UpstreamSignIns:
         return along
 
     async def finish(
-        self, login: TakenAlong, source: RedirectSource, query: Mapping[str, str]
+        self, login: UpstreamState, source: RedirectSource, query: Mapping[str, str]
     ) -> Person:
         """The person; the state is used up.
 

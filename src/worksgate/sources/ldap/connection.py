@@ -1,8 +1,8 @@
 """One connection to an LDAP server, bounded in time whatever the server does.
 
 ldap3 implements the protocol. This module adds bounds that it lacks: for a server that sends one
-byte a second, or without end, or answers another question. All of that is ``Down``, and so is every
-response that is not clearly yes or no (R-90, F-18). Certificates and host names are always
+byte a second, or without end, or answers another question. All of that is ``ServerDown``, and so is
+every response that is not clearly yes or no (R-90, F-18). Certificates and host names are always
 verified, and referrals are never followed (R-88).
 
 Imports ldap3, so it is only imported if a source of this kind exists.
@@ -45,7 +45,7 @@ _FAULTS = {32: SourceFault.BASE_NOT_FOUND, 50: SourceFault.MAY_NOT_READ}
 """The faults of the search results noSuchObject and insufficientAccessRights."""
 
 
-class Down(Exception):
+class ServerDown(Exception):
     """The server is unusable: unreachable, slow, or its response is invalid. For the log.
 
     ``fault`` is the kind, if it is known.
@@ -86,11 +86,11 @@ class Budget:
         return left
 
     def share(self, parts: int) -> "Budget":
-        """The budget of one of so many equal parts of the remaining time. Raises Down."""
+        """The budget of one of so many equal parts of the remaining time. Raises ServerDown."""
         try:
             return Budget(self.left() / parts, self._clock)
         except TimeoutError:
-            raise Down(said("no response in time"), SourceFault.SILENT) from None
+            raise ServerDown(said("no response in time"), SourceFault.SILENT) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class TooMany(Exception):
 
 
 class LdapConnection:
-    """An open connection. Every method raises Down if the server fails."""
+    """An open connection. Every method raises ServerDown if the server fails."""
 
     def __init__(self, connection: "_Connection", budget: Budget) -> None:
         self._connection = connection
@@ -160,7 +160,7 @@ class LdapConnection:
         """Authenticate. The password is sent as typed, in full (R-73).
 
         Raises ValueError for an empty name or a password that some servers treat as empty (R-61),
-        and Down for a response that is neither yes nor no.
+        and ServerDown for a response that is neither yes nor no.
         """
         if not dn or not password or "\0" in password:
             raise ValueError("a bind needs a name and a password")
@@ -188,7 +188,7 @@ class LdapConnection:
         limit: int,
         below: bool = True,
     ) -> list[Entry]:
-        """The entries at and ``below`` a base that match a filter. Raises TooMany or Down."""
+        """The entries at and ``below`` a base that match a filter. Raises TooMany or ServerDown."""
         seconds = math.ceil(self._remaining())
         self._ask(
             lambda: self._connection.search(
@@ -208,7 +208,7 @@ class LdapConnection:
             raise TooMany
         if result["result"] != SUCCESS:
             fault = _FAULTS.get(result["result"])
-            raise Down(_failed_search(result), fault)
+            raise ServerDown(_failed_search(result), fault)
         return found
 
     def pages(
@@ -216,7 +216,7 @@ class LdapConnection:
     ) -> Iterator[list[Entry]]:
         """All entries below a base that match a filter (RFC 2696); ``seconds`` limits each page.
 
-        Raises Down, also if the server limits their number.
+        Raises ServerDown, also if the server limits their number.
         """
         cookie: bytes | None = None
         while cookie != b"":
@@ -236,7 +236,7 @@ class LdapConnection:
             result = self._result("searchResDone")
             found = [_entry(each) for each in self._connection.response or () if _is_entry(each)]
             if result["result"] == _SIZE_LIMIT_EXCEEDED:
-                raise Down(
+                raise ServerDown(
                     said(
                         "the server does not list them all: raise its size limit for the service "
                         "account"
@@ -244,7 +244,7 @@ class LdapConnection:
                 )
             if result["result"] != SUCCESS:
                 fault = _FAULTS.get(result["result"])
-                raise Down(_failed_search(result), fault)
+                raise ServerDown(_failed_search(result), fault)
             yield found
             cookie = _next_page(result.get("controls") or {})
 
@@ -256,13 +256,13 @@ class LdapConnection:
     def _encrypt(self) -> None:
         self._ask(lambda: self._connection.start_tls(read_server_info=False))
         if not self._connection.tls_started:
-            raise Down(said("the server does not start TLS"), SourceFault.NO_TLS)
+            raise ServerDown(said("the server does not start TLS"), SourceFault.NO_TLS)
 
     def _remaining(self) -> float:
         try:
             return self._budget.left()
         except TimeoutError:
-            raise Down(said("no response in time"), SourceFault.SILENT) from None
+            raise ServerDown(said("no response in time"), SourceFault.SILENT) from None
 
     def _ask(self, question: Callable[[], object]) -> None:
         try:
@@ -270,7 +270,7 @@ class LdapConnection:
         except Exception as error:  # ldap3 lets exceptions of its decoder through
             words = self._reason(error)
             fault = SourceFault.SILENT if self._budget.has_ended else fault_of(words)
-            raise Down(sentence_of_fault(words, fault), fault) from None
+            raise ServerDown(sentence_of_fault(words, fault), fault) from None
 
     def _reason(self, error: Exception) -> str:
         """What went wrong, without the data that the server sent."""
@@ -282,7 +282,7 @@ class LdapConnection:
         """The result of the last operation, if it has one of the expected types."""
         result: Mapping[str, Any] | None = self._connection.result
         if not result or result.get("type") != kind:
-            raise Down(said("the response belongs to another question"))
+            raise ServerDown(said("the response belongs to another question"))
         return result
 
 
@@ -381,17 +381,17 @@ class _BoundedSocket:
 
 
 def _bind_answer(result: Mapping[str, Any]) -> BindAnswer:
-    """Interpret a yes or a no. Raises Down for everything else."""
+    """Interpret a yes or a no. Raises ServerDown for everything else."""
     code, error = int(result["result"]), _policy_error(result.get("controls") or {})
     if code in _ENCRYPTION_REQUIRED:
-        raise Down(
+        raise ServerDown(
             said(
                 "the server accepts passwords only over encrypted connections: use ldaps:// or "
                 "start_tls"
             )
         )
     if code != SUCCESS and code not in _REFUSALS:
-        raise Down(said("the bind failed: %(detail)s", detail=Quoted(result["description"])))
+        raise ServerDown(said("the bind failed: %(detail)s", detail=Quoted(result["description"])))
     return BindAnswer(code, str(result["message"]), error)
 
 

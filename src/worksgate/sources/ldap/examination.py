@@ -5,7 +5,14 @@ from collections.abc import Callable, Iterator
 from worksgate.catalogues import sentence_of
 from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import PersonDisabled, SourceFault, SourceFinding
-from worksgate.sources.ldap.connection import Budget, Down, Entry, LdapConnection, Terms, TooMany
+from worksgate.sources.ldap.connection import (
+    Budget,
+    Entry,
+    LdapConnection,
+    ServerDown,
+    Terms,
+    TooMany,
+)
 from worksgate.sources.ldap.filters import filter_for_name
 from worksgate.sources.ldap.groups import NO_ATTRIBUTES, groups_of, is_in_required_group
 from worksgate.sources.ldap.people import (
@@ -47,7 +54,7 @@ class Examination:
             server = Server.parse(url)
             try:
                 yield from self._of_server(server, username, Budget(seconds))
-            except Down as error:
+            except ServerDown as error:
                 yield _fails(_of(server, error), error.fault)
 
     def _of_server(
@@ -75,7 +82,7 @@ class Examination:
         base = self._settings.base_dn
         try:
             found = service.search(base, "(objectClass=*)", NO_ATTRIBUTES, limit=1, below=False)
-        except Down as error:
+        except ServerDown as error:
             return _fails(_of(base, error), error.fault)
         if not found:
             return _fails(

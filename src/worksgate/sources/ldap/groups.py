@@ -24,7 +24,7 @@ class TooManyGroups(PersonDisabled):
 
 
 def groups_of(connection: LdapConnection, entry: Entry, settings: LdapSettings) -> list[str]:
-    """The DNs of the person's groups. Raises TooManyGroups, or Down.
+    """The DNs of the person's groups. Raises TooManyGroups, or ServerDown.
 
     With ``nested_groups``, groups are followed upwards, level by level, until there are no new
     ones: that terminates, even for cycles.
@@ -47,7 +47,7 @@ def groups_of(connection: LdapConnection, entry: Entry, settings: LdapSettings) 
 def is_in_required_group(
     connection: LdapConnection, entry: Entry, groups: list[str], settings: LdapSettings
 ) -> bool:
-    """Whether a person with these groups may sign in. Raises Down."""
+    """Whether a person with these groups may sign in. Raises ServerDown."""
     if not settings.required_groups:
         return True
     if settings.active_directory and settings.nested_groups:

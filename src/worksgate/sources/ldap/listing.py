@@ -24,7 +24,7 @@ PAGE = 100
 
 
 class Listing:
-    """The service account's view of people. All methods raise Down."""
+    """The service account's view of people. All methods raise ServerDown."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ _log = structlog.get_logger("worksgate.sources.ldap")
 class LdapLookup:
     """Queries of a directory. Safe to use from several threads.
 
-    All methods raise Down if no server has responded within its budget.
+    All methods raise ServerDown if no server has responded within its budget.
     """
 
     def __init__(

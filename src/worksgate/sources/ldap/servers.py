@@ -9,7 +9,13 @@ import structlog
 
 from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import PersonDisabled, SourceFault
-from worksgate.sources.ldap.connection import INVALID_DN_SYNTAX, Budget, Down, LdapConnection, Terms
+from worksgate.sources.ldap.connection import (
+    INVALID_DN_SYNTAX,
+    Budget,
+    LdapConnection,
+    ServerDown,
+    Terms,
+)
 from worksgate.sources.ldap.people import reason_of_refusal
 from worksgate.sources.sentences import said
 
@@ -21,7 +27,7 @@ _KEPT_FOR = 30.0
 _log = structlog.get_logger("worksgate.sources.ldap")
 
 
-class ServiceRefused(Down):
+class ServiceRefused(ServerDown):
     """The service account may not bind: other servers would refuse too, and count the failure."""
 
 
@@ -34,7 +40,7 @@ class Servers:
         self._down_until: dict[Server, float] = {}
 
     def try_each(self, budget: Budget, work: Callable[[Server, Budget], R]) -> R:
-        """Do the work with the first server that can. Raises Down.
+        """Do the work with the first server that can. Raises ServerDown.
 
         Each has an equal part of the time, so that a silent one leaves some for the next.
         """
@@ -45,13 +51,13 @@ class Servers:
             except ServiceRefused as error:
                 self._log_down(server, error)
                 raise
-            except Down as error:
+            except ServerDown as error:
                 self._down_until[server] = time.monotonic() + self._settings.circuit_seconds
                 self._log_down(server, error)
             else:
                 self._down_until.pop(server, None)
                 return result
-        raise Down(said("no server has responded"))
+        raise ServerDown(said("no server has responded"))
 
     def _in_order(self) -> list[Server]:
         now = time.monotonic()
@@ -72,7 +78,7 @@ class ServiceAccount:
         self._kept = _KeptConnections()
 
     def work(self, server: Server, budget: Budget, work: Callable[[LdapConnection], R]) -> R:
-        """Return the work's result, or raise its exception, Down or ServiceRefused.
+        """Return the work's result, or raise its exception, ServerDown or ServiceRefused.
 
         A pooled connection may have ended meanwhile: then everything is repeated on a new one.
         """
@@ -81,12 +87,12 @@ class ServiceAccount:
             try:
                 kept.renew(budget)
                 return self._worked(server, kept, work)
-            except Down:
+            except ServerDown:
                 pass
         return self._worked(server, self.connect(server, budget), work)
 
     def connect(self, server: Server, budget: Budget) -> LdapConnection:
-        """A new connection, bound; the caller closes it. Raises Down or ServiceRefused."""
+        """A new connection, bound; the caller closes it. Raises ServerDown or ServiceRefused."""
         connection = LdapConnection.open(server, self._terms, budget)
         try:
             answer = connection.bind(self._settings.bind_dn, self._settings.bind_password)

@@ -184,7 +184,7 @@ class LdapSource:
             )
 
     async def _in_turn(self, question: Callable[[], R]) -> R:
-        from worksgate.sources.ldap.connection import Down
+        from worksgate.sources.ldap.connection import ServerDown
 
         try:
             return await self._pool.run(question)
@@ -192,7 +192,7 @@ class LdapSource:
             raise SourceUnavailable(
                 said("%(source)s has too many calls waiting", source=self.name)
             ) from None
-        except Down as error:
+        except ServerDown as error:
             raise SourceUnavailable(
                 said("%(source)s: %(problem)s", source=self.name, problem=sentence_of(error))
             ) from None
@@ -213,7 +213,7 @@ class LdapSource:
 
     async def _in_time(self, question: Callable[["Budget"], R], budget: "Budget") -> R:
         """Call in a thread. The thread ends in time by itself; if not, the response still does."""
-        from worksgate.sources.ldap.connection import Down
+        from worksgate.sources.ldap.connection import ServerDown
 
         try:
             async with asyncio.timeout(budget.left()):
@@ -222,7 +222,7 @@ class LdapSource:
             raise SourceUnavailable(
                 said("%(source)s did not respond in time", source=self.name)
             ) from None
-        except Down as error:
+        except ServerDown as error:
             raise SourceUnavailable(
                 said("%(source)s: %(problem)s", source=self.name, problem=sentence_of(error))
             ) from None

@@ -12,7 +12,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.web.console.deeds import deed
 from worksgate.web.console.exports import Export, layout_of_records
 from worksgate.web.console.pages import Words
-from worksgate.web.console.periods import Between
+from worksgate.web.console.periods import TimeRange
 from worksgate.web.console.visit import Visit, number_of
 
 RECORDS = 100
@@ -74,7 +74,7 @@ class _Wanted:
     by: str | None
     event: str | None
     login_id: str | None
-    between: Between
+    between: TimeRange
 
     @classmethod
     def of(cls, values: Mapping[str, str], zone: tzinfo | None) -> "_Wanted":
@@ -84,7 +84,7 @@ class _Wanted:
             by=values.get("by", "").strip()[:LONGEST] or None,
             event=event if event in list(Event) else None,
             login_id=values.get("login_id", "").strip()[:LONGEST] or None,
-            between=Between.chosen(values, zone),
+            between=TimeRange.chosen(values, zone),
         )
 
     @property

@@ -16,7 +16,7 @@ from worksgate.oauth.model import Client
 from worksgate.web.console.client_fields import FIELDS, ClientField, FieldKind
 from worksgate.web.console.exports import Export, Layout
 from worksgate.web.console.pages import ROLE_NAMES
-from worksgate.web.console.periods import Between
+from worksgate.web.console.periods import TimeRange
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
@@ -153,7 +153,7 @@ class _Wanted:
     by: str | None
     session: str | None
     request: str | None
-    between: Between
+    between: TimeRange
 
     @classmethod
     def of(cls, values: Mapping[str, str], zone: tzinfo | None) -> "_Wanted":
@@ -164,7 +164,7 @@ class _Wanted:
             by=values.get("by", "").strip()[:LONGEST] or None,
             session=values.get("session", "").strip()[:LONGEST] or None,
             request=values.get("request", "").strip()[:LONGEST] or None,
-            between=Between.chosen(values, zone),
+            between=TimeRange.chosen(values, zone),
         )
 
     @property

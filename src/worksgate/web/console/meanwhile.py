@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from worksgate.administration.changes import ShownChange, Since
+from worksgate.administration.changes import ChangesSince, ShownChange
 from worksgate.web.console.changes import ChangeOnPage
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
@@ -31,7 +31,7 @@ AGAIN: Final[Mapping[str, str]] = {
 
 
 def changed_meanwhile(
-    visit: Visit, since: Since, *, name: str, version: object, back: str, now: str = ""
+    visit: Visit, since: ChangesSince, *, name: str, version: object, back: str, now: str = ""
 ) -> Response:
     """What was changed, and the same form again, on the present ``version``.
 

@@ -106,8 +106,8 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
-    """The times between which something was recorded, where a list needs neither; until is out."""
+class TimeRange:
+    """When something was recorded; either end may be open, and ``until`` is excluded."""
 
     since: float | None = None
     until: float | None = None

@@ -16,7 +16,7 @@ from worksgate.clients.registry import ClientRegistry
 from worksgate.directory.branding_versions import BrandingVersion
 from worksgate.limits.outages import Unavailable
 from worksgate.web.deadline import within
-from worksgate.web.view import Unchanging
+from worksgate.web.view import ImmutableResponse
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Of cached logos: 256 of the largest, thousands of usual ones; the oldest are dropped."""
@@ -57,7 +57,9 @@ class LogoHandlers:
                 return Response("unavailable\n", 503, {"Retry-After": "2"}, "text/plain")
             if logo is None:
                 return _not_found()
-        return Unchanging(logo, headers={"Content-Security-Policy": _POLICY}, media_type=MEDIA_TYPE)
+        return ImmutableResponse(
+            logo, headers={"Content-Security-Policy": _POLICY}, media_type=MEDIA_TYPE
+        )
 
     def _begun(self, logo_id: str, version: BrandingVersion) -> asyncio.Task[bytes | None]:
         """The read of a logo that is in progress."""
