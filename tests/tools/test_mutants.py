@@ -1,12 +1,14 @@
 """The mutation tool reports the mutants that no test kills, and no others."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tools.mutants.collected import put_in
 from tools.mutants.coverage import tests_of as which_tests
 from tools.mutants.operators import Mutant, mutants_of
 
@@ -31,6 +33,18 @@ from worksgate.guard import Door
 def test_it_is_closed_at_night():
     assert Door().is_open(8) is False
     assert Door().is_open(10)
+"""
+DECORATED = """\
+def doubled(call):
+    def inner(number):
+        return call(number) * 2
+
+    return inner
+
+
+@doubled
+def one_more(number):
+    return number + 1
 """
 SETTINGS = """\
 [tool.pytest.ini_options]
@@ -72,6 +86,16 @@ def test_what_runs_at_import_is_tried_with_the_tests_of_its_function_or_class() 
     found = mutants()
     for name, tests in expected.items():
         assert which_tests(lines, found[name]) == tests
+
+
+def test_a_change_in_what_a_decorator_has_made_reaches_it(tmp_path: Path) -> None:
+    path = tmp_path / "decorated.py"
+    path.write_text(DECORATED)
+    one_more = runpy.run_path(str(path))["one_more"]
+    assert one_more(1) == 4
+    (mutant,) = (each for each in mutants_of("", DECORATED) if each.name.endswith("2 -> 3"))
+    assert put_in(mutant, path, [one_more])
+    assert one_more(1) == 6
 
 
 @pytest.mark.programs

@@ -155,10 +155,10 @@ def put_in(mutant: Mutant, path: Path, functions: Iterable[FunctionType]) -> boo
 
     That is where the change is in what runs at import, such as a default or a constant.
     """
-    unchanged = _outermost(_as_it_is(path))
+    unchanged = _functions(_as_it_is(path))
     changed = {
         place: code
-        for place, code in _outermost(compile(mutant.tree, str(path), "exec")).items()
+        for place, code in _functions(compile(mutant.tree, str(path), "exec")).items()
         if unchanged.get(place) != code
     }
     found = [each for each in functions if _place(each.__code__) in changed]
@@ -177,13 +177,17 @@ def _as_it_is(path: Path) -> CodeType:
     return compile(tree, str(path), "exec")
 
 
-def _outermost(code: CodeType) -> dict[_Place, CodeType]:
-    """The functions of a module and of its classes, without those that stand in functions."""
+def _functions(code: CodeType) -> dict[_Place, CodeType]:
+    """The functions of a module, of its classes and of its functions.
+
+    One without a name counts as part of the one that it stands in: two of them may have one place.
+    """
     found: dict[_Place, CodeType] = {}
     for each in code.co_consts:
         if isinstance(each, CodeType):
-            is_function = each.co_flags & inspect.CO_OPTIMIZED
-            found |= {_place(each): each} if is_function else _outermost(each)
+            if each.co_flags & inspect.CO_OPTIMIZED and not each.co_name.startswith("<"):
+                found[_place(each)] = each
+            found |= _functions(each)
     return found
 
 
