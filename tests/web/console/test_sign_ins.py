@@ -197,3 +197,23 @@ async def test_times_are_in_the_zone_of_the_browser_and_in_utc_on_request(
     assert found[3] == f"{at + timedelta(hours=9):%H:%M}"
     browser.http.cookies.set("wg_console_zone", "../../etc/passwd", "console.example.com")
     assert (await browser.get("/audit")).status_code == 200
+
+
+async def test_a_record_names_its_person_and_leads_to_them(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    subject, gone = await console.make("tanaka", None), await console.make("kang", None)
+    await console.administration.users.remove("kang")
+    directory = console.administration.audit_log._directory
+    calls = (subject, gone, "directory:unknown")
+    await directory.record(
+        [
+            AuditEvent(event=Event.USER_INFO_RETURNED, at=console.clock(), subject_id=each)
+            for each in calls
+        ]
+    )
+    owner = await console.signed_in("owner")
+    page = (await owner.get("/audit?event=user_info.returned")).text
+    for each, name in zip(calls, ("tanaka", "kang", "directory:unknown"), strict=True):
+        link = f"/find?q={each.replace(':', '%3A')}"
+        assert f'<a href="{link}">{name}</a>' in page
+        assert (await owner.get(link)).status_code == 303

@@ -33,9 +33,12 @@ async def show(visit: Visit) -> Response:
         since=wanted.between.since,
         until=wanted.between.until,
     )
+    records = [record for _, record in found[:RECORDS]]
+    unnamed = {each.subject_id for each in records if each.subject_id and not each.username}
     return visit.page(
         "audit.html",
-        records=[record for _, record in found[:RECORDS]],
+        records=records,
+        names=await visit.administration.audit_log.last_usernames(unnamed) if unnamed else {},
         next=found[RECORDS - 1][0] if len(found) > RECORDS else None,
         is_first=before <= 0,
         events=list(Event),
