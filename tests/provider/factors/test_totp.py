@@ -56,15 +56,20 @@ def test_a_clock_that_is_wrong_is_told_by_its_code(steps: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "reason"),
-    [(4, Reason.CLOCK_AHEAD), (-4, Reason.CLOCK_BEHIND), (30, Reason.WRONG_CODE)],
+    ("steps", "reason", "why"),
+    [
+        (4, Reason.CLOCK_AHEAD, ", the clock of the phone is 120 s fast"),
+        (-4, Reason.CLOCK_BEHIND, ", the clock of the phone is 120 s slow"),
+        (30, Reason.WRONG_CODE, ""),
+    ],
 )
 async def test_a_wrong_code_is_recorded_with_what_is_wrong(
-    desk: Desk, steps: int, reason: Reason
+    desk: Desk, steps: int, reason: Reason, why: str
 ) -> None:
     app = await _enrol(desk)
     assert not await desk.factors.check_totp(HANAKO, app.at(int(NOW + steps * STEP)), NOW)
     assert [event.reason for event in desk.audit.events] == [reason]
+    assert desk.audit.details == [f"TOTP: wrong code{why}"]
 
 
 @pytest.mark.parametrize("spelling", ["{0}", " {0}\n", "{1} {2}", "{3}"])

@@ -76,9 +76,13 @@ STUMBLES_OF: Final = (
     ),
     Stumble(Event.LOGIN_REFUSED, Reason.COOKIES_OFF, "the browser sent no cookie with the form", 4),
     Stumble(Event.LOGIN_STEP_DUE, Reason.SECOND_FACTOR_DUE, "a second factor", 8, is_known=True),
-    Stumble(Event.FACTOR_FAILED, Reason.WRONG_CODE, "wrong code", 8, is_known=True),
+    Stumble(Event.FACTOR_FAILED, Reason.WRONG_CODE, "TOTP: wrong code", 8, is_known=True),
     Stumble(
-        Event.FACTOR_FAILED, Reason.CLOCK_BEHIND, "the code of an earlier time", 3, is_known=True
+        Event.FACTOR_FAILED,
+        Reason.CLOCK_BEHIND,
+        "TOTP: wrong code, the clock of the phone is 90 s slow",
+        3,
+        is_known=True,
     ),
     Stumble(Event.LOGIN_REFUSED, Reason.RULE, "rule: outside of the networks", 3, is_known=True),
 )

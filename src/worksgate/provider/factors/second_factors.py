@@ -111,8 +111,8 @@ class Factors:
         kept = totp.decode_secret(secret)
         step = totp.matching_step(kept, code, now)
         if step is None:
-            detail = "TOTP: wrong code at the enrolment"
-            self._failed(holder, now, detail, _why_wrong(kept, code, now))
+            reason, why = _why_wrong(kept, code, now)
+            self._failed(holder, now, f"TOTP: wrong code at the enrolment{why}", reason)
             return None
         return TotpSecret(subject_id=holder.subject_id, secret=kept, last_step=step, created_at=now)
 
@@ -127,8 +127,9 @@ class Factors:
         kept = await self._rows.totp(holder.subject_id)
         step = None if kept is None else totp.matching_step(kept.secret, code, now)
         if kept is None or step is None:
-            reason = Reason.WRONG_CODE if kept is None else _why_wrong(kept.secret, code, now)
-            self._failed(holder, now, "TOTP: wrong code", reason)
+            wrong = (Reason.WRONG_CODE, "")
+            reason, why = wrong if kept is None else _why_wrong(kept.secret, code, now)
+            self._failed(holder, now, f"TOTP: wrong code{why}", reason)
             return False
         event = holder.event(Event.FACTOR_USED, now, "TOTP")
         if not await self._rows.use_totp(kept, step, now, event):
@@ -426,13 +427,15 @@ def _keeping_the_last() -> Iterator[None]:
         raise FactorRefused("it is the last second factor") from None
 
 
-def _why_wrong(secret: bytes, code: str, now: float) -> Reason:
-    """Whether a wrong code would be right by a clock that is minutes off."""
-    match totp.clock_error(secret, code, now):
-        case None:
-            return Reason.WRONG_CODE
-        case steps:
-            return Reason.CLOCK_AHEAD if steps > 0 else Reason.CLOCK_BEHIND
+def _why_wrong(secret: bytes, code: str, now: float) -> tuple[Reason, str]:
+    """Whether a wrong code would be right by a clock that is minutes off, and by how much."""
+    steps = totp.clock_error(secret, code, now)
+    if steps is None:
+        return Reason.WRONG_CODE, ""
+    seconds = abs(steps) * totp.INTERVAL
+    if steps > 0:
+        return Reason.CLOCK_AHEAD, f", the clock of the phone is {seconds} s fast"
+    return Reason.CLOCK_BEHIND, f", the clock of the phone is {seconds} s slow"
 
 
 def _named(passkey: Passkey) -> str:
