@@ -69,8 +69,13 @@ def check_username(username: str) -> str:
 
 def check_is_seen(username: str) -> None:
     """Raise ValueError for a username that looks like another one without these characters."""
-    if _UNSEEN.search(username):
+    if not is_seen(username):
         raise ValueError(_CONTROL)
+
+
+def is_seen(username: str) -> bool:
+    """Whether all of a username can be seen."""
+    return _UNSEEN.search(username) is None
 
 
 def lacking(account: Account) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     RowMapping,
+    and_,
     delete,
     exists,
     insert,
@@ -30,6 +31,7 @@ from worksgate.database import schema
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory.account_rules import is_seen
 from worksgate.directory.console_groups import HAS_ROLE
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.preferences import language_of
@@ -46,6 +48,24 @@ _NAME = re.compile(rf"[0-9a-f]{{{_NAME_LENGTH}}}")
 _ACCOUNTS = schema.accounts
 _PEOPLE = schema.people
 _SESSIONS = schema.console_sessions
+_TWINS = _PEOPLE.alias("twins")
+_HAS_OLDER_TWIN = (
+    exists()
+    .where(
+        _TWINS.c.username_key == _PEOPLE.c.username_key,
+        _TWINS.c.source == _PEOPLE.c.source,
+        or_(
+            _TWINS.c.first_login_at < _PEOPLE.c.first_login_at,
+            and_(
+                _TWINS.c.first_login_at == _PEOPLE.c.first_login_at,
+                _TWINS.c.subject_id < _PEOPLE.c.subject_id,
+            ),
+        ),
+    )
+    .label("has_older_twin")
+)
+"""Whether somebody else of the source has this name, and came first: some providers let people
+choose theirs."""
 _LINKS = schema.first_links
 _CHOSEN = schema.preferences
 _OF_NOBODY = delete(_CHOSEN).where(
@@ -61,7 +81,8 @@ class AdministratorAccount:
     ``password_changed_at`` and ``must_change_password`` are of the built-in directory only, and
     only there somebody ``has_password`` false: an owner who signs in by a passkey alone. Of other
     sources, ``group_role`` is what ``role_group`` gives, and ``vouched_at`` the last sign-in there.
-    ``language`` is what they have chosen, if that was asked for.
+    ``language`` is what they have chosen, if that was asked for. ``has_older_twin`` is whether
+    somebody else of their source has their username, and came first.
     """
 
     person: Person
@@ -75,6 +96,7 @@ class AdministratorAccount:
     role_group: str | None = None
     vouched_at: float | None = None
     language: str = ""
+    has_older_twin: bool = False
 
     @classmethod
     def of(cls, account: Account) -> "AdministratorAccount":
@@ -105,11 +127,14 @@ class AdministratorAccount:
     def recorded_name(self) -> str:
         """Their name in audit records, which nobody else has (R-250).
 
-        People of other sources are named with it; whoever could be taken for one, too.
+        People of other sources are named with it; whoever could be taken for one, too. Whoever has
+        the name of somebody who came before, or one that looks like another's, gets a mark.
         """
-        if self.is_built_in and not self.username.endswith(")"):
+        looks_alone = is_seen(self.username) and not self.has_older_twin
+        if self.is_built_in and looks_alone and not self.username.endswith(")"):
             return self.username
-        return f"{self.username} ({self.source})"
+        mark = "" if looks_alone else f", {digest(self.subject_id)[:8]}"
+        return f"{self.username} ({self.source}{mark})"
 
     @property
     def effective_role(self) -> str | None:
@@ -159,7 +184,7 @@ class AdministratorRows(Repository[AnnouncingConnections]):
         """Everybody with a role, by name."""
         async with self._connections.reading() as connection:
             accounts = select(_ACCOUNTS).where(_ACCOUNTS.c.role.is_not(None))
-            people = select(_PEOPLE).where(HAS_ROLE)
+            people = select(_PEOPLE, _HAS_OLDER_TWIN).where(HAS_ROLE)
             found = [_of_account(row) for row in (await connection.execute(accounts)).mappings()]
             found += [_of_person(row) for row in (await connection.execute(people)).mappings()]
         return sorted(found, key=lambda each: (username_key(each.username), each.source))
@@ -380,7 +405,7 @@ async def _by_subject(connection: AsyncConnection, subject_id: str) -> Administr
         account = select(_ACCOUNTS).where(_ACCOUNTS.c.id == account_id)
         found = (await connection.execute(account)).mappings().first()
         return None if found is None else _of_account(found)
-    person = select(_PEOPLE).where(_PEOPLE.c.subject_id == subject_id)
+    person = select(_PEOPLE, _HAS_OLDER_TWIN).where(_PEOPLE.c.subject_id == subject_id)
     found = (await connection.execute(person)).mappings().first()
     return None if found is None else _of_person(found)
 
@@ -406,6 +431,7 @@ def _of_person(row: RowMapping) -> AdministratorAccount:
         group_role=row["group_role"],
         role_group=row["role_group"],
         vouched_at=max(row["vouched_at"] or 0.0, row["last_login_at"]),
+        has_older_twin=row["has_older_twin"],
     )
 
 

@@ -13,6 +13,7 @@ from worksgate.administration import Actor
 from worksgate.administration.console_sessions import IDLE, TOUCHED
 from worksgate.administration.errors import Forbidden, NotFound, Refused
 from worksgate.administration.roles import Role
+from worksgate.credentials.secrets import digest
 from worksgate.settings.sources import OidcSettings, PythonSettings
 from worksgate.sources import Person
 
@@ -102,6 +103,25 @@ async def test_r250_no_name_makes_an_administrator_look_like_one_of_another_sour
         if each.username == "person" and each.detail == "signed out"
     ]
     assert signed_out == ["console:aoi (company)", "console:aoi (company) (directory)"]
+
+
+async def test_r250_who_takes_the_name_of_somebody_there_is_recorded_with_a_mark(
+    console: ConsoleUnderTest,
+) -> None:
+    directory = console.administration.people._directory
+    of_entra = {"entra:b": "Taro", "entra:a": "taro", "entra:c": "ta\u3164ro", "company:d": "taro"}
+    for subject, username in of_entra.items():
+        person = Person(subject_id=subject, username=username, name="")
+        source, later = subject.partition(":")[0], 5.0 if subject == "entra:a" else 0.0
+        assert await directory.people.remember(source, person, 9.0 + later)
+    names = []
+    for subject in of_entra:
+        found = await directory.administrators.by_subject(subject)
+        assert found is not None
+        names.append(found.recorded_name)
+    mark = digest("entra:a")[:8]
+    assert names[:2] == ["Taro (entra)", f"taro (entra, {mark})"]
+    assert names[2:] == [f"ta\u3164ro (entra, {digest('entra:c')[:8]})", "taro (company)"]
 
 
 @pytest.mark.parametrize("why", ["wrong password", "no role", "disabled here", "gone there"])
