@@ -51,7 +51,7 @@ They share
     purging             the removal of expired data, also in the background
     leaving             the steps of a departure, also in the background
     sealing             the seals of the audit log, in the background
-    alerts              what administrators are told of, in the background
+    alerts              alerts to administrators, in the background
     command_lines       commands that an administrator is advised to run
     older_encodings     the encodings of files from spreadsheets in East Asia
     errors              refusals and incomplete operations

@@ -1,4 +1,4 @@
-"""Whether what is recorded and told arrives: audit records in the database, alerts outside.
+"""Whether audit records arrive in the database, and alerts at their receivers.
 
 What reads the log lines of a process is not known here, only where they are written to.
 """

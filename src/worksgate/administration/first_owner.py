@@ -39,7 +39,7 @@ LINK_PATH = "/first"
 """The path of a link; its secret is in the query, which no log of ours or of a proxy holds."""
 FIRST_LINK = "a link for the first owner of the console was made"
 ANOTHER_LINK = "a link for another owner of the console was made"
-"""In the record of a link that recovers the console; an alert is told of it."""
+"""In the record of a link that recovers the console; an alert is sent."""
 
 AskSource = Callable[[AdministratorAccount], Awaitable[AdministratorAccount | None]]
 """Somebody as their source has them now, or None; may raise an outage."""

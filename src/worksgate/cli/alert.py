@@ -1,4 +1,4 @@
-"""``worksgate alert``: what administrators are told of, and whether that would arrive."""
+"""``worksgate alert``: alerts to administrators, and whether they would arrive."""
 
 import sys
 from pathlib import Path

@@ -493,7 +493,7 @@ alerts = Table(
     Column("messaged_at", Double),
     Column("tries", Integer, nullable=False, server_default="0"),
 )
-"""What administrators are told of by mail, webhook or bot; once for each time that it occurs."""
+"""Alerts to administrators by mail, webhook or bot: one for each occurrence."""
 
 compatibility = Table(
     "compatibility",

@@ -38,7 +38,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     wizard_answers       the one answer under each name, of the wizard and of going live
     change_log           what administrators changed, before and after
     line_works_apps      the app of the LINE WORKS API of each client, encrypted
-    alerts               what administrators are told of, once for each time
+    alerts               alerts to administrators, one for each occurrence
     audit                the audit log
 """
 

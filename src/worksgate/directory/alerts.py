@@ -1,7 +1,7 @@
-"""What administrators are told of: once for each time that it occurs, whichever node sees it.
+"""Alerts to administrators: one for each occurrence, whichever node sees it.
 
-A row is one occurrence. As long as it is seen again within a quiet time it goes on; after that it
-is a new one, and told anew. Only the holder of the lease writes here (``administration.alerts``).
+A row is one occurrence. It continues as long as it is seen again within a quiet time; after that it
+is a new one, and sent again. Only the holder of the lease writes here (``administration.alerts``).
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from worksgate.database.verbs import Connections, Repository, run_to_completion
 KEPT: Final = 90 * 86_400.0
 """Seconds for which an occurrence is kept after it was last seen."""
 MOST_TRIES: Final = 10
-"""Attempts to tell of an occurrence."""
+"""Attempts to send an occurrence."""
 
 _ALERTS = schema.alerts
 _COLUMNS = schema.alerts.c
 
 
 class Channel(StrEnum):
-    """A way in which administrators are told; the value is the column of when they were."""
+    """How an alert is sent; the value is the column with the time at which it was."""
 
     MAIL = "mailed_at"
     WEBHOOK = "posted_at"
@@ -34,7 +34,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Something to be told: ``subject`` tells apart what is told separately.
+    """Something to send: ``subject`` distinguishes what is sent separately.
 
     ``quiet`` is for how many seconds it must not be seen to have ended.
     """
@@ -52,7 +52,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """A row. Times are in seconds since the epoch; None if they were not told that way."""
+    """A row. Times are in seconds since the epoch; None if it was not sent on that channel."""
 
     key: str
     kind: str
@@ -67,10 +67,10 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How telling in one way goes; times are in seconds since the epoch.
+    """What one channel has delivered; times are in seconds since the epoch.
 
-    ``last_at`` is when the last occurrence was told. ``missing`` are not told, the oldest of
-    ``since``; ``given_up`` of them are tried no more.
+    ``last_at`` is when the last occurrence was sent. ``missing`` were not sent, the oldest of them
+    since ``since``; ``given_up`` of these are not tried again.
     """
 
     last_at: float | None
@@ -107,8 +107,8 @@ class AlertRows(Repository[Connections]):
         return new
 
     @run_to_completion
-    async def untold(self, channels: Sequence[Channel], limit: int) -> list[Occurrence]:
-        """Occurrences that were not told in one of these ways, the oldest first."""
+    async def unsent(self, channels: Sequence[Channel], limit: int) -> list[Occurrence]:
+        """Occurrences that were not sent on one of these channels, the oldest first."""
         missing: list[ColumnElement[bool]] = [
             _COLUMNS[channel.value].is_(None) for channel in channels
         ]
@@ -119,14 +119,14 @@ class AlertRows(Repository[Connections]):
 
     @run_to_completion
     async def messaged_kinds(self, since: float) -> frozenset[str]:
-        """The kinds of which a bot has told after a time."""
+        """The kinds of which a bot has sent an alert after a time."""
         query = select(_COLUMNS.kind).distinct().where(_COLUMNS.messaged_at > since)
         async with self._connections.reading() as connection:
             return frozenset(await connection.scalars(query))
 
     @run_to_completion
-    async def told(self, key: str, channels: Sequence[Channel], now: float) -> None:
-        """An attempt was made, and succeeded in these ways."""
+    async def note_attempt(self, key: str, channels: Sequence[Channel], now: float) -> None:
+        """An attempt was made, and succeeded on these channels."""
         values: dict[str, Any] = {channel.value: now for channel in channels}
         values["tries"] = _COLUMNS.tries + 1
         async with self._connections.writing() as connection:
@@ -134,11 +134,11 @@ class AlertRows(Repository[Connections]):
 
     @run_to_completion
     async def delivery(self, channel: Channel) -> Delivery:
-        """How telling in one way goes, of the occurrences that are kept."""
-        told_at = _COLUMNS[channel.value]
-        is_missing = told_at.is_(None)
+        """What one channel has delivered of the occurrences that are kept."""
+        sent_at = _COLUMNS[channel.value]
+        is_missing = sent_at.is_(None)
         query = select(
-            func.max(told_at).label("last_at"),
+            func.max(sent_at).label("last_at"),
             func.count().filter(is_missing).label("missing"),
             func.count().filter(is_missing, _COLUMNS.tries >= MOST_TRIES).label("given_up"),
             func.min(_COLUMNS.since).filter(is_missing).label("since"),

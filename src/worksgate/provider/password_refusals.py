@@ -1,4 +1,4 @@
-"""Why a password was refused, for the audit log: the person is told less."""
+"""Why a password was refused, for the audit log: the page says less."""
 
 from worksgate.audit import Reason
 from worksgate.provider.throttle import Admission
@@ -19,7 +19,7 @@ def why_disabled(refusal: PersonDisabled) -> tuple[str, Reason]:
 
 
 def why_wrong(admission: Admission) -> tuple[str, Reason]:
-    """Why a password was refused, which the person is never told."""
+    """Why a password was refused, which is never shown to the person."""
     if admission.is_exhausted:
         return BY_OTHER_NAMES, Reason.GUESSES_USED_UP
     if admission.was_temporary:

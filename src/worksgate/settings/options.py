@@ -575,7 +575,7 @@ class Settings:
 
     @property
     def has_alerts(self) -> bool:
-        """Whether anybody is told of anything."""
+        """Whether alerts are sent to anybody."""
         return bool(self.alert_mail or self.alert_webhook or self.alert_bot)
 
     @property

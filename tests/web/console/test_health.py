@@ -155,7 +155,7 @@ async def test_r248_health_says_which_jobs_went_wrong_and_what_did_not_arrive(
         assert "1 is running or waiting" in page
         assert "none since" not in page
         assert "1 not delivered" in page
-        await directory.alerts.told(alert.key, [Channel.WEBHOOK], now)
+        await directory.alerts.note_attempt(alert.key, [Channel.WEBHOOK], now)
         assert "all delivered" in (await browser.get("/health")).text
 
 

@@ -1,15 +1,15 @@
-"""What administrators are told of by mail, webhook or bot, without having to look.
+"""Alerts to administrators, by mail, webhook or bot.
 
-    watching     what there is to tell now: from the audit log and the certificate
+    watching     what to alert of now: from the audit log and the certificate
     certificate  when the certificate of the public address ends
     delivery     mail, webhook and bot
     bot          a bot of LINE WORKS, and to whom it sends
-    testing      a test of these ways
+    testing      a test of these channels
     schedule     all of it once a minute, in one process of all nodes
 
-Nothing here is in the way of a sign-in: it reads a bounded number of records, and is told in the
-background. Each occurrence is a row (``directory.alerts``), so it is told once, whatever process
-has its turn (R-173).
+Nothing here delays a sign-in: it reads a bounded number of records, and sends in the background.
+Each occurrence is a row (``directory.alerts``), so it is sent once, whichever process has its turn
+(R-173).
 """
 
 from enum import StrEnum, auto

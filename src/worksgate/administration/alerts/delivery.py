@@ -1,6 +1,6 @@
 """Tells administrators of an occurrence: by mail, by a signed request to a webhook, by a bot.
 
-What could not be told is tried again in the next rounds. The log has no address and no text.
+What could not be sent is tried again in the next rounds. The log has no address and no text.
 """
 
 import asyncio
@@ -93,20 +93,20 @@ class AlertSender:
 
     async def send(self, occurrence: Occurrence, now: float) -> list[Channel]:
         """Send an occurrence on all channels on which it was not sent; those that succeeded."""
-        told = []
+        sent = []
         if (
             Channel.MAIL in self.channels
             and occurrence.mailed_at is None
             and await self._mail(occurrence)
         ):
-            told.append(Channel.MAIL)
+            sent.append(Channel.MAIL)
         if (
             Channel.WEBHOOK in self.channels
             and occurrence.posted_at is None
             and await self._post(occurrence, int(now))
         ):
-            told.append(Channel.WEBHOOK)
-        return told
+            sent.append(Channel.WEBHOOK)
+        return sent
 
     async def message(self, occurrences: Sequence[Occurrence]) -> bool:
         """Tell of occurrences of one kind by the bot, in one message.

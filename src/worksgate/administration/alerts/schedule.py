@@ -1,4 +1,4 @@
-"""Looks and tells once a minute; of all processes on all nodes one does it for the others."""
+"""Looks for alerts and sends them once a minute, in one process of all nodes."""
 
 import asyncio
 from collections import defaultdict
@@ -17,7 +17,7 @@ from worksgate.limits.outages import Unavailable
 INTERVAL: Final = 60.0
 """Seconds between two rounds."""
 MOST: Final = 20
-"""Occurrences that are told of in one round."""
+"""Occurrences that are sent in one round."""
 BETWEEN_MESSAGES: Final = 600.0
 """Seconds between two messages of a bot about one kind: LINE WORKS limits messages."""
 _LEASE: Final = 3 * INTERVAL
@@ -33,9 +33,9 @@ async def alert_forever(
     *,
     interval: float = INTERVAL,
 ) -> None:
-    """Look, note and tell every ``interval`` seconds, if nobody else does; never returns.
+    """Look, store and send every ``interval`` seconds, if nobody else does; never returns.
 
-    Outages are waited out, and an error ends one round alone.
+    Outages are waited out, and an error ends only one round.
     """
     turn = Turn(directory.leases, max(_LEASE, 3 * interval), ALERTING)
     try:
@@ -53,30 +53,30 @@ async def alert_forever(
 
 
 async def one_round(directory: Directory, watch: Watch, sender: AlertSender, now: float) -> int:
-    """Look, note and tell; return how many were told. Raises DatabaseUnavailable."""
+    """Look, store and send; return how many were sent. Raises DatabaseUnavailable."""
     if new := await directory.alerts.note(await watch.look(now), now):
         _log.warning("alert.raised", count=new)
-    told = await _by_bot(directory, sender, now) if sender.has_bot else 0
-    untold = await directory.alerts.untold(sender.channels, MOST) if sender.channels else ()
-    for occurrence in untold:
+    sent = await _by_bot(directory, sender, now) if sender.has_bot else 0
+    unsent = await directory.alerts.unsent(sender.channels, MOST) if sender.channels else ()
+    for occurrence in unsent:
         channels = await sender.send(occurrence, now)
-        await directory.alerts.told(occurrence.key, channels, now)
-        told += bool(channels)
-    return told
+        await directory.alerts.note_attempt(occurrence.key, channels, now)
+        sent += bool(channels)
+    return sent
 
 
 async def _by_bot(directory: Directory, sender: AlertSender, now: float) -> int:
     """One message for all occurrences of a kind, unless there was one of it a moment ago."""
     recent = await directory.alerts.messaged_kinds(now - BETWEEN_MESSAGES)
     by_kind = defaultdict(list)
-    for occurrence in await directory.alerts.untold((Channel.BOT,), MOST):
+    for occurrence in await directory.alerts.unsent((Channel.BOT,), MOST):
         by_kind[occurrence.kind].append(occurrence)
-    told = 0
+    sent = 0
     for kind, occurrences in by_kind.items():
         if kind in recent:
             continue
-        is_told = await sender.message(occurrences)
+        is_sent = await sender.message(occurrences)
         for each in occurrences:
-            await directory.alerts.told(each.key, (Channel.BOT,) if is_told else (), now)
-        told += len(occurrences) if is_told else 0
-    return told
+            await directory.alerts.note_attempt(each.key, (Channel.BOT,) if is_sent else (), now)
+        sent += len(occurrences) if is_sent else 0
+    return sent

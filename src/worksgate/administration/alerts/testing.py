@@ -1,4 +1,4 @@
-"""A test alert: whether each way in which administrators are told works, before it is needed."""
+"""A test alert: whether each channel works, before it is needed."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class Delivered:
 
 
 class AlertTest:
-    """Sends one in every way that is set up, and records it; it is not one of the alerts."""
+    """Sends one on every channel that is set up, and records it; it is not one of the alerts."""
 
     def __init__(
         self, sender: AlertSender, directory: Directory, clock: Callable[[], float] = time.time
@@ -55,10 +55,10 @@ class AlertTest:
             messaged_at=None,
             tries=0,
         )
-        told = set(await self._sender.send(test, now))
+        sent = set(await self._sender.send(test, now))
         if Channel.BOT in ways and await self._sender.message([test]):
-            told.add(Channel.BOT)
-        delivered = [Delivered(NAMES[each], each in told) for each in ways]
+            sent.add(Channel.BOT)
+        delivered = [Delivered(NAMES[each], each in sent) for each in ways]
         said = "; ".join(
             f"{each.way}: {'taken' if each.is_taken else 'not taken'}" for each in delivered
         )

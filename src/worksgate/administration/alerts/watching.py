@@ -30,7 +30,7 @@ WINDOW: Final = 600.0
 QUIET: Final = 1_800.0
 """Seconds after which something has ended, if it was not seen again."""
 MOST_WAITING: Final = 20
-"""Sign-ins within ``WINDOW`` that were told to wait: more is guessing."""
+"""Sign-ins within ``WINDOW`` that had to wait: more is guessing."""
 MOST_WRONG: Final = 200
 """Wrong passwords within ``WINDOW``: more is guessing, from whatever many addresses."""
 ALARMING_OUTAGES: Final = 3
@@ -40,7 +40,7 @@ SLOW: Final = 1_500.0
 FEWEST_ANSWERS: Final = 10
 """Of fewer answers the slowest tenth says nothing."""
 DAYS_LEFT: Final = (0, 3, 14)
-"""Days before the end of a certificate at which it is told."""
+"""Days before the end of a certificate at which an alert is sent."""
 CERTIFICATE_INTERVAL: Final = 3_600.0
 _ONE_BY_ONE: Final = 50
 _MOST_OUTAGES: Final = 500
@@ -187,7 +187,7 @@ def outages(met: int, details: Sequence[str], sources: Collection[str]) -> Itera
     """An alert for each source that ``met`` sign-ins say did not respond.
 
     ``details`` are those of their records, or of the newest of them: each begins with the name of
-    its source. A source of former settings is told of without its name.
+    its source. A source that is no longer in the settings is not named.
     """
     named = Counter(source_in(each, sources) for each in details) or Counter({"": met})
     for source, count in sorted(named.items()):

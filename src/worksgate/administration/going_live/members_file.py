@@ -37,7 +37,7 @@ from worksgate.oauth.user_info import MAX_EXTERNAL_KEY
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_ROWS: Final = 200_000
 MOST_FAULTS: Final = 100
-"""Faults of rows that are told; the others are counted."""
+"""Faults of rows that are shown; the others are counted."""
 LONGEST_ACCOUNT: Final = 254
 """Characters."""
 

@@ -108,7 +108,7 @@ class Rehearsal:
         return self.counts.get(finding.value, 0)
 
     def findings(self) -> tuple[Finding, ...]:
-        """What could be found at all, in the order in which it is told."""
+        """What could be found at all, in the order in which it is shown."""
         there = (Finding.NOBODY_HERE, Finding.NO_KEY_THERE, Finding.KEY_DIFFERS, Finding.DUPLICATE)
         unknown = there if self.members is None else ()
         hints = [

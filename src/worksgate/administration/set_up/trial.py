@@ -17,7 +17,7 @@ TRIED: Final = (
     *(ConsoleField.LOGIN_URL, ConsoleField.ACCESS_TOKEN, ConsoleField.USER_INFO),
     *(ConsoleField.LOGOUT_URL, ConsoleField.USER_KEY),
 )
-"""The values of step 6 that a trial uses, in the order in which it is told."""
+"""The values of step 6 that a trial uses, in the order in which they are shown."""
 
 
 PATIENCE: Final = 60.0

@@ -312,7 +312,7 @@ class Factors:
     async def rename_passkey(self, holder: Holder, passkey_id: str, name: str, now: float) -> bool:
         """Give one of this person's another name; False if they have none with this ID.
 
-        Nobody is told: it signs in as before. Raises NameRefused.
+        No notice is sent: it signs in as before. Raises NameRefused.
         """
         wanted, enrolled = checked_name(name), await self._rows.enrolled(holder.subject_id)
         passkey = next((each for each in enrolled.passkeys if each.id == passkey_id), None)

@@ -1,4 +1,4 @@
-"""What an alert says, in the language of whoever is told."""
+"""What an alert says, in the language of its receiver."""
 
 from collections.abc import Mapping
 from typing import Final

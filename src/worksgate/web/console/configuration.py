@@ -62,7 +62,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def test_alerts(visit: Visit) -> Response:
-    """Send a test alert in every way that is set up."""
+    """Send a test alert on every channel that is set up."""
     count = await visit.console.store.bump("test alerts", WINDOW, visit.now)
     if count > TESTS:
         raise TooManyAttempts(WINDOW)
