@@ -84,7 +84,7 @@ class Sentence(str):
         return made
 
     def __getnewargs__(self) -> tuple[Any, ...]:
-        """For copies, which are made anew."""
+        """For copies, which are created again."""
         return self.folder, self.template, self.values
 
 

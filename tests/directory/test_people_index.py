@@ -105,7 +105,7 @@ async def test_nobody_is_found_by_nothing_or_too_much(directory: Directory) -> N
 async def test_r240_by_what_people_are_found_is_written_with_every_change(
     directory: Directory,
 ) -> None:
-    """Whoever looks at everybody afterwards finds nothing to mend."""
+    """Whoever looks at everybody afterwards finds nothing to repair."""
     people, ldap, found = directory.people, "ldap:1", PeopleFilter(text="はな")
     hana = Person(subject_id=ldap, username="hana", name="", reading="ハナ", external_key="K-1")
     before = account(1, "tanaka")
@@ -141,7 +141,7 @@ async def test_r241_what_the_previous_release_writes_is_found_and_mended(
     assert await names(directory, PeopleFilter()) == everybody
     assert await names(directory, PeopleFilter(text="ito")) == ["ito"], "without any mending"
     index = directory.people_index
-    while await index.mend(2):
+    while await index.repair(2):
         pass
     for typed, whose in (("äいとう", "ito"), ("たなか", "tanaka"), ("はな", "hana")):
         assert await names(directory, PeopleFilter(text=typed)) == [whose]
@@ -149,7 +149,7 @@ async def test_r241_what_the_previous_release_writes_is_found_and_mended(
     query(database, "UPDATE accounts SET name = 'サトウ' WHERE id = '0002'")
     looks = 0
     while await names(directory, PeopleFilter(text="さとう")) != ["sato"]:
-        assert await index.mend(2) == 0, "one step in each round, once everybody was looked at"
+        assert await index.repair(2) == 0, "one step in each round, once everybody was looked at"
         looks += 1
         assert looks < 5
 
@@ -165,7 +165,7 @@ async def test_each_row_is_looked_at_once_and_written_if_it_must_be(
     monkeypatch.setattr("worksgate.directory.people_index.renew", renew)
     await add(directory, *(account(number, f"{number}") for number in (1, 2, 3)))
     query(database, "UPDATE accounts SET name = 'Sato' WHERE id = '0002'")
-    assert [await directory.people_index.mend(2) for _ in range(3)] == [2, 1, 0]
+    assert [await directory.people_index.repair(2) for _ in range(3)] == [2, 1, 0]
     assert written == ["0002"]
 
 

@@ -133,7 +133,7 @@ async def has_an_owner_for_each_key(url: str) -> None:
 
 
 async def are_in_the_list(url: str) -> None:
-    """Whom the old processes wrote is found before anything is mended, and afterwards."""
+    """Whom the old processes wrote is found before anything is repaired, and afterwards."""
     names = sorted(str(name) for (name,) in await rows(url, "SELECT username FROM people"))
     directory = Directory.open(url)
     for _ in range(2):
@@ -143,7 +143,7 @@ async def are_in_the_list(url: str) -> None:
             PeopleFilter(text=names[0].upper()), limit=len(names)
         )
         assert names[0] in [each.username for each in found]
-        while await directory.people_index.mend(500):
+        while await directory.people_index.repair(500):
             pass
     await directory.close()
     assert await rows(url, "SELECT count(*) FROM people WHERE haystack IS NULL") == [(0,)]

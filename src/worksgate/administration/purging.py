@@ -3,7 +3,7 @@
 Both work in small steps with a pause after each, in which requests have the database to themselves.
 The removal of audit records is recorded in the audit log, and is by whole seals (R-150). The same
 rounds record the owners of user keys that a server of the previous release assigned (R-115), and
-mend what it wrote for lists of people (R-240).
+repair what it wrote for lists of people (R-240).
 
 Of all processes on all nodes one does it for the others, the holder of a lease. The lease also
 shows whether a server is running (``moving``, ``backup``); servers that remove nothing hold another
@@ -67,7 +67,7 @@ async def remove_expired(
     of_removed = partial(directory.removed_accounts.purge, now - KEPT_FOR, now, STEP, actor)
     async for removed in _in_steps(of_removed):
         yield removed
-    async for _ in _in_steps(partial(directory.people_index.mend, STEP)):
+    async for _ in _in_steps(partial(directory.people_index.repair, STEP)):
         yield 0
     if not audit_retention:
         return

@@ -8,7 +8,7 @@ it, and their rows wait here, in the context of the step, until they are asked f
     take            the rows, for whoever would have read them; once
     drop            forgets them, before something is changed
 
-Nobody sees what is older than the step, and nothing is seen twice: whoever reads again, reads anew.
+Nobody sees what is older than the step, and nothing is seen twice: a second read reads again.
 Nor is anything seen after a change of an artifact or of the directory: the last look at a person,
 once the code is saved, is always one at the database.
 """

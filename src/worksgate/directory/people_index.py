@@ -108,17 +108,17 @@ class PeopleIndex(Repository[Connections]):
         self._place = _Place()
         self._has_seen_everybody = False
 
-    async def mend(self, limit: int) -> int:
-        """Look at the next rows, and mend those that are not up to date.
+    async def repair(self, limit: int) -> int:
+        """Look at the next rows, and repair those that are not up to date.
 
         Returns 0 once everybody has been looked at, else how many rows were. Raises
         DatabaseUnavailable.
         """
-        seen = await self._mend(self._place, limit)
+        seen = await self._repair(self._place, limit)
         return 0 if self._has_seen_everybody else max(1, seen)
 
     @run_to_completion
-    async def _mend(self, place: _Place, limit: int) -> int:
+    async def _repair(self, place: _Place, limit: int) -> int:
         table = _TABLES[place.table]
         key = _key_of(table)
         some = _of(table).where(key > place.after).order_by(key).limit(limit)

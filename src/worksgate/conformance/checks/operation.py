@@ -77,7 +77,7 @@ async def overload(run: Run) -> None:
     "outage",
     "A store that is out of reach is HTTP 503, and no error of the list",
     "302 or 303 would say that the code or the token is wrong, 301 that the client is: LINE WORKS "
-    "would pass on what is not true, and the administrator would mend what is not broken.",
+    "would pass on what is not true, and the administrator would fix what is not broken.",
     page=_ERRORS,
 )
 async def outage(run: Run) -> None:

@@ -58,7 +58,7 @@ async def choose_key(visit: Visit) -> Response:
 
 
 async def count_keys(visit: Visit) -> Response:
-    """Count the keys of all sources anew."""
+    """Count the keys of all sources again."""
     set_up = visit.administration.set_up
     kind = (await set_up.overview()).user_key
     try:
