@@ -206,6 +206,21 @@ def names_in(template: str) -> list[str]:
     return [each.partition(")")[0] for each in template.split("%(")[1:]]
 
 
+def test_a_long_sentence_that_is_nearly_one_is_read_in_one_pass() -> None:
+    """Each way to divide it would be tried otherwise, for seconds."""
+    for template in TEMPLATES:
+        first, *rest = re.split(r"%\((?:\w+)\)s", template.replace("%%", "%"))
+        nearly = (first + ("x" + "x".join(rest[:-1])) * 2_000)[:1_999] + "\0"
+        found = recognize(nearly)
+        assert found is None or "\0" in "".join(found.values.values())
+
+
+def test_a_value_may_have_words_of_its_sentence() -> None:
+    found = recognize("job x: disable, 5 people, 7 people")
+    assert found is not None
+    assert found.values == {"id": "x", "what": "disable", "number": "5 people, 7"}
+
+
 @pytest.mark.parametrize(
     ("sentence", "in_japanese"),
     [

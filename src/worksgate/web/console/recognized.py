@@ -605,6 +605,9 @@ _SHOWN: Final = 2_000
 """Characters: no sentence is longer."""
 
 
+_Places = tuple[tuple[str, str], ...]
+
+
 class Recognized(NamedTuple):
     """A sentence: its template, which is the key of its translation, and its values."""
 
@@ -627,22 +630,42 @@ def recognize_cause(words: str) -> Recognized | None:
 def _recognized(sentence: str, templates: tuple[str, ...]) -> Recognized | None:
     if len(sentence) > _SHOWN:
         return None
-    for template, pattern in _patterns(templates):
-        if found := pattern.fullmatch(sentence):
-            return Recognized(template, found.groupdict())
+    for template, first, places in _parted(templates):
+        if (values := _values_in(sentence, first, places)) is not None:
+            return Recognized(template, values)
     return None
 
 
+def _values_in(sentence: str, first: str, places: _Places) -> dict[str, str] | None:
+    """What stands at the places of a template, each value as short as it can be.
+
+    In one pass, since a value may be anything: a pattern with several of them would try them all,
+    which takes seconds for a long sentence that is nearly one.
+    """
+    if not sentence.startswith(first):
+        return None
+    at, values = len(first), {}
+    for number, (name, after) in enumerate(places, 1):
+        is_last = number == len(places)
+        end = len(sentence) - len(after) if is_last else sentence.find(after, at + 1)
+        if end <= at:
+            return None
+        values[name], at = sentence[at:end], end + len(after)
+    ends = places[-1][1] if places else ""
+    return values if at == len(sentence) and sentence.endswith(ends) else None
+
+
 @cache
-def _patterns(templates: tuple[str, ...]) -> list[tuple[str, re.Pattern[str]]]:
-    """Those with the most words of their own first: a value may be anything."""
+def _parted(templates: tuple[str, ...]) -> list[tuple[str, str, _Places]]:
+    """Those with the most words of their own first: a value may be anything.
+
+    Each with its words before the first place, and each place with the words behind it.
+    """
     ordered = sorted(templates, key=lambda each: len(_PLACE.sub("", each)), reverse=True)
-    return [(each, re.compile(_pattern_of(each), re.DOTALL)) for each in ordered]
-
-
-def _pattern_of(template: str) -> str:
-    parts = _PLACE.split(template)
-    return "".join(
-        f"(?P<{part}>.+?)" if index % 2 else re.escape(part.replace("%%", "%"))
-        for index, part in enumerate(parts)
-    )
+    parted = []
+    for template in ordered:
+        first, *rest = _PLACE.split(template)
+        words = [each.replace("%%", "%") for each in rest[1::2]]
+        places = tuple(zip(rest[::2], words, strict=True))
+        parted.append((template, first.replace("%%", "%"), places))
+    return parted
