@@ -49,13 +49,13 @@ BETWEEN: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class _AllOfThem:
+class _Unrestricted:
     """What the console restricts of the sources that it has: nothing."""
 
     sources: tuple[str, ...] = ()
 
 
-_CONSOLE: Final = _AllOfThem()
+_CONSOLE: Final = _Unrestricted()
 
 
 class WrongPassword(Exception):

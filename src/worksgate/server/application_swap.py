@@ -15,7 +15,7 @@ RETIRE_TIMEOUT = 10.0
 """Seconds that the requests of an old application may take before it is closed."""
 
 
-class Opens(Protocol):
+class Openable(Protocol):
     """An application that is opened before it serves and closed afterwards."""
 
     async def start(self) -> None: ...
@@ -27,7 +27,7 @@ class Opens(Protocol):
 class Version:
     """One application: how it is called, and what is opened and closed for it."""
 
-    application: Opens
+    application: Openable
     asgi: ASGIApp
     requests: int = 0
     is_over: asyncio.Event = field(default_factory=asyncio.Event)

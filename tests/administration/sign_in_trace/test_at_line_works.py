@@ -17,7 +17,7 @@ from tests.administration.sign_in_trace.known import IN_ORDER, speaker
 
 from worksgate.administration import line_works_members
 from worksgate.administration.line_works_members import Matched
-from worksgate.administration.sign_in_trace.facts import Facts, There, ThereState
+from worksgate.administration.sign_in_trace.facts import Facts, LineWorksAnswer, PersonAtLineWorks
 from worksgate.administration.sign_in_trace.gates import GateName, GateState, gates_of
 from worksgate.administration.sign_in_trace.next_steps import Action
 from worksgate.administration.sign_in_trace.verdict import verdict_of
@@ -41,7 +41,7 @@ def said_of(facts: Facts) -> list[tuple[GateState, str]]:
 
 def answering(by_key: ApiPerson | None, by_account: ApiPerson | None) -> Facts:
     matched = Matched(by_key=by_key, by_account=by_account)
-    return replace(IN_ORDER, there=There(ThereState.ANSWERS, matched))
+    return replace(IN_ORDER, there=PersonAtLineWorks(LineWorksAnswer.ANSWERS, matched))
 
 
 @pytest.mark.parametrize(
@@ -95,17 +95,17 @@ def test_who_is_suspended_there_is_told_to_look_there() -> None:
 @pytest.mark.parametrize(
     ("state", "note"),
     [
-        (ThereState.NOT_ASKED, "not known: look in the LINE WORKS console"),
+        (LineWorksAnswer.NOT_ASKED, "not known: look in the LINE WORKS console"),
         (
-            ThereState.NOT_SET_UP,
+            LineWorksAnswer.NOT_SET_UP,
             "not known: the Directory API is not set up; look in the LINE WORKS console",
         ),
-        (ThereState.NO_ANSWER, "not known: LINE WORKS did not answer"),
-        (ThereState.REFUSED, "not known: LINE WORKS refused to say"),
+        (LineWorksAnswer.NO_ANSWER, "not known: LINE WORKS did not answer"),
+        (LineWorksAnswer.REFUSED, "not known: LINE WORKS refused to say"),
     ],
 )
-def test_what_is_not_known_is_said_to_be_unknown(state: ThereState, note: str) -> None:
-    facts = replace(IN_ORDER, there=There(state))
+def test_what_is_not_known_is_said_to_be_unknown(state: LineWorksAnswer, note: str) -> None:
+    facts = replace(IN_ORDER, there=PersonAtLineWorks(state))
     assert said_of(facts) == [(UNKNOWN, note)] * 2
     states: set[GateState] = {gate.state for gate in gates_of(facts)}
     assert SHUT not in states
@@ -143,7 +143,7 @@ async def test_r213_line_works_is_asked_about_one_person_when_that_is_wanted(
     tenant: Tenant, line_works: LineWorks
 ) -> None:
     facts = await traced(tenant, asks=False)
-    assert facts.there.state is ThereState.NOT_ASKED
+    assert facts.there.state is LineWorksAnswer.NOT_ASKED
     assert asked(line_works) == []
     facts = await traced(tenant)
     assert said_of(facts) == [
@@ -158,16 +158,16 @@ async def test_r213_a_trace_does_not_wait_for_a_line_works_that_is_down(
 ) -> None:
     monkeypatch.setattr(line_works_members, "PATIENCE", 0.3)
     line_works.simulator.faults.plan(Fault.NO_ANSWER, Operation.GET_USER, times=9)
-    assert (await traced(tenant)).there.state is ThereState.NO_ANSWER
+    assert (await traced(tenant)).there.state is LineWorksAnswer.NO_ANSWER
 
 
 async def test_refusal_of_line_works_is_no_outage(tenant: Tenant) -> None:
     old = replace(api_app(), client_secret="renewed since")
     await tenant.administration.line_works_api.set(TENANT, old)
-    assert (await traced(tenant)).there.state is ThereState.REFUSED
+    assert (await traced(tenant)).there.state is LineWorksAnswer.REFUSED
 
 
 async def test_without_the_api_it_is_as_before(tenant: Tenant, line_works: LineWorks) -> None:
     await tenant.administration.line_works_api.remove(TENANT)
-    assert (await traced(tenant)).there.state is ThereState.NOT_SET_UP
+    assert (await traced(tenant)).there.state is LineWorksAnswer.NOT_SET_UP
     assert line_works.simulator.calls == ()

@@ -100,7 +100,7 @@ class PresentKey:
     value: str | None = None
 
 
-class ThereState(StrEnum):
+class LineWorksAnswer(StrEnum):
     """Whether LINE WORKS says who the person is there."""
 
     NOT_ASKED = auto()
@@ -112,10 +112,10 @@ class ThereState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class There:
+class PersonAtLineWorks:
     """The person at LINE WORKS; ``matched`` if it answers."""
 
-    state: ThereState
+    state: LineWorksAnswer
     matched: Matched | None = None
 
 
@@ -145,7 +145,7 @@ class Facts:
     decision: Decision | None = None
     address: str | None = None
     key: PresentKey | None = None
-    there: There = There(ThereState.NOT_ASKED)
+    there: PersonAtLineWorks = PersonAtLineWorks(LineWorksAnswer.NOT_ASKED)
     tries: tuple[Try, ...] = ()
     outage: SourceOutage | None = None
     unknown_names: frozenset[str] = frozenset()

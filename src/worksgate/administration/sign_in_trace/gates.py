@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from worksgate.administration.sign_in_trace import sentences
-from worksgate.administration.sign_in_trace.facts import Facts, KeyState, SourceState, ThereState
+from worksgate.administration.sign_in_trace.facts import (
+    Facts,
+    KeyState,
+    LineWorksAnswer,
+    SourceState,
+)
 from worksgate.administration.sign_in_trace.localized import At, Text
 from worksgate.clients.access_rules import Action as RuleAction
 from worksgate.clients.access_rules import Decision
@@ -241,10 +246,10 @@ def _works_account(facts: Facts) -> _Found:
     return _open(sentences.ON_LEAVE_THERE if member.is_on_leave else sentences.IN_USE_THERE)
 
 
-_WHY_UNKNOWN: Mapping[ThereState, str] = {
-    ThereState.NOT_ASKED: sentences.NOT_COMPARED,
-    ThereState.NOT_SET_UP: sentences.NOT_SET_UP,
-    ThereState.NO_ANSWER: sentences.NO_ANSWER_THERE,
-    ThereState.REFUSED: sentences.REFUSED_THERE,
-    ThereState.ANSWERS: sentences.NOT_ASKED,
+_WHY_UNKNOWN: Mapping[LineWorksAnswer, str] = {
+    LineWorksAnswer.NOT_ASKED: sentences.NOT_COMPARED,
+    LineWorksAnswer.NOT_SET_UP: sentences.NOT_SET_UP,
+    LineWorksAnswer.NO_ANSWER: sentences.NO_ANSWER_THERE,
+    LineWorksAnswer.REFUSED: sentences.REFUSED_THERE,
+    LineWorksAnswer.ANSWERS: sentences.NOT_ASKED,
 }

@@ -18,11 +18,11 @@ from worksgate.administration.sign_in_trace.facts import (
     Facts,
     KeyState,
     KnownPerson,
+    LineWorksAnswer,
+    PersonAtLineWorks,
     PresentKey,
     SourceAnswer,
     SourceState,
-    There,
-    ThereState,
     Waiting,
 )
 from worksgate.administration.sign_in_trace.outages import (
@@ -345,21 +345,25 @@ class FactReader:
             return SourceAnswer(state, took), None
         return SourceAnswer(SourceState.ANSWERS, took), present
 
-    async def _there(self, known: KnownPerson, client: Client | None, *, asks: bool) -> There:
+    async def _there(
+        self, known: KnownPerson, client: Client | None, *, asks: bool
+    ) -> PersonAtLineWorks:
         """Who LINE WORKS has for a person; bounded, and unknown if it does not answer."""
         if self._members is None or client is None:
-            return There(ThereState.NOT_SET_UP)
+            return PersonAtLineWorks(LineWorksAnswer.NOT_SET_UP)
         try:
             access = await self._members.access(client)
             if access is None:
-                return There(ThereState.NOT_SET_UP)
+                return PersonAtLineWorks(LineWorksAnswer.NOT_SET_UP)
             if not asks:
-                return There(ThereState.NOT_ASKED)
-            return There(ThereState.ANSWERS, await self._members.match(access, known.person))
+                return PersonAtLineWorks(LineWorksAnswer.NOT_ASKED)
+            return PersonAtLineWorks(
+                LineWorksAnswer.ANSWERS, await self._members.match(access, known.person)
+            )
         except Unavailable:
-            return There(ThereState.NO_ANSWER)
+            return PersonAtLineWorks(LineWorksAnswer.NO_ANSWER)
         except (ApiError, Refused):  # worksgate line-works-api test says why
-            return There(ThereState.REFUSED)
+            return PersonAtLineWorks(LineWorksAnswer.REFUSED)
 
     async def _waiting(self, facts: Facts, person: Person) -> tuple[Waiting | None, bool]:
         """Whether a password would be checked now, from the address of the last try."""

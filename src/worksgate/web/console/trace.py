@@ -8,7 +8,7 @@ from starlette.responses import Response
 from worksgate.administration.errors import Forbidden
 from worksgate.administration.roles import Role, Verb, may
 from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
-from worksgate.administration.sign_in_trace.facts import ThereState
+from worksgate.administration.sign_in_trace.facts import LineWorksAnswer
 from worksgate.administration.sign_in_trace.gates import GateState
 from worksgate.administration.sign_in_trace.localized import Text
 from worksgate.administration.sign_in_trace.next_steps import Action
@@ -38,7 +38,7 @@ class ShownTrace:
     spoken: SpokenTrace
     role: Role | None
     waits: bool
-    there: ThereState
+    there: LineWorksAnswer
     try_url: str | None
     """What to send to the person: it begins a sign-in at LINE WORKS."""
     action: Action
@@ -56,7 +56,7 @@ class ShownTrace:
     @property
     def can_ask(self) -> bool:
         """Whether LINE WORKS could be asked now, and has not answered yet."""
-        return self.there in (ThereState.NOT_ASKED, ThereState.NO_ANSWER)
+        return self.there in (LineWorksAnswer.NOT_ASKED, LineWorksAnswer.NO_ANSWER)
 
     @property
     def may_open(self) -> bool:
