@@ -45,6 +45,18 @@ async def test_password_and_code_open_a_session(console: ConsoleUnderTest) -> No
     assert stored[0][0] not in cookie
 
 
+async def test_a_browser_that_keeps_no_cookie_is_told_so(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.browser()
+    for keeps_cookies, says in ((True, "too old, or not from here"), (False, "has sent no cookie")):
+        await browser.get("/sign-in")
+        if not keeps_cookies:
+            browser.http.cookies.clear()
+        refused = await browser.post("/sign-in", username="owner", password=PASSWORD, csrf="x")
+        assert refused.status_code == 403
+        assert says in refused.text
+
+
 async def test_without_a_second_factor_there_is_no_session(console: ConsoleUnderTest) -> None:
     await console.make("owner", Role.OWNER, has_app=False)
     browser = await first_step(console, "owner")

@@ -177,7 +177,8 @@ class ConsoleApplication:
             if not await self._is_still(visit, session):
                 return _sign_in(visit)
             if not self._is_own_form(visit):
-                return _notice(visit, "forged", 403)
+                has_cookie = visit.has_step or visit.signed_in is not None
+                return _notice(visit, "forged" if has_cookie else "no_cookie", 403)
         return await _proved(route, visit)
 
     async def _is_still(self, visit: Visit, session: str | None) -> bool:
