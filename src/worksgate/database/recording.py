@@ -21,6 +21,12 @@ async def write_events(connection: AsyncConnection, *events: AuditEvent) -> None
         await connection.execute(insert(schema.audit), list(map(event_values, events)))
 
 
+async def write_event(connection: AsyncConnection, event: AuditEvent) -> int:
+    """Insert an audit record as part of the transaction; its ID."""
+    added = await connection.execute(insert(schema.audit).values(event_values(event)))
+    return int((added.inserted_primary_key or (0,))[0])
+
+
 def insert_of_events(engine: AsyncEngine, count: int) -> str:
     """The driver's text for inserting ``count`` audit records, columns as in ``event_row``.
 

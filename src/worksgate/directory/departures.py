@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
-from worksgate.database.audit_rows import encoded, event_values
-from worksgate.database.recording import write_events
+from worksgate.database.audit_rows import encoded
+from worksgate.database.recording import write_event, write_events
 from worksgate.database.schema import NOT_OF_CALLS
 from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory.queries import version_of_person
@@ -237,9 +237,7 @@ class Departures(Repository[Connections]):
         async with self._connections.writing() as connection:
             proof = await connection.scalar(newest)
             if proof is None or (count and step is not Step.DISABLED):
-                values = event_values(departure.event(now, detail))
-                added = await connection.execute(insert(_AUDIT).values(values))
-                (proof,) = added.inserted_primary_key or (0,)
+                return await write_event(connection, departure.event(now, detail))
             return int(proof)
 
     @run_to_completion
@@ -253,9 +251,7 @@ class Departures(Repository[Connections]):
                 recorded = _failures_of(departure.subject_id, what, unless_since).limit(1)
                 if (found := (await connection.execute(recorded)).first()) is not None:
                     return int(found.id)
-            values = event_values(departure.failure(now, step, why))
-            added = await connection.execute(insert(_AUDIT).values(values))
-            return int((added.inserted_primary_key or (0,))[0])
+            return await write_event(connection, departure.failure(now, step, why))
 
     @run_to_completion
     async def failures(self, subject_id: str, since: float) -> Mapping[Step, Failure]:

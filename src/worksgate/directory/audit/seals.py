@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.master_key import Keyring
 from worksgate.database import Conflict, schema
-from worksgate.database.audit_rows import event_values
+from worksgate.database.recording import write_event
 from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory.audit.seal_form import Seal, content_digest, record_digest
 from worksgate.directory.audit.seal_verification import Finding, Verification, Verified
@@ -169,8 +169,7 @@ class Seals(Repository[WritesOne]):
             count = await connection.scalar(select(func.sum(columns.records)).where(*expired)) or 0
             detail = f"{_removal_of(last)}{count} audit records were past their time"
             event = AuditEvent(event=Event.SYSTEM, at=now, actor=actor, detail=detail)
-            added = await connection.execute(insert(_AUDIT).values(event_values(event)))
-            (record,) = added.inserted_primary_key or (0,)
+            record = await write_event(connection, event)
             anchor = last.given_up(record, self._keyring.current)
             await connection.execute(
                 update(_SEALS)
