@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from tests.mail.resetting import SETTINGS
+from tests.provider.account.resetting import SETTINGS
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.credential_changes import Change, CredentialChange, Origin

@@ -12,7 +12,8 @@ from unittest.mock import patch
 
 import pytest
 from tests.databases import NOW
-from tests.mail.resetting import (
+from tests.mail_server import MailServer, silent_server
+from tests.provider.account.resetting import (
     ADDRESS,
     NEW_PASSWORD,
     OLD_PASSWORD,
@@ -21,7 +22,6 @@ from tests.mail.resetting import (
     resetting,
     secret_of,
 )
-from tests.mail_server import MailServer, silent_server
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import HashingBusy, PasswordHashing

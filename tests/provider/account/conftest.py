@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.directories import database, directory, file, hashing
-from tests.mail.resetting import Resetting, resetting
 from tests.mail_server import MailServer, mail_server
+from tests.provider.account.resetting import Resetting, resetting
 
 from worksgate.credentials.password_hashing import PasswordHashing
 
