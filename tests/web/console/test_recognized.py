@@ -182,6 +182,11 @@ def test_r257_what_openssl_or_a_directory_says_is_explained_and_quoted() -> None
         ("certificate has expired", "有効期限が切れています"),
         ("Hostname mismatch, certificate is not valid for 'sso.example'.", "「sso.example」"),
         ("busy", "混み合っています"),
+        (
+            "socket ssl wrapping error: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+            "failed: self-signed certificate (_ssl.c:1006)",
+            "証明書を検証できません：自己署名証明書です",
+        ),
     ):
         why.values = {"url": "x", "problem": Quoted(words)}
         marked = marked_in("ja", why)

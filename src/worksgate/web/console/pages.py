@@ -326,11 +326,19 @@ def _value_in(language: str, value: object) -> Markup:
 
 def _quoted_in(language: str, words: str) -> Markup:
     """What another program says: if it is known what that means, that too."""
-    if (found := recognize_cause(words)) is None:
+    meaning = _meaning_in(language, words)
+    if meaning is None:
         return _english(words)
-    meaning = escape(texts_of(language).gettext(found.template)) % found.values
     before, after = ("（", "）") if language == "ja" else (" (", ")")
     return Markup("{}{}{}{}").format(meaning, before, _english(words), after)
+
+
+def _meaning_in(language: str, words: str) -> Markup | None:
+    """What these words mean; within them, each cause that is known."""
+    if (found := recognize_cause(words)) is None:
+        return None
+    values = {name: _meaning_in(language, value) or value for name, value in found.values.items()}
+    return escape(texts_of(language).gettext(found.template)) % values
 
 
 def _english(text: str) -> Markup:

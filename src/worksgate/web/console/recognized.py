@@ -597,6 +597,14 @@ CAUSES: Final = (
     text("busy"),
     text("unavailable"),
     text("unwillingToPerform"),
+    text("socket ssl wrapping error: %(cause)s"),
+    text("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: %(cause)s (_ssl.c:%(line)s)"),
+    text("ConnectError"),
+    text("ConnectTimeout"),
+    text("ReadTimeout"),
+    text("TimeoutError"),
+    text("ReadError"),
+    text("RemoteProtocolError"),
 )
 """What OpenSSL and directories say, word for word; their words follow in parentheses."""
 
