@@ -419,8 +419,8 @@ class Settings:
     )
     line_works_assumptions: tuple[str, ...] = option(
         (),
-        "What LINE WORKS' pages on its API leave open, where a tenant turns out otherwise than "
-        "Worksgate assumes, as name=number; docs/protocol.md lists the names.",
+        "Values that replace Worksgate's assumptions where the documentation of the LINE WORKS API "
+        "leaves something open, as name=number; docs/protocol.md lists the names.",
         group="The LINE WORKS API",
         check=checks.line_works_assumptions,
     )
@@ -436,10 +436,10 @@ class Settings:
     )
     outgoing_ca_file: str = option(
         "",
-        "A PEM file of the authorities for the certificates of these servers, and of the public "
-        "address when the console tries a sign-in, instead of those of this machine; such as a "
-        "proxy that inspects TLS has. A relative path is relative to the folder of the settings "
-        "file.",
+        "A PEM file of the certificate authorities that are trusted, instead of those of this "
+        "machine, for these servers, and for the public address when the console tries a sign-in; "
+        "for example that of a proxy that inspects TLS. A relative path is relative to the folder "
+        "of the settings file.",
         group="Calls to other servers",
         check=checks.authorities,
     )

@@ -44,7 +44,7 @@ class SourceSettings:
         (),
         "Groups whose members are administrators of the console, each after its role: "
         "admin: IT staff. The role is owner, admin, help_desk or auditor; of several groups the "
-        "first counts, named as in rules. A role that was assigned to a person counts instead.",
+        "first counts, named as in rules. A role that was assigned to a person takes precedence.",
     )
 
     @property
