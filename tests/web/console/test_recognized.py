@@ -13,8 +13,9 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.catalogues import Quoted
 from worksgate.doctor.sentences import said
 from worksgate.web.console.deeds import deed
+from worksgate.web.console.known_sentences import CAUSES, TEMPLATES
 from worksgate.web.console.pages import Words, marked_in, said_in
-from worksgate.web.console.recognized import CAUSES, TEMPLATES, recognize, recognize_cause
+from worksgate.web.console.recognized import recognize, recognize_cause
 
 SOURCE = Path(worksgate.__file__).parent
 ROOMS = (

@@ -14,7 +14,8 @@ the server and works without JavaScript.
     periods         periods of time, and their parts
     charts          charts, from numbers to positions
     addresses       how much of an address a role sees
-    recognized      plain sentences of other rooms, in the language of the page
+    known_sentences templates of plain sentences of other rooms
+    recognized      finds the one that a sentence was made of
     single_task     work in the background, once at a time
     examination     the last examination of the installation
     sign_in_trial   the last sign-in that was tried as LINE WORKS would make it
