@@ -225,6 +225,24 @@ async def test_r171_people_are_exported_as_filtered_and_without_secrets(
     assert "Is it you?" in browser.page.text
 
 
+async def test_removed_people_are_a_file_too(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    for name in ("mika", "tanaka"):
+        await console.make(name, None, has_app=False)
+        await console.administration.users.remove(name)
+    browser = await console.signed_in("owner")
+    await browser.get("/people/removed?q=mika")
+    lines = await browser.post("/people/removed/export", q="mika", **{"as": "jsonl"})
+    (only,) = [json.loads(each) for each in lines.text.splitlines()]
+    assert (only["username"], only["external_key"]) == ("mika", "key-mika")
+    assert only["removed_at"] < only["kept_until"]
+    await browser.get("/people/removed")
+    table = await browser.post("/people/removed/export", **{"as": "csv"})
+    rows = list(csv.DictReader(io.StringIO(table.text)))
+    assert [each["username"] for each in rows] == ["tanaka", "mika"]
+    assert not any("password" in name for name in (*rows[0], *only))
+
+
 async def test_r195_changes_are_filtered_and_exported_with_a_record(
     console: ConsoleUnderTest,
 ) -> None:

@@ -231,7 +231,8 @@ EXCEPTIONS = {
     ),
     **dict.fromkeys(
         (
-            *("/sign-ins/export", "/people/export", "/jobs/export", "/job/result"),
+            *("/sign-ins/export", "/people/export", "/people/removed/export"),
+            *("/jobs/export", "/job/result"),
             *("/clients/export", "/audit/changes/export", "/audit/export"),
             *("/go-live/rehearsal/export", "/administrators/export", "/wizard/tell/file"),
             *("/people/import", "/people/bulk", "/source/test", "/health/run", "/health/verify"),

@@ -1,6 +1,7 @@
 """Who was removed: until when they can be brought back, and what becomes of them."""
 
 import math
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 from starlette.responses import Response
@@ -11,13 +12,19 @@ from worksgate.administration.roles import Verb, may_act_on
 from worksgate.catalogues import sentence_of
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.directory.removed_accounts import KEPT_FOR, RemovedAccount
+from worksgate.moments import machine
 from worksgate.web.console.changes import changes_of
+from worksgate.web.console.exports import Export, layout_of
 from worksgate.web.console.visit import Visit, number_of
 
 CHANGES = 10
 PAGE = 50
 LONGEST = 200
 """Characters of a search."""
+EXPORTED_AT_ONCE = 500
+"""People that an export reads at a time."""
+_OF_PERSON = ("username", "name", "external_key", "works_account", "email", "reading")
+_EXPORTED = (*_OF_PERSON, "removed_at", "removed_by", "kept_until")
 
 
 async def show_list(visit: Visit) -> Response:
@@ -41,6 +48,34 @@ def _place(time: str, account_id: str) -> tuple[float, str] | None:
     with suppress(ValueError):
         return (at, account_id) if math.isfinite(at := float(time)) else None
     return None
+
+
+async def export(visit: Visit) -> Response:
+    """All who match, the last to be removed first, as a file; never passwords or their hashes."""
+    text = visit.form.get("q", "").strip()[:LONGEST]
+    return await Export(
+        name="removed people",
+        chosen={"q": text},
+        pages=_pages(visit, text),
+        layout=layout_of(_EXPORTED, _document),
+    ).response(visit)
+
+
+async def _pages(visit: Visit, text: str) -> AsyncIterator[Sequence[RemovedAccount]]:
+    after: tuple[float, str] | None = None
+    while page := await visit.administration.removals.page(text, after, EXPORTED_AT_ONCE):
+        yield page
+        after = (page[-1].removed_at, page[-1].account.id)
+
+
+def _document(removed: RemovedAccount) -> dict[str, object]:
+    person = removed.account.person
+    return {
+        **{name: getattr(person, name) for name in _OF_PERSON},
+        "removed_at": machine(removed.removed_at),
+        "removed_by": removed.actor,
+        "kept_until": machine(removed.removed_at + KEPT_FOR),
+    }
 
 
 async def restore(visit: Visit) -> Response:

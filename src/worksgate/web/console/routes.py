@@ -114,6 +114,7 @@ ROUTES: Final = (
     Route("GET", "/people", Verb.SEE, people.show_list),
     Route("POST", "/people/export", Verb.EXPORT, people.export, is_proved=True),
     Route("GET", "/people/removed", Verb.SEE, removals.show_list),
+    Route("POST", "/people/removed/export", Verb.EXPORT, removals.export, is_proved=True),
     Route("GET", "/person", Verb.SEE, people.show),
     Route("POST", "/person/reset-link", Verb.CHANGE_PEOPLE, new_password.make_link),
     Route("POST", "/person/reset-mail", Verb.HELP, new_password.send_link),
