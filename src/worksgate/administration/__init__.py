@@ -1,33 +1,50 @@
 """The operations of administrators; the command line and the console both call it.
 
+Clients:
+
     clients             the tenants of LINE WORKS
-    applying            the same as a file says they should be
+    applying            clients as a file says
     branding            how their sign-in pages look: drafts, publishing
+
+People:
+
     users               accounts of the built-in directory
-    removals            people who were removed: brought back, or removed for good
     people              people of every source: what they hold, and its revocation
-    attempts            one more sign-in attempt for somebody who has to wait
-    departures          people who leave, at once or at a planned time
-    jobs                bulk changes of people, in the background
-    external_keys       external keys at LINE WORKS: by its file, or by its API and taken back
-    line_works_api      the app of the LINE WORKS API of each client, and whether it works
-    user_keys           owners of user keys, and the keys that LINE WORKS would receive
     people_import       bulk import of accounts from a file
-    administrators      who has which role in the console
-    changes             what was changed, before and after, and its undoing
-    first_owner         the one-time link with which the first owner begins, and what one makes
-    deployers           tokens with which a pipeline applies a file of clients
-    invitations         one-time links with which further administrators begin
-    arrivals            whether audit records and alerts arrive
-    audit_log           the audit log, as an administrator reads it
+    jobs                bulk changes of people, in the background
+    user_keys           owners of user keys, and the keys that LINE WORKS would receive
+    attempts            one more sign-in attempt for somebody who has to wait
     sign_in_trace       why somebody cannot get in, in sentences
-    set_up              the set-up wizard, up to the first sign-in
-    line_works_members  who a person is at LINE WORKS, and what is ordered about them there
+    departures          people who leave, at once or at a planned time
+    removals            people who were removed: brought back, or removed for good
+
+LINE WORKS:
+
+    line_works_api      the app of the LINE WORKS API of each client, and whether it works
+    line_works_members  who a person is at LINE WORKS; asks to sign them out or suspend them
     line_works_logs     the audit log of LINE WORKS, and its sign-ins beside ours
+    external_keys       external keys at LINE WORKS: by its file, or by its API and taken back
+    recordings          that calls of LINE WORKS are recorded, and why
+
+Set-up and going live:
+
+    set_up              the set-up wizard, up to the first sign-in
     going_live          who of LINE WORKS' members would get in, the plan, who is in
+
+Administrators:
+
+    administrators      who has which role in the console
+    first_owner         the one-time link for the first owner, and what it makes
+    invitations         one-time links for further administrators
+    deployers           tokens with which a pipeline applies a file of clients
+
+Records and upkeep:
+
+    changes             what was changed, before and after, and its undoing
+    audit_log           the audit log, as an administrator reads it
+    arrivals            whether audit records and alerts arrive
     upkeep              the encryption of secrets, the start of a purge
     lost_keys           continuing after the loss of a master key
-    recordings          that calls of LINE WORKS are recorded, and why
 
 Each of these is a part of ``Administration``, which creates them (``composition``). Only the
 console has

@@ -5,41 +5,56 @@ and the audit log. It is written by ``administration`` and by sign-ins (a rehash
 and read by the sign-in page. The calls of LINE WORKS only use its list of clients, at most once in
 0.2 s for all of them together (``clients``).
 
+The whole:
+
     database             ``Directory``: accounts, clients, keys
     transaction          changes that are committed together with their record
     queries              queries inside a transaction
     rows                 conversion between rows and values
+    change_log           what administrators changed, before and after
+    audit                the audit log
+
+People:
+
+    source               the built-in directory as an identity source
     account_rules        validation of accounts
+    people               people of other sources, as last seen
+    remembered           people of sources that cannot look them up
+    people_list          people of all sources in one list, a page at a time
+    people_index         what lists sort people by, and searches find them by
+    people_search        finds people by name, mail, key or subject
+    taken_names          names and keys that are in use
+    key_ownership        the current and former owners of user keys
+    removed_accounts     accounts that were removed, and can be restored
+    departures           people who leave, until everything they hold has ended
+
+Their credentials, and sign-ins:
+
+    factors              second factors
+    app_passwords        passwords of mail programs
+    credential_changes   announcements of changes of credentials
+    endings              deletes the credentials of a person
+    read_ahead           what each step of a sign-in reads together
+    login_notes          when people signed in last, written in the background
+
+Clients:
+
     client_list          the clients that have changed since the last read
     branding_versions    how each client's pages look: drafts, and what was published
-    people               people of other sources, as last seen
-    people_list          people of all sources in one list, a page at a time
-    people_index         by what lists sort people, and searches find them
+    line_works_apps      the app of the LINE WORKS API of each client, encrypted
+
+The console:
+
     administrators       roles in the console, its sessions, the first link
-    preferences          what administrators have chosen for themselves
+    console_groups       roles in the console by a group of another source
     invitations          invitations of further administrators
     deployer_tokens      tokens that may apply a file of clients
-    console_groups       roles in the console by a group of another source
-    people_search        finds people by name, mail, key or subject
-    source               the built-in directory as an identity source
-    remembered           people of sources that cannot look them up
-    read_ahead           what each step of a sign-in reads together
-    login_notes          notes of people's last sign-ins, in the background
-    factors              second factors; app_passwords: those of mail programs
-    key_ownership        the current and former owners of user keys
-    taken_names          names and keys that are in use
-    credential_changes   announcements of changes of credentials
-    endings              deletes a person's credentials
-    departures           people who leave, until all of that is done
-    removed_accounts     accounts that were removed, and can be restored
+    preferences          what administrators have chosen for themselves
     set_up               answers of the set-up wizard, and what LINE WORKS did last
-    jobs                 bulk changes, and what each did to whom
+    wizard_answers       one answer under each name, of the wizard and of going live
     going_live           members of LINE WORKS, what rehearsals found, the plan and the start
-    wizard_answers       the one answer under each name, of the wizard and of going live
-    change_log           what administrators changed, before and after
-    line_works_apps      the app of the LINE WORKS API of each client, encrypted
+    jobs                 bulk changes, and what each did to whom
     alerts               alerts to administrators, one for each occurrence
-    audit                the audit log
 """
 
 from dataclasses import dataclass, field
