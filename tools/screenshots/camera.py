@@ -1,13 +1,17 @@
 """A page by day and by night, side by side in one picture of few bytes."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Final, Literal
 
 from PIL import Image
 from playwright.async_api import Page, ViewportSize
+
+from worksgate.provider.factors.totp import new_totp
 
 LANGUAGES: Final = {"en": "en-US", "ja": "ja-JP", "ko": "ko-KR"}
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
@@ -42,6 +46,24 @@ ANY_MACHINE: Final = """(said) => {
   }
 }"""
 """The pictures say nothing of the machine on which they were taken."""
+KEY: Final = "WORKSGATE" * 3 + "WORKS"
+"""The key of every authenticator app in the pictures: that of nobody, and the same each time."""
+AS_KEY: Final = """([box, paths, key]) => {
+  for (const svg of document.querySelectorAll(":is(.scan, .qr) svg")) {
+    const name = "http://www.w3.org/2000/svg";
+    const scaled = document.createElementNS(name, "g");
+    scaled.setAttribute("transform", "scale(4)");
+    for (const [color, drawn] of [["fill", paths[0]], ["stroke", paths[1]]]) {
+      const path = document.createElementNS(name, "path");
+      path.setAttribute(color, color === "fill" ? "#fff" : "#000");
+      path.setAttribute("d", drawn);
+      scaled.append(path);
+    }
+    svg.setAttribute("viewBox", box);
+    svg.replaceChildren(scaled);
+  }
+  for (const code of document.querySelectorAll(".scan ~ .hint code")) code.textContent = key;
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +104,7 @@ async def both(
     await tab.wait_for_load_state()
     await tab.mouse.move(0, 0)
     await tab.evaluate(ANY_MACHINE, list(said))
+    await tab.evaluate(AS_KEY, _key_drawn())
     await tab.set_viewport_size(size)
     height = int(await tab.evaluate("document.documentElement.scrollHeight"))
     height = min(max(height, size["height"]), highest)
@@ -89,6 +112,14 @@ async def both(
     await tab.evaluate("scrollTo(0, 0)")
     day, night = [await _shot(tab, scheme, left, size["width"], height) for scheme in SCHEMES]
     return day, night
+
+
+@cache
+def _key_drawn() -> tuple[str, list[str], str]:
+    """The QR code of ``KEY``: its frame, its white and its black parts; and what is typed."""
+    made = new_totp("name@example.com", "Example Trading", KEY)
+    (box,) = re.findall(r'viewBox="([^"]+)"', made.svg)
+    return box, re.findall(r' d="([^"]+)"', made.svg), made.shown
 
 
 async def _shot(

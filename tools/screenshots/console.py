@@ -263,6 +263,12 @@ async def passkey(tab: Page, stage: Stage, _: str) -> None:
     await press(tab, "form[action='/me/passkey'] button")
 
 
+async def app(tab: Page, stage: Stage, _: str) -> None:
+    await stage.prove()
+    await stage.goto(tab, "/me")
+    await press(tab, "form[action='/me/app'] button")
+
+
 async def prove(tab: Page, stage: Stage, _: str) -> None:
     await stage.prove(ago=600)
     await stage.goto(tab, "/me")
@@ -357,6 +363,7 @@ SCENES: Final = (
     Scene("meanwhile", "meanwhile.html", meanwhile),
     Scene("client-secret", "client_secret.html", new_client),
     Scene("passkey-new", "passkey.html", passkey),
+    Scene("app-new", "app.html", app),
     Scene("prove", "prove.html", prove),
     Scene("console-sign-in", "sign_in.html", "/sign-in", is_stranger=True),
     Scene("second-step", "code.html", second_step, is_stranger=True),

@@ -102,6 +102,15 @@ async def test_nobody_signs_in_in_the_future_and_the_newest_records_come_last(
     assert times[-1] <= time.time()
     assert times[0] > time.time() - (7 * WEEKS + 1) * DAY
     assert len(times) > 1_000
+    pages = [each async for each in administration.audit_log.pages()]
+    newest_first = [record for page in pages for record in page]
+    [added] = [
+        number
+        for number, record in enumerate(newest_first)
+        if (record.detail or "").startswith(f"{MISTYPED_CLIENT}: ")
+    ]
+    after, then, before = [record.at for record in newest_first[added - 1 : added + 2]]
+    assert after >= then >= before, "a client was added among the sign-ins of that day"
 
 
 def weeks_until(now: datetime) -> list[datetime]:
