@@ -101,8 +101,8 @@ async def _add_owner(administration: Administration) -> Account:
     return added.account
 
 
-OFFICE_AGE = 3 * DAY
-"""Seconds since the client of the new office was added."""
+OFFICE_AGE = 7 * DAY
+"""Seconds since the client of the new office was added: before anybody was refused there."""
 OpenOffice = Callable[[], Awaitable[tuple[str, str]]]
 """Adds it; returns its ID, and why its people do not even see a page."""
 
