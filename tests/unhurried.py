@@ -6,8 +6,9 @@ busy with something else all of them pass while nothing is wrong, and a test wou
 that is about them carries the mark ``deadlines``, and gets the real ones.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import ModuleType
 from typing import Final
 from unittest.mock import patch
@@ -74,6 +75,13 @@ _WAITS: Final[Mapping[str, Change]] = {
 
 @contextmanager
 def unhurried_databases() -> Iterator[None]:
-    """Let requests wait for SQLite, PostgreSQL and Valkey for as long as it takes."""
-    with changed(_WAITS):
+    """Let requests wait for SQLite, PostgreSQL and Valkey for as long as it takes.
+
+    A form that is shown again may take that long as well, where there are forms.
+    """
+    forms = sys.modules.get("worksgate.web.sign_in.refusals")
+    patient: AbstractContextManager[object] = (
+        nullcontext() if forms is None else patch.object(forms, "FORM_DEADLINE", PATIENT)
+    )
+    with changed(_WAITS), patient:
         yield
