@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.served import wait_until
 from tests.server.load import Load
 from tests.server.processes import Running, free_port, make_certificate, serving, write_settings
 
@@ -188,3 +190,36 @@ def test_settings_that_need_a_restart_are_those_that_the_page_names() -> None:
     page = (Path(__file__).parents[2] / "docs" / "install.md").read_text("utf-8")
     (sentence,) = re.findall(r"^- (`[^;]*)\bneed a\s+restart;", page, re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", sentence)) == sorted(NEED_A_RESTART)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_console_has_new_settings_too_and_is_replaced_only_for_them(
+    tmp_path: Path, workers: int
+) -> None:
+    console = free_port()
+    settings = {"console_port": console, "console_url": f"http://localhost:{console}"}
+    with serving(tmp_path, "--workers", str(workers), settings=settings) as running:
+
+        def answered(host: str) -> int:
+            url = f"http://127.0.0.1:{console}/sign-in"
+            return httpx2.get(url, headers={"host": f"{host}:{console}"}, timeout=60).status_code
+
+        def is_listening() -> bool:
+            with socket.socket() as one:
+                return one.connect_ex(("127.0.0.1", console)) == 0
+
+        running.wait_for("server.ready" if workers == 1 else "worker.ready", workers)
+        wait_until(is_listening, seconds=60)
+        assert (answered("localhost"), answered("127.0.0.1")) == (200, 404)
+        running.signal(signal.SIGHUP)  # nothing has changed
+        running.wait_for("settings.read", workers)
+        text = running.settings_file.read_text("utf-8")
+        running.settings_file.write_text(
+            text.replace("http://localhost:", "http://127.0.0.1:"), "utf-8"
+        )
+        running.signal(signal.SIGHUP)
+        running.wait_for("companion.started", 2)
+        assert (answered("localhost"), answered("127.0.0.1")) == (404, 200)
+        assert len(running.named("companion.started")) == 2
+        assert not running.named("companion.died")
+        assert not running.named("companion.killed")

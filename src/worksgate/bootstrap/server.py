@@ -7,6 +7,7 @@ it.
 
 import resource
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +33,7 @@ from worksgate.server.forwarded import BehindProxies
 from worksgate.server.listening import check_certificate, listen, passed_by_systemd, url_of
 from worksgate.server.process import Server, collect_seldom
 from worksgate.server.session_tickets import TicketKeys
-from worksgate.server.settings_reload import Reloading, SettingsSource
+from worksgate.server.settings_reload import Reloading, SettingsSource, changed
 from worksgate.server.supervisor import Supervisor
 from worksgate.server.supervisor_pipe import Reload, SupervisorPipe
 from worksgate.server.tls import Certificate, CertificateFiles, Expiry
@@ -48,6 +49,9 @@ CONSOLE_REQUESTS = 64
 """The console's bounds: few people use it."""
 CONSOLE_BODY = 18 * 1024 * 1024
 """Bytes of a request to the console: its largest file, and what surrounds it on the wire."""
+
+OnChange = Callable[[Settings], None]
+"""Called with other settings, once they are in use."""
 
 _log = structlog.get_logger(__name__)
 
@@ -102,14 +106,16 @@ def serve(
     plan = Plan(settings, database, source, tls, operations, console, examiner)
     _log_start(plan, listening, workers)
     with ExitStack() as stack:
+        on_change = None
         if console is not None:
             beside = replace(plan, operations=None)
-            stack.enter_context(CompanionProcess("console", partial(_console_process, beside)))
+            process = CompanionProcess("console", partial(_console_process, beside))
+            on_change = partial(_replace_console, stack.enter_context(process), beside)
         serving = replace(plan, console=None, examiner=None)
         if workers == 1:
-            _serve_alone(serving, listening)
+            _serve_alone(serving, listening, on_change)
         else:
-            _supervise(serving, listening, workers)
+            _supervise(serving, listening, workers, on_change)
     log.close()
 
 
@@ -143,8 +149,8 @@ def _allow_many_connections() -> None:
 # One process
 
 
-def _serve_alone(plan: Plan, listening: socket) -> None:
-    _server(plan, expiry=_expiry(plan)).run([listening])
+def _serve_alone(plan: Plan, listening: socket, on_change: OnChange | None) -> None:
+    _server(plan, expiry=_expiry(plan), on_change=on_change).run([listening])
 
 
 def _work(plan: Plan, listening: socket, supervisor: SupervisorPipe) -> None:
@@ -160,7 +166,11 @@ def _work(plan: Plan, listening: socket, supervisor: SupervisorPipe) -> None:
 
 
 def _server(
-    plan: Plan, *, expiry: Expiry | None = None, supervisor: SupervisorPipe | None = None
+    plan: Plan,
+    *,
+    expiry: Expiry | None = None,
+    supervisor: SupervisorPipe | None = None,
+    on_change: OnChange | None = None,
 ) -> Server:
     settings = plan.settings
     certificate = Certificate(plan.tls, plan.tickets) if plan.tls is not None else None
@@ -176,6 +186,7 @@ def _server(
         config.admission,
         source=plan.source,
         certificate=certificate,
+        on_change=on_change,
     )
     return Server(config, reloading=reloading, expiry=expiry, supervisor=supervisor)
 
@@ -227,6 +238,11 @@ def _console_process(plan: Plan, parent: Connection) -> SpawnProcess:
     return get_context("spawn").Process(target=_serve_console, args=(plan, parent), daemon=True)
 
 
+def _replace_console(process: CompanionProcess, plan: Plan, settings: Settings) -> None:
+    """Have the console in a process with these settings, which the others have taken on."""
+    process.replace(partial(_console_process, replace(plan, settings=settings)))
+
+
 def _serve_console(plan: Plan, parent: Connection) -> None:
     """The main function of the console's process: it never slows a call of LINE WORKS."""
     collect_seldom()
@@ -269,6 +285,7 @@ class WorkerFactory:
     plan: Plan
     listening: socket
     expiry: Expiry | None
+    on_change: OnChange | None = None
 
     def start(self, pipe: SupervisorPipe) -> SpawnProcess:
         return get_context("spawn").Process(
@@ -285,18 +302,21 @@ class WorkerFactory:
 
     def adopt(self, settings: Settings) -> None:
         """Use these settings for all workers that start later."""
+        is_other = changed(self.plan.settings, settings)
         self.plan = replace(self.plan, settings=settings)
+        if is_other and self.on_change is not None:
+            self.on_change(settings)
 
     def look(self) -> None:
         if self.expiry is not None:
             self.expiry.look(time.time())
 
 
-def _supervise(plan: Plan, listening: socket, workers: int) -> None:
+def _supervise(plan: Plan, listening: socket, workers: int, on_change: OnChange | None) -> None:
     with TemporaryDirectory(prefix="worksgate-") as folder:
         tickets = TicketKeys() if plan.tls is not None else None
         plan = replace(plan, workers_folder=Path(folder), tickets=tickets)
-        factory = WorkerFactory(plan, listening, _expiry(plan))
+        factory = WorkerFactory(plan, listening, _expiry(plan), on_change)
         Supervisor(workers, factory, plan.settings.worker_timeout).run(listening)
 
 

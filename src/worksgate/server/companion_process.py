@@ -37,6 +37,7 @@ class CompanionProcess:
         self._name = name
         self._create = create
         self._stopping, self._stop = Pipe(duplex=False)
+        self._replacing, self._replace = Pipe(duplex=False)
         self._thread = threading.Thread(target=self._keep, name=name, daemon=True)
 
     def __enter__(self) -> Self:
@@ -52,6 +53,11 @@ class CompanionProcess:
         self._stop.close()
         self._thread.join(ENDED_WITHIN + 2)
 
+    def replace(self, create: Callable[[Connection], SpawnProcess]) -> None:
+        """End the process in order, and keep one that ``create`` makes; returns before that."""
+        self._create = create
+        self._replace.send(None)
+
     def _keep(self) -> None:
         pause = 0.0
         while not wait([self._stopping], timeout=pause):
@@ -61,11 +67,16 @@ class CompanionProcess:
             process.start()
             theirs.close()
             _log.info("companion.started", name=self._name, pid=process.pid)
-            stopped = self._stopping in wait([process.sentinel, self._stopping])
+            ready = wait([process.sentinel, self._stopping, self._replacing])
             ours.close()
-            if stopped:
+            if self._stopping in ready:
                 self._end(process)
                 return
+            if self._replacing in ready:
+                self._end(process)
+                self._replacing.recv()
+                pause = 0.0
+                continue
             process.join()
             is_early = time.monotonic() - began < EARLY_EXIT
             pause = min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE) if is_early else FIRST_PAUSE

@@ -19,7 +19,8 @@ from worksgate.settings.options import Settings
 
 NEED_A_RESTART = (
     *("host", "port", "database_url", "store_url", "log_format", "log_level"),
-    *("admin_host", "admin_port", "metrics_public", "worker_timeout"),
+    *("admin_host", "admin_port", "console_host", "console_port"),
+    *("metrics_public", "worker_timeout"),
 )
 """Where a process listens, where its data is and how it logs is fixed at the start."""
 
@@ -74,6 +75,7 @@ class Reloading:
         *,
         source: SettingsSource | None = None,
         certificate: Certificate | None = None,
+        on_change: Callable[[Settings], None] | None = None,
     ) -> None:
         self.settings = settings
         self._application = application
@@ -81,6 +83,7 @@ class Reloading:
         self._admission = admission
         self._source = source
         self._certificate = certificate
+        self._on_change = on_change
         self._lock = asyncio.Lock()
 
     async def read_again(self) -> None:
@@ -114,5 +117,7 @@ class Reloading:
                 return False
             self.settings = settings
             self._admission.apply(settings)
+            if self._on_change is not None:
+                self._on_change(settings)
         _log.info("settings.read", changed=", ".join(names) or "nothing")
         return True
