@@ -16,8 +16,10 @@ from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 
 from worksgate.administration import line_works_members
 from worksgate.administration.roles import Role
+from worksgate.audit import AuditEvent, Event
 from worksgate.conformance.directory_api import Fault, Operation, Rank
 from worksgate.credentials.master_key import MasterKey
+from worksgate.credentials.secrets import new_ordered_id
 from worksgate.line_works_api.directory_api import DirectoryApi
 from worksgate.line_works_api.people import MemberKey
 from worksgate.web.console import rehearsal
@@ -207,3 +209,23 @@ async def test_r262_nobody_uses_up_the_calls_that_line_works_answers(
     assert (await helper.get(page)).status_code == 200
     console.clock.advance(WINDOW)
     assert (await helper.get(f"{page}&ask=line-works")).status_code == 200
+
+
+async def test_what_line_works_made_of_a_right_sign_in_is_asked_by_the_next_step(
+    console: ConsoleUnderTest, browser: AdminBrowser
+) -> None:
+    subject, login_id = await console.make("right", None), new_ordered_id()
+    page = f"/person?id={subject}"
+    button = '<a class="button large" href="/person?id='
+    assert button not in (await browser.get(page)).text
+    passed = (
+        *(Event.LOGIN_SUCCEEDED, Event.CODE_ISSUED),
+        *(Event.CODE_REDEEMED, Event.USER_INFO_RETURNED),
+    )
+    await console.administration.audit_log._directory.record(
+        [
+            AuditEvent(event=each, at=console.clock() - 9, login_id=login_id, subject_id=subject)
+            for each in passed
+        ]
+    )
+    assert button in (await browser.get(page)).text
