@@ -231,6 +231,7 @@ async def test_r192_with_javascript_a_search_narrows_the_list_as_one_types(
     await expect(tab.locator("#rows tr")).to_have_count(10)
     await expect(tab.locator("#count")).to_have_text("10 people")
     await expect(tab.locator("#chips")).to_contain_text("All 10")
+    await expect(tab.locator("#chosen")).to_have_text("· person p4")
     await expect(tab.locator("#files [name=q]")).to_have_value("person p4")
     assert await focused(tab) == "q"
     assert "q=person+p4" in tab.url

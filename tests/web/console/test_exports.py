@@ -310,3 +310,21 @@ async def test_the_audit_log_is_read_page_by_page(console: ConsoleUnderTest) -> 
         path = html.unescape(older[1]) if older else ""
     assert shown == [f"name{index:03}" for index in reversed(range(2 * RECORDS + 1))]
     assert "First page" in page
+
+
+async def test_what_is_printed_says_what_was_chosen(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    owner = await console.signed_in("owner")
+    for path, chosen in (
+        ("/people?q=tanaka&state=disabled&group=sales", ["Disabled", "tanaka", "sales"]),
+        ("/people/removed?q=tanaka", ["tanaka"]),
+        ("/clients?q=tanaka", ["tanaka"]),
+        ("/sign-ins?range=today&user=tanaka", ["tanaka"]),
+        ("/audit?user=tanaka", ["tanaka"]),
+        ("/audit/changes?about=tanaka", ["tanaka"]),
+    ):
+        page = (await owner.get(path)).text
+        line = re.search(r'<p class="on-paper small">(.*?)</p>', page)
+        assert line is not None, path
+        _, *parts = re.sub("<[^>]*>", "", line[1]).split(" · ")
+        assert [each for each in parts if each in chosen] == chosen, path
