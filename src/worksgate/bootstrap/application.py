@@ -61,6 +61,7 @@ from worksgate.provider.account.disavowal import Disavowal, DisavowalLinks
 from worksgate.provider.account.notices import ignore_outcome
 from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.password_strength import PasswordMeter
+from worksgate.provider.account.reset_requests import ResetRequests
 from worksgate.provider.account.self_service import SelfService
 from worksgate.provider.calls.audit_trail import CallAuditTrail
 from worksgate.provider.calls.imap_login import PURPOSE as IMAP
@@ -430,11 +431,10 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
     stack.push_async_callback(disavowal.close)
     reset = None
     if identity.hashing is not None:
-        reset = PasswordReset(
+        requests = ResetRequests(
             settings,
             base.directory,
             base.store,
-            identity.hashing,
             audit,
             identity.strangers,
             mail=mailer,
@@ -442,6 +442,7 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
             languages=base.directory.preferences,
             knows_device=identity.signer.knows_device,
         )
+        reset = PasswordReset(settings, base.directory, base.store, identity.hashing, requests)
         stack.push_async_callback(reset.close)
     self_service = SelfService(
         settings,

@@ -21,7 +21,7 @@ from worksgate.provider.account.disavowal import DisavowalLinks
 from worksgate.provider.account.notices import Notices
 from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.reset_links import Accounts
-from worksgate.provider.account.reset_requests import KnowsDevice, no_known_device
+from worksgate.provider.account.reset_requests import KnowsDevice, ResetRequests, no_known_device
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
@@ -115,11 +115,11 @@ class Resetting:
         knows_device: KnowsDevice = no_known_device,
     ) -> PasswordReset:
         """The same reset on something that behaves otherwise."""
-        return PasswordReset(
+        accounts, store = accounts or self.directory, store or self.store
+        requests = ResetRequests(
             SETTINGS,
-            accounts or self.directory,
-            store or self.store,
-            hashing or self.hashing,
+            accounts,
+            store,
             self.audit,
             StrangerRecords(self.audit, self.store.bump),
             mail=self.mailer,
@@ -127,6 +127,7 @@ class Resetting:
             languages=self.directory.preferences,
             knows_device=knows_device,
         )
+        return PasswordReset(SETTINGS, accounts, store, hashing or self.hashing, requests)
 
 
 def secret_of(link: str) -> str:
@@ -148,17 +149,17 @@ async def resetting(
         stack.push_async_callback(mailer.close, 0.1)
         texts = Mails(SETTINGS)
         strangers = StrangerRecords(audit, store.bump)
-        reset = PasswordReset(
+        requests = ResetRequests(
             SETTINGS,
             directory,
             store,
-            hashing,
             audit,
             strangers,
             mail=mailer,
             texts=texts,
             languages=directory.preferences,
         )
+        reset = PasswordReset(SETTINGS, directory, store, hashing, requests)
         stack.push_async_callback(reset.close, 0.1)
         notices = Notices(directory, mailer, texts, DisavowalLinks(SETTINGS, store))
         stack.push_async_callback(notices.close, 0.1)

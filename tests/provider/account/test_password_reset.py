@@ -37,6 +37,7 @@ from worksgate.provider.account import reset_requests
 from worksgate.provider.account.one_time_links import LinkNotValid
 from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.reset_links import ResetLinks
+from worksgate.provider.account.reset_requests import ResetRequests
 from worksgate.provider.sign_in.transaction import TransactionSigner
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.sources import Person
@@ -623,9 +624,8 @@ async def test_there_is_no_code_for_a_disabled_person_nor_without_its_record(
 
 async def test_without_a_mail_server_the_administrator_still_can(reset: Resetting) -> None:
     strangers = StrangerRecords(reset.audit, reset.store.bump)
-    offline = PasswordReset(
-        SETTINGS, reset.directory, reset.store, reset.hashing, reset.audit, strangers
-    )
+    requests = ResetRequests(SETTINGS, reset.directory, reset.store, reset.audit, strangers)
+    offline = PasswordReset(SETTINGS, reset.directory, reset.store, reset.hashing, requests)
     await offline.requests.receive("aoi", "en", ADDRESS, NOW)
     await offline.close()
     assert await reset.events(Event.PASSWORD_RESET_REQUESTED) == []

@@ -26,6 +26,7 @@ from worksgate.provider import stranger_records
 from worksgate.provider.account.one_time_links import LinkNotValid
 from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.reset_links import ResetLinks
+from worksgate.provider.account.reset_requests import ResetRequests
 from worksgate.provider.sources import SourcesInUse
 from worksgate.sources import Identified, Person
 from worksgate.web.console import people
@@ -200,13 +201,13 @@ async def test_r158_a_role_that_is_given_while_a_reset_link_is_used_makes_it_voi
     directory = administration.people._directory
     store = await administration.users._store()
     hashing = inside.first_owner._hashing
+    audit, strangers = inside.sign_in._audit, inside.sign_in._strangers
     reset = PasswordReset(
         console.settings,
         directory,
         store,
         RoleGivenMeanwhile(console, hashing),  # type: ignore[arg-type]  # what it calls
-        inside.sign_in._audit,
-        inside.sign_in._strangers,
+        ResetRequests(console.settings, directory, store, audit, strangers),
     )
     url = await administration.users.issue_reset_link("person")
     secret = dict(parse_qsl(urlsplit(url).query))["token"]

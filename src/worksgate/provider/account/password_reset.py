@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database import Conflict, DatabaseUnavailable
 from worksgate.database.verbs import run_to_completion
@@ -20,18 +20,10 @@ from worksgate.directory.account_rules import password_context
 from worksgate.directory.audit.writer import log_events
 from worksgate.directory.credential_changes import Change
 from worksgate.limits.outages import Unavailable
-from worksgate.mail import Mailer
 from worksgate.provider.account.one_time_links import LinkNotValid
-from worksgate.provider.account.reset_links import CODE_LENGTH, Accounts, ResetLink, ResetLinks
-from worksgate.provider.account.reset_requests import (
-    KnowsDevice,
-    MailTexts,
-    ResetRequests,
-    no_known_device,
-)
-from worksgate.provider.account.values import Languages
+from worksgate.provider.account.reset_links import CODE_LENGTH, Accounts, ResetLink
+from worksgate.provider.account.reset_requests import ResetRequests
 from worksgate.provider.factors.codes import read_code
-from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
@@ -48,7 +40,7 @@ class ResetTicket:
 
 
 class PasswordReset:
-    """Changes passwords with links; ``requests`` sends these, ``links`` makes them."""
+    """Changes passwords with links, which ``requests`` sends and ``links`` makes."""
 
     def __init__(
         self,
@@ -56,31 +48,14 @@ class PasswordReset:
         accounts: Accounts,
         store: Store,
         hashing: PasswordHashing,
-        audit: AuditLog,
-        strangers: StrangerRecords,
-        *,
-        mail: Mailer | None = None,
-        texts: MailTexts | None = None,
-        languages: Languages | None = None,
-        knows_device: KnowsDevice = no_known_device,
+        requests: ResetRequests,
     ) -> None:
         self._settings = settings
         self._accounts = accounts
         self._store = store
         self._hashing = hashing
-        self.links = ResetLinks(settings, accounts, store)
-        self.requests = ResetRequests(
-            settings,
-            accounts,
-            store,
-            self.links,
-            audit,
-            strangers,
-            mail=mail,
-            texts=texts,
-            languages=languages,
-            knows_device=knows_device,
-        )
+        self.requests = requests
+        self.links = requests.links
         self.unfinished: set[asyncio.Task[Any]] = set()
 
     async def open(self, secret: str, now: float) -> ResetTicket | None:

@@ -119,7 +119,6 @@ class ResetRequests:
         settings: Settings,
         accounts: Accounts,
         store: Store,
-        links: ResetLinks,
         audit: AuditLog,
         strangers: StrangerRecords,
         *,
@@ -131,7 +130,7 @@ class ResetRequests:
         self._settings = settings
         self._accounts = accounts
         self._store = store
-        self._links = links
+        self.links = ResetLinks(settings, accounts, store)
         self._audit = audit
         self._strangers = strangers
         self._requests = DailyBudget("reset requests", REQUESTS_A_DAY, store.bump, portion=PORTION)
@@ -220,7 +219,7 @@ class ResetRequests:
         if self._mail is None or self._texts is None:
             return False
         subject_id = account.person.subject_id
-        link, origin = await self._links.make(account, request.at, mailed=True), request.origin
+        link, origin = await self.links.make(account, request.at, mailed=True), request.origin
         if origin.query:
             link += f"&{origin.query}"
         chosen = "" if self._languages is None else await self._languages.language(subject_id)
