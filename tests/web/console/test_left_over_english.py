@@ -77,3 +77,19 @@ async def test_no_page_has_english_left_over(console: ConsoleUnderTest, language
         if words := parser.words - allowed:
             left[route.path] = words
     assert left == {}
+
+
+async def test_r257_a_refusal_that_knows_its_template_is_said_in_japanese(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    owner = await console.signed_in("owner")
+    owner.http.headers["Accept-Language"] = "ja"
+    await owner.get("/wizard/values")
+    await owner.post("/wizard/values/client", name="x" * 101)
+    assert owner.page.status_code == 409
+    parser = Left()
+    parser.feed(owner.page.text)
+    assert "100" in owner.page.text
+    assert not {"name", "printable", "characters"} & parser.words
+    assert '<span lang="en">' not in owner.page.text
