@@ -499,6 +499,21 @@ def test_r147_the_text_to_hand_on_contains_no_address(language: str) -> None:
             assert part not in text
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("ldaps://192.0.2.10:636: refused", "ldaps://…:636: refused"),
+        ("[2001:db8::1]:443 and ::ffff:192.0.2.1", "[…]:443 and …"),
+        ("1:2:192.0.2.1, 64:ff9b::192.0.2.1.", "1:2:…, …."),
+        ("x192.0.2.1x at 09:12:33", "x…x at 09:12:33"),
+        ("192.0.2.1/32,192.0.2.2", "…,…"),
+        (":" * 5_000, ":" * 5_000),  # in one pass, since anybody may type it as a name
+    ],
+)
+def test_r147_an_address_is_left_out_whatever_stands_beside_it(text: str, left: str) -> None:
+    assert without_addresses(text) == left
+
+
 def test_r147_what_only_resembles_an_address_stays() -> None:
     for text in (
         "At 07:50 version 1.2.3",

@@ -16,7 +16,13 @@ LANGUAGES: Final = ("en", "ja", "ko")
 """The languages of a trace, which is for administrators."""
 LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
 _NONE: Mapping[str, "Value"] = MappingProxyType({})
-_MAYBE_ADDRESS = re.compile(r"[0-9A-Fa-f:.]*[.:][0-9A-Fa-f:.%/]*[0-9A-Fa-f]")
+# Each repetition is bounded: a name that somebody has typed must not take seconds.
+_IPV4 = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+_ADDRESS_4 = re.compile(rf"(?<![0-9])(?<![0-9]\.){_IPV4}(?:/[0-9]{{1,2}})?(?![0-9]|\.[0-9])")
+_MAYBE_6 = re.compile(
+    rf"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9A-Fa-f]{{0,4}})"
+    r"(?:%[0-9A-Za-z._-]{1,16})?(?:/[0-9]{1,3})?"
+)
 HIDDEN: Final = "…"
 
 
@@ -77,7 +83,8 @@ def texts_in(language: str) -> Translations:
 
 def without_addresses(text: str) -> str:
     """A text in which no IP address and no network is left, such as those of a rule (R-147)."""
-    return _MAYBE_ADDRESS.sub(lambda found: HIDDEN if _is_address(found[0]) else found[0], text)
+    without_6 = _MAYBE_6.sub(lambda found: HIDDEN if _is_address(found[0]) else found[0], text)
+    return _ADDRESS_4.sub(HIDDEN, without_6)
 
 
 def _is_address(text: str) -> bool:
