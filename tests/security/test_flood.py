@@ -96,7 +96,7 @@ class Size:
 WHOLE = Size(
     networks=100_000,
     pages=400,
-    dear=2_000,
+    dear=1_000,
     refused_pages=6_000,  # enough for the real number of a day
     opened=2_000,
     upstream=1_000,
@@ -106,7 +106,7 @@ WHOLE = Size(
 SHORT = Size(
     networks=6_000,
     pages=20,
-    dear=500,
+    dear=250,
     refused_pages=600,
     opened=200,
     upstream=300,
@@ -114,7 +114,7 @@ SHORT = Size(
     mail_clients=600,
 )
 
-SMALL_DAY = 200
+SMALL_DAY = 100
 REACHED = (Event.CLIENT_REFUSED, Event.IMAP_REFUSED, Event.LOGIN_REFUSED)
 """Events whose real number of a day is reached here."""
 SMALL_A_DAY = MappingProxyType(
