@@ -15,6 +15,7 @@ from tests.light_hashing import light_hashing
 from tests.once import do_once
 from tests.order import mixed
 from tests.quick import Run, is_quick, may_be_quick, no_programs
+from tests.rewriting import rewrite_share
 from tests.temporary_files import keep_in_memory
 from tests.unhurried import real_deadlines, unhurried_databases
 
@@ -31,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(20_000)  # a run makes thousands of tests, all of which stay
     gc.disable()  # until they are made
     keep_in_memory()
+    if (process := getattr(config, "workerinput", None)) is not None:  # one of several
+        number = int(process["workerid"].removeprefix("gw"))
+        rewrite_share(config, Path(__file__).parent, number, process["workercount"])
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
