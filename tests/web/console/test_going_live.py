@@ -1,5 +1,6 @@
 """Going live in the console: the members' file, the rehearsal, the plan and the day."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -91,6 +92,10 @@ async def test_r159_findings_are_exported_after_a_code_and_with_a_record(
     assert owner.page.text.splitlines()[1] == '"new@hikari","\'=New","","","",""'
     events = await console.administration.audit_log.search(event=Event.SYSTEM)
     assert events[-1].detail == "going live: 1 findings of the rehearsal were exported: nobody_here"
+    await owner.get("/go-live/rehearsal")
+    chosen = {"finding": "nobody_here", "as": "jsonl"}
+    (line,) = (await owner.post("/go-live/rehearsal/export", **chosen)).text.splitlines()
+    assert json.loads(line) == {"account": "new@hikari", "name": "=New"}
 
 
 async def test_r176_a_wrong_file_is_shown_row_by_row(owner: AdminBrowser) -> None:

@@ -20,11 +20,13 @@ from worksgate.administration.going_live import (
 from worksgate.administration.jobs.kinds import VERBS
 from worksgate.administration.roles import Verb
 from worksgate.catalogues import sentence_of
+from worksgate.directory.going_live import FindingRow
 from worksgate.directory.jobs import JobKind
 from worksgate.directory.people_list import PAGE
 from worksgate.line_works_api.errors import ApiError
 from worksgate.web.console.bulk import NAMES
 from worksgate.web.console.csv_files import csv_file
+from worksgate.web.console.exports import FileKind, Layout, layout_of
 from worksgate.web.console.pages import said_in
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
@@ -40,6 +42,9 @@ SLOW: Final = text(
 )
 UNANSWERED: Final = text("LINE WORKS did not give its members. Nothing was changed.")
 _COLUMNS: Final = ("account", "name", "subject_id", "username", "key_here", "key_there")
+_LAYOUT: Final[Layout[FindingRow]] = layout_of(
+    _COLUMNS, lambda row: {name: getattr(row, name) for name in _COLUMNS}
+)
 
 FINDINGS: Final[Mapping[Finding, tuple[str, str]]] = {
     Finding.NOBODY_HERE: (
@@ -177,15 +182,18 @@ async def remove_members(visit: Visit) -> Response:
 
 
 async def export(visit: Visit) -> Response:
-    """The people of a finding as CSV, with a record of that."""
+    """The people of a finding as CSV or JSONL, with a record of that."""
     going_live = visit.administration.going_live
     finding = _finding(visit.form.get("finding", ""))
     if finding is None:
         raise Refused("there is no such finding")
     rows = await going_live.findings(finding, 0, EXPORTED)
     await going_live.record_export(finding, len(rows))
-    cells = ([getattr(row, name) for name in _COLUMNS] for row in rows)
-    return csv_file(f"{finding}.csv", _COLUMNS, cells)
+    if FileKind.of(visit.form) is FileKind.CSV:
+        cells = ([getattr(row, name) for name in _COLUMNS] for row in rows)
+        return csv_file(f"{finding}.csv", _COLUMNS, cells)
+    headers = {"Content-Disposition": f'attachment; filename="{finding}.jsonl"'}
+    return Response(_LAYOUT.lines(rows), 200, headers, "application/x-ndjson")
 
 
 def _change(visit: Visit, finding: Finding | None) -> JobKind | None:
