@@ -64,9 +64,11 @@ def test_of_what_cannot_be_ours_nothing_gets_into_a_key(foreign: str) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", storage_key(foreign))
 
 
-def test_ids_are_128_bits() -> None:
-    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", new_id())
-    assert len({new_id() for _ in range(1_000)}) == 1_000
+def test_ids_are_22_characters_and_no_option_of_a_command() -> None:
+    made = {new_id() for _ in range(1_000)}
+    assert len(made) == 1_000
+    for each in made:  # none begins like an option of a command
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{21}", each)
 
 
 def test_r33_what_is_kept_is_the_sha256_and_not_the_secret() -> None:

@@ -84,7 +84,7 @@ class ClientAdministration:
             values = read_changes(values_given)
             client = self._checked(
                 Client(
-                    client_id=_new_client_id(),
+                    client_id=new_id(),
                     secrets=(ClientSecret(digest(secret), created_at=self._actor.now()),),
                     **{**PROFILE_DEFAULTS[values["profile"]], **values},
                 )
@@ -277,13 +277,6 @@ async def chosen_client(directory: Directory, name_or_id: str | None) -> Client:
         names = ", ".join(each.name for each in clients[:10])
         raise Refused(f"there are several clients; name one of {names}")
     return clients[0]
-
-
-def _new_client_id() -> str:
-    """An ID that no command line takes for an option."""
-    while not (client_id := new_id())[0].isalnum():
-        pass
-    return client_id
 
 
 def _outgoing(

@@ -32,8 +32,10 @@ def new_ordered_secret() -> str:
 
 
 def new_id() -> str:
-    """A new identifier, not secret: 22 characters of base64url."""
-    return secrets.token_urlsafe(16)
+    """A new identifier, not secret: 22 characters of base64url, of which the first is no hyphen."""
+    while not (made := secrets.token_urlsafe(16))[0].isalnum():
+        pass
+    return made
 
 
 def new_request_id() -> str:
