@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 import pytest
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -341,3 +342,16 @@ async def _furnish_store(store: Store) -> None:
 def every_table_has_rows(file: Path) -> bool:
     with closing(sqlite3.connect(file)) as db:
         return all(db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ALL)
+
+
+async def number_of_next_change(url: str) -> int:
+    """The number that a PostgreSQL database gives to a change that is recorded now."""
+    connection = await asyncpg.connect(url)
+    try:
+        number = await connection.fetchval(
+            "INSERT INTO changes (at, kind, subject, version, fields) "
+            "VALUES (0, 'client', 'tenant', 1, '[]') RETURNING number"
+        )
+    finally:
+        await connection.close()
+    return int(number)

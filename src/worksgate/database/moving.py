@@ -38,6 +38,7 @@ from worksgate.database.migrations.tables import (
     COUNTER_TABLE,
     INTERIMS,
     LASTING,
+    NUMBERED,
     SINGLE_USE,
 )
 from worksgate.database.recording import write_events
@@ -266,22 +267,34 @@ async def _pages(connection: AsyncConnection, part: _Part) -> AsyncIterator[list
 
 
 async def _keep_numbering(source: AsyncConnection, target: AsyncConnection) -> None:
-    """Number the next audit record as in the source: numbers are never reused."""
-    last = await _last_number(source)
-    if not last:
-        return
+    """Number the next record as in the source: numbers are never reused."""
+    for table, column in NUMBERED:
+        if last := await _last_number(source, table, column):
+            await _set_number(target, table, column, last)
+
+
+async def _set_number(target: AsyncConnection, table: str, column: str, last: int) -> None:
+    values: dict[str, Any] = {"table": table, "last": last}
     if target.dialect.name == "sqlite":
-        await target.execute(text("DELETE FROM sqlite_sequence WHERE name = 'audit'"))
-        statement = "INSERT INTO sqlite_sequence (name, seq) VALUES ('audit', :last)"
+        await target.execute(text("DELETE FROM sqlite_sequence WHERE name = :table"), values)
+        statement = "INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)"
     else:
-        statement = "SELECT setval(pg_get_serial_sequence('audit', 'id'), :last)"
-    await target.execute(text(statement), {"last": last})
+        statement = "SELECT setval(pg_get_serial_sequence(:table, :column), :last)"
+        values["column"] = column
+    await target.execute(text(statement), values)
 
 
-async def _last_number(connection: AsyncConnection) -> int:
+async def _last_number(connection: AsyncConnection, table: str, column: str) -> int:
+    """The last number that was given: by the database, or by whoever filled it."""
+    used = await connection.scalar(text(f"SELECT max({column}) FROM {table}")) or 0  # noqa: S608  # names of our own
+    return max(used, await _last_given(connection, table, column))
+
+
+async def _last_given(connection: AsyncConnection, table: str, column: str) -> int:
     if connection.dialect.name == "sqlite":
-        question = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'"
-        return await connection.scalar(text(question)) or 0
-    sequence = await connection.scalar(text("SELECT pg_get_serial_sequence('audit', 'id')"))
+        question = "SELECT seq FROM sqlite_sequence WHERE name = :table"
+        return await connection.scalar(text(question), {"table": table}) or 0
+    name = text("SELECT pg_get_serial_sequence(:table, :column)")
+    sequence = await connection.scalar(name, {"table": table, "column": column})
     question = f"SELECT last_value FROM {sequence} WHERE is_called"  # noqa: S608  # the database's own name for it
     return await connection.scalar(text(question)) or 0

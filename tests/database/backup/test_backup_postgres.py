@@ -17,7 +17,16 @@ from tests.database.backup.test_backup import (
     write,
 )
 from tests.databases import NOW
-from tests.furnished import GOOD_CODE, SESSION, TOKEN, USED_CODE, content, furnish, sealed_records
+from tests.furnished import (
+    GOOD_CODE,
+    SESSION,
+    TOKEN,
+    USED_CODE,
+    content,
+    furnish,
+    number_of_next_change,
+    sealed_records,
+)
 from tests.postgres_server import bare_database_url, database_url, shared_postgres
 from tests.store.artifacts import buys, key_of
 
@@ -71,6 +80,7 @@ async def test_what_lasts_is_the_same_and_what_is_short_lived_is_void(
     assert restored[-3] == "restored from a backup of 2027-01-15T08:00:00Z: backup"
     assert restored[0] == max(before["audit"])[0] + 1
     assert await sealed_records(bare_database_url) == 2_000
+    assert await number_of_next_change(bare_database_url) > max(before["changes"])[0]
 
 
 async def test_f31_codes_and_sessions_from_before_the_restore_are_void(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.database.moving.test_move import PARTLY, WHOLE, moved
 from tests.databases import NOW, query, url_of
-from tests.furnished import content, sealed_records
+from tests.furnished import content, number_of_next_change, sealed_records
 from tests.postgres_server import bare_database_url, database_url
 
 from worksgate.audit import AuditEvent, Event
@@ -77,6 +77,16 @@ async def test_the_next_audit_record_has_the_next_number(
         await directory.close()
     numbers = sorted(row[0] for row in (await content(postgres, ("audit",)))["audit"])
     assert numbers == [2101, 2102]
+
+
+async def test_the_next_change_has_the_next_number(
+    source: str, postgres: str, other_postgres: str
+) -> None:
+    await moved(source, postgres)
+    await moved(postgres, other_postgres)
+    for url in (postgres, other_postgres):
+        last = max((await content(url, ("changes",)))["changes"])[0]
+        assert await number_of_next_change(url) == last + 1
 
 
 async def test_postgresql_that_refuses_a_row_gets_none(

@@ -25,7 +25,7 @@ from worksgate.database.installation_id import renew
 from worksgate.database.leases import check_stopped
 from worksgate.database.migrations import migrate, upgrade
 from worksgate.database.migrations.plan import known_revisions
-from worksgate.database.migrations.tables import ALL, LASTING
+from worksgate.database.migrations.tables import ALL, LASTING, NUMBERED
 from worksgate.database.recording import write_events
 from worksgate.database.secrets_at_rest import (
     MasterKeyMissing,
@@ -215,16 +215,23 @@ async def _replace_tables(
     loaded = {each.name: await postgres_dump.load(driver, dumped, each.name) for each in LASTING}
     found = {name: rows for name, rows in loaded.items() if rows is not None}
     _check_found(manifest, manifest.revision, found)
-    sequence = await connection.scalar(text("SELECT pg_get_serial_sequence('audit', 'id')"))
-    last = await postgres_dump.last_number(dumped, str(sequence).rpartition(".")[2])
-    # Sequences of empty tables are not set; a number already used would fail every later record.
-    setting = text(
-        "SELECT setval(pg_get_serial_sequence('audit', 'id'),"
-        " GREATEST(CAST(:last AS bigint), (SELECT max(id) FROM audit)))"
-    )
-    await connection.execute(setting, {"last": last})
     await connection.run_sync(upgrade)
+    for table, column in NUMBERED:
+        await _keep_numbering(connection, dumped, table, column)
     await renew(connection)
+
+
+async def _keep_numbering(
+    connection: AsyncConnection, dumped: BinaryIO, table: str, column: str
+) -> None:
+    """Number the next row as in the dump: one already used would fail every later record."""
+    name = text("SELECT pg_get_serial_sequence(:table, :column)")
+    sequence = await connection.scalar(name, {"table": table, "column": column})
+    last = await postgres_dump.last_number(dumped, str(sequence).rpartition(".")[2])
+    used = await connection.scalar(text(f"SELECT max({column}) FROM {table}"))  # noqa: S608  # names of our own
+    if number := max(last or 0, used or 0):
+        setting = text("SELECT setval(CAST(:sequence AS regclass), :number)")
+        await connection.execute(setting, {"sequence": sequence, "number": number})
 
 
 @contextmanager

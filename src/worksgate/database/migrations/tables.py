@@ -42,6 +42,13 @@ LASTING: tuple[Table, ...] = tuple(
 The server's keys are not included: they sign short-lived data, and a server without them creates
 new ones. Nor is the ID of the installation: another database is another installation."""
 
+NUMBERED: tuple[tuple[str, str], ...] = tuple(
+    (each.name, each.c[0].name)
+    for each in LASTING
+    if each.dialect_options["sqlite"]["autoincrement"]
+)
+"""The tables whose rows the database numbers, and the column; no number is given twice."""
+
 ARTIFACTS: Mapping[str, TableClause] = {
     TABLES[kind.kind]: table(
         TABLES[kind.kind],
