@@ -10,7 +10,7 @@ from tests.databases import NOW, POSTGRES
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
-from worksgate.directory.factors import TotpSecret
+from worksgate.directory.factors import Passkey, TotpSecret
 from worksgate.directory.people_list import (
     COUNTED,
     Listed,
@@ -134,11 +134,36 @@ async def test_what_a_search_contains_is_no_pattern(directory: Directory, typed:
 
 
 async def test_a_second_factor_is_shown(directory: Directory) -> None:
-    await add(directory, account(1, "with"), account(2, "without"))
+    people = ("app", "passkey", "without", "passkey of the console")
+    await add(directory, *(account(number, name) for number, name in enumerate(people, 1)))
     secret = TotpSecret(subject_id="directory:0001", secret=b"s" * 20, last_step=0, created_at=NOW)
     await directory.factors.keep_totp(secret, EVENT)
+    factors = directory.factors
+    where = {"directory:0002": factors, "directory:0004": factors.in_console("console.example")}
+    for subject_id, passkeys in where.items():
+        passkey = Passkey(
+            id=subject_id,
+            subject_id=subject_id,
+            public_key=b"key",
+            sign_count=0,
+            backed_up=False,
+            aaguid="",
+            transports=(),
+            name="",
+            created_at=NOW,
+        )
+        await passkeys.add_passkey(passkey, 9, EVENT)
     found = await directory.people_list.page(PeopleFilter())
-    assert {each.username: each.has_factor for each in found} == {"with": True, "without": False}
+    assert {each.username for each in found if each.has_factor} == {"app", "passkey"}
+    assert len(found) == 4
+
+
+async def test_people_of_one_name_are_on_one_page_or_the_next(directory: Directory) -> None:
+    await add(directory, account(1, "anna"))
+    await remember(directory, "anna")
+    for size in (1, 2):
+        found = [(each.subject_id, each.last_login_at) for each in await paged(directory, size)]
+        assert found == [("directory:0001", None), ("ldap:anna", None)]
 
 
 async def test_a_list_is_counted_up_to_a_thousand(directory: Directory) -> None:
@@ -221,7 +246,9 @@ async def test_by_subject_everybody_comes_once(mixed: Directory, size: int) -> N
     assert len(one) == len(NAMES)
 
 
-async def test_who_matches_has_a_digest_of_its_own(directory: Directory) -> None:
+async def test_who_matches_has_a_digest_of_its_own(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     people = directory.people_list
     await add(directory, account(1, "first"), account(2, "second", enabled=False))
     await remember(directory, "third")
@@ -230,6 +257,8 @@ async def test_who_matches_has_a_digest_of_its_own(directory: Directory) -> None
     assert everybody.count == 3
     one, other = [await people.matching(PeopleFilter(text=text)) for text in ("first", "second")]
     assert (one.count, other.count) == (1, 1)
+    monkeypatch.setattr("worksgate.directory.people_list.MOST_MATCHING", 1)
+    assert (await people.matching(PeopleFilter())).count == 2, "more than may"
     assert one.digest != other.digest
     assert [each.username for each in await people.among(["ldap:third", "directory:0001"])] == [
         "first",
