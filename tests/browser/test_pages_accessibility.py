@@ -5,12 +5,12 @@ or a script that the policy does not allow is missing here too.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Request, Route, ViewportSize, expect
+from playwright.async_api import Browser, Request, Route, expect
 from tests.browser.windows import Window, css, overflow, violations, violations_everywhere
 
 from worksgate.settings.options import Settings
@@ -84,21 +84,38 @@ def every_page() -> dict[str, Page]:
 PAGES = every_page()
 
 
+Windows = Mapping[bool, Window]
+"""Those in which pages are shown, one after the other: with JavaScript, and without."""
+
+
+async def new_window(chromium: Browser, *, javascript: bool = True) -> Window:
+    return await Window.of(await chromium.new_context(java_script_enabled=javascript))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def windows(chromium: Browser) -> AsyncIterator[Windows]:
+    windows = {
+        javascript: await new_window(chromium, javascript=javascript)
+        for javascript in (True, False)
+    }
+    yield windows
+    for window in windows.values():
+        await window.close()
+
+
 @asynccontextmanager
 async def shown(
-    chromium: Browser, page: Page, *, width: int = 360, javascript: bool = True
+    windows: Windows, page: Page, *, width: int = 360, javascript: bool = True
 ) -> AsyncIterator[Window]:
     """A window that shows a page, with the policy that it asks for."""
-    viewport = ViewportSize(width=width, height=800)
-    context = await chromium.new_context(viewport=viewport, java_script_enabled=javascript)
-    window = await Window.of(context)
-    await show(window, page)
+    window = windows[javascript]
+    await show(window, page, width)
     yield window
-    await window.close()
+    window.check()
 
 
-async def show(window: Window, page: Page) -> None:
-    """Let a window that may have shown another page show this one."""
+async def show(window: Window, page: Page, width: int = 360) -> None:
+    """Let a window that may have shown another page show this one, as a new window would."""
 
     async def answer(route: Route) -> None:
         if route.request.method == "POST":
@@ -111,6 +128,11 @@ async def show(window: Window, page: Page) -> None:
             headers={"Content-Security-Policy": policy},
         )
 
+    window.forget()
+    await window.tab.set_viewport_size({"width": width, "height": 800})
+    await window.tab.emulate_media(
+        color_scheme="light", reduced_motion="no-preference", forced_colors="none"
+    )
     await window.tab.unroute_all()
     await window.tab.route("**", answer)
     await window.tab.goto(ADDRESS)
@@ -118,8 +140,8 @@ async def show(window: Window, page: Page) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def window(chromium: Browser) -> AsyncIterator[Window]:
-    """The one in which all pages are opened, one after the other."""
-    window = await Window.of(await chromium.new_context())
+    """The one in which every page is opened."""
+    window = await new_window(chromium)
     yield window
     await window.close()
 
@@ -127,12 +149,8 @@ async def window(chromium: Browser) -> AsyncIterator[Window]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=PAGES)
 async def opened(request: pytest.FixtureRequest, window: Window) -> AsyncIterator[Window]:
     """Each page in turn, which its tests share."""
-    tab = window.tab
-    await tab.set_viewport_size({"width": 360, "height": 800})
-    await tab.emulate_media(color_scheme="light", reduced_motion="no-preference")
-    window.forget()
     await show(window, PAGES[request.param])
-    for summary in await tab.locator("summary").all():
+    for summary in await window.tab.locator("summary").all():
         await summary.click()
     yield window
     window.check()
@@ -150,10 +168,10 @@ async def test_page_meets_wcag_2_2_aa_in_light_and_dark(opened: Window) -> None:
     assert await violations_everywhere(opened.tab, [360]) == []
 
 
-async def test_the_check_finds_a_page_that_is_not_accessible(chromium: Browser) -> None:
+async def test_the_check_finds_a_page_that_is_not_accessible(windows: Windows) -> None:
     good = login()
     spoilt = good.html.replace('<label for="username">', "<label>").replace('lang="en"', "", 1)
-    async with shown(chromium, Page(spoilt.encode(), good.style_and_script_csp, "en")) as window:
+    async with shown(windows, Page(spoilt.encode(), good.style_and_script_csp, "en")) as window:
         found = " ".join(await violations(window.tab))
         assert '"label"' in found
         assert '"html-has-lang"' in found
@@ -187,9 +205,9 @@ async def test_text_can_be_twice_as_large(opened: Window) -> None:
 
 @pytest.mark.parametrize(("width", "widest"), [(360, 360), (768, 400), (1440, 400)])
 async def test_the_card_is_at_most_400_px_wide_and_in_the_middle(
-    chromium: Browser, width: int, widest: int
+    windows: Windows, width: int, widest: int
 ) -> None:
-    async with shown(chromium, login(), width=width) as window:
+    async with shown(windows, login(), width=width) as window:
         box = await window.tab.locator(".card").bounding_box()
         assert box is not None
         assert box["width"] == widest
@@ -197,7 +215,7 @@ async def test_the_card_is_at_most_400_px_wide_and_in_the_middle(
 
 
 @pytest.mark.parametrize("width", [320, 360, 400, 1440])
-async def test_no_line_of_a_title_ends_inside_a_word(chromium: Browser, width: int) -> None:
+async def test_no_line_of_a_title_ends_inside_a_word(windows: Windows, width: int) -> None:
     form = EnrolmentForm(
         action="/login",
         txn="t1",
@@ -208,7 +226,7 @@ async def test_no_line_of_a_title_ends_inside_a_word(chromium: Browser, width: i
         qr_svg="<svg></svg>",
         totp_key="ABCD",
     )
-    async with shown(chromium, _pages("en").step(form, "en"), width=width) as window:
+    async with shown(windows, _pages("en").step(form, "en"), width=width) as window:
         compound = window.tab.locator("h1 .unbroken")
         await expect(compound).to_have_text("two-step")
         assert await compound.evaluate("(found) => found.getClientRects().length") == 1
@@ -216,11 +234,11 @@ async def test_no_line_of_a_title_ends_inside_a_word(chromium: Browser, width: i
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_names_of_the_languages_are_on_one_line_or_on_two_even_ones(
-    chromium: Browser, language: str
+    windows: Windows, language: str
 ) -> None:
     tops = """() => [...document.querySelectorAll(".languages > li")].map(
         (found) => found.getBoundingClientRect().top)"""
-    async with shown(chromium, login(language)) as window:
+    async with shown(windows, login(language)) as window:
         for width, lines in ((320, (3, 2)), (400, (5,)), (1440, (5,))):
             await window.tab.set_viewport_size({"width": width, "height": 800})
             on_line = Counter(await window.tab.evaluate(tops))
@@ -244,15 +262,15 @@ async def test_the_names_of_the_languages_are_on_one_line_or_on_two_even_ones(
 )
 @pytest.mark.parametrize("javascript", [True, False])
 async def test_the_focus_is_where_the_person_goes_on(
-    chromium: Browser, problem: Problem | None, username: str, focused: str, *, javascript: bool
+    windows: Windows, problem: Problem | None, username: str, focused: str, *, javascript: bool
 ) -> None:
     page = login(problem=problem, username=username)
-    async with shown(chromium, page, javascript=javascript) as window:
+    async with shown(windows, page, javascript=javascript) as window:
         await expect(window.tab.locator("*:focus")).to_have_id(focused)
 
 
-async def test_tab_goes_through_the_form_in_reading_order_and_is_seen(chromium: Browser) -> None:
-    async with shown(chromium, login(username="")) as window:
+async def test_tab_goes_through_the_form_in_reading_order_and_is_seen(windows: Windows) -> None:
+    async with shown(windows, login(username="")) as window:
         seen = []
         for _ in range(5):
             focus = window.tab.locator("*:focus")
@@ -262,16 +280,16 @@ async def test_tab_goes_through_the_form_in_reading_order_and_is_seen(chromium: 
         assert seen == ["username", "password", "Show", "Sign in", "Cancel"]
 
 
-async def test_enter_in_the_password_field_signs_in(chromium: Browser) -> None:
-    async with shown(chromium, login(username="taro")) as window:
+async def test_enter_in_the_password_field_signs_in(windows: Windows) -> None:
+    async with shown(windows, login(username="taro")) as window:
         await window.tab.locator("#password").fill("secret")
         async with window.tab.expect_event("request", is_post) as sent:
             await window.tab.keyboard.press("Enter")
         assert (await sent.value).post_data == "txn=t1&csrf=c1&username=taro&password=secret"
 
 
-async def test_the_form_is_sent_without_javascript(chromium: Browser) -> None:
-    async with shown(chromium, login(username="taro"), javascript=False) as window:
+async def test_the_form_is_sent_without_javascript(windows: Windows) -> None:
+    async with shown(windows, login(username="taro"), javascript=False) as window:
         assert not await window.tab.locator(".reveal").is_visible()
         await window.tab.locator("#password").fill("secret")
         async with window.tab.expect_event("request", is_post):
@@ -279,9 +297,9 @@ async def test_the_form_is_sent_without_javascript(chromium: Browser) -> None:
 
 
 @pytest.mark.parametrize(("name", "sent"), [("taro@acme", "other"), ("Hanako", "continue")])
-async def test_the_pressed_account_is_sent(chromium: Browser, name: str, sent: str) -> None:
+async def test_the_pressed_account_is_sent(windows: Windows, name: str, sent: str) -> None:
     async with (
-        shown(chromium, choice()) as window,
+        shown(windows, choice()) as window,
         window.tab.expect_event("request", is_post) as request,
     ):
         await window.tab.get_by_role("button", name=name).click()
@@ -291,8 +309,8 @@ async def test_the_pressed_account_is_sent(chromium: Browser, name: str, sent: s
 # Comfort
 
 
-async def test_the_password_can_be_shown_and_hidden(chromium: Browser) -> None:
-    async with shown(chromium, login()) as window:
+async def test_the_password_can_be_shown_and_hidden(windows: Windows) -> None:
+    async with shown(windows, login()) as window:
         password = window.tab.locator("#password")
         await password.fill("secret")
         await window.tab.get_by_role("button", name="Show password").click()
@@ -302,8 +320,8 @@ async def test_the_password_can_be_shown_and_hidden(chromium: Browser) -> None:
         assert await password.get_attribute("type") == "password"
 
 
-async def test_a_shown_password_is_hidden_before_it_is_sent(chromium: Browser) -> None:
-    async with shown(chromium, login(username="taro")) as window:
+async def test_a_shown_password_is_hidden_before_it_is_sent(windows: Windows) -> None:
+    async with shown(windows, login(username="taro")) as window:
         await window.tab.locator("#password").fill("secret")
         await window.tab.get_by_role("button", name="Show password").click()
         async with window.tab.expect_event("request", is_post):
@@ -311,8 +329,8 @@ async def test_a_shown_password_is_hidden_before_it_is_sent(chromium: Browser) -
         assert await window.tab.locator("#password").get_attribute("type") == "password"
 
 
-async def test_a_form_is_sent_once_however_often_its_button_is_pressed(chromium: Browser) -> None:
-    async with shown(chromium, login(username="taro")) as window:
+async def test_a_form_is_sent_once_however_often_its_button_is_pressed(windows: Windows) -> None:
+    async with shown(windows, login(username="taro")) as window:
         button = window.tab.get_by_role("button", name="Sign in")
         for _ in range(3):
             await button.click(force=True)
@@ -320,10 +338,10 @@ async def test_a_form_is_sent_once_however_often_its_button_is_pressed(chromium:
         assert await button.get_attribute("aria-disabled") == "true"
 
 
-async def test_caps_lock_is_reported(chromium: Browser) -> None:
+async def test_caps_lock_is_reported(windows: Windows) -> None:
     press = """(on) => document.getElementById("password").dispatchEvent(
         new KeyboardEvent("keydown", {key: "A", modifierCapsLock: on}))"""
-    async with shown(chromium, login()) as window:
+    async with shown(windows, login()) as window:
         hint = window.tab.get_by_text("Caps Lock is on.")
         assert not await hint.is_visible()
         await window.tab.evaluate(press, True)
@@ -335,15 +353,15 @@ async def test_caps_lock_is_reported(chromium: Browser) -> None:
 # Wishes of the reader
 
 
-async def test_nothing_moves_for_those_who_asked_for_stillness(chromium: Browser) -> None:
-    async with shown(chromium, login()) as window:
+async def test_nothing_moves_for_those_who_asked_for_stillness(windows: Windows) -> None:
+    async with shown(windows, login()) as window:
         assert await css(window.tab, ".button", "transitionDuration") != "0s"
         await window.tab.emulate_media(reduced_motion="reduce")
         assert await css(window.tab, ".button", "transitionDuration") == "0s"
 
 
-async def test_edges_stay_visible_in_forced_colours(chromium: Browser) -> None:
-    async with shown(chromium, login(problem=Problem.BUSY), width=1440) as window:
+async def test_edges_stay_visible_in_forced_colours(windows: Windows) -> None:
+    async with shown(windows, login(problem=Problem.BUSY), width=1440) as window:
         await window.tab.emulate_media(forced_colors="active")
         for selector in (".card", ".alert", ".button", "#username"):
             assert await css(window.tab, selector, "borderTopStyle") == "solid"
@@ -352,7 +370,7 @@ async def test_edges_stay_visible_in_forced_colours(chromium: Browser) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_each_language_has_its_own_fonts_and_line_breaks(
-    chromium: Browser, language: str
+    windows: Windows, language: str
 ) -> None:
     fonts = {
         "en": "Segoe UI",
@@ -363,7 +381,7 @@ async def test_each_language_has_its_own_fonts_and_line_breaks(
     }
     breaks = dict.fromkeys(LANGUAGES, "normal") | {"ja": "auto-phrase", "ko": "keep-all"}
     of_titles = breaks | {"zh-CN": "keep-all", "zh-TW": "keep-all"}
-    async with shown(chromium, login(language)) as window:
+    async with shown(windows, login(language)) as window:
         assert fonts[language] in await css(window.tab, "h1", "fontFamily")
         for part in ("h1", ".button"):
             assert await css(window.tab, part, "wordBreak") == of_titles[language]
