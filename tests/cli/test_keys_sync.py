@@ -208,7 +208,10 @@ def test_a_run_is_shown_first_and_then_written_and_taken_back(
     ]
     assert line_works.keys() == {**HERE, "guest": "G"}
     (undo_file,) = ready.folder.glob("*.undo.jsonl")
-    told = ready.ok("keys", "undo", str(undo_file), "--yes").out
+    own = ready.folder / "own.toml"
+    own.touch()
+    told = ready.ok("keys", "undo", str(undo_file), "--yes", "--config", str(own)).out
+    assert f".undo.jsonl --config {own}\n" in told, "the printed command is complete"
     assert "LINE WORKS holds 129 of 129 keys of this run." in told
     assert line_works.keys() == {
         **dict.fromkeys(HERE),

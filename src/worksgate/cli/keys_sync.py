@@ -208,8 +208,10 @@ class _Result:
         print_table(("Keys to", "Number"), rows)
         if outcome is not None:
             print_line(f"LINE WORKS holds {outcome.held} of {outcome.planned} keys of this run.")
-            undo = shlex.quote(str(outcome.undo_file))
-            print_line(f"To take it back: worksgate keys undo {undo}")
+            words = ["worksgate", "keys", "undo", str(outcome.undo_file)]
+            if config := click.get_current_context().params.get("config"):
+                words += ["--config", str(config)]
+            print_line(f"To take it back: {shlex.join(words)}")
         _print_found(found)
         if is_dry_run:
             note("Nothing has been changed.")
