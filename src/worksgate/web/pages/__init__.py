@@ -8,7 +8,7 @@
     stylesheets     the style that pages include, and the tints of a client's
     previews        the sign-in page of a client, for administrators
     skeletons       pages that are rendered once and filled for each request
-    wording         the texts of pages
+    wording         the texts of pages about problems; other words are in templates
     mails           the e-mails
     catalogues      the languages
     browser_names   names of browsers
