@@ -160,8 +160,12 @@ async def test_r162_a_change_of_a_client_is_undone_by_another(at_work: Office) -
     assert fields_of(last) == [
         (name, after, before) for name, before, after in fields_of(changes[-1])
     ]
+    with pytest.raises(Refused, match="it has been undone"):
+        await administration.changes.undo(changes[-1].number, ALL)
     await administration.changes.undo(last.number, ALL)
     assert not (await administration.clients.get("Acme")).enabled
+    with pytest.raises(Outdated):
+        await administration.changes.undo(changes[-1].number, ALL)
 
 
 async def test_r162_what_has_been_changed_since_is_not_undone(at_work: Office) -> None:
@@ -215,7 +219,7 @@ async def test_r162_somebody_of_another_source_is_enabled_again(at_work: Office)
     await administration.changes.undo(change.number, ALL)
     assert (await administration.people.by_subject(HANA.subject_id)).enabled
     assert await undone(at_work, Event.USER_CHANGED) == [f"change {change.number} undone: enabled"]
-    with pytest.raises(Outdated):
+    with pytest.raises(Refused, match="it has been undone"):
         await administration.changes.undo(change.number, ALL)
 
 

@@ -54,7 +54,7 @@ def test_a_change_is_undone_once(changed: Terminal) -> None:
     told = changed.ok("changes", "undo", str(number), "--yes").out
     assert told == f"Change {number} is undone.\n"
     assert changed.json("changes", "--kind", "person")[-1]["undoes"] == number
-    assert "changed" in changed.refused("changes", "undo", str(number), "--yes")
+    assert "it has been undone" in changed.refused("changes", "undo", str(number), "--yes")
     assert "without a subcommand" in changed.misused("changes", "--by", "x", "undo", "1")
 
 

@@ -13,7 +13,7 @@ from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import AdministratorAdministration
 from worksgate.administration.audit_log import actors_named
 from worksgate.administration.clients import ClientAdministration
-from worksgate.administration.errors import Refused, found
+from worksgate.administration.errors import Outdated, Refused, found
 from worksgate.administration.people import PeopleAdministration
 from worksgate.administration.removals import RemovalAdministration
 from worksgate.administration.roles import Role, Verb, may, may_act_on, role_named
@@ -224,12 +224,22 @@ class ChangeAdministration:
     async def undo(self, number: int, kinds: Collection[ChangeKind]) -> RecordedChange:
         """Undo a change of one of these kinds, by a new change; return the one that was undone.
 
-        Raises NotFound, Refused for what cannot be undone, Forbidden, Conflict, or Outdated if the
-        same thing has been changed since.
+        Raises NotFound, Refused for what cannot be undone or has just been, Forbidden, Conflict,
+        or Outdated if the same thing has been changed since.
         """
         change = found(await self._directory.change_log.find(number), "change", str(number))
         if change.kind not in kinds or not change.can_be_undone:
             raise Refused("this change cannot be undone")
+        try:
+            await self._undo(change)
+        except Outdated:
+            last = (await self.since_number(change.subject, number)).last
+            if last is not None and last.undoes == number:
+                raise Refused("it has been undone") from None
+            raise
+        return change
+
+    async def _undo(self, change: RecordedChange) -> None:
         match change.kind:
             case ChangeKind.CLIENT:
                 await self._undo_client(change)
@@ -241,7 +251,6 @@ class ChangeAdministration:
                 await self._users.undo(change)
             case ChangeKind.PERSON:
                 await self._people.undo(change)
-        return change
 
     def _can_undo(self, change: RecordedChange, present: Present | None) -> bool:
         if present is None or present.version != change.version or not change.can_be_undone:

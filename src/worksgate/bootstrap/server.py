@@ -132,7 +132,7 @@ def _log_start(plan: Plan, listening: socket, workers: int) -> None:
         address=url_of(listening, https=plan.tls is not None),
         public_url=settings.public_url,
         operations=url_of(plan.operations) if plan.operations is not None else None,
-        console=url_of(plan.console) if plan.console is not None else None,
+        console=settings.console_address if plan.console is not None else None,
         database=settings.database_url.partition(":")[0],
         store=settings.store_url.partition(":")[0] or "database",
         workers=workers,

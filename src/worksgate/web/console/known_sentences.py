@@ -81,6 +81,7 @@ TEMPLATES: Final = (
     text("there is no such role"),
     text("there is no such language"),
     text("this change cannot be undone"),
+    text("it has been undone"),
     text("nothing like that is left of a departure of %(name)s"),
     text("this departure is not due yet"),
     text("%(name)s is enabled here: disable them first"),
