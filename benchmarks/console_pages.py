@@ -143,6 +143,7 @@ LEFT_OUT: Mapping[str, str] = {
 
 FILES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "people": ("/people/export", {"as": "csv"}),
+    "removed people": ("/people/removed/export", {"as": "csv"}),
     "sign-ins": ("/sign-ins/export", {"range": "month", "as": "csv"}),
     "audit records": ("/audit/export", {"as": "csv"}),
     "changes": ("/audit/changes/export", {"as": "csv"}),

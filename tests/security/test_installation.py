@@ -38,8 +38,8 @@ SERVED = {
     *("/login", "/login/", "/login/step", "/login/strength", "/logout", "/logo"),
     *("/account", "/account/", "/account/reset", "/account/code", "/account/not-me"),
     *("/account/password", "/account/password/strength", "/account/reset/strength"),
-    *("/account/authenticator", "/account/authenticator/remove"),
-    *("/account/passkeys", "/account/passkeys/remove", "/account/recovery-codes"),
+    *("/account/authenticator", "/account/authenticator/remove", "/account/recovery-codes"),
+    *("/account/passkeys", "/account/passkeys/rename", "/account/passkeys/remove"),
     *("/account/app-passwords", "/account/app-passwords/remove"),
     *("/account/sessions/end", "/account/sessions/end-all", "/account/sessions/end-everything"),
 }
