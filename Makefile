@@ -13,7 +13,7 @@ run: ## Start Worksgate and the LINE WORKS simulator, with demo people (ARGS="--
 	@$(SETUP) runtime && exec $(BIN)/worksgate demo $(ARGS)
 
 test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
-	@$(SETUP) dev servers browser && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 3 --dist loadfile --no-loadscope-reorder)
+	@$(SETUP) dev servers browser && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 4 --dist loadfile --no-loadscope-reorder)
 
 quick: ## Run the tests that start no program, in two minutes (ARGS="-k throttle")
 	@$(SETUP) dev && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --quick -q -n 5 --dist loadfile $(ARGS)

@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,24 +94,24 @@ async def test_a_process_that_was_hung_up_on_connects_again(
 ) -> None:
     now, again = time.time(), asyncio.Event()
     hello = {"key": bytes(KEY_BYTES).hex(), "began": now, "until": now + 60}
-    greeted = 0
+    greetings: list[asyncio.Task[None] | None] = []
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal greeted
-        greeted += 1
+        greetings.append(asyncio.current_task())
         writer.write(json.dumps(hello).encode() + b"\n")
-        if greeted == 2:
+        if len(greetings) == 2:
             again.set()
             await reader.read()
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     path = tmp_path / "s.sock"
     with listening(path) as listener:
-        async with (
-            await asyncio.start_unix_server(greet, sock=listener),
-            watching(path, monkeypatch) as links,
-        ):
-            await asyncio.wait_for(again.wait(), 10)
+        async with await asyncio.start_unix_server(greet, sock=listener):
+            async with watching(path, monkeypatch) as links:
+                await asyncio.wait_for(again.wait(), 10)
+            await asyncio.wait_for(asyncio.gather(*filter(None, greetings)), 10)
         assert len(links) == 2
 
 

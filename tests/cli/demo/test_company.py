@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -14,6 +14,7 @@ from worksgate.audit import Event, Reason
 from worksgate.bootstrap.administration import open_administration
 from worksgate.cli.demo.company import prepare_company
 from worksgate.cli.demo.history import (
+    ASKED_ABOUT,
     DAY,
     STUMBLES_OF,
     WEEKS,
@@ -132,6 +133,20 @@ async def test_people_sign_in_on_working_days_most_of_them_at_nine() -> None:
     weekend = sum(each.weekday() >= 5 for each in when)
     assert 0 < weekend < len(when) / 20
     assert weeks_until(datetime(2026, 3, 20, 23).astimezone()) == when
+
+
+async def test_several_people_failed_in_the_minute_that_is_asked_about() -> None:
+    """Of a minute with one person the trace is about that person, and not about the source."""
+    partners = [RecordedPerson(f"partner:{number}", f"{number}@example.com") for number in range(8)]
+    for ago in range(21):
+        now = datetime(2026, 3, 20, 23).astimezone() - timedelta(days=ago)
+        asked = datetime.combine(outage_day(now), ASKED_ABOUT, now.tzinfo).timestamp() // 60
+        failed = {
+            record.username
+            for record in History("client", now).of_weeks([], partners)
+            if record.event is Event.LOGIN_INTERRUPTED and record.at // 60 == asked
+        }
+        assert len(failed) > 1
 
 
 async def test_the_trace_has_a_sentence_for_each_way_to_stumble() -> None:

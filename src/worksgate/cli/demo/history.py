@@ -38,7 +38,7 @@ BROWSERS: Final = (
 
 OUTAGE_BEGAN, OUTAGE_ENDED = time(9, 0), time(9, 45)
 ASKED_ABOUT = time(9, 20, 30)
-"""When somebody certainly failed in the outage: a newcomer is led to this minute."""
+"""When several people certainly failed in the outage: a newcomer is led to this minute."""
 _TUESDAY: Final = 1
 _SATURDAY: Final = 5
 
@@ -126,7 +126,7 @@ class History:
                     yield from self._at(self._moment(day), who)
             for number, who in enumerate(partners):
                 if day == down:
-                    yield from self._while_down(day, who, is_first=number == 0)
+                    yield from self._while_down(day, who, is_asked_about=number < 2)
                 elif self._comes(day):
                     yield from self._at(self._moment(day), who)
 
@@ -189,7 +189,7 @@ class History:
         yield from self._completed(at, login_id, who, address)
 
     def _while_down(
-        self, day: date, who: RecordedPerson, *, is_first: bool
+        self, day: date, who: RecordedPerson, *, is_asked_about: bool
     ) -> Iterator[AuditEvent]:
         down = Stumble(
             Event.LOGIN_INTERRUPTED,
@@ -201,8 +201,8 @@ class History:
         address = self._address(who)
         for number in range(self._chance.randint(1, 3)):
             at = self._clock(day, OUTAGE_BEGAN) + self._chance.uniform(60, 2_640)
-            if is_first and number == 0:
-                at = self._clock(day, ASKED_ABOUT)
+            if is_asked_about and number == 0:
+                at = self._clock(day, ASKED_ABOUT) + self._chance.uniform(0, 20)
             yield self._stumble(at, self._login_id(at), who, down, address)
         at = self._clock(day, OUTAGE_ENDED) + self._chance.uniform(120, 3_600)
         if at < self._now.timestamp():
