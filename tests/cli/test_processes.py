@@ -25,6 +25,7 @@ HEAVY = ("sqlalchemy", "alembic", "uvicorn", "starlette", "rich", "structlog", "
 
 NOT_SERVING = (
     *("rich", "pygments", "alembic.autogenerate", "sqlalchemy.dialects.postgresql", "httpx2"),
+    "sqlalchemy.orm",
     "worksgate.administration.composition",
 )
 

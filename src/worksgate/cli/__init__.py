@@ -59,6 +59,9 @@ from worksgate.cli import (
 from worksgate.cli.demo import command as demo
 from worksgate.cli.options import CommandGroup, remember_config
 from worksgate.cli.refusals import sentences
+from worksgate.database.core_only import leave_out_orm
+
+leave_out_orm()  # also in workers and in the console's process, which import this module first
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:  # noqa: FBT001  # click calls it

@@ -1,6 +1,7 @@
 """The SQL database: SQLite or PostgreSQL.
 
     engines            connections: one engine reads, two write, one migrates
+    core_only          SQLAlchemy without its ORM
     postgres_engines   the same for PostgreSQL
     postgres_room      free connections of a PostgreSQL server
     slots              how many connections the directory may use at once
