@@ -287,10 +287,11 @@ NOTES = """\
   - *Far more than can be served, with TLS*: 0.92 of the capacity for token calls and 0.89 for
     sign-in pages. What is shed is closed before its handshake; what is lost is what accepting and
     closing thousands of connections a second costs. It would take a limit in front of the process.
-  - *An idle process* has 87 MiB (73 on 27 November), of which modules take 80: SQLAlchemy 23, our
-    own 20, asyncio with TLS 10. Tried: a process carries no dialect of another database, no rich
-    and no date library, and gives back what its start has freed. It would take a store without
-    SQLAlchemy. After the load it has 19 MiB more, and the same would have to go.
+  - *An idle process* has 82 MiB (73 on 27 November), most of them modules: SQLAlchemy's Core, our
+    own with 20, asyncio with TLS with 10. Tried: a process carries no ORM (decision 70; 8 MiB), no
+    dialect of another database, no rich and no date library, and gives back what its start has
+    freed. It would take a store without SQLAlchemy. After the load it has 25 MiB more, and the
+    same would have to go.
 - **What a call costs since the state of 27 November**, `python benchmarks/before_after.py BEFORE
   AFTER` on 30 November, twice: a token call 1.11 and 1.14 times, a user info call 1.17 and 1.15,
   with what is written behind the answer. The audit record of a token call is now in the commit that
