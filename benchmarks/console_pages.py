@@ -41,8 +41,9 @@ STORES = {"sqlite": "worksgate.db", "postgres": "worksgate.postgres"}
 ROUNDS = 4
 PATIENCE = 5
 """Times as many rounds for a page that is too slow so far: the machine has other work."""
-PAUSE = 3.0
-"""Seconds of the console's clock between two pages: no answer is one that was just given."""
+PAUSE = 7.0
+"""Seconds of the console's clock between two pages: no answer is one that was just given, and LINE
+WORKS is asked less often than ten times a minute."""
 
 Say = Callable[[str], None]
 
