@@ -22,6 +22,9 @@ assert "sqlalchemy.orm" not in sys.modules
         "import sqlalchemy.ext.asyncio as whole; maker = whole.async_sessionmaker",
         "from sqlalchemy.ext.asyncio import *; maker = async_sessionmaker",
         "from sqlalchemy.ext.asyncio.session import async_sessionmaker as maker",
+        "from concurrent.futures import ThreadPoolExecutor as Pool; "
+        "import sqlalchemy.ext.asyncio as whole; "
+        "maker, *_ = Pool(4).map(lambda _: whole.async_sessionmaker, range(4))",
         "from sqlalchemy.orm import Session; "
         "from sqlalchemy.ext.asyncio import async_sessionmaker as maker",
     ],
