@@ -46,10 +46,20 @@ def _client(facts: Facts) -> AskedClient | None:
     return None if client is None or asked not in (None, client.client_id) else client
 
 
-def _the_client(facts: Facts) -> NextPage:
-    client = _client(facts)
-    if client is None:
-        return _ALL_CLIENTS
+def _of_client(
+    page: Callable[[AskedClient, Facts], NextPage],
+) -> Callable[[Facts], NextPage]:
+    """A page of the client of the last try; all clients, if that is not known."""
+
+    def find(facts: Facts) -> NextPage:
+        client = _client(facts)
+        return _ALL_CLIENTS if client is None else page(client, facts)
+
+    return find
+
+
+@_of_client
+def _the_client(client: AskedClient, _: Facts) -> NextPage:
     return NextPage(
         path="/client",
         verb=Verb.SEE_CLIENTS,
@@ -62,10 +72,8 @@ def _the_client(facts: Facts) -> NextPage:
 def _settings(part: str, label: str) -> Callable[[Facts], NextPage]:
     """The form for a part of the client's settings."""
 
-    def find(facts: Facts) -> NextPage:
-        client = _client(facts)
-        if client is None:
-            return _ALL_CLIENTS
+    @_of_client
+    def find(client: AskedClient, _: Facts) -> NextPage:
         return NextPage(
             path="/client/edit",
             verb=Verb.CHANGE_CLIENTS,
@@ -77,12 +85,11 @@ def _settings(part: str, label: str) -> Callable[[Facts], NextPage]:
     return find
 
 
-def _rules(facts: Facts) -> NextPage:
+@_of_client
+def _rules(client: AskedClient, facts: Facts) -> NextPage:
     """What the client's rules say of this person at the address of the last try."""
-    client, person = _client(facts), facts.person
-    if client is None:
-        return _ALL_CLIENTS
     asked = {"id": client.client_id, "address": facts.address or ""}
+    person = facts.person
     if person is not None:
         is_unique = person.source == BUILT_IN
         asked["who"] = person.person.username if is_unique else person.person.subject_id
