@@ -66,8 +66,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Quick tests start no program."""
-    if not item.config.getoption("quick"):
+    """Quick tests start no program, in a run of all tests neither."""
+    if not is_quick(item):
         return (yield)
     with no_programs(item.nodeid):
         return (yield)

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 _BEGIN = """
 import sys
 from worksgate.database.core_only import leave_out_orm
