@@ -57,12 +57,13 @@ def read_catalogue(path: Path, language: str) -> Translations:
     single: dict[str, str] = {}
     plural: dict[str, tuple[str, ...]] = {}
     with path.open("rb") as file:
-        for message in read_po(file, locale=locale_name(language)):
+        # For a named language Babel would load what it knows of all of them: 2 MiB, which stay.
+        for message in read_po(line for line in file if not line.startswith(b'"Language:')):
             if isinstance(message.id, str):
                 if message.id and isinstance(message.string, str):
                     single[message.id] = message.string or message.id
-            elif isinstance(message.string, list | tuple) and all(message.string):
-                plural[message.id[0]] = tuple(message.string)
+            elif isinstance(message.string, list | tuple) and any(message.string):
+                plural[message.id[0]] = tuple(filter(None, message.string))
     return Translations(single, plural)
 
 

@@ -27,6 +27,7 @@ NOT_SERVING = (
     *("rich", "pygments", "alembic.autogenerate", "sqlalchemy.dialects.postgresql", "httpx2"),
     "sqlalchemy.orm",
     "worksgate.administration.composition",
+    *("worksgate.cli.user", "worksgate.cli.check"),
 )
 
 
@@ -72,6 +73,18 @@ def test_a_server_on_sqlite_carries_nothing_of_terminals_of_postgresql_or_of_adm
     assert done.returncode == 1, done.stderr
     assert "192.0.2.1" in done.stderr
     assert done.stdout == "\n"
+
+
+def test_to_read_a_catalogue_takes_nothing_that_is_known_of_all_languages() -> None:
+    program = (
+        "import babel.core\n"
+        "from worksgate.web.pages.catalogues import translations\n"
+        "print(translations('ko').gettext('User name'), babel.core._global_data)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "아이디 None\n"
 
 
 def test_whole_round_as_a_script_would_do_it(terminal: Terminal) -> None:

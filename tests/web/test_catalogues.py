@@ -152,6 +152,16 @@ def test_every_problem_and_every_notice_has_its_words() -> None:
         assert wording.happened in texts_in_the_code()
 
 
+@pytest.mark.parametrize("language", TRANSLATED)
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_number_has_the_form_of_its_language(language: str, number: int) -> None:
+    counted = [message for message in messages(language) if isinstance(message.id, tuple)]
+    assert counted
+    for message in counted:
+        said = translations(language).ngettext(message.id[0], message.id[1], number)
+        assert said == forms(message.string)[-1]
+
+
 def test_a_text_that_no_catalogue_has_stays_english() -> None:
     assert translations("ja").gettext("Unheard of") == "Unheard of"
     assert translations("ja").ngettext("%(n)d cat", "%(n)d cats", 2) == "%(n)d cats"

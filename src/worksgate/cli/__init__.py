@@ -20,8 +20,8 @@ something to do.
     printing      tables, JSON and notes; findings: those of an examination
     refusals      every refusal of the other rooms as one line
 
-Heavy modules are imported only by the commands that need them: ``worksgate --help`` is fast, and
-the server loads nothing of the command line but click, which uvicorn depends on anyway.
+A command is imported when it is asked for, and heavy modules by the commands that need them alone:
+a server carries neither.
 """
 
 import gc
@@ -31,33 +31,7 @@ from pathlib import Path
 
 import click
 
-from worksgate.cli import (
-    admin,
-    alert,
-    audit,
-    backup,
-    changes,
-    check,
-    client,
-    doctor,
-    init,
-    key,
-    keys,
-    line_works_api,
-    migrate,
-    move,
-    purge,
-    record,
-    rehearse,
-    replay,
-    rules,
-    serve,
-    source,
-    trace,
-    user,
-)
-from worksgate.cli.demo import command as demo
-from worksgate.cli.options import CommandGroup, remember_config
+from worksgate.cli.options import CommandGroup, LazyCommands, remember_config
 from worksgate.cli.refusals import sentences
 from worksgate.database.core_only import leave_out_orm
 
@@ -72,9 +46,41 @@ def _print_version(context: click.Context, _parameter: click.Parameter, asked: b
         context.exit()
 
 
+_COMMANDS = LazyCommands(
+    {
+        "serve": "worksgate.cli.serve:serve",
+        "demo": "worksgate.cli.demo.command:demo",
+        "init": "worksgate.cli.init:init",
+        "client": "worksgate.cli.client:app",
+        "user": "worksgate.cli.user:app",
+        "source": "worksgate.cli.source:app",
+        "rules": "worksgate.cli.rules:app",
+        "admin": "worksgate.cli.admin:app",
+        "alert": "worksgate.cli.alert:app",
+        "trace": "worksgate.cli.trace:trace",
+        "rehearse": "worksgate.cli.rehearse:rehearse",
+        "line-works-api": "worksgate.cli.line_works_api:app",
+        "record": "worksgate.cli.record:record",
+        "replay": "worksgate.cli.replay:replay",
+        "audit": "worksgate.cli.audit:audit",
+        "check": "worksgate.cli.check:check",
+        "changes": "worksgate.cli.changes:changes",
+        "doctor": "worksgate.cli.doctor:doctor",
+        "purge": "worksgate.cli.purge:purge",
+        "migrate": "worksgate.cli.migrate:migrate",
+        "key": "worksgate.cli.key:app",
+        "keys": "worksgate.cli.keys:app",
+        "backup": "worksgate.cli.backup:backup",
+        "restore": "worksgate.cli.backup:restore",
+        "move": "worksgate.cli.move:move",
+    }
+)
+
+
 @click.group(
     name="worksgate",
     cls=CommandGroup,
+    commands=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
@@ -95,36 +101,6 @@ def _print_version(context: click.Context, _parameter: click.Parameter, asked: b
 )
 def app() -> None:
     """Worksgate: the customer's side of LINE WORKS single sign-on."""
-
-
-for command in (
-    serve.serve,
-    demo.demo,
-    init.init,
-    client.app,
-    user.app,
-    source.app,
-    rules.app,
-    admin.app,
-    alert.app,
-    trace.trace,
-    rehearse.rehearse,
-    line_works_api.app,
-    record.record,
-    replay.replay,
-    audit.audit,
-    check.check,
-    changes.changes,
-    doctor.doctor,
-    purge.purge,
-    migrate.migrate,
-    key.app,
-    keys.app,
-    backup.backup,
-    backup.restore,
-    move.move,
-):
-    app.add_command(command)
 
 
 def main() -> None:

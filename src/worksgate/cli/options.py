@@ -1,10 +1,12 @@
 """Options that several commands share, and how their values are read."""
 
 import re
+from collections import UserDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -91,6 +93,20 @@ class CommandGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+
+class LazyCommands(UserDict[str, Any]):
+    """Commands of a group by name, each imported when it is first asked for.
+
+    They are given as ``module:attribute``, in the order of the group's help.
+    """
+
+    def __getitem__(self, name: str) -> click.Command:
+        command = self.data[name]
+        if isinstance(command, str):
+            module, _, attribute = command.partition(":")
+            command = self.data[name] = getattr(import_module(module), attribute)
+        return cast("click.Command", command)
 
 
 class Duration(click.ParamType[float]):
