@@ -44,6 +44,38 @@ async def test_the_page_of_a_person_begins_with_the_sentence(console: ConsoleUnd
     assert (reference_of(login_id) or "") in page
 
 
+async def test_a_sign_in_that_the_wizard_tries_is_called_one(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    subject = await console.make("tanaka", None)
+    added = await console.administration.clients.add("Hikari")
+    client_id = added.client.client_id
+    trial = await console.administration.set_up.trial("secret", "Tanaka", "wrong")
+
+    async def fails(seconds: float, username: str = "tanaka", client: str = client_id) -> None:
+        failed = AuditEvent(
+            event=Event.LOGIN_FAILED,
+            at=console.clock() + seconds,
+            login_id=new_ordered_id(),
+            client_id=client,
+            username=username,
+            reason=Reason.WRONG_PASSWORD,
+        )
+        await console.administration.audit_log._directory.record([failed])
+
+    await fails(1)
+    await fails(2, client="another")
+    await fails(3, username="tanaka2")
+    await fails(30)
+    console.clock.advance(10)
+    await console.administration.set_up.end_trial(trial, 1)
+    console.clock.advance(30)
+    trace = await console.administration.sign_in_trace.of("tanaka")
+    assert [each.is_trial for each in trace.facts.tries] == [False, False, True]
+    browser = await console.signed_in("owner")
+    page = (await browser.get(f"/person?id={subject}")).text
+    assert page.count("a trial from the set-up steps, not LINE WORKS") == 1
+
+
 async def test_a_link_to_send_begins_a_sign_in_of_the_tenant(console: ConsoleUnderTest) -> None:
     await console.make("owner", Role.OWNER)
     subject, _ = await with_a_failed_try(console)

@@ -179,7 +179,7 @@ class Count:
         """Whether a record is of the player, or may be and says of nobody that they came."""
         if record.login_id is not None and record.login_id in self.trial_ids:
             return True
-        names = {each.name_key for each in self.trials if _is_within(record, each)}
+        names = {each.name_key for each in self.trials if each.holds(record.client_id, record.at)}
         if not names:
             return False
         if record.username is None and record.subject_id is None:
@@ -266,10 +266,6 @@ class Count:
         old = [key for key, at in self.mail.items() if at < now - 10 * REREAD]
         for key in old:
             del self.mail[key]
-
-
-def _is_within(record: LiveRecord, span: Span) -> bool:
-    return record.client_id == span.client_id and span.since <= record.at <= span.until
 
 
 def _failure(record: LiveRecord, stop: Stop) -> Failure:

@@ -95,6 +95,10 @@ class Span:
     until: float
     name_key: str = ""
 
+    def holds(self, client_id: str | None, at: float) -> bool:
+        """Whether something at a client may be of the player."""
+        return client_id == self.client_id and self.since <= at <= self.until
+
 
 def all_spans(answer: Answer | None) -> list[Span]:
     """Those of all clients; earlier releases kept no name."""

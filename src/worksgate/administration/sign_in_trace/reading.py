@@ -13,6 +13,7 @@ from typing import Protocol
 
 from worksgate.administration.errors import Refused
 from worksgate.administration.line_works_members import LineWorksMembers
+from worksgate.administration.set_up.trial import TRIALS, Span, all_spans
 from worksgate.administration.sign_in_trace.facts import (
     AskedClient,
     Facts,
@@ -38,6 +39,7 @@ from worksgate.administration.user_keys import KeyAdministration, line_works_key
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.access_rules import Decision, Situation, decide_by_texts
 from worksgate.credentials.references import beginnings, is_reference
+from worksgate.credentials.usernames import username_key
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.audit.sign_in_records import Period, SignInRecords
 from worksgate.directory.database import Directory
@@ -232,7 +234,8 @@ class FactReader:
             tries = tuple(each for each in tries if each.client_id in (client.client_id, None))
         tries = tries[:MOST_TRIES]
         wanted = {each.login_id for each in tries}
-        return tries_of(
+        trials = all_spans((await self._directory.set_up.answers()).get(TRIALS))
+        tries = tries_of(
             [each for each in records if each.login_id in wanted],
             now=now,
             refused_calls=await self._refused_calls(tries),
@@ -240,6 +243,7 @@ class FactReader:
                 [Period(since=each.at, until=each.at + 2 * _LONGEST_REQUEST) for each in tries]
             ),
         )
+        return tuple(replace(each, is_trial=_is_trial(each, trials)) for each in tries)
 
     async def _refused_calls(self, tries: Sequence[Try]) -> list[AuditEvent]:
         calls: list[AuditEvent] = []
@@ -396,6 +400,14 @@ _CHECKS: dict[UserKey, Callable[[str], str]] = {
     UserKey.EXTERNAL_KEY: check_external_key,
     UserKey.WORKS_ACCOUNT: check_works_account,
 }
+
+
+def _is_trial(each: Try, trials: Sequence[Span]) -> bool:
+    """Whether a sign-in has the client, the time and the name of a trial."""
+    if each.username is None:
+        return False
+    name = username_key(each.username)
+    return any(trial.name_key == name and trial.holds(each.client_id, each.at) for trial in trials)
 
 
 def _names_of(person: KnownPerson | None) -> set[str]:

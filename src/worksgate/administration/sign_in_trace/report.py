@@ -83,7 +83,8 @@ class SpokenTry:
     @classmethod
     def of(cls, each: Try, summary: Text, speaker: Speaker) -> Self:
         mail = speaker.say(Text(sentences.MAIL_PROGRAM)) if each.is_mail else None
-        about: Sequence[str | None] = (each.reference, each.username, each.browser, mail)
+        trial = speaker.say(Text(sentences.TRIAL)) if each.is_trial else None
+        about: Sequence[str | None] = (each.reference, each.username, each.browser, mail, trial)
         return cls(
             at=each.at,
             summary=speaker.say(summary),

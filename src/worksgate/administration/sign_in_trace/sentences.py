@@ -560,6 +560,7 @@ FAILED_TIMES = text("failed attempts: %(times)s")
 PROBABLE = text("probably, by client and time")
 MAY_LACK = text("Records of that minute were counted, not kept one by one: some may be missing.")
 MAIL_PROGRAM = text("mail program")
+TRIAL = text("a trial from the set-up steps, not LINE WORKS")
 
 # Headings, and the text to hand on
 

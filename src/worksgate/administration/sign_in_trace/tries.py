@@ -85,6 +85,8 @@ class Try:
     address: str | None = None
     browser: str | None = None
     is_mail: bool = False
+    is_trial: bool = False
+    """Whether the setup wizard's trial played LINE WORKS, as far as its times and name tell."""
     is_probable: bool = False
     may_lack: bool = False
 
