@@ -268,8 +268,8 @@ NOTES = """\
     code, one write per response, headers read once, log lines through a queue, no collection of
     what the start has made, the pages of a batch's savepoint in memory instead of a temporary file,
     conditions of the audit log's indexes that need no set at each insertion (6.7 to 4.2 µs a
-    record). On PostgreSQL, where the statement itself is a larger part, the ratios are 0.90 and
-    1.06. It would take fewer indexes on the audit log, or its records in a file of their own, which
+    record). On PostgreSQL, where the statement itself is a larger part, the ratios are 0.83 and
+    1.05. It would take fewer indexes on the audit log, or its records in a file of their own, which
     then could not be in the commit of the code.
   - *A code by a live session* on SQLite costs 4 token calls of the event loop. It writes three rows
     and two records in one commit. It reads the session, the person and their factors, each by a
@@ -287,11 +287,16 @@ NOTES = """\
   - *Far more than can be served, with TLS*: 0.92 of the capacity for token calls and 0.89 for
     sign-in pages. What is shed is closed before its handshake; what is lost is what accepting and
     closing thousands of connections a second costs. It would take a limit in front of the process.
-  - *An idle process* has 82 MiB (73 on 27 November), most of them modules: SQLAlchemy's Core, our
-    own with 20, asyncio with TLS with 10. Tried: a process carries no ORM (decision 70; 8 MiB), no
-    dialect of another database, no rich and no date library, and gives back what its start has
-    freed. It would take a store without SQLAlchemy. After the load it has 25 MiB more, and the
-    same would have to go.
+  - *An idle process* has 78 MiB (74 on 27 November), most of them modules: SQLAlchemy's Core, our
+    own with 18, asyncio with TLS with 10. Tried: a process carries no ORM (decision 70; 8 MiB), no
+    dialect of another database, no command but its own, no data of other languages, no rich and no
+    date library, and gives back what its start has freed. It would take a store without SQLAlchemy.
+    After the load it has 25 MiB more, and the same would have to go.
+- **The state of 27 November and that of 30 November, one after the other** on the same machine, by
+  `make bench` of each: code → token ÷ bare handler 0.86, then 0.77; memory of one idle process 74.2
+  MiB, then 77.6. Far more than can be served, useful ÷ capacity: token calls with TLS 0.89, then
+  0.88; sign-in pages with TLS 0.87, then 0.91, of a capacity of 1,187 a second, then 1,962; user
+  info calls without TLS 0.42, then 0.47.
 - **What a call costs since the state of 27 November**, `python benchmarks/before_after.py BEFORE
   AFTER` on 30 November, twice: a token call 1.11 and 1.14 times, a user info call 1.17 and 1.15,
   with what is written behind the answer. The audit record of a token call is now in the commit that
