@@ -31,7 +31,7 @@ from tests.provider.factors.authenticator import Authenticator
 from tests.slapd import Authority, Slapd, running_slapd
 
 from worksgate.administration import NewClient
-from worksgate.administration.console_browsers import ConsoleBrowser
+from worksgate.administration.console.browsers import ConsoleBrowser
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.bootstrap.console import create_console

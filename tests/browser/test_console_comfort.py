@@ -19,7 +19,7 @@ from tests.browser.servers import serving
 from tests.browser.test_console import PASSWORD, RealConsole, real_console
 from tests.browser.windows import OpenWindow, Window, overflow, violations
 
-from worksgate.administration.console_browsers import ConsoleBrowser
+from worksgate.administration.console.browsers import ConsoleBrowser
 from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event

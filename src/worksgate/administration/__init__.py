@@ -49,15 +49,7 @@ Records and upkeep:
 Each of these is a part of ``Administration``, which creates them (``composition``). Only the
 console has
 
-    console_sign_in     administrators' sign-ins to it
-    console_sessions    their sessions: beginning, use and end
-    console_sources     what their identity sources say of them
-    console_browsers    their browsers, and which are known
-    console_rights      what gives them their role: it was assigned, or a group of their source
-    console_factors     their own authenticator app and recovery codes
-    console_places      from where they sign in, and whether that is new
-    console_passkeys    their passkeys, which are for the console only
-    console_providers   their sign-ins at another provider
+    console             administrators' sign-ins to it, their sessions, their own second factors
 
 They share
 

@@ -1,7 +1,7 @@
 """Administrators: people with a role in the console, of the built-in directory or another source.
 
 People of other sources are known here from their first sign-in, and can be given a role from then
-on; a group of their source may give them one too (``console_rights``). The last owner who can sign
+on; a group of their source may give them one too (``console.rights``). The last owner who can sign
 in with the built-in directory alone is neither removed nor disabled, and keeps the role: owners of
 other sources do not count, since their source may be down, or take the group away. Nobody changes
 their own role. Both are checked in the transaction of the change (R-151).

@@ -10,7 +10,7 @@ from enum import StrEnum, auto
 from typing import Final
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.console_rights import may_still_own
+from worksgate.administration.console.rights import may_still_own
 from worksgate.administration.errors import Forbidden, NotFound, Refused, refusals
 from worksgate.administration.first_owner import AskSource, as_stored
 from worksgate.administration.roles import Role, Verb, may

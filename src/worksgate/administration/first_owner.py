@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.console_rights import is_vouched_for
+from worksgate.administration.console.rights import is_vouched_for
 from worksgate.administration.errors import Refused, refusals
 from worksgate.administration.roles import Role, role_named
 from worksgate.administration.transactions import retried_on_conflict

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import check_of_people
-from worksgate.administration.console_rights import is_vouched_for
+from worksgate.administration.console.rights import is_vouched_for
 from worksgate.administration.errors import Forbidden, NotFound, refusals
 from worksgate.administration.first_owner import url_of_link
 from worksgate.administration.roles import Role, Verb, may

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from worksgate.administration import Actor, Administration
-from worksgate.administration.console_sign_in import ConsoleSignIn
+from worksgate.administration.console.sign_in import ConsoleSignIn
 from worksgate.administration.deployers import DeployerAccess
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch

@@ -1,7 +1,7 @@
 """Tokens of deployers: what each is called, until when it is accepted, when it was last used.
 
 Each comes with the owner who made it as they are now: it must not outlive their right to make it
-(``administration.console_rights``). Keys are digests of secrets.
+(``administration.console.rights``). Keys are digests of secrets.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Invitations of administrators: one-time links, each with the role that it gives.
 
 Each comes with its inviter as they are now: it must not outlive their right to make it
-(``administration.console_rights``). Keys are digests of secrets.
+(``administration.console.rights``). Keys are digests of secrets.
 """
 
 from dataclasses import dataclass

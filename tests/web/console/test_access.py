@@ -14,7 +14,7 @@ from tests.web.console.console import (
     console_of,
 )
 
-from worksgate.administration.console_sessions import ABSOLUTE, IDLE
+from worksgate.administration.console.sessions import ABSOLUTE, IDLE
 from worksgate.administration.errors import Refused
 from worksgate.administration.first_owner import LINK_LIFETIME
 from worksgate.administration.roles import Role

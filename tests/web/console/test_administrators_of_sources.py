@@ -10,7 +10,7 @@ from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_passkeys import add_passkey, console_key, sign_in_by
 
 from worksgate.administration import Actor
-from worksgate.administration.console_sessions import IDLE, TOUCHED
+from worksgate.administration.console.sessions import IDLE, TOUCHED
 from worksgate.administration.errors import Forbidden, NotFound, Refused
 from worksgate.administration.roles import Role
 from worksgate.credentials.secrets import digest

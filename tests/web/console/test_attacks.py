@@ -15,9 +15,9 @@ from tests.web.console.test_access import become, link_of
 
 from worksgate.administration.alerts import AlertKind
 from worksgate.administration.alerts.watching import DAY, Watch
-from worksgate.administration.console_browsers import ConsoleBrowser
-from worksgate.administration.console_sessions import SESSIONS, SignInOver
-from worksgate.administration.console_sign_in import BETWEEN
+from worksgate.administration.console.browsers import ConsoleBrowser
+from worksgate.administration.console.sessions import SESSIONS, SignInOver
+from worksgate.administration.console.sign_in import BETWEEN
 from worksgate.administration.roles import Role, Verb, may
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing

@@ -7,7 +7,7 @@ import pytest
 from tests.clients.branding.pictures import picture
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest
 
-from worksgate.administration.console_sessions import PROVED_FOR
+from worksgate.administration.console.sessions import PROVED_FOR
 from worksgate.administration.roles import Role
 from worksgate.clients.branding import Texts
 

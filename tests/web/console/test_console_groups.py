@@ -22,8 +22,8 @@ from tests.web.console.test_passkeys import add_passkey, console_key, sign_in_by
 from tests.web.console.test_providers import Provider, come_back, sent_there
 
 from worksgate.administration import Actor
-from worksgate.administration.console_browsers import ConsoleBrowser
-from worksgate.administration.console_sessions import TOUCHED, SignInOver
+from worksgate.administration.console.browsers import ConsoleBrowser
+from worksgate.administration.console.sessions import TOUCHED, SignInOver
 from worksgate.administration.errors import Forbidden, Refused
 from worksgate.administration.jobs.kinds import Operations
 from worksgate.administration.jobs.runner import ASKED_AGAIN, JobRunner

@@ -11,7 +11,7 @@ from tests.slapd import GROUPS, PASSWORD, Authority, running_slapd
 from tests.web.console.console import ORIGIN, AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_administrators_of_sources import first_step, is_in
 
-from worksgate.administration.console_sessions import TOUCHED
+from worksgate.administration.console.sessions import TOUCHED
 from worksgate.administration.roles import Role
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.settings.sources import OidcSettings

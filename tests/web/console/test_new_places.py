@@ -3,7 +3,7 @@
 from tests.databases import query
 from tests.web.console.console import ConsoleUnderTest
 
-from worksgate.administration.console_browsers import ConsoleBrowser
+from worksgate.administration.console.browsers import ConsoleBrowser
 from worksgate.administration.roles import Role
 from worksgate.directory.credential_changes import Change, CredentialChange
 

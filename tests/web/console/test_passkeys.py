@@ -13,7 +13,7 @@ from tests.provider.factors.authenticator import Authenticator
 from tests.web.console.console import ORIGIN, PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_access import become, link_of, name_oneself
 
-from worksgate.administration.console_passkeys import ANSWERED_WITHIN, Purpose
+from worksgate.administration.console.passkeys import ANSWERED_WITHIN, Purpose
 from worksgate.administration.errors import Refused
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event

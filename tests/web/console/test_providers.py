@@ -10,7 +10,7 @@ import pytest
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_administrators_of_sources import OPENID, is_in, remembered
 
-from worksgate.administration.console_providers import BACK_WITHIN
+from worksgate.administration.console.providers import BACK_WITHIN
 from worksgate.administration.roles import Role
 from worksgate.provider.sources import SourcesInUse
 from worksgate.sources import AuthorizationRedirect, Person, RefusedUpstream

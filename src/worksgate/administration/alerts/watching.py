@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from worksgate.administration.alerts import AlertKind
-from worksgate.administration.console_places import places_of
+from worksgate.administration.console.places import places_of
 from worksgate.administration.first_owner import ANOTHER_LINK
 from worksgate.administration.sign_in_trace.outages import OUTAGE, source_in
 from worksgate.audit import AuditEvent, Event, Reason

@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.console_rights import right_of
+from worksgate.administration.console.rights import right_of
 from worksgate.administration.errors import Unfinished
 from worksgate.administration.first_owner import AskSource, as_stored
 from worksgate.administration.jobs.imports import import_rows, without_cells

@@ -18,8 +18,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worksgate.administration import Actor, NotFound
-from worksgate.administration.console_browsers import ConsoleBrowser
-from worksgate.administration.console_sessions import SignInOver
+from worksgate.administration.console.browsers import ConsoleBrowser
+from worksgate.administration.console.sessions import SignInOver
 from worksgate.bootstrap.console import create_console
 from worksgate.cli.demo.company import DemoOwner
 from worksgate.cli.demo.installation import code_of

@@ -5,8 +5,8 @@ from functools import partial
 from starlette.responses import Response
 
 from worksgate.administration import Refused
-from worksgate.administration.console_sessions import Opened, SignInOver
-from worksgate.administration.console_sign_in import NoSecondFactor, WrongCode, WrongPassword
+from worksgate.administration.console.sessions import Opened, SignInOver
+from worksgate.administration.console.sign_in import NoSecondFactor, WrongCode, WrongPassword
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console import cookies

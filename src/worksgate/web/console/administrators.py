@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from worksgate.administration.console_rights import right_of
+from worksgate.administration.console.rights import right_of
 from worksgate.administration.deployers import NewToken
 from worksgate.administration.errors import Outdated, Refused
 from worksgate.administration.invitations import NewInvitation

@@ -18,9 +18,9 @@ from starlette.types import Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from worksgate.administration import Forbidden, NotFound, Outdated, Refused, Unfinished
-from worksgate.administration.console_browsers import ConsoleBrowser
-from worksgate.administration.console_sessions import SignedIn, SignInOver
-from worksgate.administration.console_sign_in import UnknownPasskey, WrongCode
+from worksgate.administration.console.browsers import ConsoleBrowser
+from worksgate.administration.console.sessions import SignedIn, SignInOver
+from worksgate.administration.console.sign_in import UnknownPasskey, WrongCode
 from worksgate.catalogues import sentence_of
 from worksgate.credentials.secrets import new_request_id, new_secret
 from worksgate.database import Conflict

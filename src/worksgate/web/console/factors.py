@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from worksgate.administration.console_sign_in import holder_of
+from worksgate.administration.console.sign_in import holder_of
 from worksgate.provider.factors import FactorRefused
 from worksgate.web.console import access
 from worksgate.web.console.visit import Visit

@@ -7,7 +7,7 @@ import asyncio
 
 from starlette.responses import Response
 
-from worksgate.administration.console_passkeys import StaleChallenge
+from worksgate.administration.console.passkeys import StaleChallenge
 from worksgate.administration.errors import Refused
 from worksgate.administration.first_owner import NewAdministrator, Offer, PasswordAndApp
 from worksgate.catalogues import sentence_of

@@ -4,9 +4,9 @@ from functools import partial
 
 from starlette.responses import Response
 
-from worksgate.administration.console_passkeys import StaleChallenge
-from worksgate.administration.console_sessions import SignInOver
-from worksgate.administration.console_sign_in import (
+from worksgate.administration.console.passkeys import StaleChallenge
+from worksgate.administration.console.sessions import SignInOver
+from worksgate.administration.console.sign_in import (
     NoSecondFactor,
     ProviderFirst,
     UnknownPasskey,

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from worksgate.administration.console_providers import RETURN_PATH
-from worksgate.administration.console_sessions import SignInOver
-from worksgate.administration.console_sign_in import NoAdministrator, NoSecondFactor
+from worksgate.administration.console.providers import RETURN_PATH
+from worksgate.administration.console.sessions import SignInOver
+from worksgate.administration.console.sign_in import NoAdministrator, NoSecondFactor
 from worksgate.web.console import access, cookies
 from worksgate.web.console.visit import Visit
 

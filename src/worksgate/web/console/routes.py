@@ -11,7 +11,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from worksgate.administration.console_providers import RETURN_PATH
+from worksgate.administration.console.providers import RETURN_PATH
 from worksgate.administration.first_owner import LINK_PATH
 from worksgate.administration.going_live.members_file import MOST_BYTES
 from worksgate.administration.roles import Verb

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from worksgate.administration import Actor, Administration, NotFound
 from worksgate.administration.alerts.testing import AlertTest
-from worksgate.administration.console_browsers import ConsoleBrowser
-from worksgate.administration.console_sessions import SignedIn
-from worksgate.administration.console_sign_in import ConsoleSignIn
+from worksgate.administration.console.browsers import ConsoleBrowser
+from worksgate.administration.console.sessions import SignedIn
+from worksgate.administration.console.sign_in import ConsoleSignIn
 from worksgate.administration.deployers import DeployerAccess
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch

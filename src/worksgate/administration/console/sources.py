@@ -7,7 +7,7 @@ gives them (R-226). While it is down, what it said last counts for a while.
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from worksgate.administration.console_rights import right_of
+from worksgate.administration.console.rights import right_of
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.database import Directory
 from worksgate.provider.sources import SourcesInUse

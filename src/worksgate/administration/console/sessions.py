@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from worksgate.administration.console_browsers import ConsoleBrowser, KnownDevices, event_of
-from worksgate.administration.console_places import places_of
-from worksgate.administration.console_rights import right_of
-from worksgate.administration.console_sources import AdministratorSources
+from worksgate.administration.console.browsers import ConsoleBrowser, KnownDevices, event_of
+from worksgate.administration.console.places import places_of
+from worksgate.administration.console.rights import right_of
+from worksgate.administration.console.sources import AdministratorSources
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import digest, new_secret

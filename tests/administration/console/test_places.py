@@ -1,6 +1,6 @@
 """Which place is new for an administrator: by network, for a while, and told so often."""
 
-from worksgate.administration.console_places import DAY, MOST_A_DAY, Places
+from worksgate.administration.console.places import DAY, MOST_A_DAY, Places
 from worksgate.audit import AuditEvent, Event
 
 NOW = 1_800_000_000.0

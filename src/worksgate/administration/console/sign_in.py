@@ -1,10 +1,9 @@
 """Administrators' sign-ins to the console.
 
-A password and a second factor, always both, or a passkey, which counts as both. Failures
-count as at people's own sign-ins, by the same counters, and a refusal takes as long as there. A
-sign-in of LINE WORKS never opens the console, and the other way round. Passwords of people of other
-sources are checked by these (``console_sources``). What follows a sign-in is in
-``console_sessions``.
+A password and a second factor, always both, or a passkey, which counts as both. Failures count as
+at people's own sign-ins, by the same counters, and a refusal takes as long as there. A sign-in of
+LINE WORKS never opens the console, and the other way round. People of other sources give the
+password of their source (``sources``); what follows a sign-in is in ``sessions``.
 """
 
 import time
@@ -15,21 +14,21 @@ from typing import Final
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from worksgate.administration.console_browsers import ConsoleBrowser, KnownDevices, event_of
-from worksgate.administration.console_factors import ConsoleFactors
-from worksgate.administration.console_passkeys import (
+from worksgate.administration.console.browsers import ConsoleBrowser, KnownDevices, event_of
+from worksgate.administration.console.factors import ConsoleFactors
+from worksgate.administration.console.passkeys import (
     Challenges,
     ConsolePasskeys,
     StaleChallenge,
 )
-from worksgate.administration.console_providers import ConsoleProviders, NotSentThere, SentThere
-from worksgate.administration.console_sessions import (
+from worksgate.administration.console.providers import ConsoleProviders, NotSentThere, SentThere
+from worksgate.administration.console.sessions import (
     ConsoleSessions,
     Opened,
     SignedIn,
     SignInOver,
 )
-from worksgate.administration.console_sources import AdministratorSources, SourcesOf
+from worksgate.administration.console.sources import AdministratorSources, SourcesOf
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.credentials.derived_keys import derived_key
 from worksgate.credentials.password_hashing import BusyRefusal
