@@ -15,7 +15,7 @@ People:
     user_keys           owners of user keys, and the keys that LINE WORKS would receive
     attempts            one more sign-in attempt for somebody who has to wait
     sign_in_trace       why somebody cannot get in, in sentences
-    departures          people who leave, at once or at a planned time
+    departures          people who leave, at once or at a planned time; also in the background
     removals            people who were removed: brought back, or removed for good
 
 LINE WORKS:
@@ -58,7 +58,6 @@ They share
     revoking            what a change must revoke elsewhere, right after it
     transactions        retries of a call that conflicts with others
     purging             the removal of expired data, also in the background
-    leaving             the steps of a departure, also in the background
     sealing             the seals of the audit log, in the background
     alerts              alerts to administrators, in the background
     command_lines       commands that an administrator is advised to run

@@ -11,7 +11,8 @@ from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.branding import BrandingAdministration
 from worksgate.administration.changes import ChangeAdministration
 from worksgate.administration.clients import ClientAdministration
-from worksgate.administration.departures import DepartureAdministration
+from worksgate.administration.departures.steps import DepartureSteps
+from worksgate.administration.departures.verbs import DepartureAdministration
 from worksgate.administration.deployers import DeployerAdministration
 from worksgate.administration.external_keys.sync import KeySyncAdministration
 from worksgate.administration.first_owner import FirstOwner
@@ -19,7 +20,6 @@ from worksgate.administration.going_live import GoingLive
 from worksgate.administration.invitations import InvitationAdministration
 from worksgate.administration.jobs.imports import ImportJobs
 from worksgate.administration.jobs.verbs import JobAdministration
-from worksgate.administration.leaving import Leaving
 from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.administration.line_works_logs import LineWorksLogs
 from worksgate.administration.line_works_members import LineWorksMembers
@@ -76,7 +76,7 @@ class Administration:
         self.departures = DepartureAdministration(
             directory,
             self.people,
-            Leaving(directory, store, clock, self.line_works_members),
+            DepartureSteps(directory, store, clock, self.line_works_members),
             acting,
         )
         self.jobs = JobAdministration(directory, acting)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.leaving import leave_forever
+from worksgate.administration.departures.runner import carry_out_forever
 from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.administration.line_works_members import LineWorksMembers
 from worksgate.administration.purging import hold_lease, purge_forever
@@ -162,7 +162,7 @@ async def open_installation(
         calls = LineWorksCalls(identity.clients, base.store, trail, clock)
         purge = _start_purging(base, stack)
         seals = _start_sealing(base, stack)
-        _start_leaving(base, stack)
+        _start_departures(base, stack)
         _start_alerts(base, stack)
         accounts = _open_accounts(base, identity, stack)
         _start_lapse_notices(base, identity, stack)
@@ -391,13 +391,13 @@ def _start_sealing(base: _Base, stack: AsyncExitStack) -> SealFigures:
     return figures
 
 
-def _start_leaving(base: _Base, stack: AsyncExitStack) -> None:
+def _start_departures(base: _Base, stack: AsyncExitStack) -> None:
     """Carry out departures when they are due, as long as the application is open."""
     actor = Actor("departure", base.clock)
     api = LineWorksApiAdministration(base.settings, base.directory, actor)
     members = LineWorksMembers(base.directory, api)
-    leaving = leave_forever(base.directory, base.store, base.clock, members)
-    run_while_open(leaving, stack)
+    departures = carry_out_forever(base.directory, base.store, base.clock, members)
+    run_while_open(departures, stack)
 
 
 def _start_alerts(base: _Base, stack: AsyncExitStack) -> None:

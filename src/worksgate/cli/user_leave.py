@@ -21,7 +21,7 @@ from worksgate.cli.running import administer, read_installation
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
-    from worksgate.administration.leaving import StepOutcome
+    from worksgate.administration.departures.steps import StepOutcome
     from worksgate.directory.departures import Departure
 
 _LINE_WORKS = (

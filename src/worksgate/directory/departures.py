@@ -1,8 +1,8 @@
 """People who leave: now, or at a time that was planned.
 
 A row stays until every step of the departure is done, so that none is lost if a process ends in
-between, or a store does not respond; ``administration.leaving`` carries them out. Each step has an
-audit record, its proof.
+between, or a store does not respond; ``administration.departures`` carries them out. Each step has
+an audit record, its proof.
 """
 
 from collections.abc import Callable, Mapping, Sequence

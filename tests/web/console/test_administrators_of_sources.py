@@ -254,7 +254,7 @@ async def test_r191_who_has_become_an_administrator_does_not_leave_by_a_plan(
     departure = await departures.of(subject)
     assert departure is not None
     with pytest.raises(Refused, match="has become an administrator"):
-        await departures._leaving.carry_out(departure)
+        await departures._steps.carry_out(departure)
     assert (await console.administration.people.by_subject(subject)).enabled
 
 

@@ -409,7 +409,7 @@ async def test_r226_who_has_become_an_administrator_by_a_group_does_not_leave_by
     departure = await departures.of(aoi)
     assert departure is not None
     with pytest.raises(Refused, match="has become an administrator"):
-        await departures._leaving.carry_out(departure)
+        await departures._steps.carry_out(departure)
 
 
 async def test_r226_disabled_here_nobody_is_an_administrator(console: ConsoleUnderTest) -> None:

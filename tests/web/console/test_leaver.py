@@ -10,6 +10,7 @@ import pytest_asyncio
 from tests.databases import query
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest, console_of
 
+from worksgate.administration.departures.steps import DepartureSteps
 from worksgate.administration.roles import Role
 from worksgate.database import DatabaseUnavailable
 
@@ -75,7 +76,7 @@ async def test_a_step_that_has_failed_is_tried_again_alone(
     subject = await console.make("kei", None, has_app=False)
     await page_of(browser, subject)
     with monkeypatch.context() as failing:
-        failing.setattr("worksgate.administration.leaving.Leaving._remove_app_passwords", fail)
+        failing.setattr(DepartureSteps, "_remove_app_passwords", fail)
         await browser.post("/person/leave", id=subject, when="now")
         page = await follow(browser)
         assert "Not every step is done yet" in page

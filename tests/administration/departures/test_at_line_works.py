@@ -12,7 +12,8 @@ from tests.database.test_leases import ended
 from tests.databases import NOW, query
 
 from worksgate.administration import line_works_api, line_works_members
-from worksgate.administration.leaving import StepOutcome, leave_forever
+from worksgate.administration.departures.runner import carry_out_forever
+from worksgate.administration.departures.steps import StepOutcome
 from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.conformance.directory_api import Fault, Operation, Rank, SettableClock
 from worksgate.credentials.password_hashing import PasswordHashing
@@ -334,7 +335,7 @@ def watch(tenant: Tenant) -> list[int]:
 
 async def leaving(tenant: Tenant) -> None:
     """A server that carries out what is due."""
-    await leave_forever(
+    await carry_out_forever(
         tenant.directory,
         tenant.store,
         tenant.clock,

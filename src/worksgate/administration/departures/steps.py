@@ -1,4 +1,4 @@
-"""Carries out departures: everything that ends when a person leaves, step by step.
+"""The steps of a departure: everything that ends when a person leaves, step by step.
 
     disabled          they can no longer sign in
     signed out        sessions, codes, tokens, remembered browsers
@@ -11,14 +11,8 @@ A step that fails holds up no other. Each may be repeated, also alone, and a dep
 database until all of them have succeeded: then a server tries again, also after a restart. What
 LINE WORKS refuses, rather than does not answer, is left to an administrator. Each try is recorded;
 those of a server that fail, once an hour for each step.
-
-Everything here is done before LINE WORKS is asked (R-210): an outage there keeps nobody in.
-
-A departure of somebody who has become an administrator since it was planned is dropped, with a
-record (R-188): whoever planned it might have no right to that.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,7 +28,6 @@ from worksgate.administration.line_works_members import LineWorksMembers, NotThi
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import ConcurrentChange, DatabaseUnavailable
-from worksgate.database.leases import LEAVING, Turn
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.change_log import Author
 from worksgate.directory.credential_changes import Change
@@ -45,15 +38,6 @@ from worksgate.line_works_api.errors import ApiError
 from worksgate.sources import Person
 from worksgate.store import Store
 
-INTERVAL = 20.0
-"""Seconds between two looks at what is due."""
-GRACE = 15.0
-"""Seconds that a server leaves to the command that carries a departure out itself."""
-
-_AT_ONCE = 1_000
-_LEASE = 60.0
-_MOST_OUTAGES = 3
-"""People about whom LINE WORKS may fail to answer before the others wait for the next look."""
 _RECORDED_AGAIN = 3_600.0
 """Seconds until a failure of a server's try is recorded again."""
 _NOBODY = "nobody there has this user key or account"
@@ -86,7 +70,7 @@ class NowAdministrator(Refused):
     """They have been given a role in the console since the departure was planned."""
 
 
-class Leaving:
+class DepartureSteps:
     """Carries out departures. ``store`` opens the store on first use; ``clock`` is in seconds.
 
     Without ``members`` LINE WORKS is not asked.
@@ -349,72 +333,6 @@ class Leaving:
             return None if account is None else account.person
         remembered = await self._directory.people.find(departure.subject_id)
         return None if remembered is None else remembered.person
-
-
-async def leave_forever(
-    directory: Directory,
-    store: Store,
-    clock: Callable[[], float],
-    members: LineWorksMembers | None = None,
-    *,
-    interval: float = INTERVAL,
-    grace: float = GRACE,
-) -> None:
-    """Carry out what is due every ``interval`` seconds, if nobody else does; never returns.
-
-    What came due while no server ran is carried out at once. Outages are waited out.
-    """
-
-    async def given() -> Store:
-        return store
-
-    leaving = Leaving(directory, given, clock, members)
-    turn = Turn(directory.leases, _LEASE, LEAVING)
-    while True:
-        try:
-            until = clock() - grace
-            if await directory.departures.due(until, 1) and await turn.take():
-                try:
-                    await _carry_out_due(directory, leaving, turn, until)
-                finally:
-                    await turn.release()
-        except Unavailable as outage:
-            _log.warning("departure.postponed", detail=str(outage))
-        await asyncio.sleep(interval)
-
-
-async def _carry_out_due(directory: Directory, leaving: Leaving, turn: Turn, until: float) -> None:
-    """Everybody here first; then LINE WORKS is asked, until it has often not answered."""
-    done: list[tuple[Departure, list[StepOutcome]]] = []
-    for departure in await directory.departures.due(until, _AT_ONCE):
-        try:
-            done.append((departure, await leaving.carry_out_here(departure)))
-        except NowAdministrator as refusal:
-            await leaving.drop(departure, str(refusal))
-        except Refused as refusal:
-            _warn(departure, [StepOutcome(step=Step.DISABLED, problem=str(refusal))])
-        if not await turn.keep():
-            return
-    outages = 0
-    for departure, outcomes in done:
-        if outages < _MOST_OUTAGES:
-            outcomes = await leaving.carry_out_there(departure, outcomes)
-            outages += any(each.is_open and each.step.is_there for each in outcomes)
-        _warn(departure, outcomes)
-        if not await turn.keep():
-            return
-
-
-def _warn(departure: Departure, outcomes: Sequence[StepOutcome]) -> None:
-    """Log every step that has failed."""
-    for outcome in outcomes:
-        if outcome.problem:
-            _log.warning(
-                "departure.unfinished",
-                subject_id=departure.subject_id,
-                step=outcome.step.value,
-                detail=outcome.problem,
-            )
 
 
 def _outcome_before(step: Step, done: Sequence[Proof]) -> StepOutcome | None:

@@ -13,8 +13,9 @@ from tests.database.test_leases import ended, until
 from tests.databases import NOW, query, url_of
 
 from worksgate.administration import Actor, Forbidden, NotFound, Refused
-from worksgate.administration.departures import DepartureAdministration
-from worksgate.administration.leaving import StepOutcome, leave_forever
+from worksgate.administration.departures.runner import carry_out_forever
+from worksgate.administration.departures.steps import StepOutcome
+from worksgate.administration.departures.verbs import DepartureAdministration
 from worksgate.administration.roles import Role
 from worksgate.audit import Event
 from worksgate.database import DatabaseUnavailable, schema
@@ -162,10 +163,10 @@ async def test_a_server_records_what_fails_once_an_hour(at_work: Office) -> None
     await _hanako(at_work)
     at_work.store.away = True
     departure, _ = await at_work.administration.departures.leave("hanako")
-    leaving = at_work.administration.departures._leaving
+    steps = at_work.administration.departures._steps
     for hours, records in ((0.5, 1), (1.1, 2), (1.2, 2)):
         at_work.clock.now = NOW + hours * HOUR
-        await leaving.carry_out(departure)
+        await steps.carry_out(departure)
         assert len(await _failures(at_work.directory)) == records
 
 
@@ -179,7 +180,7 @@ async def test_what_ended_before_somebody_was_disabled_is_not_enough(
     async def fail(*_: object) -> int:
         raise DatabaseUnavailable("away")
 
-    monkeypatch.setattr("worksgate.administration.leaving.Leaving._disable", fail)
+    monkeypatch.setattr("worksgate.administration.departures.steps.DepartureSteps._disable", fail)
     departure, _ = await departures.leave("hanako")
     monkeypatch.undo()
     await at_work.sign_in(account)
@@ -212,12 +213,12 @@ async def test_an_error_of_one_step_holds_up_no_other(
     at_work: Office, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     account = await _hanako(at_work)
-    leaving = at_work.administration.departures._leaving
+    steps = at_work.administration.departures._steps
 
     async def broken(_departure: Departure) -> int:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(leaving, step, broken)
+    monkeypatch.setattr(steps, step, broken)
     _, outcomes = await at_work.administration.departures.leave("hanako")
     problems = [each.problem for each in outcomes if each.problem]
     assert problems == ["an error of Worksgate: ZeroDivisionError"]
@@ -241,7 +242,7 @@ async def test_leaving_twice_is_as_leaving_once(at_work: Office) -> None:
 
 
 def _leaving(at_work: Office, clock: Callable[[], float] | None = None) -> asyncio.Task[None]:
-    work = leave_forever(
+    work = carry_out_forever(
         at_work.directory, at_work.store, clock or at_work.clock, interval=0.03, grace=0.0
     )
     return asyncio.create_task(work)
@@ -308,7 +309,7 @@ async def test_r188_nobody_drops_their_own_departure(at_work: Office) -> None:
     actor = Actor(
         "console:hanako", at_work.clock, subject_id=account.person.subject_id, role=Role.ADMIN
     )
-    own = DepartureAdministration(at_work.directory, everything._people, everything._leaving, actor)
+    own = DepartureAdministration(at_work.directory, everything._people, everything._steps, actor)
     with pytest.raises(Forbidden, match="own departure"):
         await own.cancel("hanako")
     assert len(await own.planned()) == 1
@@ -344,7 +345,7 @@ async def test_r245_a_departure_names_the_request_in_which_it_was_planned(
         request_id="her request",
     )
     theirs = DepartureAdministration(
-        at_work.directory, everything._people, everything._leaving, actor
+        at_work.directory, everything._people, everything._steps, actor
     )
     await theirs.leave("hanako")
     subject = account.person.subject_id
@@ -402,7 +403,7 @@ async def test_an_outage_of_the_database_is_waited_out(
 
 KILLED = """
 import asyncio, sys
-from worksgate.administration.leaving import Leaving
+from worksgate.administration.departures.steps import DepartureSteps
 from worksgate.directory.database import Directory
 from worksgate.directory.departures import Departure
 from worksgate.store.memory import MemoryStore
@@ -419,7 +420,7 @@ async def main():
     departure = Departure(subject_id=sys.argv[2], source="directory", username="Hanako",
                           due_at=float(sys.argv[3]), planned_at=float(sys.argv[3]), actor="tester")
     await directory.departures.plan(departure)
-    await Leaving(directory, store, lambda: float(sys.argv[3])).carry_out(departure)
+    await DepartureSteps(directory, store, lambda: float(sys.argv[3])).carry_out(departure)
 
 asyncio.run(main())
 """

@@ -1,4 +1,4 @@
-"""People who leave: at once, or at a planned time."""
+"""What an administrator does about a departure: plan it, begin it, try a step again, drop it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from worksgate.administration.actor import Actor
+from worksgate.administration.departures.steps import DepartureSteps, StepOutcome
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused
-from worksgate.administration.leaving import Leaving, StepOutcome
 from worksgate.administration.people import PeopleAdministration
 from worksgate.credentials.usernames import username_key
 from worksgate.directory.database import Directory
@@ -39,11 +39,15 @@ class DepartureAdministration:
     """
 
     def __init__(
-        self, directory: Directory, people: PeopleAdministration, leaving: Leaving, actor: Actor
+        self,
+        directory: Directory,
+        people: PeopleAdministration,
+        steps: DepartureSteps,
+        actor: Actor,
     ) -> None:
         self._directory = directory
         self._people = people
-        self._leaving = leaving
+        self._steps = steps
         self._actor = actor
 
     async def leave(
@@ -63,7 +67,7 @@ class DepartureAdministration:
         departure = await self._departure(name, source, self._actor.now(), suspends=suspends)
         await self._directory.departures.plan(departure, check_seen=_check(seen))
         try:
-            return departure, await self._leaving.carry_out(departure)
+            return departure, await self._steps.carry_out(departure)
         except Refused:
             await self._directory.departures.finish(departure)
             raise
@@ -96,7 +100,8 @@ class DepartureAdministration:
     ) -> tuple[Departure, StepOutcome]:
         """Try one step of a departure that is due again, also one that LINE WORKS has refused.
 
-        Raises NotFound without such a departure, Forbidden, or Refused as ``Leaving.try_step``.
+        Raises NotFound without such a departure, Forbidden, or Refused as
+        ``DepartureSteps.try_step``.
         """
         person = await self._people.named(name, source)
         departure = await self.of(person.subject_id)
@@ -105,7 +110,7 @@ class DepartureAdministration:
         if departure.due_at > self._actor.now():
             raise Refused("this departure is not due yet")
         tried = replace(departure, actor=self._actor.name)
-        return departure, await self._leaving.try_step(tried, step)
+        return departure, await self._steps.try_step(tried, step)
 
     async def _carried_out(self, person: Person, step: Step, source: str | None) -> Departure:
         """A departure of which a step was refused by LINE WORKS. Raises NotFound."""
