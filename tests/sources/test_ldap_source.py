@@ -116,6 +116,31 @@ async def test_r92_a_person_stays_the_same_under_another_name_and_address(compan
     assert "@" not in before.subject_id
 
 
+async def test_r266_a_value_in_another_language_replaces_none(company: Slapd) -> None:
+    tagged = {"mail;lang-ja": "victim@example.jp", "displayName;lang-ja": "鈴木"}
+    uid, _ = newcomer(company, mail="own@example.jp", displayName="Suzuki", **tagged)
+    with source_of(company) as source:
+        person = await found(source, uid)
+    assert (person.works_account, person.email) == ("own@example.jp", "own@example.jp")
+    assert person.name == "Suzuki"
+    with source_of(company, name_attribute="displayName;lang-ja") as source:
+        assert (await found(source, uid)).name == "鈴木"
+
+
+async def test_r266_nobody_is_another_person_by_a_name_in_another_language(company: Slapd) -> None:
+    uid, _ = newcomer(company, **{"uid;lang-ja": "somebody-else"})
+    with source_of(company, id_attribute="uid") as source:
+        assert await source.authenticate("somebody-else", PASSWORD) is None
+        assert (await found(source, uid)).subject_id == f"company:{uid}"
+
+
+async def test_a_value_that_no_database_keeps_is_left_out(company: Slapd) -> None:
+    uid, _ = newcomer(company, mail="own@example.jp\0", displayName="with\0NUL")
+    with source_of(company) as source:
+        person = await found(source, uid)
+    assert (person.email, person.name) == (None, uid)
+
+
 @pytest.mark.parametrize(
     ("username", "password"),
     [

@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
@@ -118,7 +119,7 @@ class Entry:
         return next(iter(self.values.get(attribute.lower(), ())), None)
 
     def texts(self, attribute: str) -> tuple[str, ...]:
-        """All values that are text."""
+        """All values that are text; no database of ours keeps a NUL."""
         return tuple(_texts(self.values.get(attribute.lower(), ())))
 
     def text(self, attribute: str) -> str | None:
@@ -423,16 +424,23 @@ def _is_entry(response: Mapping[str, Any]) -> bool:
 
 def _entry(response: Mapping[str, Any]) -> Entry:
     attributes = response["raw_attributes"].items()
-    # An option such as ";range=0-1499" follows the name.
     return Entry(
         str(response["dn"]),
-        {str(name).partition(";")[0].lower(): tuple(values or ()) for name, values in attributes},
+        {_without_range(str(name).lower()): tuple(values or ()) for name, values in attributes},
     )
+
+
+def _without_range(name: str) -> str:
+    """The name of an attribute, of which a server may send a part: ``member;range=0-1499``.
+
+    Other options are part of the name: a server that is asked for ``mail`` also sends
+    ``mail;lang-ja`` (RFC 4512, 2.5.2), which must not replace it (R-266).
+    """
+    return ";".join(part for part in name.split(";") if not part.startswith("range="))
 
 
 def _texts(values: Iterable[bytes]) -> Iterable[str]:
     for value in values:
-        try:
-            yield value.decode()
-        except UnicodeDecodeError:
-            continue
+        with suppress(UnicodeDecodeError):
+            if "\0" not in (text := value.decode()):
+                yield text
