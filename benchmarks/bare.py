@@ -25,14 +25,14 @@ from worksgate.oauth.model import AccessToken, AuthorizationCode
 from worksgate.server.tls import Certificate, CertificateFiles
 from worksgate.server.uvicorn_config import server_config
 from worksgate.settings.options import Settings
-from worksgate.store.sqlite import rows as sqlite_rows
+from worksgate.store.sqlite import statements as sqlite_statements
 from worksgate.store.sqlite import store as sqlite
 from worksgate.store.sqlite.group_commit import GroupCommit
 
-FIND_CODE = sqlite_rows._REDEEMING[AuthorizationCode].find
-USE_CODE = sqlite_rows._REDEEMING[AuthorizationCode].use
-SAVE_TOKEN = sqlite_rows._SQL[AccessToken].save
-FIND_TOKEN = sqlite_rows._SQL[AccessToken].find
+FIND_CODE = sqlite_statements._REDEEMING[AuthorizationCode].find
+USE_CODE = sqlite_statements._REDEEMING[AuthorizationCode].use
+SAVE_TOKEN = sqlite_statements._SQL[AccessToken].save
+FIND_TOKEN = sqlite_statements._SQL[AccessToken].find
 
 
 def digest(secret: str) -> str:

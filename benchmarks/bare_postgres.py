@@ -18,11 +18,11 @@ from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.oauth.model import AccessToken, AuthorizationCode
 from worksgate.server.uvicorn_config import server_config
 from worksgate.settings.options import Settings
-from worksgate.store.postgres import rows as postgres_rows
+from worksgate.store.postgres import statements as postgres_statements
 
-USE_CODE = postgres_rows._REDEEMING[AuthorizationCode].use
+USE_CODE = postgres_statements._REDEEMING[AuthorizationCode].use
 EXPIRES_IN = AuthorizationCode.__struct_fields__.index("expires_in")
-FIND_TOKEN = postgres_rows._SQL[AccessToken].find
+FIND_TOKEN = postgres_statements._SQL[AccessToken].find
 CONNECTIONS = 10
 PATIENCE = 2.0
 """Seconds until which the statement may begin to work."""

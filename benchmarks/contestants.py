@@ -17,7 +17,7 @@ from process import Server, _clean_environment, free_port, worksgate
 
 from worksgate.credentials.secrets import digest, new_ordered_id, new_ordered_secret, storage_key
 from worksgate.oauth.model import AccessToken, Artifact, AuthorizationCode, LoginKind
-from worksgate.store.sqlite import rows as sqlite_rows
+from worksgate.store.sqlite import statements as sqlite_statements
 
 HERE = Path(__file__).parent
 CALLBACK = "https://auth.worksmobile.com/cb"
@@ -194,7 +194,7 @@ class Worksgate:
         """Keep codes, tokens or sessions; nothing of that is measured."""
         with closing(sqlite3.connect(self.database, timeout=30)) as db:
             with db:
-                sqlite_rows.save(db, artifacts)
+                sqlite_statements.save(db, artifacts)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _used(self) -> set[str]:

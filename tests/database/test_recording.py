@@ -6,7 +6,7 @@ from pathlib import Path
 import worksgate
 
 ROOT = Path(worksgate.__file__).parent
-WRITERS = {"database/recording.py", "store/postgres/rows.py", "store/sqlite/rows.py"}
+WRITERS = {"database/recording.py", "store/postgres/statements.py", "store/sqlite/statements.py"}
 _AUDIT = r"(?:schema\.audit|_?AUDIT)\b"
 _INSERT = re.compile(rf"insert\(\s*{_AUDIT}\s*\)|INSERT INTO audit\b")
 

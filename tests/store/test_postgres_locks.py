@@ -19,7 +19,8 @@ from tests.store.waiting import is_waited_for
 
 from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken, Session
 from worksgate.store import NewExpiry, Recount, Redemption, RedemptionOutcome
-from worksgate.store.postgres import rows
+from worksgate.store.postgres import counters as counting
+from worksgate.store.postgres import statements
 from worksgate.store.postgres.connection import PostgresConnection
 
 pytestmark = pytest.mark.programs
@@ -111,48 +112,53 @@ async def free(url: str, table: str, column: str) -> set[str]:
 
 async def save_sessions(there: PostgresConnection) -> None:
     for each in SESSIONS:
-        await rows.save(there, [each])
+        await statements.save(there, [each])
 
 
 async def count(there: PostgresConnection) -> None:
     for name in BACKWARDS:
-        await rows.bump_all(there, {name: 60.0}, NOW)
+        await counting.bump_all(there, {name: 60.0}, NOW)
 
 
 async def use_tokens(there: PostgresConnection) -> None:
     """A code and three refresh tokens of one grant have been used."""
     used = (structs.replace(refresh_token(grant="g"), key=name) for name in BACKWARDS)
     for number, each in enumerate((code(grant="g"), *used)):
-        await rows.save(there, [each])
+        await statements.save(there, [each])
         await redeem(there, type(each), each.key, f"{number}")
 
 
 async def redeem(
     there: PostgresConnection, kind: type[Any], key: str, name: str = "token"
 ) -> Redemption:
-    return await rows.redeem(there, kind, key, "tenant", buys(name), NOW)
+    return await statements.redeem(there, kind, key, "tenant", buys(name), NOW)
 
 
 def recounting(counters: Recount) -> Call:
-    return lambda there: rows.recount(there, counters)
+    return lambda there: counting.recount(there, counters)
 
 
 ORDERED: dict[str, tuple[str, str, Call, Call]] = {
-    "save": ("sessions", "key", save_sessions, lambda there: rows.save(there, SESSIONS)),
+    "save": ("sessions", "key", save_sessions, lambda there: statements.save(there, SESSIONS)),
     "remove": (
         *("sessions", "key", save_sessions),
-        lambda there: rows.add(there, spent_transaction(), removed=REMOVED),
+        lambda there: statements.add(there, spent_transaction(), removed=REMOVED),
     ),
     "extend": (
         *("sessions", "key", save_sessions),
-        lambda there: rows.add(there, spent_transaction(), extended=EXTENDED),
+        lambda there: statements.add(there, spent_transaction(), extended=EXTENDED),
     ),
     "revoke": (
         *("refresh_tokens", "key", use_tokens),
         lambda there: redeem(there, AuthorizationCode, code().key),
     ),
-    "bump_all": ("counters", "name", count, lambda there: rows.bump_all(there, WINDOWS, NOW)),
-    "lower": ("counters", "name", count, lambda there: rows.lower(there, BACKWARDS)),
+    "bump_all": (
+        "counters",
+        "name",
+        count,
+        lambda there: counting.bump_all(there, WINDOWS, NOW),
+    ),
+    "lower": ("counters", "name", count, lambda there: counting.lower(there, BACKWARDS)),
     "recount: reset": ("counters", "name", count, recounting(Recount(reset=BACKWARDS, now=NOW))),
     "recount: lowered": (
         *("counters", "name", count),
@@ -206,11 +212,11 @@ async def test_r30_nobody_redeems_between_the_locks_and_the_end_of_a_removal(
 ) -> None:
     """A token that was bought meanwhile would be one that the last statement does not see."""
     token, late = refresh_token("token", grant="g"), refresh_token("late", grant="g")
-    await rows.save(connection, [token])
+    await statements.save(connection, [token])
     async with connected(url, Paused) as removing, somebody(url) as watcher:
         async with holding(url) as holder:
             await holder.use(token, late)
-            forgetting = asyncio.create_task(rows.forget(removing, "anna"))
+            forgetting = asyncio.create_task(statements.forget(removing, "anna"))
             assert await holder.is_waited_for_by(forgetting)
         await removing.has_locked.wait()
         redeeming = asyncio.create_task(redeem(connection, RefreshToken, late.key))
@@ -218,7 +224,7 @@ async def test_r30_nobody_redeems_between_the_locks_and_the_end_of_a_removal(
         removing.go_on.set()
         await forgetting
         assert (await redeeming).outcome is RedemptionOutcome.UNKNOWN
-    assert await rows.held(connection, AccessToken, "anna") == ()
+    assert await statements.held(connection, AccessToken, "anna") == ()
 
 
 # Ping and purge
@@ -228,19 +234,19 @@ async def test_a_ping_writes_something_else_than_was_there_whatever_that_was(
     url: str, connection: PostgresConnection
 ) -> None:
     async with somebody(url) as reader:
-        await rows.ping(connection)
+        await statements.ping(connection)
         for there in (1, 0, 999_999, 2**31 - 1, -(2**31) + 2):
             await reader.execute("UPDATE counters SET value = $1", there)
-            await rows.ping(connection)
+            await statements.ping(connection)
             assert await reader.fetchval("SELECT value FROM counters") != there
 
 
 async def test_of_what_has_expired_the_oldest_goes_first(connection: PostgresConnection) -> None:
     ages = {name: NOW - age for name, age in (("youngest", 1), ("older", 2), ("oldest", 3))}
     for name, ended in ages.items():
-        await rows.save(connection, [session(name, expires_at=ended)])
-    (statement,) = (sql for sql, _ in rows.PURGES if "FROM sessions" in sql)
+        await statements.save(connection, [session(name, expires_at=ended)])
+    (statement,) = (sql for sql, _ in statements.PURGES if "FROM sessions" in sql)
     for left in (2, 1, 0):
-        assert await rows.purge(connection, statement, NOW, 1) == 1
-        there = [await rows.find(connection, Session, session(name).key) for name in ages]
+        assert await statements.purge(connection, statement, NOW, 1) == 1
+        there = [await statements.find(connection, Session, session(name).key) for name in ages]
         assert [each is not None for each in there] == [True] * left + [False] * (3 - left)

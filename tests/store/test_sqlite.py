@@ -24,7 +24,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.database.artifact_tables import TABLES
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, Redeemable
 from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable
-from worksgate.store.sqlite import rows as sqlite_rows
+from worksgate.store.sqlite import statements as sqlite_statements
 from worksgate.store.sqlite.group_commit import LOCK_INTERVAL, QUEUE_TIMEOUT
 from worksgate.store.sqlite.store import ReservedDiskSpace, SqliteStore, _empty_log, clean
 
@@ -70,8 +70,8 @@ def failing_disk() -> Iterator[None]:
 
 def test_r41_every_kind_has_a_table_with_its_fields_as_columns() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
-        sqlite_rows.create(connection)
-        sqlite_rows.create(connection)
+        sqlite_statements.create(connection)
+        sqlite_statements.create(connection)
         for name, kind in ARTIFACT_KINDS.items():
             rows = connection.execute(f"PRAGMA table_info({TABLES[name]})")
             expected = list(kind.__struct_fields__)
@@ -96,7 +96,7 @@ async def test_a_large_batch_opens_no_temporary_file(sqlite: SqliteStore) -> Non
 
     def opened(db: sqlite3.Connection) -> list[str]:
         for each in many:  # more pages than SQLite would keep in memory by itself
-            sqlite_rows.extend(db, AccessToken, each.key, NOW + 700)
+            sqlite_statements.extend(db, AccessToken, each.key, NOW + 700)
         open_files = map(os.path.realpath, Path("/proc/self/fd").iterdir())
         return [each for each in open_files if "etilqs" in each]  # SQLite's name for them
 

@@ -1,7 +1,9 @@
 """The store on PostgreSQL: one statement redeems, for any number of machines.
 
     store        the contract
-    rows         its statements
+    statements   its SQL: artifacts and records
+    counters     its SQL: the counters of the throttle
+    composed     one statement of several parts
     pool         the connections, shared with all processes
     connection   one connection, with its timeouts
     errors       classification of errors

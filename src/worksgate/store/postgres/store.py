@@ -1,8 +1,8 @@
 """The store on PostgreSQL: any number of processes on any number of machines.
 
 It needs a database whose tables ``worksgate migrate`` has created, and uses asyncpg without
-SQLAlchemy. ``settings.addresses.postgres`` defines addresses, ``pool`` the timeouts, and ``rows``
-explains why only one of many callers redeems.
+SQLAlchemy. ``settings.addresses.postgres`` defines addresses, ``pool`` the timeouts, and
+``statements`` explains why only one of many callers redeems.
 
 Connections (F-07). Each process opens up to ``connections`` for the store, 10 by default, and up to
 5 for the directory; idle ones are closed, except for one and two. During a reload it may have twice
@@ -45,7 +45,8 @@ from worksgate.store import (
     Successors,
     ignore_records,
 )
-from worksgate.store.postgres import rows as postgres_rows
+from worksgate.store.postgres import counters as postgres_counters
+from worksgate.store.postgres import statements as postgres_statements
 from worksgate.store.postgres.connection import check_installation
 from worksgate.store.postgres.pool import PostgresPool
 
@@ -103,7 +104,7 @@ class PostgresStore:
 
     async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
         read_ahead.drop()
-        await self._pool.run(postgres_rows.save, artifacts, records)
+        await self._pool.run(postgres_statements.save, artifacts, records)
         self._announce(records)
 
     async def add(
@@ -117,7 +118,7 @@ class PostgresStore:
     ) -> bool:
         read_ahead.drop()
         added = await self._pool.run(
-            postgres_rows.add, artifact, others, removed, extended, records, recount
+            postgres_statements.add, artifact, others, removed, extended, records, recount
         )
         if added:
             self._announce(records)
@@ -126,23 +127,23 @@ class PostgresStore:
     async def find(self, kind: type[A], key: str) -> A | None:
         found = read_ahead.take(read_ahead.artifact_read(kind, key))
         if found is not None:
-            return postgres_rows.first(kind, found)
-        return await self._pool.run(postgres_rows.find, kind, key, reads=True)
+            return postgres_statements.first(kind, found)
+        return await self._pool.run(postgres_statements.find, kind, key, reads=True)
 
     async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
-        return await self._pool.run(postgres_rows.held, kind, subject_id, reads=True)
+        return await self._pool.run(postgres_statements.held, kind, subject_id, reads=True)
 
     async def take(
         self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
     ) -> A | None:
         read_ahead.drop()
-        found = await self._pool.run(postgres_rows.take, kind, key, records)
+        found = await self._pool.run(postgres_statements.take, kind, key, records)
         if found is not None:
             self._announce(records)
         return found
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
-        return await self._pool.run(postgres_rows.extend, kind, key, expires_at)
+        return await self._pool.run(postgres_statements.extend, kind, key, expires_at)
 
     async def redeem(
         self,
@@ -154,7 +155,7 @@ class PostgresStore:
         record: RedemptionRecord | None = None,
     ) -> Redemption:
         redemption = await self._pool.run(
-            postgres_rows.redeem, kind, key, client_id, successors, now, record
+            postgres_statements.redeem, kind, key, client_id, successors, now, record
         )
         if record is not None:
             self._announce(record.of(redemption, now))
@@ -162,13 +163,13 @@ class PostgresStore:
 
     async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
         read_ahead.drop()
-        removed = await self._pool.run(postgres_rows.forget, subject_id, records)
+        removed = await self._pool.run(postgres_statements.forget, subject_id, records)
         self._announce(records)
         return removed
 
     async def record(self, events: Sequence[AuditEvent]) -> None:
         if events:
-            await self._pool.run(postgres_rows.record, events)
+            await self._pool.run(postgres_statements.record, events)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         (count,) = await self.bump_all({counter: window}, now)
@@ -178,19 +179,19 @@ class PostgresStore:
         return (await self.count_all((counter,), now))[counter]
 
     async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
-        return await self._pool.run(postgres_rows.bump_all, windows, now)
+        return await self._pool.run(postgres_counters.bump_all, windows, now)
 
     async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
         found = read_ahead.take(read_ahead.counters_read(counters))
         if found is not None:
-            return postgres_rows.counts(counters, found)
-        return await self._pool.run(postgres_rows.count_all, counters, now, reads=True)
+            return postgres_counters.counts(counters, found)
+        return await self._pool.run(postgres_counters.count_all, counters, now, reads=True)
 
     async def lower(self, *counters: str) -> None:
-        await self._pool.run(postgres_rows.lower, counters)
+        await self._pool.run(postgres_counters.lower, counters)
 
     async def reset(self, *counters: str) -> None:
-        await self._pool.run(postgres_rows.reset, counters)
+        await self._pool.run(postgres_counters.reset, counters)
 
     async def recount(
         self,
@@ -201,17 +202,17 @@ class PostgresStore:
         begun: Mapping[str, float] = NONE_BEGUN,
     ) -> None:
         recount = Recount(reset=(*reset,), lowered=(*lowered,), begun=begun, now=now)
-        await self._pool.run(postgres_rows.recount, recount)
+        await self._pool.run(postgres_counters.recount, recount)
 
     async def purge(self, now: float, limit: int = 500) -> int:
         """As in the contract; each table is a request of its own, between which others run."""
         if self._guard is not None:
             await self._pool.run(check_installation, self._guard, reads=True)
         removed = 0
-        for statement, kept in postgres_rows.PURGES:
+        for statement, kept in postgres_statements.PURGES:
             if removed < limit:
                 removed += await self._pool.run(
-                    postgres_rows.purge, statement, now - kept, limit - removed
+                    postgres_statements.purge, statement, now - kept, limit - removed
                 )
         return removed
 
@@ -227,7 +228,7 @@ class PostgresStore:
             await asyncio.sleep(pause())
 
     async def ping(self) -> None:
-        await self._pool.run(postgres_rows.ping)
+        await self._pool.run(postgres_statements.ping)
         if self._guard is not None:
             await self._pool.run(check_installation, self._guard, reads=True)
 
@@ -270,7 +271,7 @@ class PostgresReads:
     async def _select(self, statement: Statement, values: Mapping[str, object]) -> Rows:
         try:
             return await self._pool.run(
-                postgres_rows.select, statement.sql, statement.values(values), reads=True
+                postgres_statements.select, statement.sql, statement.values(values), reads=True
             )
         except StoreUnavailable as error:
             raise DatabaseUnavailable(str(error)) from error

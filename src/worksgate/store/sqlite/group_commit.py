@@ -34,7 +34,7 @@ from worksgate.audit import AuditEvent
 from worksgate.database.identity import DatabaseReplaced
 from worksgate.observability.instruments import CommitFigures
 from worksgate.store import Recorded, StoreUnavailable, ignore_records
-from worksgate.store.sqlite.rows import record
+from worksgate.store.sqlite.statements import record
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

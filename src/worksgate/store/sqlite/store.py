@@ -38,7 +38,7 @@ from worksgate.store import (
     Successors,
     ignore_records,
 )
-from worksgate.store.sqlite import rows as sqlite_rows
+from worksgate.store.sqlite import statements as sqlite_statements
 from worksgate.store.sqlite.group_commit import (
     LOCK_INTERVAL,
     QUEUE_TIMEOUT,
@@ -117,7 +117,7 @@ class SqliteStore:
         """
         store = cls(Path(path), waiting, spare, create=create, recorded=recorded, guard=guard)
         try:
-            await store._commit.run(sqlite_rows.create if create else sqlite_rows.ping)
+            await store._commit.run(sqlite_statements.create if create else sqlite_statements.ping)
             await asyncio.to_thread(store._spare.make)
             with suppress(sqlite3.Error, OSError):  # it is tried again at every read
                 store._reader = store._connect()
@@ -139,7 +139,7 @@ class SqliteStore:
         return self._commit.unavailable
 
     async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
-        await self._commit.run(sqlite_rows.save, artifacts, records=lambda _: records)
+        await self._commit.run(sqlite_statements.save, artifacts, records=lambda _: records)
 
     async def add(
         self,
@@ -151,7 +151,7 @@ class SqliteStore:
         recount: Recount | None = None,
     ) -> bool:
         return await self._commit.run(
-            sqlite_rows.add,
+            sqlite_statements.add,
             artifact,
             others,
             removed,
@@ -161,20 +161,23 @@ class SqliteStore:
         )
 
     def find(self, kind: type[A], key: str) -> Coroutine[Any, Any, A | None]:
-        return self._read(sqlite_rows.find, kind, key)
+        return self._read(sqlite_statements.find, kind, key)
 
     async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
-        return await self._read(sqlite_rows.held, kind, subject_id)
+        return await self._read(sqlite_statements.held, kind, subject_id)
 
     async def take(
         self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
     ) -> A | None:
         return await self._commit.run(
-            sqlite_rows.take, kind, key, records=lambda found: () if found is None else records
+            sqlite_statements.take,
+            kind,
+            key,
+            records=lambda found: () if found is None else records,
         )
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
-        return await self._commit.run(sqlite_rows.extend, kind, key, expires_at)
+        return await self._commit.run(sqlite_statements.extend, kind, key, expires_at)
 
     async def redeem(
         self,
@@ -186,7 +189,7 @@ class SqliteStore:
         record: RedemptionRecord | None = None,
     ) -> Redemption:
         return await self._commit.run(
-            sqlite_rows.redeem,
+            sqlite_statements.redeem,
             kind,
             key,
             client_id,
@@ -196,28 +199,30 @@ class SqliteStore:
         )
 
     async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
-        return await self._commit.run(sqlite_rows.forget, subject_id, records=lambda _: records)
+        return await self._commit.run(
+            sqlite_statements.forget, subject_id, records=lambda _: records
+        )
 
     async def record(self, events: Sequence[AuditEvent]) -> None:
-        await self._commit.run(sqlite_rows.record, events, in_background=True)
+        await self._commit.run(sqlite_statements.record, events, in_background=True)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
-        return await self._commit.run(sqlite_rows.bump, counter, window, now)
+        return await self._commit.run(sqlite_statements.bump, counter, window, now)
 
     async def count(self, counter: str, now: float) -> int:
-        return await self._read(sqlite_rows.count, counter, now)
+        return await self._read(sqlite_statements.count, counter, now)
 
     async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
-        return await self._commit.run(sqlite_rows.bump_all, windows, now)
+        return await self._commit.run(sqlite_statements.bump_all, windows, now)
 
     async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
-        return await self._read(sqlite_rows.count_all, counters, now)
+        return await self._read(sqlite_statements.count_all, counters, now)
 
     async def lower(self, *counters: str) -> None:
-        await self._commit.run(sqlite_rows.lower, counters)
+        await self._commit.run(sqlite_statements.lower, counters)
 
     async def reset(self, *counters: str) -> None:
-        await self._commit.run(sqlite_rows.reset, counters)
+        await self._commit.run(sqlite_statements.reset, counters)
 
     async def recount(
         self,
@@ -227,7 +232,7 @@ class SqliteStore:
         lowered: Collection[str] = (),
         begun: Mapping[str, float] = NONE_BEGUN,
     ) -> None:
-        await self._commit.run(sqlite_rows.recount, reset, lowered, begun, now)
+        await self._commit.run(sqlite_statements.recount, reset, lowered, begun, now)
 
     async def purge(self, now: float, limit: int = 500) -> int:
         """As in the contract, in a thread; it continues there if the caller is cancelled."""
@@ -235,7 +240,7 @@ class SqliteStore:
         return await asyncio.to_thread(clean, self._connect, self._spare, now, limit)
 
     async def ping(self) -> None:
-        await self._commit.run(sqlite_rows.ping, in_background=True)
+        await self._commit.run(sqlite_statements.ping, in_background=True)
 
     async def close(self) -> None:
         self._closed = True
@@ -341,7 +346,7 @@ def clean(
 def _purge(db: sqlite3.Connection, until: float, now: float, limit: int) -> int:
     begin(db, until)
     try:
-        removed = sqlite_rows.purge(db, now, limit)
+        removed = sqlite_statements.purge(db, now, limit)
         db.execute("COMMIT")
     except BaseException:
         roll_back(db)

@@ -9,7 +9,7 @@ statement.
 
 # ruff: noqa: S608  # only names of tables and columns are written into statements, never a value
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
@@ -42,7 +42,9 @@ from worksgate.store import (
     Successors,
 )
 from worksgate.store.artifact_rows import ArtifactSql, artifact_from, values_of
+from worksgate.store.postgres.composed import composed
 from worksgate.store.postgres.connection import PostgresConnection
+from worksgate.store.postgres.counters import recount_parts, recount_values
 
 
 def _insertion(kind: type[Artifact], first: int = 1) -> str:
@@ -242,7 +244,7 @@ async def add(
     for change in there:
         values += structs.astuple(change)[1:]
     values += _columns_of(records) if records else ()
-    values += _recount_values(counters) if counters else ()
+    values += recount_values(counters) if counters else ()
     return await connection.number(statement, *values) == 1
 
 
@@ -277,16 +279,10 @@ def _adding(
         first += len(COLUMNS)
     read = ["added", *(f"changed_{number}" for number in range(len(there)))]
     if recounted:
-        counting = _recounting(first, lowered=lowered, condition="EXISTS (SELECT FROM added)")
+        counting = recount_parts(first, lowered=lowered, condition="EXISTS (SELECT FROM added)")
         parts += (f"{name} AS ({part})" for name, part in counting.items())
         read += counting
-    return _reading(parts, read)
-
-
-def _reading(parts: Sequence[str], read: Iterable[str]) -> str:
-    """A statement whose parts are done in the order in which they are read, which is this one."""
-    numbers = ", ".join(f"(SELECT count(*) FROM {part})" for part in read)
-    return f"WITH {', '.join(parts)} SELECT {numbers}"
+    return composed(parts, read)
 
 
 def _insertion_after(part: str, kind: type[Artifact], first: int) -> str:
@@ -499,50 +495,11 @@ _REVOKING = _removing_by("grant_id", keep_used=True)
 _FORGETTING = _removing_by("subject_id", keep_used=False)
 
 
-async def lower(connection: PostgresConnection, counters: Sequence[str]) -> None:
-    await connection.change(_LOWER.format(names="$1", condition="true"), list(counters))
-
-
-async def reset(connection: PostgresConnection, counters: Sequence[str]) -> None:
-    await connection.change(_RESET, list(counters))
-
-
 async def select(
     connection: PostgresConnection, sql: str, values: Sequence[object]
 ) -> list[Sequence[Any]]:
     """The rows of a statement that changes nothing."""
     return await connection.rows(sql, *values)
-
-
-async def bump_all(
-    connection: PostgresConnection, windows: Mapping[str, float], now: float
-) -> tuple[int, ...]:
-    ends = [now + window for window in windows.values()]
-    rows = await connection.rows(_BUMP_ALL, list(windows), ends, now)
-    counts = {name: int(value) for name, value in rows}
-    return tuple(counts[counter] for counter in windows)
-
-
-async def count_all(
-    connection: PostgresConnection, counters: Collection[str], now: float
-) -> Mapping[str, int]:
-    return counts(counters, await connection.rows(_COUNT_ALL, list(counters), now))
-
-
-def counts(counters: Collection[str], rows: Rows) -> Mapping[str, int]:
-    """What these counters have counted, by rows of those that have counted anything."""
-    return {**dict.fromkeys(counters, 0), **{name: int(value) for name, value in rows}}
-
-
-async def recount(connection: PostgresConnection, counters: Recount) -> None:
-    statement = _recount(lowered=bool(counters.lowered))
-    await connection.number(statement, *_recount_values(counters))
-
-
-@cache
-def _recount(*, lowered: bool) -> str:
-    counting = _recounting(1, lowered=lowered)
-    return _reading([f"{name} AS ({part})" for name, part in counting.items()], counting)
 
 
 async def ping(connection: PostgresConnection) -> None:
@@ -553,55 +510,6 @@ async def ping(connection: PostgresConnection) -> None:
 async def purge(connection: PostgresConnection, statement: str, until: float, limit: int) -> int:
     """Run one of ``PURGES``."""
     return await connection.change(statement, until, limit)
-
-
-_LOWER = """
-    UPDATE counters SET value = value - 1 WHERE value > 0 AND name IN (
-        SELECT name FROM counters WHERE name = ANY({names}::text[]) AND {condition}
-        ORDER BY name FOR UPDATE
-    )
-"""
-"""In one order, so that two concurrent decrements of the same counters never deadlock."""
-_RESET = "DELETE FROM counters WHERE name = ANY($1::text[])"
-_BUMP_ALL = """
-    INSERT INTO counters (name, value, expires_at)
-    SELECT name, 1, ends FROM unnest($1::text[], $2::float8[]) AS given (name, ends) ORDER BY name
-    ON CONFLICT (name) DO UPDATE SET
-        value = CASE WHEN counters.expires_at <= $3 THEN 1 ELSE counters.value + 1 END,
-        expires_at = CASE WHEN counters.expires_at <= $3
-            THEN excluded.expires_at ELSE counters.expires_at END
-    RETURNING name, value
-"""
-"""In the same order, as are the counters that ``_recounting`` sets back."""
-_COUNT_ALL = "SELECT name, value FROM counters WHERE name = ANY($1::text[]) AND expires_at > $2"
-
-
-def _recounting(first: int, *, lowered: bool, condition: str = "true") -> Mapping[str, str]:
-    """The parts of a statement that change counters; their parameters begin with that number."""
-    given = f"unnest(${first}::text[], ${first + 1}::float8[]) AS given (name, ends)"
-    parts = {
-        "begun": f"""
-            INSERT INTO counters (name, value, expires_at)
-            SELECT name, 1, ends FROM {given} WHERE {condition} ORDER BY name
-            ON CONFLICT (name) DO UPDATE SET value = 1, expires_at = excluded.expires_at
-            RETURNING name""",
-        "reset": f"""
-            DELETE FROM counters WHERE name IN (
-                SELECT name FROM counters WHERE name = ANY(${first + 2}::text[]) AND {condition}
-                ORDER BY name FOR UPDATE
-            ) RETURNING name""",
-    }
-    if lowered:
-        lowering = _LOWER.format(names=f"${first + 3}", condition=condition)
-        parts["lowered"] = f"{lowering} RETURNING name"
-    return parts
-
-
-def _recount_values(counters: Recount) -> Sequence[Sequence[object]]:
-    """The parameters of ``_recounting``."""
-    ends = [counters.now + window for window in counters.begun.values()]
-    lowered = ([*counters.lowered],) if counters.lowered else ()
-    return [*counters.begun], ends, [*counters.reset], *lowered
 
 
 _PING = """
