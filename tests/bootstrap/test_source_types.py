@@ -21,7 +21,7 @@ from worksgate.settings.options import Settings
 from worksgate.settings.sources import SOURCE_TYPES as OF_SETTINGS
 from worksgate.settings.sources import DirectorySettings, OidcSettings, SourceSettings
 from worksgate.sources import ListedPerson, Person, SourceFinding
-from worksgate.sources.counted import SourcesSeen
+from worksgate.sources.metrics import SourceMetrics
 
 HANA = Person(subject_id="club:1", username="hana", name="Hana", external_key="E-1")
 
@@ -85,13 +85,13 @@ def test_every_type_that_settings_can_name_is_in_the_table() -> None:
 async def test_people_sign_in_by_a_type_that_was_added_to_the_table(
     club: ClubSettings, directory: Directory, file: Path
 ) -> None:
-    settings, seen = settings_with(club, file), SourcesSeen()
+    settings, metrics = settings_with(club, file), SourceMetrics()
     assert not is_built_in(settings, None)
     async with AsyncExitStack() as stack:
-        in_use = open_sources(settings, directory, None, stack, lambda: 1.0, seen)
+        in_use = open_sources(settings, directory, None, stack, lambda: 1.0, metrics)
         (source,) = in_use.for_password(Client(client_id="acme", name="Acme"), "hana@club.example")
         assert await source.authenticate("hana", "open sesame") == HANA
-        assert [each.name for each in seen.figures] == ["club"]
+        assert [each.name for each in metrics.figures] == ["club"]
 
 
 async def test_a_type_that_was_added_to_the_table_is_examined(

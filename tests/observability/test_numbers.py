@@ -22,7 +22,7 @@ from worksgate.observability.prometheus import Watch
 from worksgate.settings.sources.openid import OidcSettings
 from worksgate.sources import Identified, Person, PersonDisabled, SourceUnavailable
 from worksgate.sources.circuit_breaker import Circuit
-from worksgate.sources.counted import WatchedSource
+from worksgate.sources.metrics import MeasuredSource
 from worksgate.sources.openid.source import OidcSource
 
 HANA = Person(subject_id="own:hana", username="hana", name="Hana")
@@ -92,7 +92,7 @@ def refusing(error: Exception) -> Callable[[], Person | None]:
 async def test_what_a_source_says_is_counted_once(
     say: Callable[[], Person | None], outcome: SourceOutcome
 ) -> None:
-    watched = WatchedSource(Own(say))
+    watched = MeasuredSource(Own(say))
     with suppress(PersonDisabled, HashingBusy, SourceUnavailable):
         assert await watched.authenticate("hana", "x") in (HANA, None)
     figures = watched.figures
@@ -120,7 +120,7 @@ class InTwoSteps(Own):
 
 async def test_a_sign_in_of_two_steps_is_timed_once_and_whole() -> None:
     source = InTwoSteps(lambda: HANA)
-    watched = WatchedSource(source)
+    watched = MeasuredSource(source)
     await watched.verify(await watched.identify("hana"), "x", admitted=True)
     assert sum(watched.figures.seconds.counts) == 1
     assert watched.figures.seconds.total >= 0.05
@@ -142,14 +142,14 @@ class Small(Own):
 
 def test_who_is_refused_before_a_source_is_asked_is_counted() -> None:
     small = Small(lambda: HANA)
-    watched = WatchedSource(small)
+    watched = MeasuredSource(small)
     watched.check_capacity()
     assert not any(watched.figures.outcomes.values())
     small.is_full = True
     with pytest.raises(HashingBusy):
         watched.check_capacity()
     assert watched.figures.outcomes[SourceOutcome.BUSY] == 1
-    WatchedSource(Own(lambda: HANA)).check_capacity()  # of which nothing is known before
+    MeasuredSource(Own(lambda: HANA)).check_capacity()  # of which nothing is known before
 
 
 async def test_a_provider_elsewhere_tells_whether_it_is_left_alone() -> None:

@@ -13,7 +13,7 @@ People:
     people_import       bulk import of accounts from a file
     jobs                bulk changes of people, in the background
     user_keys           owners of user keys, and the keys that LINE WORKS would receive
-    attempts            one more sign-in attempt for somebody who has to wait
+    extra_attempts      one more sign-in attempt for somebody who has to wait
     sign_in_trace       why somebody cannot get in, in sentences
     departures          people who leave, at once or at a planned time; also in the background
     removals            people who were removed: brought back, or removed for good

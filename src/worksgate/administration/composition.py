@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import AdministratorAdministration
 from worksgate.administration.applying import ApplyAdministration
-from worksgate.administration.attempts import AttemptAdministration
 from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.branding import BrandingAdministration
 from worksgate.administration.changes import ChangeAdministration
@@ -15,6 +14,7 @@ from worksgate.administration.departures.steps import DepartureSteps
 from worksgate.administration.departures.verbs import DepartureAdministration
 from worksgate.administration.deployers import DeployerAdministration
 from worksgate.administration.external_keys.sync import KeySyncAdministration
+from worksgate.administration.extra_attempts import ExtraAttemptAdministration
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live import GoingLive
 from worksgate.administration.invitations import InvitationAdministration
@@ -111,7 +111,7 @@ class Administration:
             self.line_works_members,
             clock=clock,
         )
-        self.attempts = AttemptAdministration(
+        self.extra_attempts = ExtraAttemptAdministration(
             settings, directory, self.sign_in_trace, sign_in_parts, self.people, acting
         )
         self.upkeep = UpkeepAdministration(settings, directory, store, acting)

@@ -86,7 +86,7 @@ from worksgate.settings.loading import checked, load
 from worksgate.settings.options import Settings
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Authenticate, Source
-from worksgate.sources.counted import SourcesSeen
+from worksgate.sources.metrics import SourceMetrics
 from worksgate.store import Store
 from worksgate.store.traced import TracedStore
 from worksgate.web.application import Application
@@ -151,12 +151,12 @@ async def open_installation(
         remove_abandoned_copies(settings)
         await warn_of_master_key(settings, directory)
         store, writer = await open_own_store(settings, directory, stack, clock, guard)
-        watching = _open_watching(stack)
-        watching.trace_reads_of(directory)
-        base = _Base(settings, directory, watching.traced(store), writer, clock)
+        observability = _open_observability(stack)
+        observability.trace_reads_of(directory)
+        base = _Base(settings, directory, observability.traced(store), writer, clock)
         if authenticate is not None:
             sources = function_source_of(authenticate, stack)
-        identity = await _open_identity(base, sources, watching, stack)
+        identity = await _open_identity(base, sources, observability, stack)
         provider = _open_provider(base, identity, stack)
         trail = CallAuditTrail(identity.audit, identity.strangers)
         calls = LineWorksCalls(identity.clients, base.store, trail, clock)
@@ -185,7 +185,7 @@ async def open_installation(
             },
             impairing_checks=_impairing_checks(settings, directory, store),
             figures=Figures(
-                traffic=watching.traffic,
+                traffic=observability.traffic,
                 hashing=hashing.pool if hashing else None,
                 store=base.store,
                 commits=store.commits if isinstance(store, HasCommits) else None,
@@ -193,7 +193,7 @@ async def open_installation(
                 purge=purge,
                 seals=seals,
                 audit=writer,
-                sources=watching.sources.figures,
+                sources=observability.sources.figures,
             ),
         )
 
@@ -226,11 +226,11 @@ class _Base:
 
 
 @dataclass(frozen=True, slots=True)
-class _Watching:
+class _Observability:
     """Metrics, and traces if they are enabled."""
 
     tracing: Tracing | None
-    sources: SourcesSeen
+    sources: SourceMetrics
     traffic: Traffic
 
     def traced(self, store: Store) -> Store:
@@ -246,12 +246,12 @@ class _Watching:
         return self.tracing.audit(audit) if self.tracing is not None else audit
 
 
-def _open_watching(stack: AsyncExitStack) -> _Watching:
+def _open_observability(stack: AsyncExitStack) -> _Observability:
     tracing = open_tracing(os.environ)
     if tracing is None:
-        return _Watching(None, SourcesSeen(), Traffic())
+        return _Observability(None, SourceMetrics(), Traffic())
     stack.push_async_callback(tracing.close)
-    return _Watching(tracing, SourcesSeen(tracing.span), Traffic(tracing.meter))
+    return _Observability(tracing, SourceMetrics(tracing.span), Traffic(tracing.meter))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,18 +272,21 @@ class _Identity:
 
 
 async def _open_identity(
-    base: _Base, sources: Mapping[str, Source] | None, watching: _Watching, stack: AsyncExitStack
+    base: _Base,
+    sources: Mapping[str, Source] | None,
+    observability: _Observability,
+    stack: AsyncExitStack,
 ) -> _Identity:
     """Sources (the given ones, or those of the settings), second factors and the throttle."""
     settings, directory, clock = base.settings, base.directory, base.clock
     hashing = open_hashing(settings, stack) if is_built_in(settings, sources) else None
     in_use = (
-        open_sources(settings, directory, hashing, stack, clock, watching.sources)
+        open_sources(settings, directory, hashing, stack, clock, observability.sources)
         if sources is None
-        else sources_in_use(sources, directory, stack, clock, watching.sources)
+        else sources_in_use(sources, directory, stack, clock, observability.sources)
     )
     directory.read_ahead.has_others = {*in_use.passwords, *in_use.redirects} != {BUILT_IN}
-    audit = watching.traced_audit(base.audit_writer)
+    audit = observability.traced_audit(base.audit_writer)
     party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
     strangers = StrangerRecords(audit, base.store.bump)
     client_list = ClientList(directory)

@@ -7,14 +7,14 @@ from worksgate.bootstrap.source_types import Opening, type_of
 from worksgate.bootstrap.stores import Clock
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
-from worksgate.directory.login_notes import SignInNotes
+from worksgate.directory.last_sign_ins import LastSignIns
 from worksgate.directory.remembered import RememberedPeople, RememberedSource
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.throttle import ThrottlePolicy
 from worksgate.settings.options import Settings
 from worksgate.sources import Authenticate, Source
-from worksgate.sources.counted import SourcesSeen
 from worksgate.sources.function.source import FunctionSource
+from worksgate.sources.metrics import SourceMetrics
 
 FUNCTION_TIMEOUT = 2.0
 """Seconds that a company's own function may take: a page is answered within 2.5."""
@@ -38,7 +38,7 @@ def open_sources(
     hashing: PasswordHashing | None,
     stack: AsyncExitStack,
     clock: Clock,
-    seen: SourcesSeen,
+    metrics: SourceMetrics,
 ) -> SourcesInUse:
     """The identity sources of the settings; only modules that they need are imported."""
     opening = Opening(
@@ -47,7 +47,7 @@ def open_sources(
         hashing=hashing,
         stack=stack,
         clock=clock,
-        seen=seen,
+        metrics=metrics,
     )
     for each in settings.all_sources:
         type_of(each).add(each, opening)
@@ -57,9 +57,9 @@ def open_sources(
 
 
 def _open_remembered(directory: Directory, stack: AsyncExitStack, clock: Clock) -> RememberedPeople:
-    notes = SignInNotes(directory.people.note_logins, clock)
-    stack.push_async_callback(notes.close)
-    return RememberedPeople(directory.people, notes, clock)
+    last_sign_ins = LastSignIns(directory.people.note_logins, clock)
+    stack.push_async_callback(last_sign_ins.close)
+    return RememberedPeople(directory.people, last_sign_ins, clock)
 
 
 def sources_in_use(
@@ -67,12 +67,13 @@ def sources_in_use(
     directory: Directory,
     stack: AsyncExitStack,
     clock: Clock,
-    seen: SourcesSeen,
+    metrics: SourceMetrics,
 ) -> SourcesInUse:
     """A company's own sources, given as objects; their people are remembered too."""
     people = directory.people
     remembered = {
-        name: RememberedSource(seen.source(each), people, clock) for name, each in sources.items()
+        name: RememberedSource(metrics.source(each), people, clock)
+        for name, each in sources.items()
     }
     return SourcesInUse(remembered, people=_open_remembered(directory, stack, clock))
 

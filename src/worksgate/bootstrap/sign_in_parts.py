@@ -10,7 +10,7 @@ from worksgate.directory.database import Directory
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.throttle import Throttle
 from worksgate.settings.options import Settings
-from worksgate.sources.counted import SourcesSeen
+from worksgate.sources.metrics import SourceMetrics
 from worksgate.store import Store
 
 
@@ -44,7 +44,7 @@ class SignInPartsOnDemand:
                 self._hashing,
                 self._stack,
                 self._clock,
-                SourcesSeen(),
+                SourceMetrics(),
             )
         return self._sources
 

@@ -24,8 +24,8 @@ from worksgate.settings.sources import (
     SourceSettings,
 )
 from worksgate.sources import RedirectSource, Source, SourceFinding
-from worksgate.sources.counted import SourcesSeen
 from worksgate.sources.function.source import FunctionSource, ListedFunctionSource, imported
+from worksgate.sources.metrics import SourceMetrics
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Opening:
     hashing: PasswordHashing | None
     stack: AsyncExitStack
     clock: Clock
-    seen: SourcesSeen
+    metrics: SourceMetrics
     passwords: dict[str, Source] = field(default_factory=dict)
     redirects: dict[str, RedirectSource] = field(default_factory=dict)
     changer: PasswordChanger | None = None
@@ -78,7 +78,7 @@ class BuiltIn(SourceType):
             clock=opening.clock,
         )
         opening.changer = built_in
-        opening.passwords[source.name] = opening.seen.source(built_in)
+        opening.passwords[source.name] = opening.metrics.source(built_in)
 
     def can_look_up_people(self, source: SourceSettings) -> bool:
         return True
@@ -97,9 +97,9 @@ class ByPassword(SourceType):
     can_find: Callable[[Any], bool] = lambda _: True
 
     def add(self, source: SourceSettings, opening: Opening) -> None:
-        seen = opening.seen.source(self.open(source, opening.stack, opening.clock))
+        measured = opening.metrics.source(self.open(source, opening.stack, opening.clock))
         people = opening.directory.people
-        opening.passwords[source.name] = RememberedSource(seen, people, opening.clock)
+        opening.passwords[source.name] = RememberedSource(measured, people, opening.clock)
 
     def can_look_up_people(self, source: SourceSettings) -> bool:
         return self.can_find(source)
@@ -123,9 +123,9 @@ class ByRedirect(SourceType):
     open: Callable[[Any, AsyncExitStack, Clock], ExaminedRedirect]
 
     def add(self, source: SourceSettings, opening: Opening) -> None:
-        seen = opening.seen.redirect(self.open(source, opening.stack, opening.clock))
+        measured = opening.metrics.redirect(self.open(source, opening.stack, opening.clock))
         people = opening.directory.people
-        opening.redirects[source.name] = RememberedRedirect(seen, people, opening.clock)
+        opening.redirects[source.name] = RememberedRedirect(measured, people, opening.clock)
 
     def can_look_up_people(self, source: SourceSettings) -> bool:
         return False

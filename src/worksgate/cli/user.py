@@ -262,7 +262,7 @@ def allow_attempt(*, username: str, source: str | None, config: Path | None) -> 
     """
     allowed = administer(
         read_installation(config),
-        lambda administration: administration.attempts.allow_one(username, source),
+        lambda administration: administration.extra_attempts.allow_one(username, source),
     )
     print_line(f"{allowed.person.username} may try once more, until {local_time(allowed.until)}.")
 

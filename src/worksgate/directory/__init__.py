@@ -35,7 +35,7 @@ Their credentials, and sign-ins:
     credential_changes   announcements of changes of credentials
     endings              deletes the credentials of a person
     read_ahead           what each step of a sign-in reads together
-    login_notes          when people signed in last, written in the background
+    last_sign_ins        when people signed in last, written in the background
 
 Clients:
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from worksgate.database import DatabaseUnavailable
-from worksgate.directory.login_notes import SignInNotes
+from worksgate.directory.last_sign_ins import LastSignIns
 from worksgate.directory.people import People, RememberedPerson
 from worksgate.sources import (
     AuthorizationRedirect,
@@ -132,15 +132,15 @@ class RememberedPeople:
     """The remembered people, by subject."""
 
     def __init__(
-        self, people: People, notes: SignInNotes, clock: Callable[[], float] = time.time
+        self, people: People, last_sign_ins: LastSignIns, clock: Callable[[], float] = time.time
     ) -> None:
         self._people = people
-        self._notes = notes
+        self._last_sign_ins = last_sign_ins
         self._clock = clock
 
     def note_login(self, subject_id: str) -> None:
         """Note that somebody has been let in, soon and in the background."""
-        self._notes.add(subject_id)
+        self._last_sign_ins.add(subject_id)
 
     async def last_seen(self, subject_id: str, trusted_for: float | None = None) -> Person | None:
         """The person's data from the last sign-in, less than ``trusted_for`` seconds ago, or None.

@@ -11,6 +11,7 @@ where they happen (``instruments``); the rest is only loaded if metrics are requ
     prometheus             the metrics endpoint, of one process or of many
     worker_files           shares numbers between the processes of one port
     tracing                spans of requests and of the sources
+    spans                  the type of a span, and one that does nothing
 
 No metric or span contains a secret, a person's name or a query string; labels only take values that
 the settings and the code define.

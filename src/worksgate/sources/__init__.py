@@ -6,8 +6,8 @@ company's own function (``function``), the built-in directory (``directory.sourc
 the browser to another provider and read its response (``RedirectSource``): OpenID Connect
 (``openid``).
 
-``circuit_breaker`` spares a source that is down, ``counted`` counts the results of each one;
-``sentences`` makes what a source says of itself, with translations.
+``circuit_breaker`` spares a source that is down, ``metrics`` measures the results of each one and
+how long it takes; ``sentences`` makes what a source says of itself, with translations.
 
 An unknown name or a wrong password is None. An outage is an exception: a directory that is down is
 not a wrong password.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from worksgate.audit import AuditEvent
 from worksgate.oauth.model import Artifact
-from worksgate.sources.counted import Span
+from worksgate.observability.spans import Span
 from worksgate.store import (
     NONE_BEGUN,
     A,

@@ -19,7 +19,7 @@ ASKED = "Allow one more try"
 async def who_has_to_wait(console: ConsoleUnderTest) -> tuple[str, Throttle]:
     """The subject of a person who has to wait for some minutes, and what counts them."""
     subject = await console.make(NAME, None)
-    parts = console.administration.attempts._parts
+    parts = console.administration.extra_attempts._parts
     assert parts is not None
     throttle = await parts.throttle()
     await fail_often(console, throttle, GUESS)
@@ -76,7 +76,7 @@ async def test_r194_nobody_is_allowed_more_who_does_not_wait(console: ConsoleUnd
     await browser.post("/person/allow-attempt", id=subject)
     assert browser.page.status_code == 409
     with pytest.raises(Refused, match="does not have to wait"):
-        await console.administration.attempts.allow_one("mika")
+        await console.administration.extra_attempts.allow_one("mika")
 
 
 async def test_r194_strangers_who_tried_the_name_are_allowed_nothing(
@@ -85,7 +85,7 @@ async def test_r194_strangers_who_tried_the_name_are_allowed_nothing(
     """Only where the name was tried last, and where the person has signed in before."""
     await console.make("owner", Role.OWNER)
     await console.make(NAME, None)
-    parts = console.administration.attempts._parts
+    parts = console.administration.extra_attempts._parts
     assert parts is not None
     throttle = await parts.throttle()
     own, stranger, newest = "192.0.2.7", "198.51.100.8", "203.0.113.9"
@@ -99,7 +99,7 @@ async def test_r194_strangers_who_tried_the_name_are_allowed_nothing(
         return [await throttle.refusal_of(each, now) is not None for each in places]
 
     assert await refused() == [True, True, True]
-    await console.administration.attempts.allow_one(NAME)
+    await console.administration.extra_attempts.allow_one(NAME)
     assert await refused() == [False, True, False]
 
 

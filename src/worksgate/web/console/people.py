@@ -223,7 +223,7 @@ async def allow_attempt(visit: Visit) -> Response:
     shown = await changeable(visit)
     source = None if shown.account is not None else shown.source
     name = shown.person.username if source is None else shown.person.subject_id
-    await visit.administration.attempts.allow_one(name, source)
+    await visit.administration.extra_attempts.allow_one(name, source)
     return _done(visit, shown, "attempt_allowed")
 
 

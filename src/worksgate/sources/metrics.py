@@ -1,15 +1,16 @@
-"""Metrics of identity sources at sign-ins: results and durations.
+"""Metrics of identity sources: the results of sign-ins at each one, and their durations.
 
-Each wraps one source without changing its behaviour.
+``MeasuredSource`` and ``MeasuredRedirect`` wrap one source without changing its behaviour.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
 
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.observability.instruments import HasBreakers, SourceFigures, SourceOutcome
+from worksgate.observability.spans import Span, no_span
 from worksgate.sources import (
     AuthorizationRedirect,
     HasCapacity,
@@ -26,15 +27,8 @@ from worksgate.sources import (
     verify,
 )
 
-Span = Callable[[str], AbstractContextManager[object]]
-"""A context manager around work for a request; the text is its name."""
 
-
-def no_span(_: str) -> AbstractContextManager[object]:
-    return nullcontext()
-
-
-class _Watched:
+class _Measured:
     def __init__(self, source: Source | RedirectSource, span: Span) -> None:
         self.figures = SourceFigures(source.name)
         if isinstance(source, HasBreakers):
@@ -77,7 +71,7 @@ class _Watched:
         self.figures.outcomes[outcome] += 1
 
 
-class WatchedSource(_Watched):
+class MeasuredSource(_Measured):
     """A ``Source`` with metrics."""
 
     def __init__(self, source: Source, span: Span = no_span) -> None:
@@ -129,7 +123,7 @@ class WatchedSource(_Watched):
         return person
 
 
-class WatchedRedirect(_Watched):
+class MeasuredRedirect(_Measured):
     """A ``RedirectSource`` with metrics."""
 
     def __init__(self, source: RedirectSource, span: Span = no_span) -> None:
@@ -161,19 +155,19 @@ class WatchedRedirect(_Watched):
         return await self._source.logout_url(return_url)
 
 
-class SourcesSeen:
-    """Wraps each source of an installation."""
+class SourceMetrics:
+    """Wraps each source of an installation, and has the metrics of all."""
 
     def __init__(self, span: Span = no_span) -> None:
         self.figures: list[SourceFigures] = []
         self._span = span
 
     def source(self, source: Source) -> Source:
-        watched = WatchedSource(source, self._span)
-        self.figures.append(watched.figures)
-        return watched
+        measured = MeasuredSource(source, self._span)
+        self.figures.append(measured.figures)
+        return measured
 
     def redirect(self, source: RedirectSource) -> RedirectSource:
-        watched = WatchedRedirect(source, self._span)
-        self.figures.append(watched.figures)
-        return watched
+        measured = MeasuredRedirect(source, self._span)
+        self.figures.append(measured.figures)
+        return measured

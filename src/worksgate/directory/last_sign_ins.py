@@ -1,7 +1,7 @@
 """Times of people's last sign-ins, written in the background and many at a time.
 
-No sign-in waits for its note or fails because of it. The notes of ``GATHERED_FOR`` are written in
-one transaction. A killed process loses those of that moment; no decision depends on them.
+No sign-in waits for this or fails because of it. What is noted within ``GATHERED_FOR`` is written
+in one transaction. A killed process loses the notes of that moment; no decision depends on them.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ WriteNotes = Callable[[Mapping[str, float]], Awaitable[None]]
 """Writes times by subject ID, as ``People.note_logins``. Raises DatabaseUnavailable."""
 
 
-class SignInNotes:
-    """Notes of sign-ins to be written; all calls belong to one event loop."""
+class LastSignIns:
+    """Sign-ins whose times are yet to be written; all calls belong to one event loop."""
 
     def __init__(self, write: WriteNotes, clock: Callable[[], float] = time.time) -> None:
         self._write_notes = write

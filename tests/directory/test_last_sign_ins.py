@@ -7,8 +7,8 @@ import pytest
 import structlog
 
 from worksgate.database import DatabaseUnavailable
-from worksgate.directory import login_notes
-from worksgate.directory.login_notes import SignInNotes
+from worksgate.directory import last_sign_ins
+from worksgate.directory.last_sign_ins import LastSignIns
 
 NOW = 1_700_000_000.0
 
@@ -36,9 +36,9 @@ def _book() -> Book:
     return Book()
 
 
-def notes_in(book: Book, moments: list[float] | None = None) -> SignInNotes:
+def notes_in(book: Book, moments: list[float] | None = None) -> LastSignIns:
     times = iter(moments or [])
-    return SignInNotes(book.note_logins, lambda: next(times, NOW))
+    return LastSignIns(book.note_logins, lambda: next(times, NOW))
 
 
 async def test_those_who_sign_in_together_are_noted_together(book: Book) -> None:
@@ -75,7 +75,7 @@ async def test_the_next_ones_gather_while_some_are_written(book: Book) -> None:
 
 
 async def test_one_batch_is_written_at_a_time(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(login_notes, "GATHERED_FOR", 0.0)
+    monkeypatch.setattr(last_sign_ins, "GATHERED_FOR", 0.0)
     notes = notes_in(book)
     book.is_open.clear()
     notes.add("directory:a")
@@ -92,7 +92,7 @@ async def test_one_batch_is_written_at_a_time(book: Book, monkeypatch: pytest.Mo
 async def test_what_was_noted_is_written_when_it_is_closed_and_nothing_afterwards(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(login_notes, "GATHERED_FOR", 3_600.0)
+    monkeypatch.setattr(last_sign_ins, "GATHERED_FOR", 3_600.0)
     notes = notes_in(book)
     notes.add("directory:a")
     async with asyncio.timeout(30):
@@ -125,7 +125,7 @@ async def test_an_outage_costs_the_notes_of_that_moment_and_a_line_each(book: Bo
 async def test_no_more_wait_than_there_is_room_for(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(login_notes, "MOST", 2)
+    monkeypatch.setattr(last_sign_ins, "MOST", 2)
     notes = notes_in(book)
     with structlog.testing.capture_logs() as logs:
         for name in "abc":

@@ -29,7 +29,7 @@ class Allowed:
     until: float
 
 
-class AttemptAdministration:
+class ExtraAttemptAdministration:
     """Allows attempts, through the counters of the sign-in page."""
 
     def __init__(
