@@ -9,7 +9,7 @@ from worksgate.administration import Administration, NotFound, Refused
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import PasswordHashing
-from worksgate.directory.administrators import ConsoleSession
+from worksgate.directory.console_sessions import ConsoleSession
 from worksgate.directory.invitations import Invitation
 from worksgate.oauth.model import SpentTransaction
 from worksgate.settings.options import Settings
@@ -48,7 +48,7 @@ async def test_r110_a_purge_removes_what_has_expired_and_nothing_else(at_work: O
 
 
 async def test_r110_a_purge_removes_sessions_and_links_of_the_console(at_work: Office) -> None:
-    rows = at_work.directory.administrators
+    sessions, links = at_work.directory.console_sessions, at_work.directory.first_links
     added = await at_work.administration.users.add("tanaka", password="purple lantern over")
     owner = await at_work.administration.administrators.set_role("tanaka", Role.ADMIN)
     assert added.account.person.subject_id == owner.subject_id
@@ -62,8 +62,8 @@ async def test_r110_a_purge_removes_sessions_and_links_of_the_console(at_work: O
             expires_at=until,
             proved_at=NOW,
         )
-        assert await rows.begin(session, owner, event)
-    await rows.issue_link("link", NOW, NOW + 60, event)
+        assert await sessions.begin(session, owner, event)
+    await links.issue("link", NOW, NOW + 60, event)
     for key, until in (("old", NOW + 100), ("new", NOW + 101)):
         invitation = Invitation(
             id=key,
@@ -81,7 +81,7 @@ async def test_r110_a_purge_removes_sessions_and_links_of_the_console(at_work: O
         await preferences.choose_language(whose, "ja")
     at_work.clock.now = NOW + 100
     assert await at_work.administration.upkeep.purge() == 3
-    assert await rows.find("new", at_work.clock.now) is not None
+    assert await sessions.find("new", at_work.clock.now) is not None
     (kept,) = await at_work.directory.invitations.all(NOW)
     assert kept.invitation.id == "new"
     languages = [await preferences.language(each) for each in (owner.subject_id, "ldap:gone")]

@@ -121,10 +121,10 @@ async def conflict(tab: Page, console: RealConsole) -> None:
 
 async def prove(tab: Page, console: RealConsole) -> None:
     """The second step was some time ago."""
-    rows = console.administration.people._directory.administrators
+    sessions = console.administration.people._directory.console_sessions
     owner = (await console.administration.users.get("naoko")).person.subject_id
-    for each in await rows.of(owner, time.time()):
-        await rows.prove(each.key, time.time() - 600)
+    for each in await sessions.of(owner, time.time()):
+        await sessions.prove(each.key, time.time() - 600)
     await passkey(tab, console)
 
 

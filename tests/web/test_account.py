@@ -26,7 +26,7 @@ from tests.provider.factors.authenticator import Authenticator
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
-from worksgate.directory.administrators import ConsoleSession
+from worksgate.directory.console_sessions import ConsoleSession
 from worksgate.provider.factors import FACTOR_POLICY
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 
@@ -683,10 +683,10 @@ async def test_r156_signing_out_everywhere_ends_sessions_of_the_console(
         proved_at=now,
     )
     event = AuditEvent(event=Event.CONSOLE_SIGNED_IN, at=now)
-    assert await directory.administrators.begin(session, seen, event)
+    assert await directory.console_sessions.begin(session, seen, event)
     browser = await signed_in(installation)
     await browser.post_to_account("/sessions/end-all")
-    assert await directory.administrators.find("0" * 64, now) is None
+    assert await directory.console_sessions.find("0" * 64, now) is None
 
 
 async def test_signing_out_everywhere_needs_no_fresh_login(installation: Installation) -> None:

@@ -82,9 +82,9 @@ class Stage:
     async def prove(self, ago: float = 0.0) -> None:
         """As if the owner's second factor had been used so many seconds ago."""
         owner = await self.demo.administration.users.get(OWNER)
-        rows = self.demo.administration.people._directory.administrators
-        for each in await rows.of(owner.person.subject_id, time.time()):
-            await rows.prove(each.key, time.time() - ago)
+        sessions = self.demo.administration.people._directory.console_sessions
+        for each in await sessions.of(owner.person.subject_id, time.time()):
+            await sessions.prove(each.key, time.time() - ago)
 
 
 Deed = Callable[[Page, Stage, str], Awaitable[None]]

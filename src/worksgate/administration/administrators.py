@@ -15,8 +15,9 @@ from worksgate.administration.roles import OF_PEOPLE, Role, Verb, may
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import Event
 from worksgate.directory import Account
-from worksgate.directory.administrators import AdministratorAccount, ConsoleSession
+from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.change_log import RecordedChange
+from worksgate.directory.console_sessions import ConsoleSession
 from worksgate.directory.database import Directory
 from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
@@ -41,9 +42,10 @@ class AdministratorAdministration:
 
     async def sessions(self) -> list[tuple[ConsoleSession, AdministratorAccount]]:
         """The open sessions of the console and whose they are, the last used first."""
-        rows = self._directory.administrators
-        found = await rows.open_sessions(self._actor.now(), MOST_SESSIONS)
-        whose = {each: await rows.by_subject(each) for each in {each.subject_id for each in found}}
+        sessions = self._directory.console_sessions
+        found = await sessions.open(self._actor.now(), MOST_SESSIONS)
+        by_subject = self._directory.administrators.by_subject
+        whose = {each: await by_subject(each) for each in {each.subject_id for each in found}}
         return [(each, who) for each in found if (who := whose[each.subject_id]) is not None]
 
     async def end_sessions(self, subject_id: str, key: str | None = None) -> int:
@@ -54,12 +56,12 @@ class AdministratorAdministration:
         role = self._actor.role
         if role is not None and not may(role, Verb.OWN):
             raise Forbidden("your role cannot end the sessions of others")
-        rows = self._directory.administrators
-        account = found(await rows.by_subject(subject_id), "person", subject_id)
+        present = await self._directory.administrators.by_subject(subject_id)
+        account = found(present, "person", subject_id)
         event = self._actor.person_event(
             account.person, Event.CONSOLE_SIGNED_OUT, "ended by an owner"
         )
-        return await rows.end(subject_id, key, event)
+        return await self._directory.console_sessions.end(subject_id, key, event)
 
     async def find(self, username: str, source: str | None = None) -> AdministratorAccount:
         """Somebody by name, with or without a role. Raises NotFound, or Refused as ``set_role``."""

@@ -120,7 +120,7 @@ class FirstOwner:
         """
         secret, now = new_secret(), self._actor.now()
         event = self._actor.event(Event.SYSTEM, ANOTHER_LINK if recovers else FIRST_LINK)
-        if not await self._directory.administrators.issue_link(
+        if not await self._directory.first_links.issue(
             digest(secret), now, now + LINK_LIFETIME, event, recovers=recovers
         ):
             raise Refused(
@@ -134,7 +134,7 @@ class FirstOwner:
         Raises an outage, also of the source of whoever made an invitation.
         """
         key, now = digest(secret), self._actor.now()
-        if await self._directory.administrators.is_link(key, now):
+        if await self._directory.first_links.is_usable(key, now):
             return Offer(Role.OWNER)
         invited = await self._directory.invitations.find(key, now)
         if invited is not None and invited.inviter is not None:

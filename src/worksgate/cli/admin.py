@@ -21,7 +21,8 @@ from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
-    from worksgate.directory.administrators import AdministratorAccount, ConsoleSession
+    from worksgate.directory.administrators import AdministratorAccount
+    from worksgate.directory.console_sessions import ConsoleSession
     from worksgate.directory.deployer_tokens import DeployerToken
     from worksgate.directory.invitations import Invitation
 

@@ -45,7 +45,9 @@ Clients:
 
 The console:
 
-    administrators       roles in the console, its sessions, the first link
+    administrators       roles in the console
+    console_sessions     its sessions
+    first_links          the one-time link of the first owner
     console_groups       roles in the console by a group of another source
     invitations          invitations of further administrators
     deployer_tokens      tokens that may apply a file of clients

@@ -1,14 +1,11 @@
-"""Administrators of the console: who has a role, their sessions, and the one-time first link.
+"""Administrators of the console: who has a role.
 
 They are accounts of the built-in directory, or people of other sources, remembered from their last
-sign-in. A session is only as good as its account at this moment: it ends with the account's role,
-password, second factor or permission to sign in (R-152, R-156). Keys are digests of secrets that
-only the browser has.
+sign-in. Their sessions are in ``console_sessions``, the one-time link of the first owner in
+``first_links``.
 """
 
-import re
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
@@ -16,34 +13,25 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
-    insert,
     literal,
     or_,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.audit import AuditEvent
 from worksgate.credentials.secrets import digest
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
-from worksgate.database.recording import write_events
-from worksgate.database.verbs import Repository, run_to_completion
+from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.account_rules import is_seen
 from worksgate.directory.console_groups import HAS_ROLE
-from worksgate.directory.credential_changes import AnnouncingConnections, Change
-from worksgate.directory.preferences import language_of
 from worksgate.directory.rows import account_from
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
 
 OWNER = "owner"
 """The role that must not be lost (``administration.roles``)."""
-
-_NAME_LENGTH = 10
-_NAME = re.compile(rf"[0-9a-f]{{{_NAME_LENGTH}}}")
 
 _ACCOUNTS = schema.accounts
 _PEOPLE = schema.people
@@ -146,38 +134,8 @@ class AdministratorAccount:
         return self.source == BUILT_IN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleSession:
-    """A session of the console; times are seconds since the epoch.
-
-    ``proved_at`` is when a second factor was last used in it, ``assurance`` which factors were.
-    ``asked_at`` is when the administrator's source last vouched for them.
-    """
-
-    key: str
-    subject_id: str
-    created_at: float
-    used_at: float
-    expires_at: float
-    proved_at: float | None
-    assurance: str = ""
-    address: str | None = None
-    browser: str | None = None
-    asked_at: float | None = None
-
-    @property
-    def name(self) -> str:
-        """A short name for pages and records, from which the cookie cannot be guessed."""
-        return digest(f"console session {self.key}")[:_NAME_LENGTH]
-
-
-def is_session_name(text: str) -> bool:
-    """Whether a text may be the short name of a session."""
-    return _NAME.fullmatch(text) is not None
-
-
-class AdministratorRows(Repository[AnnouncingConnections]):
-    """Roles, sessions and first links; every method may raise DatabaseUnavailable."""
+class AdministratorRows(Repository[Connections]):
+    """Who has a role; every method may raise DatabaseUnavailable."""
 
     @run_to_completion
     async def all(self) -> list[AdministratorAccount]:
@@ -193,7 +151,7 @@ class AdministratorRows(Repository[AnnouncingConnections]):
     async def by_subject(self, subject_id: str) -> AdministratorAccount | None:
         """Somebody as they are now, with or without a role."""
         async with self._connections.reading() as connection:
-            return await _by_subject(connection, subject_id)
+            return await administrator_by_subject(connection, subject_id)
 
     @run_to_completion
     async def sources(self) -> frozenset[str]:
@@ -202,103 +160,12 @@ class AdministratorRows(Repository[AnnouncingConnections]):
         async with self._connections.reading() as connection:
             return frozenset(await connection.scalars(query.distinct()))
 
-    # Sessions
-
-    @run_to_completion
-    async def begin(
-        self,
-        session: ConsoleSession,
-        seen: AdministratorAccount,
-        event: AuditEvent,
-        *,
-        is_told: bool = False,
-    ) -> bool:
-        """Store a session, with its record, of an account as it was ``seen``.
-
-        ``is_told``: it is from a new place, and announced.
-
-        False if its role, its password or the permission to sign in has changed since: what ends
-        sessions would have missed this one (R-156).
-        """
-        async with self._connections.writing() as connection:
-            present = await _by_subject(connection, seen.subject_id)
-            if present is None or not present.enabled or _rights(present) != _rights(seen):
-                return False
-            await connection.execute(insert(_SESSIONS).values(_values(session)))
-            await write_events(connection, event)
-        if is_told:
-            self._connections.publish(Change.CONSOLE_ELSEWHERE, event)
-        return True
-
-    @run_to_completion
-    async def find(
-        self, key: str, now: float
-    ) -> tuple[ConsoleSession, AdministratorAccount] | None:
-        """A session that is not over, and its account as it is now, if that is enabled."""
-        query = select(_SESSIONS).where(
-            _SESSIONS.c.key == key, _SESSIONS.c.expires_at > now, _SESSIONS.c.created_at <= now
-        )
-        async with self._connections.reading() as connection:
-            row = (await connection.execute(query)).mappings().first()
-            if row is None:
-                return None
-            account = await _by_subject(connection, row["subject_id"])
-            language = await language_of(connection, row["subject_id"])
-        if account is None or not account.enabled:
-            return None
-        return _session(row), replace(account, language=language)
-
-    @run_to_completion
-    async def of(self, subject_id: str, now: float) -> list[ConsoleSession]:
-        """The open sessions of one administrator, the last used first."""
-        own = (_SESSIONS.c.subject_id == subject_id, _SESSIONS.c.expires_at > now)
-        query = select(_SESSIONS).where(*own).order_by(_SESSIONS.c.used_at.desc())
-        async with self._connections.reading() as connection:
-            return [_session(row) for row in (await connection.execute(query)).mappings()]
-
-    @run_to_completion
-    async def open_sessions(self, now: float, limit: int) -> list[ConsoleSession]:
-        """The open sessions of all administrators, the last used first."""
-        query = select(_SESSIONS).where(_SESSIONS.c.expires_at > now)
-        latest = query.order_by(_SESSIONS.c.used_at.desc(), _SESSIONS.c.key).limit(limit)
-        async with self._connections.reading() as connection:
-            return [_session(row) for row in (await connection.execute(latest)).mappings()]
-
-    @run_to_completion
-    async def use(self, session: ConsoleSession) -> None:
-        """Keep when a session was used, when its source was asked, and when it ends now."""
-        statement = update(_SESSIONS).where(_SESSIONS.c.key == session.key)
-        values = {
-            "used_at": session.used_at,
-            "expires_at": session.expires_at,
-            "asked_at": session.asked_at,
-        }
-        async with self._connections.writing() as connection:
-            await connection.execute(statement.values(values))
-
-    @run_to_completion
-    async def prove(self, key: str, now: float) -> None:
-        """Note the use of a second factor in a session."""
-        async with self._connections.writing() as connection:
-            await connection.execute(
-                update(_SESSIONS).where(_SESSIONS.c.key == key).values(proved_at=now)
-            )
-
-    @run_to_completion
-    async def end(self, subject_id: str, key: str | None, event: AuditEvent) -> int:
-        """End one of a person's sessions, or all of them with None; return how many."""
-        own = [_SESSIONS.c.subject_id == subject_id]
-        if key is not None:
-            own.append(_SESSIONS.c.key == key)
-        async with self._connections.writing() as connection:
-            ended = (await connection.execute(delete(_SESSIONS).where(*own))).rowcount
-            if ended:
-                await write_events(connection, event)
-            return ended
-
     @run_to_completion
     async def purge(self, now: float) -> int:
-        """Remove what is over, and preferences of whoever is gone; return how many rows."""
+        """Remove sessions and links that are over, and preferences of whoever is gone.
+
+        Returns how many rows.
+        """
         async with self._connections.writing() as connection:
             await connection.execute(_OF_NOBODY)
             return sum(
@@ -307,51 +174,6 @@ class AdministratorRows(Repository[AnnouncingConnections]):
                     for t in (_SESSIONS, _LINKS)
                 ]
             )
-
-    # The first link
-
-    @run_to_completion
-    async def issue_link(
-        self, key: str, now: float, expires_at: float, event: AuditEvent, *, recovers: bool = False
-    ) -> bool:
-        """Store a first link, which replaces any other.
-
-        False if there is an owner, unless it ``recovers``: then there may be some.
-        """
-        async with self._connections.writing() as connection:
-            if not recovers and await has_other_owner(connection, ""):
-                return False
-            await connection.execute(delete(_LINKS))
-            values = {
-                "key": key,
-                "created_at": now,
-                "expires_at": expires_at,
-                "recovers": recovers,
-            }
-            await connection.execute(insert(_LINKS).values(values))
-            await write_events(connection, event)
-            return True
-
-    @run_to_completion
-    async def is_link(self, key: str, now: float) -> bool:
-        """Whether a first link can be used."""
-        async with self._connections.reading() as connection:
-            return await _is_link(connection, key, now)
-
-
-async def administrator_by_subject(
-    connection: AsyncConnection, subject_id: str
-) -> AdministratorAccount | None:
-    """Somebody as they are now, within a transaction."""
-    return await _by_subject(connection, subject_id)
-
-
-async def use_link(connection: AsyncConnection, key: str, now: float) -> bool:
-    """Use up a first link, within the transaction that adds the owner; False if it is too late."""
-    if not await _is_link(connection, key, now):
-        return False
-    used = await connection.execute(delete(_LINKS).where(_LINKS.c.key == key))
-    return used.rowcount == 1
 
 
 async def has_other_owner(connection: AsyncConnection, account_id: str) -> bool:
@@ -393,13 +215,10 @@ def _has_console_passkey(account_id: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
-async def end_console_sessions(connection: AsyncConnection, subject_id: str) -> int:
-    """End all sessions of an administrator, within a transaction; return how many."""
-    own = _SESSIONS.c.subject_id == subject_id
-    return (await connection.execute(delete(_SESSIONS).where(own))).rowcount
-
-
-async def _by_subject(connection: AsyncConnection, subject_id: str) -> AdministratorAccount | None:
+async def administrator_by_subject(
+    connection: AsyncConnection, subject_id: str
+) -> AdministratorAccount | None:
+    """Somebody as they are now, within a transaction, with or without a role."""
     if subject_id.startswith(SUBJECT_PREFIX):
         account_id = subject_id.removeprefix(SUBJECT_PREFIX)
         account = select(_ACCOUNTS).where(_ACCOUNTS.c.id == account_id)
@@ -433,22 +252,3 @@ def _of_person(row: RowMapping) -> AdministratorAccount:
         vouched_at=max(row["vouched_at"] or 0.0, row["last_login_at"]),
         has_older_twin=row["has_older_twin"],
     )
-
-
-def _rights(account: AdministratorAccount) -> tuple[str | None, str | None, float | None]:
-    """What a session of an account depends on, besides that it may sign in."""
-    return account.role, account.group_role, account.password_changed_at
-
-
-async def _is_link(connection: AsyncConnection, key: str, now: float) -> bool:
-    good = (_LINKS.c.key == key, _LINKS.c.expires_at > now, _LINKS.c.created_at <= now)
-    recovers = await connection.scalar(select(_LINKS.c.recovers).where(*good))
-    return recovers is not None and (recovers or not await has_other_owner(connection, ""))
-
-
-def _values(session: ConsoleSession) -> dict[str, Any]:
-    return {column.name: getattr(session, column.name) for column in _SESSIONS.c}
-
-
-def _session(row: Any) -> ConsoleSession:
-    return ConsoleSession(**{column.name: row[column.name] for column in _SESSIONS.c})

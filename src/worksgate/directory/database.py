@@ -32,7 +32,7 @@ from worksgate.database.secrets_at_rest import SecretsAtRest, key_place
 from worksgate.database.sqlite_file import file_of
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account, queries
-from worksgate.directory.administrators import AdministratorRows, end_console_sessions
+from worksgate.directory.administrators import AdministratorRows
 from worksgate.directory.alerts import AlertRows
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.audit.seals import Seals
@@ -40,11 +40,13 @@ from worksgate.directory.audit.sign_in_counts import SignInCounts
 from worksgate.directory.branding_versions import BrandingVersion, BrandingVersions
 from worksgate.directory.change_log import Author, ChangeLog
 from worksgate.directory.console_groups import NO_GROUPS, ConsoleGroups
+from worksgate.directory.console_sessions import ConsoleSessionRows, end_console_sessions
 from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
 from worksgate.directory.departures import Departures
 from worksgate.directory.deployer_tokens import DeployerTokenRows
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
+from worksgate.directory.first_links import FirstLinkRows
 from worksgate.directory.going_live import GoingLiveRows
 from worksgate.directory.invitations import InvitationRows
 from worksgate.directory.jobs import JobRows
@@ -113,6 +115,8 @@ class Directory:
         self.endings = Endings(self)
         self.announce: Announce = ignore_change
         self.administrators = AdministratorRows(self)
+        self.console_sessions = ConsoleSessionRows(self)
+        self.first_links = FirstLinkRows(self)
         self.preferences = Preferences(self)
         self.invitations = InvitationRows(self)
         self.people_index = PeopleIndex(self)

@@ -33,7 +33,8 @@ from worksgate.database.direct_reads import Query, Row, one_row
 from worksgate.database.recording import write_events
 from worksgate.database.secrets_at_rest import SecretsAtRest, totp_place
 from worksgate.database.verbs import Repository, run_to_completion
-from worksgate.directory.administrators import end_console_sessions, needs_passkey
+from worksgate.directory.administrators import needs_passkey
+from worksgate.directory.console_sessions import end_console_sessions
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.queries import version_of_person
 

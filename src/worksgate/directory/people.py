@@ -19,7 +19,6 @@ from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
-from worksgate.directory.administrators import end_console_sessions
 from worksgate.directory.change_log import (
     Author,
     ChangeKind,
@@ -28,6 +27,7 @@ from worksgate.directory.change_log import (
     write_changes,
 )
 from worksgate.directory.console_groups import NO_GROUPS, ROLE_OF_PERSON, ConsoleGroups
+from worksgate.directory.console_sessions import end_console_sessions
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.key_ownership import (
     ADVICE,

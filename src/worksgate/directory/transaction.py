@@ -12,12 +12,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
 from worksgate.database.recording import write_events
 from worksgate.directory import Account, queries, removed_accounts
-from worksgate.directory.administrators import (
-    end_console_sessions,
-    has_console_passkey,
-    has_other_owner,
-    use_link,
-)
+from worksgate.directory.administrators import has_console_passkey, has_other_owner
 from worksgate.directory.branding_versions import remove_versions
 from worksgate.directory.change_log import (
     Author,
@@ -28,9 +23,11 @@ from worksgate.directory.change_log import (
     of_client,
     write_changes,
 )
+from worksgate.directory.console_sessions import end_console_sessions
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.deployer_tokens import end_tokens_of
 from worksgate.directory.endings import end_app_passwords
+from worksgate.directory.first_links import use_link
 from worksgate.directory.invitations import Invited, end_invitations_of, use_invitation
 from worksgate.directory.key_ownership import (
     KeyOwner,

@@ -18,8 +18,9 @@ from worksgate.administration.console.sources import AdministratorSources
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import digest, new_secret
-from worksgate.directory.administrators import AdministratorAccount, ConsoleSession
+from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.audit.writer import log_events
+from worksgate.directory.console_sessions import ConsoleSession
 from worksgate.directory.credential_changes import coming_from
 from worksgate.directory.database import Directory
 from worksgate.sources import SourceUnavailable
@@ -75,7 +76,7 @@ class ConsoleSessions:
         devices: KnownDevices,
         clock: Callable[[], float],
     ) -> None:
-        self._rows = directory.administrators
+        self._rows = directory.console_sessions
         self._people = directory.people
         self._sign_ins = directory.sign_ins
         self._groups = directory.console_groups

@@ -14,8 +14,8 @@ from worksgate.administration.sign_in_trace.question import Kind, read_question
 from worksgate.audit import Event
 from worksgate.credentials.references import is_reference
 from worksgate.credentials.secrets import is_ordered_id, is_request_id
-from worksgate.directory.administrators import is_session_name
 from worksgate.directory.audit.sign_in_counts import CountedPeople, SignInFilter, slowest_tenth
+from worksgate.directory.console_sessions import is_session_name
 from worksgate.directory.jobs import JobState
 from worksgate.directory.people_list import PeopleFilter, PeopleState
 from worksgate.web.console.charts import Chart
