@@ -9,7 +9,7 @@ from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.secrets import new_ordered_id
 from worksgate.provider.throttle import Attempt, Throttle
-from worksgate.web.console.people import HELPED
+from worksgate.web.console.help_limit import HELPED
 
 NAME, ADDRESS = "tanaka", "203.0.113.24"
 GUESS = Attempt(NAME, ADDRESS)

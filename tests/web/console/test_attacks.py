@@ -29,7 +29,7 @@ from worksgate.provider.account.reset_links import ResetLinks
 from worksgate.provider.account.reset_requests import ResetRequests
 from worksgate.provider.sources import SourcesInUse
 from worksgate.sources import Identified, Person
-from worksgate.web.console import people
+from worksgate.web.console import help_limit
 from worksgate.web.console.routes import ROUTES
 
 
@@ -346,7 +346,7 @@ async def test_r157_a_flood_of_refusals_does_not_fill_the_audit_log(
 async def test_r160_a_help_desk_helps_thirty_times_an_hour(
     console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "HELPED", 3)
+    monkeypatch.setattr(help_limit, "HELPED", 3)
     await console.make("owner", Role.OWNER)
     await console.make("help", Role.HELP_DESK)
     subject = await console.make("person", None)
@@ -360,7 +360,7 @@ async def test_r160_a_help_desk_helps_thirty_times_an_hour(
         ]
         assert statuses == [303, 303, 303, last]
     for _ in range(3):
-        console.clock.advance(people.WINDOW // 3 + 1)
+        console.clock.advance(help_limit.WINDOW // 3 + 1)
         await desk.get("/me")
     assert (await desk.post("/person/sign-out", id=subject)).status_code == 303
 
@@ -368,7 +368,7 @@ async def test_r160_a_help_desk_helps_thirty_times_an_hour(
 async def test_no_form_about_a_person_goes_past_that_limit(
     console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "HELPED", 0)
+    monkeypatch.setattr(help_limit, "HELPED", 0)
     await console.make("owner", Role.OWNER)
     await console.make("help", Role.HELP_DESK)
     subject = await console.make("person", None)

@@ -16,7 +16,7 @@ from worksgate.database.leases import JOBS, Turn
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.jobs import Job, JobRows, JobState
-from worksgate.web.console import people as people_pages
+from worksgate.web.console import help_limit
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -191,7 +191,7 @@ async def test_r185_more_than_ten_are_disabled_after_the_second_factor_only(
 async def test_r185_a_help_desk_disables_a_few_and_nothing_else(
     console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people_pages, "HELPED", 3)
+    monkeypatch.setattr(help_limit, "HELPED", 3)
     desk = await console.signed_in("desk")
     subjects = await people(console, "helped", 4)
     page = (await desk.get("/people")).text

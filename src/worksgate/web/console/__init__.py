@@ -42,7 +42,9 @@ Signing in, and one's own settings:
 Today and people:
 
     today           what needs attention, and the field that finds everything
-    people          the list of people; one person, and what helps them
+    people          the list of people
+    person          one person, and what helps them
+    help_limit      how many people somebody of the help desk may help
     trace           why somebody cannot get in, by whatever is known of it
     next_pages      where the next step of a trace is done
     new_password    a new password for somebody: by a link, by mail, by a code to read out

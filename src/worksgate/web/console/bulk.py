@@ -18,7 +18,8 @@ from worksgate.directory.people_list import Matching
 from worksgate.moments import machine
 from worksgate.web.console.csv_files import csv_lines
 from worksgate.web.console.exports import Export, Layout, layout_of
-from worksgate.web.console.people import GROUP, WINDOW, count_help, filter_fields, people_filter
+from worksgate.web.console.help_limit import WINDOW, count_help
+from worksgate.web.console.people import GROUP, filter_fields, people_filter
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 

@@ -14,7 +14,7 @@ from worksgate.administration.roles import Verb, may_act_on
 from worksgate.directory.departures import TRIED, Departure, Failure, Proof, Step
 from worksgate.moments import since_epoch
 from worksgate.settings.sources.common import BUILT_IN
-from worksgate.web.console.people import Shown, find_person, person_changed_meanwhile
+from worksgate.web.console.person import ShownPerson, find_person, person_changed_meanwhile
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
 
@@ -136,7 +136,7 @@ async def cancel(visit: Visit) -> Response:
     return visit.to("/person/leave", id=shown.person.subject_id, done="cancelled")
 
 
-def version_of(shown: Shown, departure: Departure | None) -> str:
+def version_of(shown: ShownPerson, departure: Departure | None) -> str:
     """What the forms of this page are made from: the person, and the plan."""
     return f"{shown.version} {_plan_of(departure)}"
 
@@ -149,14 +149,16 @@ def _planned_at(departure: Departure | None) -> float | None:
     return None if departure is None else departure.planned_at
 
 
-async def _overtaken(visit: Visit, shown: Shown) -> Response:
+async def _overtaken(visit: Visit, shown: ShownPerson) -> Response:
     """Somebody was faster than this request: how it is now."""
     subject_id = shown.person.subject_id
     departure = await visit.administration.departures.of(subject_id)
     return await _changed_meanwhile(visit, await find_person(visit, subject_id), departure)
 
 
-async def _changed_meanwhile(visit: Visit, shown: Shown, departure: Departure | None) -> Response:
+async def _changed_meanwhile(
+    visit: Visit, shown: ShownPerson, departure: Departure | None
+) -> Response:
     now = visit.words.said(NO_PLAN)
     if departure is not None:
         now = visit.words.said(PLANNED, time=visit.words.time(departure.due_at))
@@ -169,7 +171,7 @@ async def _changed_meanwhile(visit: Visit, shown: Shown, departure: Departure | 
     )
 
 
-async def _suspends(visit: Visit, shown: Shown) -> bool:
+async def _suspends(visit: Visit, shown: ShownPerson) -> bool:
     """Whether they are suspended at LINE WORKS, too; trying again leaves it as it was."""
     if "when" in visit.form:
         return visit.form.get("suspend") == "yes"
@@ -177,7 +179,7 @@ async def _suspends(visit: Visit, shown: Shown) -> bool:
     return before is not None and bool(before.suspends)
 
 
-def _named(shown: Shown) -> tuple[str, str | None]:
+def _named(shown: ShownPerson) -> tuple[str, str | None]:
     """Name and source, as the operations of the administration want them."""
     if shown.account is not None:
         return shown.person.username, None
@@ -192,7 +194,7 @@ def _moment(day: str, time: str, zone: tzinfo | None) -> float | None:
         return None
 
 
-async def _page(visit: Visit, shown: Shown, *, problem: str = "") -> Response:
+async def _page(visit: Visit, shown: ShownPerson, *, problem: str = "") -> Response:
     departures, subject_id = visit.administration.departures, shown.person.subject_id
     departure = await departures.of(subject_id)
     proofs = await departures.proofs(subject_id)
@@ -225,7 +227,7 @@ async def _page(visit: Visit, shown: Shown, *, problem: str = "") -> Response:
 
 
 def _state(
-    visit: Visit, shown: Shown, departure: Departure | None, proofs: list[Proof]
+    visit: Visit, shown: ShownPerson, departure: Departure | None, proofs: list[Proof]
 ) -> LeaverState:
     if departure is not None:
         is_due = departure.due_at <= visit.now
@@ -245,7 +247,7 @@ def _steps(proofs: list[Proof], failures: Mapping[Step, Failure]) -> list[Leaver
 
 async def _at_line_works(
     visit: Visit,
-    shown: Shown,
+    shown: ShownPerson,
     state: LeaverState,
     departure: Departure | None,
     proofs: list[Proof],

@@ -12,7 +12,7 @@ from worksgate.administration.errors import NotFound, Refused
 from worksgate.administration.roles import may_act_on
 from worksgate.administration.users import Identified
 from worksgate.provider.account.reset_links import CODE_LIFETIME, CODE_PATH
-from worksgate.web.console.people import Shown, changeable, find_person, person_page
+from worksgate.web.console.person import ShownPerson, changeable, find_person, person_page
 from worksgate.web.console.visit import Visit
 from worksgate.web.pages.wording import text
 
@@ -63,7 +63,7 @@ async def make_code(visit: Visit) -> Response:
     return _page(visit, shown, code=code)
 
 
-async def _with_password(visit: Visit) -> Shown:
+async def _with_password(visit: Visit) -> ShownPerson:
     """The person of a form, unless their password is in another source. Raises as ``changeable``.
 
     What follows goes by their name, which somebody of the built-in directory may have as well.
@@ -74,7 +74,7 @@ async def _with_password(visit: Visit) -> Shown:
     return shown
 
 
-def _page(visit: Visit, shown: Shown, *, code: str = "", status: int = 200) -> Response:
+def _page(visit: Visit, shown: ShownPerson, *, code: str = "", status: int = 200) -> Response:
     return visit.page(
         "reset_code.html",
         status,
