@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import httpx2
@@ -28,12 +29,17 @@ from worksgate.web.overload import Refusals
 
 SOURCES = Path(__file__).parent / "clients"
 JARS = Path("/usr/share/java")
+CLIENTS = ("apache4", "apache5", "jdk", "go", "fetch", "http", "requests")
 CALLS = 10
 """Exchanges before a reload, and again after it."""
+SHORT_IDLE = 1, 1.2
+"""Seconds that are announced, and after which a connection is closed, where a test waits."""
 BUILD_TIME = 180.0
 """Seconds; Go compiles its own library when it is asked for the first time."""
 
 Served = tuple[Running, NewClient]
+Exchange = Callable[[Sequence[str]], list[str]]
+"""What becomes of each code: the user key that was answered, as a line."""
 
 
 @pytest.fixture(scope="module")
@@ -49,22 +55,22 @@ def worksgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def codes(served: Served, number: int) -> list[str]:
     """So many codes for one person: they sign in once, and their session brings the others."""
-    return asyncio.run(_codes(served, number))
-
-
-async def _codes(served: Served, number: int) -> list[str]:
     running, client = served
-    origin = f"127.0.0.1:{running.port}"
     settings = Settings(
-        public_url=f"http://{origin}",
+        public_url=f"http://127.0.0.1:{running.port}",
         database_url=f"sqlite:///{running.folder / 'worksgate.db'}",
         hashing_threads=1,
     )
-    application = create_app(settings)  # another process, for browsers; it has the same database
+    return asyncio.run(_codes(settings, client, number))
+
+
+async def _codes(settings: Settings, client: NewClient, number: int) -> list[str]:
+    application = create_app(settings)  # another one, for browsers; it has the same database
     await application.start()
     transport = httpx2.ASGITransport(application)
+    origin = settings.public_url.replace("http:", "https:")
     try:
-        async with httpx2.AsyncClient(transport=transport, base_url=f"https://{origin}") as http:
+        async with httpx2.AsyncClient(transport=transport, base_url=origin) as http:
             browser = Browser(http, client.client.client_id)
             found = [await browser.code()]
             while len(found) < number:
@@ -94,7 +100,13 @@ def go(folder: Path) -> list[str]:
     return [str(program)]
 
 
-def command_of(client: str, folder: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def command_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]]:
+    """How to run a client; it is built once."""
+    return cache(lambda client: built(client, tmp_path_factory.mktemp(client)))
+
+
+def built(client: str, folder: Path) -> list[str]:
     """How to run a client, once it has been built."""
     match client:
         case "jdk":
@@ -113,40 +125,71 @@ def command_of(client: str, folder: Path) -> list[str]:
             return [sys.executable, str(SOURCES / "client.py")]
 
 
-@pytest.mark.parametrize("client", ["jdk", "apache4", "apache5", "go", "fetch", "http", "requests"])
-def test_r112_r114_a_common_client_calls_over_its_pool_before_and_after_a_reload(
-    worksgate: Served, client: str, tmp_path: Path
-) -> None:
-    running, registered = worksgate
-    command = command_of(client, tmp_path)
-    arguments = [registered.client.client_id, registered.client_secret]
+@contextmanager
+def calling(command: list[str], port: int, client: NewClient) -> Iterator[Exchange]:
+    """A client that runs, and what exchanges codes by it; it must end well."""
+    arguments = [f"http://127.0.0.1:{port}", client.client.client_id, client.client_secret]
     process = subprocess.Popen(
-        [*command, f"http://127.0.0.1:{running.port}", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdin is not None
     assert process.stdout is not None
+    given, answered = process.stdin, process.stdout
+
+    def exchange(codes: Sequence[str]) -> list[str]:
+        for code in codes:
+            given.write(f"{code}\n")
+        given.flush()
+        return [answered.readline() for _ in codes]
+
     try:
-        for _ in range(2):
-            for code in codes(worksgate, CALLS):
-                process.stdin.write(f"{code}\n")
-            process.stdin.flush()
-            assert [process.stdout.readline() for _ in range(CALLS)] == [
-                f"{EXTERNAL_KEY}\n"
-            ] * CALLS
-            reloads = len(running.named("settings.read"))
-            running.signal(signal.SIGHUP)
-            running.wait_for("settings.read", reloads + 1)
-        process.stdin.close()
+        yield exchange
+        given.close()
         assert process.wait(30) == 0
     finally:
         process.kill()
         process.wait()
         with suppress(BrokenPipeError):
-            process.stdin.close()
-        process.stdout.close()
+            given.close()
+        answered.close()
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_r112_r114_a_common_client_calls_over_its_pool_before_and_after_a_reload(
+    worksgate: Served, client: str, command_of: Callable[[str], list[str]]
+) -> None:
+    running, registered = worksgate
+    with calling(command_of(client), running.port, registered) as exchange:
+        for _ in range(2):
+            assert exchange(codes(worksgate, CALLS)) == [f"{EXTERNAL_KEY}\n"] * CALLS
+            reloads = len(running.named("settings.read"))
+            running.signal(signal.SIGHUP)
+            running.wait_for("settings.read", reloads + 1)
+
+
+def test_r114_no_client_calls_over_a_connection_that_the_server_has_closed(
+    tmp_path: Path, command_of: Callable[[str], list[str]]
+) -> None:
+    announced, kept = SHORT_IDLE
+    with listening() as listener, ExitStack() as running:
+        port = listener.getsockname()[1]
+        settings, registered = asyncio.run(
+            prepared(tmp_path, public_url=f"http://127.0.0.1:{port}")
+        )
+        config = server_config(lambda: create_app(settings), settings, refusals_of=Refusals.of)
+        config.headers = [("Keep-Alive", f"timeout={announced}")]
+        config.timeout_keep_alive = kept  # type: ignore[assignment]  # seconds as the loop has them
+        running.enter_context(in_thread(config, listener))
+        exchanges = [
+            running.enter_context(calling(command_of(each), port, registered)) for each in CLIENTS
+        ]
+        some = asyncio.run(_codes(settings, registered, 2 * len(CLIENTS)))
+        # Apache's know by the announcement alone, until they look by themselves after two seconds;
+        # the others see that the connection is closed, once it is.
+        for pause, turn in ((0, exchanges), (kept + 0.3, exchanges[:2]), (1.5, exchanges[2:])):
+            time.sleep(pause)
+            answers = [exchange([some.pop()]) for exchange in turn]
+            assert answers == [[f"{EXTERNAL_KEY}\n"]] * len(turn)
 
 
 def test_r112_curl_is_served_where_it_asks_for_http2(worksgate: Served) -> None:
