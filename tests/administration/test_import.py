@@ -205,6 +205,7 @@ async def test_an_empty_file_is_an_empty_report(at_work: Office) -> None:
     assert report == ImportReport((), dry_run=False)
 
 
+@pytest.mark.slow
 async def test_two_thousand_people_are_imported_in_a_few_transactions(at_work: Office) -> None:
     done: list[int] = []
     lines = [

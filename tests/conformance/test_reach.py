@@ -52,6 +52,7 @@ async def test_a_right_certificate_passes(authority: Authority) -> None:
     assert done.ids(Outcome.PASS) == {*OF_CERTIFICATE, "reach.https", "reach.port"}
 
 
+@pytest.mark.slow
 async def test_r200_over_tls_all_is_tested_and_passes(authority: Authority) -> None:
     """As before a change of DNS: the name in the URL is right, and leads elsewhere."""
     with serving(Implementations(), authority.certificate(HOST)) as origin:
@@ -132,6 +133,7 @@ async def test_r200_plain_http_and_another_port_are_noticed() -> None:
     assert done.ids(Outcome.FAIL) == {"reach.https", "reach.port"}
 
 
+@pytest.mark.slow
 async def test_r200_a_connection_that_does_not_come_is_noticed() -> None:
     with deaf() as port:
         limits = TimeLimits(0.3, 0.3)

@@ -557,6 +557,7 @@ async def test_r145_where_ours_have_no_room_an_imported_hash_is_refused_at_once_
     hashing.close()
 
 
+@pytest.mark.slow
 async def test_r145_a_slow_check_is_reckoned_with() -> None:
     turns = Turns(lambda: 1_000.0)
     hashing = PasswordHashing(threads=1, turns=turns)

@@ -279,6 +279,7 @@ def _hostile(chance: random.Random) -> Iterator[str]:
         )
 
 
+@pytest.mark.slow
 def test_f24_no_password_takes_long_to_estimate() -> None:
     """All signs together took 4 to 10 s. The worst of these takes 0.08 s, an ordinary one 0.01."""
     password_strength(PASSWORD)
@@ -290,6 +291,7 @@ def test_f24_no_password_takes_long_to_estimate() -> None:
             assert time.thread_time() - began < 0.6, password
 
 
+@pytest.mark.slow
 def test_f24_the_bound_changes_the_grade_of_no_ordinary_password() -> None:
     passwords = list(_ordinary(random.Random(72)))
     bounded = [password_strength(password, ("hanako",)) for password in passwords]

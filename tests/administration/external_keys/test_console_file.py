@@ -178,6 +178,7 @@ def test_r205_empty_lines_and_the_lack_of_a_last_one_stay() -> None:
     )
 
 
+@pytest.mark.slow
 def test_r205_memory_grows_with_the_file_and_not_faster() -> None:
     """A tenth of 100,000 members, which take less than 200 MB with the program itself."""
     number = 10_000

@@ -146,6 +146,7 @@ async def test_r218_a_run_that_meets_an_outage_goes_on_later(
     assert line_works.keys() == before
 
 
+@pytest.mark.slow
 async def test_r217_keys_that_line_works_does_not_take_are_told_and_all_others_are_written(
     company: Company, line_works: LineWorks
 ) -> None:
@@ -177,6 +178,7 @@ async def test_r217_keys_that_line_works_does_not_take_are_told_and_all_others_a
     assert len(line_works.simulator.calls_of(Operation.GET_USER)) == 101, "two batches, and p033"
 
 
+@pytest.mark.slow
 async def test_r218_people_who_come_and_go_meanwhile_do_no_harm(
     company: Company, line_works: LineWorks
 ) -> None:
@@ -337,6 +339,7 @@ async def test_r219_a_run_stays_below_a_limit_that_line_works_announces(
     assert 60 <= company.watch.passed < 600
 
 
+@pytest.mark.slow
 async def test_what_line_works_refuses_altogether_is_not_tried_for_everybody(
     company: Company, line_works: LineWorks
 ) -> None:

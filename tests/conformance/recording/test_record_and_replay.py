@@ -314,6 +314,7 @@ async def test_r223_another_error_style_shows_exactly_these_differences(
     assert report.same + report.different == report.calls
 
 
+@pytest.mark.slow
 async def test_a_code_that_expired_is_presented_as_late_as_it_was(
     site: Site, stage: Scene, tmp_path: Path
 ) -> None:
