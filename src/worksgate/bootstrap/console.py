@@ -56,7 +56,7 @@ from worksgate.web.console.examination import Examination
 from worksgate.web.console.examiner import OpenExaminer, Unexamined
 from worksgate.web.console.pages import ConsolePages
 from worksgate.web.console.sign_in_trial import SignInTrial
-from worksgate.web.console.verifying import Verification
+from worksgate.web.console.verification import Verification
 from worksgate.web.console.visit import Console
 from worksgate.web.pages.anti_forgery import AntiForgery
 from worksgate.web.pages.previews import Previews

@@ -18,7 +18,7 @@ from worksgate.administration import NotFound
 from worksgate.administration.roles import Role
 from worksgate.directory.change_log import ChangeKind
 from worksgate.directory.database import Directory
-from worksgate.web.console.meanwhile import AGAIN
+from worksgate.web.console.outdated_forms import AGAIN
 from worksgate.web.console.routes import ROUTES
 
 

@@ -16,19 +16,19 @@ Every page uses:
     charts          charts, from numbers to positions
     csv_files       files for spreadsheets
     exports         records as a file, while they are read
-    known_sentences templates of plain sentences of other rooms
-    recognized      finds the one that a sentence was made of, for the language of the page
-    deeds           what a record says that somebody did, in words
+    known_sentences     plain sentences of other rooms: their templates, to be translated
+    sentence_matching   finds the template of a sentence, for the language of the page
+    records_in_words    what a record says that somebody did, in the language of the page
     alert_texts     what an alert says
     conflicts       two administrators change the same thing: both versions, merged
-    meanwhile       what has changed since a page was shown; asks again
+    outdated_forms  what has changed since a page was shown; asks again
 
 In the background, or asked of other rooms:
 
     examiner        what is asked about the installation itself; ``doctor`` answers
     examination     the last examination of the installation
     sign_in_trial   the last sign-in that was tried as LINE WORKS would make it
-    verifying       the last comparison of the audit log with its seals
+    verification    the last comparison of the audit log with its seals
     single_task     work in the background, once at a time
 
 Signing in, and one's own settings:
@@ -63,7 +63,7 @@ Set-up and going live:
     sources         whether a source responds, and what it returns for a person
     rehearsal       who could not sign in after APPLY, and the members of LINE WORKS
     plan            the plan of the day, to print
-    live            the day: who is in since APPLY
+    live_view       the day: who is in since APPLY
 
 Clients:
 

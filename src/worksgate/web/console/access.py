@@ -10,8 +10,8 @@ from worksgate.administration.console.sign_in import NoSecondFactor, WrongCode, 
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console import cookies
-from worksgate.web.console.deeds import deed
 from worksgate.web.console.pages import LANGUAGE_NAMES, LANGUAGES
+from worksgate.web.console.records_in_words import in_words
 from worksgate.web.console.visit import Visit
 
 ACTIONS = 20
@@ -129,7 +129,7 @@ async def me_page(visit: Visit, status: int = 200, problem: str = "") -> Respons
         own=await sign_in.own_factors.of(who.session.subject_id),
         languages=LANGUAGE_NAMES,
         account_url=visit.console.settings.account_url,
-        deed=partial(deed, words=visit.words),
+        in_words=partial(in_words, words=visit.words),
         actions=await visit.administration.audit_log.own_actions(ACTIONS),
         passkeys_usable=sign_in.passkeys.are_usable,
         done="ended" if visit.query.get("ended") else visit.query.get("done", ""),

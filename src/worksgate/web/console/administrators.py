@@ -16,7 +16,7 @@ from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.console_groups import ConsoleGroups
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.web.console.exports import Export, layout_of
-from worksgate.web.console.meanwhile import changed_meanwhile
+from worksgate.web.console.outdated_forms import changed_meanwhile
 from worksgate.web.console.person import find_person
 from worksgate.web.console.visit import Visit, number_of
 

@@ -32,7 +32,7 @@ from worksgate.settings.options import Settings
 from worksgate.web.body import Disconnected, read_form
 from worksgate.web.calls.endpoints import peer_of
 from worksgate.web.console import bearer, cookies
-from worksgate.web.console.meanwhile import PROOF
+from worksgate.web.console.outdated_forms import PROOF
 from worksgate.web.console.pages import LANGUAGES, StaticFile, Words
 from worksgate.web.console.routes import AGAIN, BY_PATH, Route
 from worksgate.web.console.uploads import has_file, read_form_with_file

@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from worksgate.administration.sign_in_trace.undated import reason_in_words
 from worksgate.audit import AuditEvent, Event
-from worksgate.web.console.deeds import deed
 from worksgate.web.console.exports import Export, layout_of_records
 from worksgate.web.console.pages import Words
 from worksgate.web.console.periods import TimeRange
+from worksgate.web.console.records_in_words import in_words
 from worksgate.web.console.visit import Visit, number_of
 
 RECORDS = 100
@@ -44,7 +44,7 @@ async def show(visit: Visit) -> Response:
         events=list(Event),
         wanted=wanted,
         reasons=partial(_reason, visit.words),
-        deed=partial(deed, words=visit.words),
+        in_words=partial(in_words, words=visit.words),
     )
 
 

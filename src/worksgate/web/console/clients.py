@@ -22,7 +22,7 @@ from worksgate.web.console.client_fields import (
 )
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
 from worksgate.web.console.exports import Export, Layout, layout_of
-from worksgate.web.console.meanwhile import changed_meanwhile
+from worksgate.web.console.outdated_forms import changed_meanwhile
 from worksgate.web.console.rules import rules_on_page
 from worksgate.web.console.visit import Visit, number_of
 

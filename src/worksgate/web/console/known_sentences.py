@@ -1,4 +1,4 @@
-"""Plain sentences of other rooms that the console knows (``recognized``): their templates.
+"""Templates of plain sentences of other rooms, by which ``sentence_matching`` translates them.
 
 Whoever changes a sentence there changes it here, too. A test finds refusals, records and findings
 that are not known.

@@ -19,7 +19,7 @@ from worksgate import moments
 from worksgate.administration.roles import Role, Verb, roles_with
 from worksgate.catalogues import Quoted, Sentence, template_in
 from worksgate.settings.options import Settings
-from worksgate.web.console.recognized import recognize, recognize_cause
+from worksgate.web.console.sentence_matching import recognize, recognize_cause
 from worksgate.web.pages.catalogues import Translations, read_catalogue, translations
 from worksgate.web.pages.commands import with_commands
 from worksgate.web.pages.environments import environment_of

@@ -19,9 +19,9 @@ from worksgate.sources import Person
 from worksgate.web.console.changes import PERSON_FIELDS, ChangeOnPage, changes_of
 from worksgate.web.console.client_fields import ClientField
 from worksgate.web.console.conflicts import Compared, compare, conflict_page
-from worksgate.web.console.deeds import deed
 from worksgate.web.console.help_limit import count_help
-from worksgate.web.console.meanwhile import changed_meanwhile
+from worksgate.web.console.outdated_forms import changed_meanwhile
+from worksgate.web.console.records_in_words import in_words
 from worksgate.web.console.removals import removed_page
 from worksgate.web.console.trace import of_person
 from worksgate.web.console.visit import Visit, number_of
@@ -332,7 +332,7 @@ async def person_page(
     return visit.page(
         "person.html",
         status,
-        deed=partial(deed, words=visit.words),
+        in_words=partial(in_words, words=visit.words),
         shown=shown,
         may_act=may_act_on(role, shown.role),
         may_help=visit.may(Verb.HELP),

@@ -19,9 +19,9 @@ from worksgate.directory.console_sessions import is_session_name
 from worksgate.directory.jobs import JobState
 from worksgate.directory.people_list import PeopleFilter, PeopleState
 from worksgate.web.console.charts import Chart
-from worksgate.web.console.deeds import deed
 from worksgate.web.console.examination import Examined
 from worksgate.web.console.periods import DAY, Period, Span
+from worksgate.web.console.records_in_words import in_words
 from worksgate.web.console.sign_ins import chart_of
 from worksgate.web.console.trace import zone_of
 from worksgate.web.console.visit import Visit
@@ -101,7 +101,7 @@ async def show(visit: Visit) -> Response:
         more_findings=len(findings[FINDINGS:]),
         running=await _running(visit),
         changes=await administration.audit_log.changes(CHANGES) if may_audit else [],
-        deed=partial(deed, words=visit.words),
+        in_words=partial(in_words, words=visit.words),
     )
 
 

@@ -29,7 +29,7 @@ from worksgate.web.console.examination import Examination
 from worksgate.web.console.examiner import Examiner
 from worksgate.web.console.pages import ConsolePages, Words
 from worksgate.web.console.sign_in_trial import SignInTrial
-from worksgate.web.console.verifying import Verification
+from worksgate.web.console.verification import Verification
 from worksgate.web.pages.anti_forgery import AntiForgery
 from worksgate.web.pages.previews import Previews
 

@@ -27,7 +27,7 @@ from worksgate.administration.set_up import (
 )
 from worksgate.web.console.client_fields import FIELDS, PRODUCT_NAMES
 from worksgate.web.console.conflicts import compare, conflict_page
-from worksgate.web.console.meanwhile import PROOF
+from worksgate.web.console.outdated_forms import PROOF
 from worksgate.web.console.pages import LANGUAGES, said_in
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text

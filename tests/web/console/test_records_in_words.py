@@ -6,8 +6,8 @@ import pytest
 from tests.databases import NOW
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.web.console.deeds import deed
 from worksgate.web.console.pages import Words
+from worksgate.web.console.records_in_words import in_words
 
 OF_PEOPLE = (
     *("added", "removed", "disabled", "enabled; disabled", "signed out", "added by import"),
@@ -54,7 +54,7 @@ NAMES = re.compile(
     ],
 )
 def test_no_deed_is_left_in_english(event: Event, detail: str, language: str) -> None:
-    said = str(deed(AuditEvent(event=event, at=NOW, detail=detail), Words(language, None)))
+    said = str(in_words(AuditEvent(event=event, at=NOW, detail=detail), Words(language, None)))
     assert 'lang="en"' not in said
     assert not re.search("[A-Za-z]", NAMES.sub("", said)), said
 
@@ -62,7 +62,7 @@ def test_no_deed_is_left_in_english(event: Event, detail: str, language: str) ->
 def test_what_is_not_known_is_marked_as_english_and_harmless() -> None:
     record = AuditEvent(event=Event.CLIENT_CHANGED, at=NOW, detail="<b>: set up; 100% %(x)s")
     for language in ("en", "ja"):
-        said = deed(record, Words(language, None))
+        said = in_words(record, Words(language, None))
         assert "<b>" not in said
         assert "100% %(x)s" in said
     assert 'lang="en"' in said
@@ -70,4 +70,4 @@ def test_what_is_not_known_is_marked_as_english_and_harmless() -> None:
 
 def test_a_client_named_like_a_deed_keeps_its_name() -> None:
     record = AuditEvent(event=Event.CLIENT_CHANGED, at=NOW, detail="<i>A</i>: disabled")
-    assert "&lt;i&gt;A&lt;/i&gt;" in deed(record, Words("ja", None))
+    assert "&lt;i&gt;A&lt;/i&gt;" in in_words(record, Words("ja", None))

@@ -12,10 +12,10 @@ import worksgate
 from worksgate.audit import AuditEvent, Event
 from worksgate.catalogues import Quoted
 from worksgate.doctor.sentences import said
-from worksgate.web.console.deeds import deed
 from worksgate.web.console.known_sentences import CAUSES, TEMPLATES
 from worksgate.web.console.pages import Words, marked_in, said_in
-from worksgate.web.console.recognized import recognize, recognize_cause
+from worksgate.web.console.records_in_words import in_words
+from worksgate.web.console.sentence_matching import recognize, recognize_cause
 
 SOURCE = Path(worksgate.__file__).parent
 ROOMS = (
@@ -139,7 +139,7 @@ def test_r257_the_console_knows_what_records_say() -> None:
     ],
 )
 def test_r257_a_record_is_said_in_the_language_of_its_reader(detail: str, language: str) -> None:
-    said = deed(AuditEvent(event=Event.SYSTEM, at=0.0, detail=detail), Words(language))
+    said = in_words(AuditEvent(event=Event.SYSTEM, at=0.0, detail=detail), Words(language))
     names = (
         r"Acme|LINE WORKS|Webhook|Bot|HTTP|aoi|directory|1a2\d|Set Expire Time"
         r"|line_works|free|aozora.example|Chrome|Windows|<.*?>"

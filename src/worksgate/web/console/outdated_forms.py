@@ -1,4 +1,4 @@
-"""Somebody has changed what a form was made from: what it was, and the question once more.
+"""Forms that somebody else has overtaken: what has changed since, and the question once more.
 
 For what has no fields to put together (``conflicts``): each such form carries the version that its
 page has shown, and nothing is done on another one. What was chosen in the form is kept.

@@ -14,7 +14,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.web.console.changes import PERSON_FIELDS
 from worksgate.web.console.client_fields import FIELDS
 from worksgate.web.console.pages import ROLE_NAMES, Words, marked_in, texts_of
-from worksgate.web.console.recognized import Recognized, recognize
+from worksgate.web.console.sentence_matching import Recognized, recognize
 from worksgate.web.pages.browser_names import BROWSERS, ON, SYSTEMS
 from worksgate.web.pages.wording import text
 
@@ -29,7 +29,7 @@ _BROWSER: Final = re.compile(
 _CLIENT: Final = re.compile(r"(?P<name>.+?): (?P<what>.+)", re.DOTALL)
 
 
-def deed(record: AuditEvent, words: Words) -> Markup:
+def in_words(record: AuditEvent, words: Words) -> Markup:
     """What was done; what is not known stays English, and is marked so."""
     detail = record.detail or ""
     if words.language == "en":

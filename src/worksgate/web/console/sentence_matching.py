@@ -1,6 +1,6 @@
 """Sentences that other rooms say in plain English, recognized by their templates.
 
-The templates are ``known_sentences``.
+The templates are in ``known_sentences``.
 
 Refusals, rows of a job and records of the audit log are text, also in the database, where they
 stay as they were written. The console says those that it knows in the language of the page;

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from worksgate.directory.audit.seal_verification import Finding, Problem, Verified
-from worksgate.web.console.verifying import SHOWN, Verification
+from worksgate.web.console.verification import SHOWN, Verification
 
 FINDING = Finding(problem=Problem.CHANGED, text="record 3 was changed")
 VERIFIED = Verified(records=9, findings=SHOWN + 5)
