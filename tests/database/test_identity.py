@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,18 @@ def without_a_file(file: Path) -> None:
 
 def without_its_log(file: Path) -> None:
     Path(f"{file}-wal").unlink()
+
+
+def in_one_file(file: Path) -> bytes:
+    """Write what is in the log into the file; its content."""
+    (busy, *_) = query(file, "PRAGMA wal_checkpoint(TRUNCATE)")[0]
+    assert not busy
+    return file.read_bytes()
+
+
+def write(file: Path, content: bytes) -> None:
+    """Into the file that is there, as ``cp`` does it."""
+    file.write_bytes(content)
 
 
 REPLACEMENTS = (with_a_copy_there, without_a_file, without_its_log)
@@ -93,6 +106,42 @@ async def test_r138_a_file_that_is_removed_or_replaced_is_an_outage_to_all_verbs
         with pytest.raises(DatabaseUnavailable, match="was removed or replaced"):
             await verb()
     assert guard._wrong == {"file"}
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("is_looked_at", [True, False])
+async def test_r267_an_older_copy_that_is_written_into_the_file_is_an_outage(
+    database: Path, guarded: tuple[Directory, DatabaseGuard], *, is_looked_at: bool
+) -> None:
+    directory, guard = guarded
+    await directory.record([EVENT])
+    older = in_one_file(database)
+    await directory.record([EVENT])
+    guard._content._next_look = 0  # type: ignore[attr-defined]  # it is time
+    guard.check()
+    newer = in_one_file(database)
+    if is_looked_at:
+        guard.check()
+    for content in (older, newer):  # the log may have been written into it since
+        write(database, content)
+        for verb in (partial(directory.record, [EVENT]), directory.ping):
+            with pytest.raises(DatabaseUnavailable, match="was overwritten with an older copy"):
+                await verb()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r267_what_sqlite_itself_writes_into_the_file_is_no_outage(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    directory, guard = guarded
+    for _ in range(3):
+        await directory.record([EVENT])
+        in_one_file(database)
+        guard.check()
+    query(database, "DELETE FROM audit")  # as a purge of all records
+    in_one_file(database)
+    guard.check()
+    await directory.record([EVENT])
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

@@ -3,7 +3,8 @@
 A database has an ID of its own, created by its migration and again by a restore. A SQLite file is
 also identified by device and inode: an older copy that is moved to its name has the same ID, and
 would make used codes valid again. The first start of a server notes both; everything opened later,
-in any process, must match.
+in any process, must match. An older copy that is written into the file keeps even those, but lacks
+the newest audit records.
 
 SQLite itself does not notice that its file was removed or replaced. Open connections continue with
 the unlinked file, and new ones open, or create, another.
@@ -12,7 +13,7 @@ the unlinked file, and new ones open, or create, another.
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,8 @@ import structlog
 
 CHECKED_EVERY = 0.1
 """Seconds for which a check of the file is valid for readers."""
+
+_NEWEST_RECORD = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'audit'"
 
 REPLACED = "this is not the database that the server was started on: stop all servers first"
 
@@ -91,6 +94,7 @@ class SqliteGuard(DatabaseGuard):
     ) -> None:
         super().__init__(identity)
         self._path, self._log = os.fspath(path), f"{path}-wal"
+        self._content = _FileContent(path, connection)
         self._connection = connection
         self._log_place = _place_of(self._log)
         self._next_look = 0.0
@@ -125,11 +129,60 @@ class SqliteGuard(DatabaseGuard):
         self._connection.close()
 
     def _problem(self) -> str | None:
-        if _place_of(self._path) != self._identity.file:
+        file, log = _status_of(self._path), _status_of(self._log)
+        if _place_in(file) != self._identity.file:
             return f"{self._path} was removed or replaced: {REPLACED}"
-        if _place_of(self._log) != self._log_place:
+        if _place_in(log) != self._log_place:
             return f"{self._log} was removed or replaced: {REPLACED}"
+        if file and log and self._content.is_older(file.st_ctime_ns, log_size=log.st_size):
+            return f"{self._path} was overwritten with an older copy: {REPLACED}"
         return None
+
+
+class _FileContent:
+    """What is in the file itself, without the log, by the number of the newest audit record.
+
+    SQLite only writes to the file what was in its log, so the number never decreases, and without a
+    log it is the newest of all. Once it has decreased, file and log do not belong together any
+    more, whatever follows. ``connection`` reads both.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        # SQLite reads such a file without its log and without locks. It may not be opened in any
+        # other way: closing it would release the locks of all connections of this process.
+        self._address = f"{path.as_uri()}?mode=ro&immutable=1"
+        self._connection = connection
+        self._changed_at = 0
+        self._in_file = self._in_all = 0
+        self._next_look = 0.0
+        self._is_older = False
+
+    def is_older(self, changed_at: int, *, log_size: int) -> bool:
+        """Whether it has been overwritten; looks again if the file was ``changed_at`` another time.
+
+        What cannot be read just now is looked at again.
+        """
+        if changed_at != self._changed_at and not self._is_older:
+            with suppress(sqlite3.Error):
+                found = self._newest_in_file()
+                self._changed_at = changed_at
+                expected = self._in_all if log_size == 0 else self._in_file
+                self._is_older = 0 < found < expected
+                self._in_file = found
+        if not self._is_older and time.monotonic() >= self._next_look:
+            with suppress(sqlite3.Error):
+                self._in_all = max(self._in_all, _newest_record(self._connection))
+            self._next_look = time.monotonic() + CHECKED_EVERY
+        return self._is_older
+
+    def _newest_in_file(self) -> int:
+        with closing(sqlite3.connect(self._address, uri=True, timeout=0)) as connection:
+            return _newest_record(connection)
+
+
+def _newest_record(connection: sqlite3.Connection) -> int:
+    with closing(connection.execute(_NEWEST_RECORD)) as found:
+        return found.fetchone()[0] or 0
 
 
 def place_of(path: Path) -> _Place | None:
@@ -138,11 +191,18 @@ def place_of(path: Path) -> _Place | None:
 
 
 def _place_of(path: str) -> _Place | None:
+    return _place_in(_status_of(path))
+
+
+def _place_in(found: os.stat_result | None) -> _Place | None:
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _status_of(path: str) -> os.stat_result | None:
     try:
-        found = os.stat(path)  # noqa: PTH116  # many times a second
+        return os.stat(path)  # noqa: PTH116  # many times a second
     except OSError:
         return None
-    return found.st_dev, found.st_ino
 
 
 def _check_place(path: Path, identity: DatabaseIdentity) -> None:
