@@ -328,6 +328,17 @@ async def test_everything_was_right_here(installation: Installation) -> None:
     )
 
 
+async def test_a_refused_call_near_several_sign_ins_is_counted_once(
+    installation: Installation,
+) -> None:
+    for _ in range(3):
+        await installation.exchange(await installation.browser().code(), client_secret="wrong")
+    found = await trace(installation)
+    assert [one.steps[list(Stage).index(Stage.TOKEN)].failures for one in found.facts.tries] == [
+        3
+    ] * 3
+
+
 # Whom it finds
 
 

@@ -246,12 +246,12 @@ class FactReader:
         return tuple(replace(each, is_trial=_is_trial(each, trials)) for each in tries)
 
     async def _refused_calls(self, tries: Sequence[Try]) -> list[AuditEvent]:
-        calls: list[AuditEvent] = []
+        calls: dict[AuditEvent, None] = {}  # each once: sign-ins follow each other closely
         for each in unanswered(tries):
             if each.client_id is not None:
                 around = Period(since=each.at - JOINED_WITHIN, until=each.at + JOINED_WITHIN)
-                calls += await self._records.refused_calls(each.client_id, around)
-        return calls
+                calls |= dict.fromkeys(await self._records.refused_calls(each.client_id, around))
+        return list(calls)
 
     async def _with_others(self, facts: Facts, found: _Found) -> Facts:
         """The facts with what else happened: names that failed there, pages that were opened."""
