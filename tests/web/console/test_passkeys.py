@@ -307,6 +307,21 @@ async def test_r190_the_last_second_factor_is_not_removed(console: ConsoleUnderT
     assert "Use a passkey" in again.page.text
 
 
+async def test_whoever_has_no_app_is_asked_for_a_recovery_code_instead(
+    console: ConsoleUnderTest,
+) -> None:
+    browser, _ = await owner_with_passkey(console)
+    await browser.get("/me")
+    await browser.post("/me/app/remove")
+    again = await console.browser()
+    await again.get("/sign-in")
+    for path, typed in (("/sign-in", ""), ("/sign-in/code", "0000-0000-0000")):
+        fields = {"step": again.hidden("step"), "recovery": "1"} if typed else {}
+        await again.post(path, username="owner", password=PASSWORD, recovery_code=typed, **fields)
+        assert 'name="recovery_code"' in again.page.text
+        assert 'name="switch"' not in again.page.text
+
+
 # The first link
 
 

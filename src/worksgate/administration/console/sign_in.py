@@ -168,13 +168,21 @@ class ConsoleSignIn:
         if account.must_change_password:
             self._record(Event.CONSOLE_REFUSED, browser, account, "the password is temporary")
             raise NoSecondFactor
-        if not (await self._factors.of(account.subject_id)).any:
+        factors = await self._factors.of(account.subject_id)
+        if not factors.any:
             self._record(Event.CONSOLE_REFUSED, browser, account, "no second factor")
             raise NoSecondFactor
-        bound = digest(browser.secret)
+        bound, has_app = digest(browser.secret), factors.totp
         return self._steps.dumps(
-            [account.subject_id, account.person.revision, bound, self._clock()]
+            [account.subject_id, account.person.revision, bound, self._clock(), has_app]
         )
+
+    def has_app(self, step: str) -> bool:
+        """Whether the second step can be a code of an app, for how its page looks alone."""
+        try:
+            return bool(self._steps.loads(step)[4])
+        except (BadSignature, IndexError):  # IndexError: of the previous version
+            return True
 
     async def check_code(
         self, step: str, code: str, browser: ConsoleBrowser, *, is_recovery: bool = False
@@ -283,7 +291,7 @@ class ConsoleSignIn:
     async def _account_of(self, step: str, browser: ConsoleBrowser) -> AdministratorAccount:
         """Raises SignInOver."""
         try:
-            subject_id, revision, bound, began = self._steps.loads(step)
+            subject_id, revision, bound, began, *_ = self._steps.loads(step)
         except BadSignature:
             raise SignInOver from None
         if not 0 <= self._clock() - began <= BETWEEN:

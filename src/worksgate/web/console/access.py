@@ -93,14 +93,16 @@ async def sign_in_page(
 async def code_page(
     visit: Visit, step: str, status: int = 200, *, problem: str = "", is_recovery: bool = False
 ) -> Response:
-    """The form for the second step."""
+    """The form for the second step; without an app it is about recovery codes."""
+    has_app = visit.console.sign_in.has_app(step)
     question = await visit.console.sign_in.passkeys.ask_anybody(visit.browser.secret)
     return visit.page(
         "code.html",
         status,
         step=step,
         problem=problem,
-        is_recovery=is_recovery,
+        has_app=has_app,
+        is_recovery=is_recovery or not has_app,
         question=question,
     )
 
