@@ -137,7 +137,7 @@ def list_people(
         for each in people
     ]
     if file is not None:
-        columns = ("username", "name", "external_key", "works_account", "told", "problems")
+        columns = ("username", "name", "external_key", "works_account", "line_works", "problems")
         data = table_as_csv(columns, rows)
         if file == STANDARD_STREAM:
             sys.stdout.buffer.write(data)
