@@ -18,7 +18,7 @@ test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
 quick: ## Run the tests that start no program, in two minutes (ARGS="-k throttle")
 	@$(SETUP) dev && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --quick -q -n 5 --dist loadfile $(ARGS)
 
-mutants: ## Change the code in small ways, and say which changes no test notices (ARGS=src/worksgate/provider/throttle.py)
+mutants: ## Change the code in small ways, and say which changes no test notices (ARGS=src/worksgate/provider/sessions.py)
 	@$(SETUP) dev && $(BIN)/python -m tools.mutants $(ARGS)
 
 check: ## Lint, formatting, types, import rules, the files of deploy/

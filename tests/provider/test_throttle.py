@@ -15,16 +15,15 @@ from tests.properties import examples
 
 from worksgate.audit import Reason
 from worksgate.credentials.usernames import username_key
-from worksgate.provider import throttle as throttles
 from worksgate.provider.throttle import (
-    ALLOWED_FOR,
     COUNTERS_PER_CHECK,
-    KNOWN_FOR,
     Attempt,
     Throttle,
     ThrottlePolicy,
     TooManyAttempts,
 )
+from worksgate.provider.throttle import counters as throttle_counters
+from worksgate.provider.throttle.admission import ALLOWED_FOR, KNOWN_FOR
 from worksgate.sources import SourceUnavailable
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
@@ -338,9 +337,9 @@ A_DAY, PORTION, SHARED = 20, 10, 8
 @pytest.fixture
 def small_day() -> Iterator[None]:
     with (
-        patch.object(throttles, "COUNTERS_A_DAY", A_DAY),
-        patch.object(throttles, "PORTION", PORTION),
-        patch.object(throttles, "SHARED", SHARED),
+        patch.object(throttle_counters, "COUNTERS_A_DAY", A_DAY),
+        patch.object(throttle_counters, "PORTION", PORTION),
+        patch.object(throttle_counters, "SHARED", SHARED),
     ):
         yield
 

@@ -53,11 +53,11 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.server import with_trusted_proxies
 from worksgate.directory.database import Directory
-from worksgate.provider import stranger_records, throttle
+from worksgate.provider import stranger_records
 from worksgate.provider.account import reset_requests
 from worksgate.provider.factors import AppPasswords, Factors, Holder, RelyingParty
 from worksgate.provider.stranger_records import A_DAY, PORTION
-from worksgate.provider.throttle import COUNTERS_PER_CHECK
+from worksgate.provider.throttle import COUNTERS_PER_CHECK, counters
 from worksgate.settings.sources import OidcSettings
 from worksgate.sources import RefusedUpstream
 from worksgate.web.application import Application
@@ -509,9 +509,9 @@ def small_days(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         patch.object(reset_requests, "REQUESTS_A_DAY", RESET_REQUESTS),
         patch.object(reset_requests, "PORTION", RESET_PORTION),
         patch.object(reset_requests, "MAILS_A_DAY", RESET_MAILS),
-        patch.object(throttle, "COUNTERS_A_DAY", COUNTERS),
-        patch.object(throttle, "PORTION", COUNTERS_PORTION),
-        patch.object(throttle, "SHARED", SHARED_COUNTERS),
+        patch.object(counters, "COUNTERS_A_DAY", COUNTERS),
+        patch.object(counters, "PORTION", COUNTERS_PORTION),
+        patch.object(counters, "SHARED", SHARED_COUNTERS),
     ):
         yield
 

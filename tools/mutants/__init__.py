@@ -6,7 +6,7 @@
     trial       one mutant in a process of its own: what runs at import
     __main__    the command: choose, try, report
 
-``make mutants ARGS="src/worksgate/provider/throttle.py"`` tries a sample of the mutants of a file
+``make mutants ARGS="src/worksgate/provider/sessions.py"`` tries a sample of the mutants of a file
 (all of them with ``--all``), chosen by ``--seed``. The tests are the quick ones (``make quick``),
 unless ``--tests`` names others. A mutant that survives for a good reason is listed with it in
 ``explained.toml``, and counts as killed.
