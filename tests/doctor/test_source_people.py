@@ -72,7 +72,7 @@ def test_r117_people_of_a_source_are_written_as_csv(company: Terminal, tmp_path:
     assert len(rows) == 5
     assert rows[0].keys() == {
         *("username", "name", "external_key", "works_account"),
-        *("told", "problems"),
+        *("line_works", "problems"),
     }
     assert "5 people; 4 with problems" in result.err
     file = tmp_path / "people.csv"
