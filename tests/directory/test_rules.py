@@ -54,6 +54,13 @@ def test_r250_nobody_gets_a_name_that_looks_like_another_and_who_has_one_can_be_
     assert not check_account(replace(old, enabled=False), old).enabled
 
 
+def test_r268_nobody_gets_a_key_that_looks_like_another_and_who_has_one_can_be_disabled() -> None:
+    old = replace(ACCOUNT, external_key="E-1\u3164")
+    with pytest.raises(ValueError, match="invisible"):
+        check_account(old, ACCOUNT)
+    assert not check_account(replace(old, enabled=False), old).enabled
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -69,6 +76,7 @@ def test_r250_nobody_gets_a_name_that_looks_like_another_and_who_has_one_can_be_
         ({"name": "x" * 201}, "at most 200"),
         ({"name": "a\x1bb"}, "control"),
         ({"external_key": "a/b"}, "must not contain"),
+        *(({"external_key": f"E-1{each}"}, "invisible") for each in UNSEEN),
         ({"external_key": ""}, "1 to 100"),
         ({"works_account": "Hanako@example.com"}, "lower case"),
         ({"works_account": "h@example.com"}, "2 to 40"),

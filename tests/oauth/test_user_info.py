@@ -147,6 +147,12 @@ def test_capitals_are_what_is_said_to_be_wrong(account: str) -> None:
         check_works_account(account)
 
 
+@pytest.mark.parametrize("unseen", "\u034f\u115f\u2800\u3164\ufe0f\uffa0\U000e0100\u200b")
+def test_r268_an_external_key_that_looks_like_another_is_refused(unseen: str) -> None:
+    with pytest.raises(ValueError, match="invisible"):
+        check_external_key(f"E-{unseen}42")
+
+
 @examples(300)
 @given(st.text(max_size=110))
 def test_any_external_key_is_kept_or_refused(key: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from worksgate.credentials.password_policy import WeakPassword, check_new_password
 from worksgate.credentials.usernames import username_key
 from worksgate.directory import Account
-from worksgate.oauth.user_info import check_external_key, check_works_account
+from worksgate.oauth.user_info import check_external_key, check_works_account, is_seen
 from worksgate.sources import Person
 
 MAX_USERNAME = 190
@@ -23,13 +23,6 @@ GROUP_SEPARATOR = ";"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
-# Printable to Unicode, and shown as nothing or as a blank: fillers, selectors of variants, and the
-# empty pattern of Braille.
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
-    "\U000e0100-\U000e01ef]"
-)
-
 _CONTROL = "a username must not contain control or invisible characters"
 
 # Without letters and digits that look alike: somebody may have to type it from paper.
@@ -39,8 +32,8 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 def check_account(account: Account, before: Account | None = None) -> Account:
     """Return a valid account. Raises ValueError.
 
-    ``before`` is what is changed: a username that it has had since there were fewer rules may stay,
-    or nobody could disable that account.
+    ``before`` is what is changed: a username or external key that it has had since there were fewer
+    rules may stay, or nobody could disable that account.
     """
     check_username(account.username)
     if before is None or before.username != account.username:
@@ -50,7 +43,8 @@ def check_account(account: Account, before: Account | None = None) -> Account:
     if account.email is not None:
         check_email(account.email)
     check_groups(account.groups)
-    if account.external_key is not None:
+    is_same_key = before is not None and before.external_key == account.external_key
+    if account.external_key is not None and not is_same_key:
         check_external_key(account.external_key)
     if account.works_account is not None:
         check_works_account(account.works_account)
@@ -71,11 +65,6 @@ def check_is_seen(username: str) -> None:
     """Raise ValueError for a username that looks like another one without these characters."""
     if not is_seen(username):
         raise ValueError(_CONTROL)
-
-
-def is_seen(username: str) -> bool:
-    """Whether all of a username can be seen."""
-    return _UNSEEN.search(username) is None
 
 
 def lacking(account: Account) -> tuple[str, ...]:

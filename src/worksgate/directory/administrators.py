@@ -24,9 +24,9 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
-from worksgate.directory.account_rules import is_seen
 from worksgate.directory.console_groups import HAS_ROLE
 from worksgate.directory.rows import account_from
+from worksgate.oauth.user_info import is_seen
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
 

@@ -19,6 +19,12 @@ MAX_EXTERNAL_KEY = 100
 MAX_WORKS_ACCOUNT = 90
 
 _FORBIDDEN_IN_EXTERNAL_KEY = frozenset("%\\#/?")
+# Printable to Unicode, and shown as nothing or as a blank: fillers, selectors of variants, and the
+# empty pattern of Braille.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 _LOCAL_PART = re.compile(r"[a-z0-9._-]{2,40}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 
@@ -72,6 +78,7 @@ class KeyFault(StrEnum):
     BLANK = auto()
     """A blank at an end."""
     CONTROL = auto()
+    """A character that cannot be seen: the key looks like another person's."""
 
 
 _SENTENCES: Final = {
@@ -79,7 +86,8 @@ _SENTENCES: Final = {
     KeyFault.FORBIDDEN: "an external key must not contain % \\ # / or ?",
     **dict.fromkeys(
         (KeyFault.BLANK, KeyFault.CONTROL),
-        "an external key must not begin or end with a space or contain control characters",
+        "an external key must not begin or end with a space or contain control or invisible "
+        "characters",
     ),
 }
 
@@ -92,7 +100,12 @@ def fault_of_external_key(value: str) -> KeyFault | None:
         return KeyFault.FORBIDDEN
     if value != value.strip():
         return KeyFault.BLANK
-    return None if value.isprintable() else KeyFault.CONTROL
+    return None if value.isprintable() and is_seen(value) else KeyFault.CONTROL
+
+
+def is_seen(text: str) -> bool:
+    """Whether all characters of a printable text can be seen."""
+    return _UNSEEN.search(text) is None
 
 
 def check_external_key(value: str) -> str:

@@ -18,7 +18,7 @@ NAMES: Final[Mapping[Finding, str]] = {
     Finding.TAKEN_THERE: "Another row has the key",
     Finding.TOO_LONG: "The key is too long",
     Finding.FORBIDDEN_CHARACTER: "A forbidden character",
-    Finding.CONTROL_CHARACTER: "A control character",
+    Finding.CONTROL_CHARACTER: "A control or invisible character",
     Finding.BLANK_AT_END: "A blank at an end",
     Finding.NOT_IN_ENCODING: "Not in the file's encoding",
     Finding.KEY_KEPT: "Another key is there, and was kept",

@@ -190,7 +190,10 @@ TEMPLATES: Final = (
     ),
     text("an external key has 1 to %(most)s characters"),
     text("an external key must not contain %% \\ # / or ?"),
-    text("an external key must not begin or end with a space or contain control characters"),
+    text(
+        "an external key must not begin or end with a space or contain control or invisible "
+        "characters"
+    ),
     text("a LINE WORKS account has at most %(most)s characters"),
     text("a LINE WORKS account is in lower case"),
     text("the part before @ has 2 to 40 letters, digits, full stops, hyphens or underscores"),
