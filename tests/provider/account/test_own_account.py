@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 from msgspec import structs
@@ -26,7 +27,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import storage_key
 from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.model import Client, ImapPasswords, Interim, Session
-from worksgate.provider.account.self_service import ENROLMENT_LIFETIME
+from worksgate.provider.account.own_factors import ENROLMENT_LIFETIME
 from worksgate.provider.account.values import (
     EnrolmentLost,
     NotOffered,
@@ -59,18 +60,18 @@ Verb = Callable[[Visit], Awaitable[object]]
 
 
 async def _of(visit: Visit, name: str, *arguments: str) -> object:
-    return await getattr(visit.world.self_service, name)(await visit.visitor(), *arguments)
+    return await attrgetter(name)(visit.world.self_service)(await visit.visitor(), *arguments)
 
 
 VERBS: dict[str, Verb] = {
     "change_password": lambda at: _of(at, "change_password", PASSWORD, NEW_PASSWORD),
-    "begin_totp": lambda at: _of(at, "begin_totp"),
-    "confirm_totp": lambda at: _of(at, "confirm_totp", "totp"),
-    "remove_totp": lambda at: _of(at, "remove_totp"),
-    "begin_passkey": lambda at: _of(at, "begin_passkey"),
-    "add_passkey": lambda at: _of(at, "add_passkey", "{}", ""),
-    "remove_passkey": lambda at: _of(at, "remove_passkey", "x"),
-    "renew_recovery_codes": lambda at: _of(at, "renew_recovery_codes"),
+    "begin_totp": lambda at: _of(at, "factors.begin_totp"),
+    "confirm_totp": lambda at: _of(at, "factors.confirm_totp", "totp"),
+    "remove_totp": lambda at: _of(at, "factors.remove_totp"),
+    "begin_passkey": lambda at: _of(at, "factors.begin_passkey"),
+    "add_passkey": lambda at: _of(at, "factors.add_passkey", "{}", ""),
+    "remove_passkey": lambda at: _of(at, "factors.remove_passkey", "x"),
+    "renew_recovery_codes": lambda at: _of(at, "factors.renew_recovery_codes"),
     "add_app_password": lambda at: _of(at, "add_app_password", "Mail"),
     "remove_app_password": lambda at: _of(at, "remove_app_password", "x"),
     "end_everything": lambda at: _of(at, "end_everything"),
@@ -163,12 +164,12 @@ async def test_an_app_is_set_up_by_its_first_code_once() -> None:
     visit = await at_home(world)
     service = world.self_service
     with pytest.raises(EnrolmentLost):
-        await service.confirm_totp(await visit.visitor(), "totp")
-    await service.begin_totp(await visit.visitor())
+        await service.factors.confirm_totp(await visit.visitor(), "totp")
+    await service.factors.begin_totp(await visit.visitor())
     with pytest.raises(WrongCode):
-        await service.confirm_totp(await visit.visitor(), "0")
+        await service.factors.confirm_totp(await visit.visitor(), "0")
     visitor = await visit.visitor()
-    added = await service.confirm_totp(visitor, "totp")
+    added = await service.factors.confirm_totp(visitor, "totp")
     assert len(added.codes) == 10
     assert added.session is not None
     with pytest.raises(NotSignedIn):  # what was given is in a session of another secret
@@ -182,20 +183,20 @@ async def test_r143_wrong_first_codes_of_an_app_are_counted() -> None:
     world = World()
     visit = await at_home(world)
     service = world.self_service
-    await service.begin_totp(await visit.visitor())
+    await service.factors.begin_totp(await visit.visitor())
     for _ in range(FACTOR_POLICY.free):
         with pytest.raises(WrongCode):
-            await service.confirm_totp(await visit.visitor(), "0")
+            await service.factors.confirm_totp(await visit.visitor(), "0")
     for code in ("0", "totp"):
         with pytest.raises(TooManyAttempts):
-            await service.confirm_totp(await visit.visitor(), code)
+            await service.factors.confirm_totp(await visit.visitor(), code)
     world.now += FACTOR_POLICY.first_delay
-    added = await service.confirm_totp(await visit.visitor(), "totp")
+    added = await service.factors.confirm_totp(await visit.visitor(), "totp")
     visit.browser = replace(visit.browser, session=added.session)
-    await service.begin_totp(await visit.visitor())
+    await service.factors.begin_totp(await visit.visitor())
     for _ in range(FACTOR_POLICY.free):  # the right one has set the count back
         with pytest.raises(WrongCode):
-            await service.confirm_totp(await visit.visitor(), "0")
+            await service.factors.confirm_totp(await visit.visitor(), "0")
 
 
 async def test_r143_a_first_code_sets_back_nothing_of_a_sign_in() -> None:
@@ -210,8 +211,8 @@ async def test_r143_a_first_code_sets_back_nothing_of_a_sign_in() -> None:
                 await world.provider.verify_second_factor(
                     step.transaction, Proof(code="0"), other.browser
                 )
-        await world.self_service.begin_totp(await visit.visitor())
-        added = await world.self_service.confirm_totp(await visit.visitor(), "totp")
+        await world.self_service.factors.begin_totp(await visit.visitor())
+        added = await world.self_service.factors.confirm_totp(await visit.visitor(), "totp")
         visit.browser = replace(visit.browser, session=added.session or visit.browser.session)
     assert isinstance(step, SecondFactorNeeded)
     with pytest.raises(TooManyAttempts):
@@ -238,11 +239,11 @@ async def test_r143_of_two_who_confirm_an_app_at_once_one_gets_recovery_codes() 
     world = World(store=InterleavingStore())
     visit = await at_home(world)
     service = world.self_service
-    await service.begin_totp(await visit.visitor())
+    await service.factors.begin_totp(await visit.visitor())
     visitor = await visit.visitor()
     made = world.factors.made_codes
     outcomes = await asyncio.gather(
-        *(service.confirm_totp(visitor, "totp") for _ in range(2)), return_exceptions=True
+        *(service.factors.confirm_totp(visitor, "totp") for _ in range(2)), return_exceptions=True
     )
     assert [type(each) for each in outcomes if isinstance(each, Exception)] == [EnrolmentLost]
     assert world.factors.made_codes == made + 1
@@ -252,7 +253,7 @@ async def test_an_outage_takes_no_secret_away_that_is_in_the_app_already() -> No
     world = World()
     visit = await at_home(world)
     service = world.self_service
-    await service.begin_totp(await visit.visitor())
+    await service.factors.begin_totp(await visit.visitor())
     keep = world.factors.keep_totp
 
     async def down(*_: object) -> None:
@@ -260,23 +261,23 @@ async def test_an_outage_takes_no_secret_away_that_is_in_the_app_already() -> No
 
     world.factors.keep_totp = down  # type: ignore[method-assign,assignment]  # for a moment
     with pytest.raises(DatabaseUnavailable):
-        await service.confirm_totp(await visit.visitor(), "totp")
+        await service.factors.confirm_totp(await visit.visitor(), "totp")
     world.factors.keep_totp = keep  # type: ignore[method-assign]  # as before
-    assert (await service.confirm_totp(await visit.visitor(), "totp")).codes
+    assert (await service.factors.confirm_totp(await visit.visitor(), "totp")).codes
 
 
 async def test_what_is_set_up_must_be_confirmed_within_ten_minutes() -> None:
     world = World()
     visit = await at_home(world)
     service = world.self_service
-    await service.begin_totp(await visit.visitor())
-    options = await service.begin_passkey(await visit.visitor())
+    await service.factors.begin_totp(await visit.visitor())
+    options = await service.factors.begin_passkey(await visit.visitor())
     late = replace(await visit.visitor(), at=NOW + ENROLMENT_LIFETIME)
     late = replace(late, session=await _signed_in_at(visit, NOW + 1))
     with pytest.raises(EnrolmentLost):
-        await service.confirm_totp(late, "totp")
+        await service.factors.confirm_totp(late, "totp")
     with pytest.raises(EnrolmentLost):
-        await service.add_passkey(late, signed(HANA.subject_id, options), "")
+        await service.factors.add_passkey(late, signed(HANA.subject_id, options), "")
     assert not (await world.factors.of(HANA.subject_id)).any
 
 
@@ -287,11 +288,11 @@ async def _signed_in_at(visit: Visit, at: float) -> Session:
 async def test_r28_a_session_that_is_ended_at_that_moment_is_not_renewed() -> None:
     world = World()
     visit = await at_home(world)
-    await world.self_service.begin_totp(await visit.visitor())
+    await world.self_service.factors.begin_totp(await visit.visitor())
     visitor = await visit.visitor()
     await world.store.take(Session, visitor.session.key)
     with pytest.raises(NotSignedIn):
-        await world.self_service.confirm_totp(visitor, "totp")
+        await world.self_service.factors.confirm_totp(visitor, "totp")
     assert not await world.store.held(Session, HANA.subject_id)
 
 
@@ -301,29 +302,31 @@ async def test_r258_what_opens_the_console_too_is_not_set_up_by_who_has_only_a_p
     service = world.self_service
     for name, *typed in (("begin_totp",), ("confirm_totp", "totp"), ("renew_recovery_codes",)):
         with pytest.raises(NotOffered):
-            await _of(visit, name, *typed)
-    options = await service.begin_passkey(await visit.visitor())
+            await _of(visit, f"factors.{name}", *typed)
+    options = await service.factors.begin_passkey(await visit.visitor())
     answer = signed(HANA.subject_id, options)
-    added = await service.add_passkey(await visit.visitor(), answer, "")
+    added = await service.factors.add_passkey(await visit.visitor(), answer, "")
     assert not added.codes
     visit.browser = replace(visit.browser, session=added.session)
     with pytest.raises(NotOffered):  # the passkey is one of theirs now, and proves nothing more
-        await service.renew_recovery_codes(await visit.visitor())
+        await service.factors.renew_recovery_codes(await visit.visitor())
     world.factors.give(HANA, totp=True)
-    await service.begin_totp(await visit.visitor())
+    await service.factors.begin_totp(await visit.visitor())
 
 
 async def test_r82_a_passkey_answers_its_challenge_once() -> None:
     world = World()
     visit = await at_home(world)
     service = world.self_service
-    answer = signed(HANA.subject_id, await service.begin_passkey(await visit.visitor()))
+    answer = signed(HANA.subject_id, await service.factors.begin_passkey(await visit.visitor()))
     with pytest.raises(FactorRefused):
-        await service.add_passkey(await visit.visitor(), "not signed", "")
+        await service.factors.add_passkey(await visit.visitor(), "not signed", "")
     with pytest.raises(EnrolmentLost):  # the challenge is gone
-        await service.add_passkey(await visit.visitor(), answer, "")
-    answer = signed(HANA.subject_id, await service.begin_passkey(await visit.visitor()))
-    assert (await service.add_passkey(await visit.visitor(), answer, "")).session is not None
+        await service.factors.add_passkey(await visit.visitor(), answer, "")
+    answer = signed(HANA.subject_id, await service.factors.begin_passkey(await visit.visitor()))
+    assert (
+        await service.factors.add_passkey(await visit.visitor(), answer, "")
+    ).session is not None
 
 
 @pytest.mark.parametrize("usable", [True, False])
@@ -333,19 +336,22 @@ async def test_passkeys_are_set_up_where_browsers_know_them(
     world = World(passkeys_usable=usable)
     visit = await at_home(world)
     if usable:
-        assert await world.self_service.begin_passkey(await visit.visitor())
+        assert await world.self_service.factors.begin_passkey(await visit.visitor())
     else:
         with pytest.raises(NotOffered):
-            await world.self_service.begin_passkey(await visit.visitor())
+            await world.self_service.factors.begin_passkey(await visit.visitor())
 
 
 async def test_recovery_codes_come_with_a_factor_and_not_without() -> None:
     world = World()
     visit = await at_home(world)
     with pytest.raises(NotOffered):
-        await world.self_service.renew_recovery_codes(await visit.visitor())
+        await world.self_service.factors.renew_recovery_codes(await visit.visitor())
     another = await at_home(World(), totp=True, recovery_codes_left=1)
-    assert len(await another.world.self_service.renew_recovery_codes(await another.visitor())) == 10
+    assert (
+        len(await another.world.self_service.factors.renew_recovery_codes(await another.visitor()))
+        == 10
+    )
 
 
 async def remembered(world: World) -> Visit:
@@ -374,9 +380,9 @@ async def spared(visit: Visit) -> object:
 async def test_a_browser_is_spared_no_longer_when_the_app_is_replaced() -> None:
     world = World()
     visit = await remembered(world)
-    await world.self_service.begin_totp(await visit.visitor())
+    await world.self_service.factors.begin_totp(await visit.visitor())
     assert isinstance(await spared(visit), SignedIn)
-    await world.self_service.confirm_totp(await visit.visitor(), "totp")
+    await world.self_service.factors.confirm_totp(await visit.visitor(), "totp")
     assert isinstance(await spared(visit), SecondFactorNeeded)
 
 
@@ -390,7 +396,7 @@ async def test_a_browser_is_spared_no_longer_when_the_last_factor_goes(
     if not last:
         world.factors.give(HANA, passkeys=(passkey_of(HANA.subject_id),))
         visitor = await (await at_home(world)).visitor()
-    assert await world.self_service.remove_totp(visitor)
+    assert await world.self_service.factors.remove_totp(visitor)
     world.factors.give(HANA, totp=True)
     assert isinstance(await spared(visit), SecondFactorNeeded if last else SignedIn)
 
@@ -445,8 +451,8 @@ async def test_r63_a_first_factor_says_that_it_cuts_off_mail_programs(
     visit = await at_home(world)
     service, visitor = world.self_service, await visit.visitor()
     assert await service.would_cut_off_mail(visitor) is cut_off
-    await service.begin_totp(visitor)
-    added = await service.confirm_totp(visitor, "totp")
+    await service.factors.begin_totp(visitor)
+    added = await service.factors.confirm_totp(visitor, "totp")
     assert added.cuts_off_mail is cut_off
     assert not await service.would_cut_off_mail(visitor)  # it has done so already
 

@@ -213,8 +213,8 @@ async def _set_up_apps(
 async def _set_up_app(self_service: SelfService, person: Person) -> Callable[[], PresentCode]:
     # Half a minute ago: that uses up the previous code, and the current one stays valid.
     visitor = _visitor(person, time.time() - INTERVAL)
-    secret = (await self_service.begin_totp(visitor)).secret
-    await self_service.confirm_totp(visitor, code_of(secret, visitor.at).digits)
+    secret = (await self_service.factors.begin_totp(visitor)).secret
+    await self_service.factors.confirm_totp(visitor, code_of(secret, visitor.at).digits)
     return partial(_present_code, secret)
 
 

@@ -1,6 +1,7 @@
 """People manage their own account, and recover it.
 
-    self_service        the account page: password, second factors, app passwords, sessions
+    self_service        the account page: password, app passwords, sessions
+    own_factors         their second factors
     values              the values that the account page shows, and refusals
     password_strength   strength of a new password, while it is typed
     password_reset      a new password by a one-time link or code

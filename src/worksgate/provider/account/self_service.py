@@ -24,63 +24,49 @@ from msgspec import structs
 from worksgate.audit import AuditLog, Event
 from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.secrets import (
-    digest,
-    new_ordered_id,
     new_ordered_secret,
-    new_secret,
-    storage_key,
 )
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory.audit.own_history import OwnHistory
 from worksgate.directory.credential_changes import Change
-from worksgate.limits.outages import Unavailable
-from worksgate.oauth.model import Client, Interim, Session
+from worksgate.oauth.model import Client, Session
+from worksgate.provider.account.own_factors import OwnFactors
 from worksgate.provider.account.values import (
     AccountEvent,
-    EnrolmentLost,
-    FactorAdded,
     NotOffered,
     NotSignedIn,
     OpenSession,
     Overview,
     SignInTooOld,
     Visitor,
-    WrongCode,
+    renewed_session,
 )
-from worksgate.provider.assurance import Assurance, Factor, best_of, is_full, kept_in
+from worksgate.provider.assurance import best_of, is_full, kept_in
 from worksgate.provider.factors import (
     AppPasswords,
     Enrolled,
     Factors,
     NewAppPassword,
-    NewTotp,
-    new_app_account,
 )
 from worksgate.provider.revocation import Ended, Revocation
 from worksgate.provider.sessions import Sessions
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.errors import WrongPassword
 from worksgate.provider.sign_in.password import PasswordCheck
-from worksgate.provider.sign_in.steps import forget_trusted_devices
 from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.sources import SourcesInUse
-from worksgate.provider.throttle import Attempt, Throttle
+from worksgate.provider.throttle import Throttle
 from worksgate.settings.options import Settings
 from worksgate.sources import Person, PersonDisabled
 from worksgate.store import Store
 
-ENROLMENT_LIFETIME: Final = 600.0
-"""Seconds to set up a factor after its page was opened."""
 SHOWN_EVENTS: Final = 50
 LONGEST_SIGN_IN: Final = 5.0
 """Seconds between the request of a sign-in and its session; the response deadline is lower."""
 
-_TOTP: Final = "account_sealed_totp"
-_PASSKEY: Final = "account_passkey"
-
 
 class SelfService:
-    """Everything that people can do with their own account.
+    """Everything that people can do with their own account; ``factors`` are their second factors.
 
     Methods that change something raise SignInTooOld without a fresh sign-in. An outage is
     StoreUnavailable, DatabaseUnavailable, SourceUnavailable or HashingBusy.
@@ -115,8 +101,14 @@ class SelfService:
         self._history = history
         self._audit = audit
         self._revocation = revocation
-        self._factor_throttle = factor_throttle
         self._clock = clock
+        self.factors = OwnFactors(
+            factors,
+            store,
+            factor_throttle,
+            check_fresh=self.check_fresh,
+            takes_own_password=self._takes_own_password,
+        )
         self.unfinished: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
@@ -227,7 +219,9 @@ class SelfService:
         record = visitor.event(Event.PASSWORD_CHANGED, "changed at the account page")
         await self._store.forget(changed.subject_id, records=(record,))
         secret = new_ordered_secret()
-        renewed = structs.replace(_renewed(visitor.session, secret), revision=changed.revision)
+        renewed = structs.replace(
+            renewed_session(visitor.session, secret), revision=changed.revision
+        )
         await self._store.save(renewed)
         return secret
 
@@ -242,162 +236,6 @@ class SelfService:
         if person.subject_id != visitor.person.subject_id:  # the name is somebody else's now
             raise WrongPassword
         return person
-
-    # Second factors
-
-    async def begin_totp(self, visitor: Visitor) -> NewTotp:
-        """A secret for an authenticator app: the same one until it is confirmed or expires.
-
-        Raises NotOffered for whoever sets it up in the console, or SignInTooOld.
-        """
-        await self._check_set_up_here(visitor)
-        kept = await self._kept(visitor, _TOTP)
-        secret = None if kept is None else self._pending_totp(visitor, kept)
-        totp = await self._factors.begin_totp(visitor.person.username, secret)
-        if secret is None:
-            sealed = self._factors.pending_secrets.seal(totp.secret, visitor.person.subject_id)
-            await self._keep(visitor, _TOTP, sealed)
-        return totp
-
-    async def confirm_totp(self, visitor: Visitor, code: str) -> FactorAdded:
-        """Enable the authenticator app with its first code; it replaces the previous one.
-
-        Wrong codes are counted. Raises WrongCode, TooManyAttempts, SignInTooOld, NotOffered as
-        ``begin_totp``, or EnrolmentLost: for all but one of those who confirm the same app
-        concurrently.
-        """
-        enrolled = await self._check_set_up_here(visitor)
-        attempt = Attempt(new_app_account(visitor.person.subject_id), visitor.browser.address)
-        async with self._factor_throttle.attempt(attempt, visitor.at) as admission:
-            kept = await self._kept(visitor, _TOTP)
-            secret = None if kept is None else self._pending_totp(visitor, kept)
-            if kept is None or secret is None:
-                raise EnrolmentLost
-            totp = self._factors.confirmed_totp(visitor.holder, secret, code, visitor.at)
-            if totp is None:
-                admission.refused()
-                raise WrongCode
-            admission.succeeded()
-        if await self._store.take(Interim, kept.key) is None:
-            raise EnrolmentLost
-        try:
-            await self._factors.keep_totp(visitor.holder, totp, visitor.at)
-        except Unavailable:  # the app has this secret: the person tries again
-            await self._store.save(kept)
-            raise
-        if enrolled.totp:  # a browser trusted after the old app's code has not seen the new one
-            await forget_trusted_devices(self._store, visitor.person.subject_id)
-        return await self._added(visitor, enrolled, Factor.TOTP)
-
-    def _pending_totp(self, visitor: Visitor, kept: Interim) -> str | None:
-        return self._factors.pending_secrets.unseal(kept.data, visitor.person.subject_id)
-
-    async def remove_totp(self, visitor: Visitor) -> bool:
-        """Remove the authenticator app; False if there is none. Raises SignInTooOld."""
-        await self.check_fresh(visitor)
-        removed = await self._factors.remove_totp(visitor.holder, visitor.at)
-        return await self._removed(visitor, removed=removed)
-
-    async def begin_passkey(self, visitor: Visitor) -> str:
-        """Options for the browser to create a passkey (JSON), with a challenge for one response.
-
-        Raises NotOffered or SignInTooOld.
-        """
-        if not self._factors.passkeys_usable:
-            raise NotOffered
-        await self.check_fresh(visitor)
-        challenge = new_secret()
-        await self._keep(visitor, _PASSKEY, challenge)
-        # A discoverable passkey can also replace the password.
-        return await self._factors.passkey_registration_options(
-            visitor.person, challenge.encode(), require_discoverable=True
-        )
-
-    async def add_passkey(self, visitor: Visitor, answer: str, name: str) -> FactorAdded:
-        """Store the passkey that the browser created.
-
-        Raises FactorRefused, EnrolmentLost or SignInTooOld.
-        """
-        enrolled = await self.check_fresh(visitor)
-        kept = await self._store.take(Interim, _interim_key(visitor, _PASSKEY))
-        if kept is None or kept.expires_at <= visitor.at:
-            raise EnrolmentLost
-        await self._factors.add_passkey(
-            visitor.holder, answer, kept.data.encode(), name, visitor.at
-        )
-        return await self._added(visitor, enrolled, Factor.PASSKEY)
-
-    async def remove_passkey(self, visitor: Visitor, passkey_id: str) -> bool:
-        """Remove one of the person's passkeys; False if they have none with this ID."""
-        await self.check_fresh(visitor)
-        removed = await self._factors.remove_passkey(visitor.holder, passkey_id, visitor.at)
-        return await self._removed(visitor, removed=removed)
-
-    async def rename_passkey(self, visitor: Visitor, passkey_id: str, name: str) -> bool:
-        """Give one of the person's passkeys another name; False if they have none with this ID.
-
-        Raises NameRefused or SignInTooOld.
-        """
-        await self.check_fresh(visitor)
-        return await self._factors.rename_passkey(visitor.holder, passkey_id, name, visitor.at)
-
-    async def renew_recovery_codes(self, visitor: Visitor) -> Sequence[str]:
-        """New recovery codes instead of the previous ones.
-
-        Raises NotOffered for a person without a second factor, or as ``begin_totp``; or
-        SignInTooOld.
-        """
-        await self.check_may_renew_codes(visitor)
-        return await self._factors.renew_recovery_codes(visitor.holder, visitor.at)
-
-    async def check_may_renew_codes(self, visitor: Visitor) -> None:
-        """Raise as ``renew_recovery_codes``."""
-        if not (await self._check_set_up_here(visitor)).any:
-            raise NotOffered
-
-    async def _check_set_up_here(self, visitor: Visitor) -> Enrolled:
-        """The factors of somebody who may change now what opens the console, too (R-258)."""
-        enrolled = await self.check_fresh(visitor)
-        if enrolled.is_of_console:
-            raise NotOffered
-        return enrolled
-
-    async def _added(self, visitor: Visitor, before: Enrolled, factor: Factor) -> FactorAdded:
-        """The consequences of a new factor, which counts as used by the person who set it up."""
-        codes: Sequence[str] = ()
-        if not before.recovery_codes_left and not before.is_of_console:
-            codes = await self._factors.renew_recovery_codes(
-                visitor.holder, visitor.at, with_factor=True
-            )
-        known = kept_in(visitor.session)
-        assurance = known.with_factor(factor, visitor.at)
-        session = (
-            await self._raise(visitor, assurance) if assurance.strength > known.strength else None
-        )
-        cuts_off = not before.any and await self._takes_own_password(visitor)
-        return FactorAdded(session, codes, cuts_off)
-
-    async def _removed(self, visitor: Visitor, *, removed: bool) -> bool:
-        """The consequences of a removed factor; after the last one no browser is trusted."""
-        subject_id = visitor.person.subject_id
-        if removed and not (await self._factors.of(subject_id)).any:
-            await forget_trusted_devices(self._store, subject_id)
-        return removed
-
-    async def _raise(self, visitor: Visitor, assurance: Assurance) -> str:
-        """Note the factor in the session, which gets a new secret (R-28)."""
-        secret = new_ordered_secret()
-        renewed = structs.replace(
-            _renewed(visitor.session, secret),
-            second_factor_at=assurance.second_factor_at,
-            assurance=str(assurance),
-        )
-        await self._store.save(renewed)
-        if await self._store.take(Session, visitor.session.key) is None:
-            # It was ended at this moment, and must not survive under another name.
-            await self._store.take(Session, renewed.key)
-            raise NotSignedIn
-        return secret
 
     # App passwords
 
@@ -485,24 +323,6 @@ class SelfService:
             for event in events
         ]
 
-    async def _keep(self, visitor: Visitor, purpose: str, data: str) -> None:
-        """Keep something for this session until its next request."""
-        await self._store.save(
-            Interim(
-                key=_interim_key(visitor, purpose),
-                grant_id=visitor.session.grant_id,
-                subject_id=visitor.person.subject_id,
-                client_id="",
-                expires_at=visitor.at + ENROLMENT_LIFETIME,
-                purpose=purpose,
-                data=data,
-            )
-        )
-
-    async def _kept(self, visitor: Visitor, purpose: str) -> Interim | None:
-        found = await self._store.find(Interim, _interim_key(visitor, purpose))
-        return found if found is not None and found.expires_at > visitor.at else None
-
 
 def _sign_ins_of(session: Session, history: Sequence[AccountEvent]) -> list[AccountEvent]:
     """The sign-ins at the time when a session began.
@@ -521,12 +341,3 @@ def _only(values: Iterable[str | None]) -> str | None:
     """The common value: if there were two sign-ins, it is unknown which of them it was."""
     found = set(values)
     return found.pop() if len(found) == 1 else None
-
-
-def _renewed(session: Session, secret: str) -> Session:
-    """The same session with another secret and another name."""
-    return structs.replace(session, key=storage_key(secret), grant_id=new_ordered_id())
-
-
-def _interim_key(visitor: Visitor, purpose: str) -> str:
-    return digest(f"{purpose} {visitor.session.key}")

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import structs
+
 from worksgate.audit import AuditEvent, Event
+from worksgate.credentials.secrets import new_ordered_id, storage_key
 from worksgate.oauth.model import Session
 from worksgate.provider.factors import AppPassword, Enrolled, Holder
 from worksgate.provider.sign_in.attempt import Browser
@@ -125,3 +128,8 @@ class FactorAdded:
     session: str | None = field(repr=False)
     codes: Sequence[str] = field(repr=False)
     cuts_off_mail: bool = False
+
+
+def renewed_session(session: Session, secret: str) -> Session:
+    """The same session with another secret and another name."""
+    return structs.replace(session, key=storage_key(secret), grant_id=new_ordered_id())

@@ -206,7 +206,9 @@ class AccountHandlers:
 
     async def _confirm_totp(self, visit: Visit) -> Response:
         try:
-            added = await self._service.confirm_totp(visit.visitor, visit.form.get("otp", ""))
+            added = await self._service.factors.confirm_totp(
+                visit.visitor, visit.form.get("otp", "")
+            )
         except WrongCode:
             return await self._totp_form(visit, WRONG_CODE, 403)
         except TooManyAttempts as error:
@@ -224,7 +226,7 @@ class AccountHandlers:
         *,
         retry_after: int | None = None,
     ) -> Response:
-        totp = await self._service.begin_totp(visit.visitor)
+        totp = await self._service.factors.begin_totp(visit.visitor)
         cuts_off = await self._service.would_cut_off_mail(visit.visitor)
         page = self._forms.pages.authenticator(
             visit.setting(self._forms),
@@ -236,7 +238,7 @@ class AccountHandlers:
         return self._forms.answer(visit.view, page, status)
 
     async def _remove_totp(self, visit: Visit) -> Response:
-        removed = await self._service.remove_totp(visit.visitor)
+        removed = await self._service.factors.remove_totp(visit.visitor)
         return self._done(visit, Success.APP_OFF if removed else Success.GONE)
 
     async def _ask_passkey(self, visit: Visit) -> Response:
@@ -245,7 +247,7 @@ class AccountHandlers:
     async def _add_passkey(self, visit: Visit) -> Response:
         answer, name = visit.form.get("passkey", ""), visit.form.get("name", "")
         try:
-            added = await self._service.add_passkey(visit.visitor, answer, name)
+            added = await self._service.factors.add_passkey(visit.visitor, answer, name)
         except KnownPasskey:
             return await self._passkey_form(visit, PASSKEY_KNOWN, 409)
         except TooMany:
@@ -257,7 +259,7 @@ class AccountHandlers:
     async def _passkey_form(
         self, visit: Visit, problem: Outcome | None = None, status: int = 200
     ) -> Response:
-        options = await self._service.begin_passkey(visit.visitor)
+        options = await self._service.factors.begin_passkey(visit.visitor)
         cuts_off = await self._service.would_cut_off_mail(visit.visitor)
         page = self._forms.pages.passkey(
             visit.setting(self._forms), options, problem, cuts_off_mail=cuts_off
@@ -266,24 +268,24 @@ class AccountHandlers:
 
     async def _remove_passkey(self, visit: Visit) -> Response:
         passkey_id = visit.form.get("passkey", "")
-        removed = await self._service.remove_passkey(visit.visitor, passkey_id)
+        removed = await self._service.factors.remove_passkey(visit.visitor, passkey_id)
         return self._done(visit, Success.PASSKEY_REMOVED if removed else Success.GONE)
 
     async def _rename_passkey(self, visit: Visit) -> Response:
         passkey_id, name = visit.form.get("passkey", ""), visit.form.get("name", "")
         try:
-            renamed = await self._service.rename_passkey(visit.visitor, passkey_id, name)
+            renamed = await self._service.factors.rename_passkey(visit.visitor, passkey_id, name)
         except NameRefused:
             return await self._overview_page(visit, NAME_REFUSED, 400)
         return self._done(visit, Success.PASSKEY_RENAMED if renamed else Success.GONE)
 
     async def _ask_codes(self, visit: Visit) -> Response:
-        await self._service.check_may_renew_codes(visit.visitor)
+        await self._service.factors.check_may_renew_codes(visit.visitor)
         page = self._forms.pages.ask_recovery_codes(visit.setting(self._forms))
         return self._forms.answer(visit.view, page)
 
     async def _renew_codes(self, visit: Visit) -> Response:
-        codes = await self._service.renew_recovery_codes(visit.visitor)
+        codes = await self._service.factors.renew_recovery_codes(visit.visitor)
         page = self._forms.pages.recovery_codes(visit.setting(self._forms), codes, visit.links())
         return self._forms.answer(visit.view, page)
 
