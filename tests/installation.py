@@ -31,6 +31,7 @@ from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.settings.options import Settings
 from worksgate.sources import Source
+from worksgate.store.sqlite.store import SPARE_BYTES
 from worksgate.web.application import Application
 
 PUBLIC_URL = "https://sso.example.com"
@@ -359,7 +360,8 @@ async def prepared(
     template = await _template()
     file = folder / "worksgate.db"
     file.write_bytes(template.database)
-    file.with_name("worksgate.db.spare").touch()  # or each test would write 8 MiB of nothing
+    with file.with_name("worksgate.db.spare").open("wb") as spare:
+        spare.truncate(SPARE_BYTES)  # or each test would write so many bytes
     chosen = replace(
         Settings(
             public_url=public_url,

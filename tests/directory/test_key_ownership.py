@@ -181,6 +181,20 @@ async def test_r116_who_takes_another_spelling_of_a_former_key_keeps_its_owner_f
     assert (await come(directory, HANAKO, "K1")).external_key is None
 
 
+async def test_r116_an_owner_takes_a_former_key_back_whatever_others_had_before(
+    database: Path,
+) -> None:
+    lenient = Directory.open(url_of(database), allow_similar_keys=True)
+    for each, spelling in ((HANAKO, "K1"), (TARO, "k1")):
+        await come(lenient, each, spelling)
+        await come(lenient, each)
+    await lenient.close()
+    directory = Directory.open(url_of(database))
+    assert (await come(directory, HANAKO, "K1")).external_key == "K1"
+    assert (await come(directory, TARO, "k1")).external_key is None
+    await directory.close()
+
+
 async def test_r116_similar_keys_are_two_where_the_settings_say_so(database: Path) -> None:
     directory = Directory.open(url_of(database), allow_similar_keys=True)
     await come(directory, HANAKO, "K1")

@@ -241,7 +241,9 @@ class Killed:
         self.times += 1
 
 
-def supervisor_of_one(*, last_message_at: float, ready: bool = True) -> tuple[Supervisor, Killed]:
+def supervisor_of_one(
+    *, last_message_at: float, ready: bool = True, draining: bool = False, hung_after: float = 30.0
+) -> tuple[Supervisor, Killed]:
     process, now = Killed(), time.monotonic()
     worker = Worker(
         process,  # type: ignore[arg-type]  # what is asked of a process
@@ -250,8 +252,9 @@ def supervisor_of_one(*, last_message_at: float, ready: bool = True) -> tuple[Su
         0,
         last_message_at=now + last_message_at,
         is_ready=ready,
+        is_draining=draining,
     )
-    supervisor = Supervisor(1, Scripted([]), 30.0, workers=[worker])
+    supervisor = Supervisor(1, Scripted([]), hung_after, workers=[worker])
     supervisor._turned_at = now
     return supervisor, process
 
@@ -272,6 +275,19 @@ def test_a_worker_that_was_heard_of_or_has_not_begun_is_left_alone(
     assert process.times == 0
 
 
+@pytest.mark.parametrize(
+    ("hung_after", "silent", "times"), [(30.0, 31, 1), (30.0, 29, 0), (5.0, 11, 0), (5.0, 13, 1)]
+)
+def test_f35_a_worker_that_does_not_come_to_its_end_is_killed_after_the_time_for_it(
+    hung_after: float, silent: float, times: int
+) -> None:
+    supervisor, process = supervisor_of_one(
+        last_message_at=-silent, draining=True, hung_after=hung_after
+    )
+    supervisor._end_hung()
+    assert process.times == times
+
+
 def test_after_a_time_in_which_the_supervisor_stood_still_too_workers_get_theirs_again() -> None:
     supervisor, process = supervisor_of_one(last_message_at=-3_600.0)
     supervisor._turned_at -= 3_600.0
@@ -281,10 +297,12 @@ def test_after_a_time_in_which_the_supervisor_stood_still_too_workers_get_theirs
 
 
 def test_no_worker_is_killed_where_nothing_is_to_be_waited_for() -> None:
-    supervisor, process = supervisor_of_one(last_message_at=-3_600.0)
-    supervisor.hung_after = 0.0
-    supervisor._end_hung()
-    assert process.times == 0
+    for draining in (False, True):
+        supervisor, process = supervisor_of_one(
+            last_message_at=-3_600.0, draining=draining, hung_after=0.0
+        )
+        supervisor._end_hung()
+        assert process.times == 0
 
 
 def test_a_sign_of_life_never_waits_for_a_supervisor_that_does_not_listen() -> None:

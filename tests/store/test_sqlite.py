@@ -524,6 +524,20 @@ def test_a_spare_file_takes_a_quarter_of_what_is_free_at_most(
     assert (spare.stat().st_size if spare.exists() else None) == made
 
 
+@pytest.mark.parametrize("there", [0, 70_000])
+def test_f11_a_spare_file_that_was_made_small_grows_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: int
+) -> None:
+    spare = tmp_path / "spare"
+    spare.write_bytes(b"x" * there)
+    for free, size in ((210_000, there), (4_000_000, 100_000), (9_000_000, 100_000)):
+        usage = SimpleNamespace(free=free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+        ReservedDiskSpace(spare, 100_000).make()
+        assert spare.stat().st_size == size
+    assert spare.read_bytes().startswith(b"x" * there)
+
+
 def test_the_log_is_emptied_once_nobody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     database = Mock()

@@ -253,10 +253,10 @@ class Supervisor:
             self._take_answer(worker, message)
 
     def _end_hung(self) -> None:
-        """Kill serving workers without a heartbeat for too long; reaped ones are replaced.
+        """Kill workers without a heartbeat for too long; reaped ones are replaced.
 
-        If the supervisor was stopped as well, that says nothing about a worker: all get their time
-        again.
+        One that drains sends none, and gets at least the time that it has for that. If the
+        supervisor was stopped as well, that says nothing about a worker: all get their time again.
         """
         now = time.monotonic()
         was_stopped = now - self._turned_at > STOPPED
@@ -264,7 +264,11 @@ class Supervisor:
         for worker in self.workers:
             if was_stopped:
                 worker.last_message_at = now
-            elif worker.serves and 0 < self.hung_after < now - worker.last_message_at:
+                continue
+            patience = self.hung_after
+            if worker.is_draining and patience:
+                patience = max(patience, ENDED_WITHIN)
+            if worker.is_ready and 0 < patience < now - worker.last_message_at:
                 _log.error(
                     "worker.hung",
                     pid=worker.process.pid,

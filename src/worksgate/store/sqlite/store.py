@@ -279,16 +279,23 @@ class ReservedDiskSpace:
         self._size = size
 
     def make(self) -> None:
-        """Create it unless it exists; a smaller one if little space is free. Never raises."""
-        if not self._size or self._path.exists():
+        """Create it, smaller if little space is free, or enlarge it as soon as there is more.
+
+        Never raises.
+        """
+        if not self._size:
             return
         with suppress(OSError):
-            size = min(self._size, shutil.disk_usage(self._path.parent).free // 4)
-            if size >= _LEAST_SPARE:
-                # Random bytes, which no disk compresses; exclusively, since others may be doing it
-                # too.
-                with self._path.open("xb") as file:
-                    file.write(os.urandom(size))
+            is_there = self._path.exists()
+            has = self._path.stat().st_size if is_there else 0
+            if has >= self._size:
+                return
+            size = min(self._size, (has + shutil.disk_usage(self._path.parent).free) // 4)
+            if size >= _LEAST_SPARE and size > has:
+                # Others may be doing the same: nobody writes beyond the size.
+                with self._path.open("r+b" if is_there else "xb") as file:
+                    file.seek(has)
+                    file.write(os.urandom(size - has))  # which no disk compresses
 
     def release(self) -> None:
         """Remove it, if it is there."""
