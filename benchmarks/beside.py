@@ -34,7 +34,7 @@ from tests.databases import Clock
 from tests.web.console.console import PASSWORD, ConsoleUnderTest
 
 from worksgate.administration import Administration
-from worksgate.administration.jobs.verbs import Selection
+from worksgate.administration.jobs.operations import Selection
 from worksgate.administration.roles import Role
 from worksgate.bootstrap.administration import open_administration
 from worksgate.directory import Account

@@ -14,7 +14,7 @@ from worksgate.administration import Administration, Outdated
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database import ConcurrentChange, Conflict
-from worksgate.database.verbs import ATTEMPTS
+from worksgate.database.repository import ATTEMPTS
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from tests.databases import NOW, query, url_of
 
 from worksgate.administration import Actor, Administration, NotFound, Outdated, Refused
 from worksgate.administration.errors import Forbidden
+from worksgate.administration.jobs import operations as job_verbs
 from worksgate.administration.jobs import runner as runners
-from worksgate.administration.jobs import verbs as job_verbs
 from worksgate.administration.jobs.kinds import Operations
+from worksgate.administration.jobs.operations import Selection
 from worksgate.administration.jobs.reset_mails import ResetMails
 from worksgate.administration.jobs.runner import JobRunner
-from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import Role
 from worksgate.administration.users import UserAdministration
 from worksgate.credentials.secrets import new_id
@@ -218,7 +218,7 @@ async def test_r185_nobody_and_too_many_are_refused(
     with pytest.raises(Refused, match="more than 100"):
         await jobs.preview(ticked)
     await _add(at_work, "a")
-    monkeypatch.setattr("worksgate.administration.jobs.verbs.AT_ONCE", 1)
+    monkeypatch.setattr("worksgate.administration.jobs.operations.AT_ONCE", 1)
     await _start(at_work.administration, JobKind.ENABLE, EVERYBODY)
     with pytest.raises(Refused, match="try again later"):
         await _start(at_work.administration, JobKind.ENABLE, EVERYBODY)

@@ -20,7 +20,7 @@ from tests.browser.test_console import PASSWORD, RealConsole, real_console
 from tests.browser.windows import OpenWindow, Window, overflow, violations
 
 from worksgate.administration.console.browsers import ConsoleBrowser
-from worksgate.administration.jobs.verbs import Selection
+from worksgate.administration.jobs.operations import Selection
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.database.leases import JOBS, Turn

@@ -6,7 +6,7 @@ from tests.administration.external_keys.line_works import TENANT, api_app
 from tests.line_works_api.fake_api import Watch
 from tests.line_works_api.simulated import AOI, HOSTS, InProcess, opened, simulator
 
-from worksgate.administration.going_live.verbs import ask_members
+from worksgate.administration.going_live.operations import ask_members
 from worksgate.administration.line_works_api import Access
 from worksgate.conformance.directory_api import Operation
 from worksgate.line_works_api.app import ApiApp

@@ -10,8 +10,8 @@ from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.branding import BrandingAdministration
 from worksgate.administration.changes import ChangeAdministration
 from worksgate.administration.clients import ClientAdministration
+from worksgate.administration.departures.operations import DepartureAdministration
 from worksgate.administration.departures.steps import DepartureSteps
-from worksgate.administration.departures.verbs import DepartureAdministration
 from worksgate.administration.deployers import DeployerAdministration
 from worksgate.administration.external_keys.sync import KeySyncAdministration
 from worksgate.administration.extra_attempts import ExtraAttemptAdministration
@@ -19,17 +19,17 @@ from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live import GoingLive
 from worksgate.administration.invitations import InvitationAdministration
 from worksgate.administration.jobs.imports import ImportJobs
-from worksgate.administration.jobs.verbs import JobAdministration
+from worksgate.administration.jobs.operations import JobAdministration
 from worksgate.administration.line_works_api import LineWorksApiAdministration
 from worksgate.administration.line_works_logs import LineWorksLogs
 from worksgate.administration.line_works_members import LineWorksMembers
 from worksgate.administration.lost_keys import LostKeyAdministration
 from worksgate.administration.people import PeopleAdministration
-from worksgate.administration.people_import.verbs import ImportAdministration
+from worksgate.administration.people_import.operations import ImportAdministration
 from worksgate.administration.recordings import RecordingAdministration
 from worksgate.administration.removals import RemovalAdministration
 from worksgate.administration.revoking import Revoker
-from worksgate.administration.set_up.verbs import SetUpAdministration
+from worksgate.administration.set_up.operations import SetUpAdministration
 from worksgate.administration.sign_in_trace import SignInParts, SignInTrace
 from worksgate.administration.upkeep import UpkeepAdministration
 from worksgate.administration.user_keys import KeyAdministration

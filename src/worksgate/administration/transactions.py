@@ -5,7 +5,7 @@ from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from worksgate.database import ConcurrentChange
-from worksgate.database.verbs import retried
+from worksgate.database.repository import retried
 
 S = TypeVar("S")
 P = ParamSpec("P")

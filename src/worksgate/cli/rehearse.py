@@ -19,7 +19,7 @@ from worksgate.cli.running import administer, read_installation
 
 if TYPE_CHECKING:
     from worksgate.administration.external_keys.faults import BadMembersFile
-    from worksgate.administration.going_live.verbs import Examined
+    from worksgate.administration.going_live.operations import Examined
 
 _COLUMNS = ("finding", "account", "name", "subject_id", "username", "key_here", "key_there")
 

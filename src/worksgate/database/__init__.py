@@ -8,7 +8,8 @@
     reachability       whether the database responds
     direct_reads       the reads of every sign-in, directly on the driver
     read_ahead         what a step of a sign-in has read together, until it is asked for
-    verbs              a change runs to completion, even if its caller is cancelled
+    repository         base of what reads and writes rows: a change runs to completion, even if its
+                       caller is cancelled
     identity           identifies the database, so that a replaced one is detected
     installation_id    its ID, stored in the database
     schema             the tables of the directory; artifact_tables: those of the stores

@@ -22,7 +22,7 @@ from sqlalchemy import TextClause, delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.database import DatabaseInUse, DatabaseUnavailable, schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 
 PURGING: Final = "purging"
 """The lease of the process that removes expired data."""

@@ -34,7 +34,7 @@ from worksgate.credentials.master_key import (
 from worksgate.database import DatabaseUnavailable, schema
 from worksgate.database.leases import check_stopped
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 
 IN_FORCE: Final = "master"
 """The row of ``keys`` that says which master key is in force: nothing, encrypted under it."""

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.credentials.secrets import digest
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.console_groups import HAS_ROLE
 from worksgate.directory.rows import account_from

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 
 KEPT: Final = 90 * 86_400.0
 """Seconds for which an occurrence is kept after it was last seen."""

@@ -9,7 +9,7 @@ from worksgate.audit import AuditEvent
 from worksgate.database import schema
 from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Repository, run_to_completion
+from worksgate.database.repository import Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, Select, delete, insert, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.console_groups import ROLE_OF_PERSON
 from worksgate.directory.removed_accounts import removed_among

@@ -16,7 +16,7 @@ from worksgate.audit import AuditEvent
 from worksgate.credentials.secrets import digest
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Repository, run_to_completion
+from worksgate.database.repository import Repository, run_to_completion
 from worksgate.directory.administrators import AdministratorAccount, administrator_by_subject
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.preferences import language_of

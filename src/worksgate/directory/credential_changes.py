@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from worksgate.audit import AuditEvent
-from worksgate.database.verbs import Connections
+from worksgate.database.repository import Connections
 
 
 class Change(StrEnum):

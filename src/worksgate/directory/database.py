@@ -28,9 +28,9 @@ from worksgate.database.identity import DatabaseGuard
 from worksgate.database.leases import Leases
 from worksgate.database.reachability import Begin, Reachability
 from worksgate.database.recording import insert_of_events, write_events
+from worksgate.database.repository import run_to_completion
 from worksgate.database.secrets_at_rest import SecretsAtRest, key_place
 from worksgate.database.sqlite_file import file_of
-from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account, queries
 from worksgate.directory.administrators import AdministratorRows
 from worksgate.directory.alerts import AlertRows

@@ -17,8 +17,8 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.database.audit_rows import encoded
 from worksgate.database.recording import write_event, write_events
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.database.schema import NOT_OF_CALLS
-from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.directory.queries import version_of_person
 
 _TABLE, _AUDIT = schema.departures, schema.audit

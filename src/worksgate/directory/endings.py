@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Repository, run_to_completion
+from worksgate.database.repository import Repository, run_to_completion
 from worksgate.directory.console_sessions import end_console_sessions
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.factors import drop_idle_codes

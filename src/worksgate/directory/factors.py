@@ -31,8 +31,8 @@ from worksgate.audit import AuditEvent
 from worksgate.database import Conflict, schema
 from worksgate.database.direct_reads import Query, Row, one_row
 from worksgate.database.recording import write_events
+from worksgate.database.repository import Repository, run_to_completion
 from worksgate.database.secrets_at_rest import SecretsAtRest, totp_place
-from worksgate.database.verbs import Repository, run_to_completion
 from worksgate.directory.administrators import needs_passkey
 from worksgate.directory.console_sessions import end_console_sessions
 from worksgate.directory.credential_changes import AnnouncingConnections, Change

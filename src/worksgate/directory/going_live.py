@@ -20,7 +20,7 @@ from sqlalchemy import Column, ColumnElement, delete, func, insert, select
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory.wizard_answers import Answer, replace_answer
 
 AT_ONCE: Final = 500

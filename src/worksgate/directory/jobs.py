@@ -31,7 +31,7 @@ from sqlalchemy import (
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 
 KEPT: Final = 30 * 86_400.0

@@ -12,8 +12,8 @@ from sqlalchemy import delete, insert, select
 from worksgate.audit import AuditEvent
 from worksgate.database import DatabaseUnavailable, schema
 from worksgate.database.recording import write_events
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.database.secrets_at_rest import SecretsAtRest, app_place
-from worksgate.database.verbs import Connections, Repository, run_to_completion
 from worksgate.line_works_api.app import ApiApp
 
 _APPS = schema.line_works_apps

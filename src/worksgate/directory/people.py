@@ -17,7 +17,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
 from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Repository, run_to_completion
+from worksgate.database.repository import Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.change_log import (
     Author,

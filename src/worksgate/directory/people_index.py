@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 
 LONGEST_SORT_KEY: Final = 64
 """Characters: PostgreSQL has no index of long texts."""

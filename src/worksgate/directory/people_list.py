@@ -37,7 +37,7 @@ from sqlalchemy import (
 )
 
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.console_groups import HAS_ROLE, ROLE_OF_PERSON
 from worksgate.directory.people_index import has_words, sort_key_of

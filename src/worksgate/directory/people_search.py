@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Table, and_, or_, select
 
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.people_index import has_words, sort_key_of
 

@@ -16,7 +16,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.database.recording import write_events
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.people_index import found_by, words_of
 from worksgate.directory.rows import account_values

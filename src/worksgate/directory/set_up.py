@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory.wizard_answers import Answer, replace_answer
 
 RECORDS_LOOKED_AT = 20_000

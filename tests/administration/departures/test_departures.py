@@ -13,9 +13,9 @@ from tests.database.test_leases import ended, until
 from tests.databases import NOW, query, url_of
 
 from worksgate.administration import Actor, Forbidden, NotFound, Refused
+from worksgate.administration.departures.operations import DepartureAdministration
 from worksgate.administration.departures.runner import carry_out_forever
 from worksgate.administration.departures.steps import StepOutcome
-from worksgate.administration.departures.verbs import DepartureAdministration
 from worksgate.administration.roles import Role
 from worksgate.audit import Event
 from worksgate.database import DatabaseUnavailable, schema

@@ -13,7 +13,7 @@ from tests.databases import NOW, query
 
 from worksgate.administration import Actor, NotFound, Refused
 from worksgate.administration.going_live import BadMembersFile, Finding, GoingLive, MembersRead
-from worksgate.administration.going_live.verbs import AHEAD
+from worksgate.administration.going_live.operations import AHEAD
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.directory.going_live import AT_ONCE, PAUSE, GoingLiveRows, Member

@@ -3,7 +3,7 @@
 import pytest
 from tests.administration.installation import Office
 
-from worksgate.administration.set_up.verbs import LONGEST, MOST_FINDINGS, SEVERITIES
+from worksgate.administration.set_up.operations import LONGEST, MOST_FINDINGS, SEVERITIES
 from worksgate.directory.wizard_answers import Answer
 from worksgate.doctor import Severity
 

@@ -26,8 +26,8 @@ from worksgate.administration.console.browsers import ConsoleBrowser
 from worksgate.administration.console.sessions import TOUCHED, SignInOver
 from worksgate.administration.errors import Forbidden, Refused
 from worksgate.administration.jobs.kinds import Operations
+from worksgate.administration.jobs.operations import Selection
 from worksgate.administration.jobs.runner import ASKED_AGAIN, JobRunner
-from worksgate.administration.jobs.verbs import Selection
 from worksgate.administration.roles import OF_PEOPLE, Role
 from worksgate.bootstrap import console as bootstrap
 from worksgate.database.leases import Turn

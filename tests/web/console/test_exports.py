@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.web.console.console import ConsoleUnderTest
 
-from worksgate.administration.jobs.verbs import Selection
+from worksgate.administration.jobs.operations import Selection
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.database import DatabaseUnavailable

@@ -1,6 +1,6 @@
 """Going live: who of the members of LINE WORKS would get in, and who is in since APPLY.
 
-    verbs         ``GoingLive``: the members of LINE WORKS, rehearsals, the plan, the start
+    operations    ``GoingLive``: the members of LINE WORKS, rehearsals, the plan, the start
     members_file  reads the members from the file that the console of LINE WORKS gives
     examination   compares members and people; pure
     wording       names of findings, for the command line
@@ -15,7 +15,7 @@ a few hundred rows at a time.
 from worksgate.administration.external_keys.faults import BadMembersFile
 from worksgate.administration.going_live.examination import HINTS, STOPS, Finding
 from worksgate.administration.going_live.members_file import Choices
-from worksgate.administration.going_live.verbs import GoingLive, MembersRead, Rehearsal
+from worksgate.administration.going_live.operations import GoingLive, MembersRead, Rehearsal
 
 __all__ = [
     "HINTS",

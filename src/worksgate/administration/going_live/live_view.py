@@ -15,7 +15,7 @@ from typing import Final
 
 from worksgate.administration.alerts.watching import SILENCE
 from worksgate.administration.going_live.examination import Finding
-from worksgate.administration.going_live.verbs import Rehearsal
+from worksgate.administration.going_live.operations import Rehearsal
 from worksgate.administration.set_up.trial import TRIALS, Span, all_spans
 from worksgate.administration.sign_in_trace import sentences
 from worksgate.administration.sign_in_trace.localized import At, Text

@@ -1,6 +1,6 @@
 """Bulk changes of people: started by an administrator, carried out in the background.
 
-    verbs        starts, stops and undoes a job, as an operation of the administration
+    operations   starts, stops and undoes a job
     kinds        what a job does to one person, by the operations for one person
     imports      checks a file of people, and imports some of its rows
     reset_mails  sends people links with which they choose a password

@@ -13,7 +13,7 @@ from typing import Any, Final
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Forbidden, NotFound, Refused
 from worksgate.administration.jobs.kinds import Operations
-from worksgate.administration.jobs.verbs import JobAdministration
+from worksgate.administration.jobs.operations import JobAdministration
 from worksgate.administration.people_import.columns import (
     SECRETS,
     Entry,
@@ -21,7 +21,7 @@ from worksgate.administration.people_import.columns import (
     ImportRow,
     Reader,
 )
-from worksgate.administration.people_import.verbs import ImportAdministration
+from worksgate.administration.people_import.operations import ImportAdministration
 from worksgate.audit import Event
 from worksgate.credentials.secrets import new_ordered_id
 from worksgate.directory.database import Directory

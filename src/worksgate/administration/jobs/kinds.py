@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused
 from worksgate.administration.people import PeopleAdministration
-from worksgate.administration.people_import.verbs import ImportAdministration
+from worksgate.administration.people_import.operations import ImportAdministration
 from worksgate.administration.roles import Verb
 from worksgate.administration.users import UserAdministration
 from worksgate.database import Conflict

@@ -18,7 +18,7 @@ from worksgate.administration.errors import Unfinished
 from worksgate.administration.first_owner import AskSource, as_stored
 from worksgate.administration.jobs.imports import import_rows, without_cells
 from worksgate.administration.jobs.kinds import VERBS, Operations, outcome_for
-from worksgate.administration.jobs.verbs import AT_ONCE, Selection
+from worksgate.administration.jobs.operations import AT_ONCE, Selection
 from worksgate.administration.roles import may
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import Conflict

@@ -1,6 +1,6 @@
 """“Why can’t Tanaka-san get in?”: the records and the present state of a person, in sentences.
 
-    verbs          ``SignInTrace``: who is asked about, and everything below in that order
+    operations     ``SignInTrace``: who is asked about, and everything below in that order
     question       what was asked: a person, a reference, an address or a time
     facts          what is known; ``reading`` reads it, bounded, and changes nothing
     outages        from when to when a source did not respond
@@ -21,6 +21,11 @@ address (R-147).
 """
 
 from worksgate.administration.sign_in_trace.localized import Speaker
-from worksgate.administration.sign_in_trace.verbs import Ambiguous, SignInParts, SignInTrace, Trace
+from worksgate.administration.sign_in_trace.operations import (
+    Ambiguous,
+    SignInParts,
+    SignInTrace,
+    Trace,
+)
 
 __all__ = ["Ambiguous", "SignInParts", "SignInTrace", "Speaker", "Trace"]

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from worksgate.audit import Event, Reason, event_named, reason_named
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 
 MOST: Final = 20_000
 """Records that one read returns at most: less than a tenth of a second."""

@@ -10,7 +10,7 @@ from sqlalchemy import Select
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.audit.sign_in_records import by_name, by_subject
 from worksgate.directory.rows import event_from

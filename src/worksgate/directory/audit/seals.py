@@ -30,7 +30,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.master_key import Keyring
 from worksgate.database import Conflict, schema
 from worksgate.database.recording import write_event
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory.audit.seal_form import Seal, content_digest, record_digest
 from worksgate.directory.audit.seal_verification import Finding, Verification, Verified
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event, Reason, event_named, reason_named
 from worksgate.database import schema
 from worksgate.database.audit_rows import encoded
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory.audit.sign_in_records import by_name, by_subject
 from worksgate.directory.rows import event_from
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.database import schema
 from worksgate.database.audit_rows import encoded
-from worksgate.database.verbs import Connections, Repository, run_to_completion
+from worksgate.database.repository import Connections, Repository, run_to_completion
 from worksgate.directory.rows import event_from
 
 MOST: Final = 300

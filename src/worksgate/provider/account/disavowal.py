@@ -21,7 +21,7 @@ import msgspec
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import digest
 from worksgate.database import Conflict, DatabaseUnavailable
-from worksgate.database.verbs import run_to_completion
+from worksgate.database.repository import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.directory.endings import Endings

@@ -14,7 +14,7 @@ import structlog
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database import Conflict, DatabaseUnavailable
-from worksgate.database.verbs import run_to_completion
+from worksgate.database.repository import run_to_completion
 from worksgate.directory import Account
 from worksgate.directory.account_rules import password_context
 from worksgate.directory.audit.writer import log_events

@@ -26,7 +26,7 @@ from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.secrets import (
     new_ordered_secret,
 )
-from worksgate.database.verbs import run_to_completion
+from worksgate.database.repository import run_to_completion
 from worksgate.directory.audit.own_history import OwnHistory
 from worksgate.directory.credential_changes import Change
 from worksgate.oauth.model import Client, Session

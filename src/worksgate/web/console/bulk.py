@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from worksgate.administration.errors import Forbidden, Outdated, Refused
 from worksgate.administration.jobs.kinds import UNDONE_BY, VERBS
-from worksgate.administration.jobs.verbs import Preview, Selection
+from worksgate.administration.jobs.operations import Preview, Selection
 from worksgate.administration.roles import Verb, may
 from worksgate.directory.jobs import Job, JobKind, JobRow, JobState
 from worksgate.directory.people_list import Matching

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.responses import Response
 
 from worksgate.administration import NotFound, Outdated
-from worksgate.administration.departures.verbs import Seen
+from worksgate.administration.departures.operations import Seen
 from worksgate.administration.roles import Verb, may_act_on
 from worksgate.directory.departures import TRIED, Departure, Failure, Proof, Step
 from worksgate.moments import since_epoch

@@ -1,4 +1,4 @@
-"""A method of the database runs to completion, even if its caller has been cancelled (F-21)."""
+"""Base of what reads and writes rows: its methods run to completion, even if cancelled (F-21)."""
 
 import asyncio
 import random
@@ -57,16 +57,16 @@ class Repository(Generic[C]):
 S = TypeVar("S", bound=TracksTasks)
 P = ParamSpec("P")
 T = TypeVar("T")
-Verb = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
-def run_to_completion(verb: Verb[S, P, T]) -> Verb[S, P, T]:
+def run_to_completion(method: Method[S, P, T]) -> Method[S, P, T]:
     """Decorate a method that continues to its end when its caller is cancelled."""
 
-    @wraps(verb)
+    @wraps(method)
     async def begun(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         task = asyncio.create_task(
-            retried(partial(verb, self, *args, **kwargs), SerializationFailure)
+            retried(partial(method, self, *args, **kwargs), SerializationFailure)
         )
         self.unfinished.add(task)
         task.add_done_callback(self.unfinished.discard)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from worksgate.database import SerializationFailure
-from worksgate.database.verbs import ATTEMPTS, retried, run_to_completion
+from worksgate.database.repository import ATTEMPTS, retried, run_to_completion
 
 
 class Repository:
@@ -43,8 +43,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
     async def sleep(seconds: float) -> None:
         assert seconds == next(slept), "another pause than was drawn"
 
-    monkeypatch.setattr("worksgate.database.verbs.random.uniform", uniform)
-    monkeypatch.setattr("worksgate.database.verbs.asyncio.sleep", sleep)
+    monkeypatch.setattr("worksgate.database.repository.random.uniform", uniform)
+    monkeypatch.setattr("worksgate.database.repository.asyncio.sleep", sleep)
     return found
 
 
