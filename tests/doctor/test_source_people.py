@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,29 @@ def test_keys_are_counted_by_what_is_wrong_with_them() -> None:
         people=6, ready=1, none=1, twins=2, refused=2
     )
     assert count_keys(people, UserKey.WORKS_ACCOUNT) == KeyCount(people=6, ready=1, none=5)
+    out = [replace(each, is_out=True) for each in people[1:]]
+    assert count_keys([people[0], *out], UserKey.EXTERNAL_KEY) == KeyCount(people=1, twins=1)
+
+
+def test_a_rehearsal_knows_people_of_a_directory_before_they_sign_in(
+    company: Terminal, tmp_path: Path
+) -> None:
+    company.ok("client", "add", "acme")
+    company.ok("user", "add", "aoi", "--external-key", "10009", "--works-account", "aoi@example.jp")
+    file = tmp_path / "members.csv"
+    rows = ("hanako@example.jp,10001", "goro@example.jp,10003", "aoi@example.jp,10009")
+    file.write_text("\n".join(("ID,External Key", *rows)))
+    result = company.run("rehearse", str(file), "--json")
+    found = {
+        each["account"]: (each["finding"], each["subject_id"].partition(":")[0])
+        for each in result.json["rows"]
+        if each["account"] and each["finding"] not in ("never_signed_in", "nobody_here")
+    }
+    assert found == {
+        "hanako@example.jp": ("ready", "company"),
+        "aoi@example.jp": ("ready", "directory"),
+    }
+    assert result.json["unasked"] == []
 
 
 def _seen(

@@ -1,6 +1,7 @@
 """``worksgate rehearse``: who would get in at LINE WORKS, and who would not."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def rehearse(
     """
     from worksgate.administration.going_live import STOPS, BadMembersFile, Choices
     from worksgate.administration.going_live.members_file import MOST_BYTES
+    from worksgate.doctor.source_people import people_at_sources
 
     check_form(as_csv=as_csv, as_json=as_json)
     if asks and file is not None:
@@ -67,13 +69,14 @@ def rehearse(
     settings = read_installation(config)
     data = None if file is None else read_at_most(file, MOST_BYTES)
     choices = Choices(encoding, key_column, account_column)
+    sources = partial(people_at_sources, settings)
     try:
         done = administer(
             settings,
             lambda administration: (
-                administration.going_live.examine_asked(client)
+                administration.going_live.examine_asked(client, sources)
                 if asks
-                else administration.going_live.examine(data, client, choices)
+                else administration.going_live.examine(data, client, choices, sources)
             ),
         )
     except BadMembersFile as bad:
@@ -122,6 +125,8 @@ def _print(done: "Examined") -> None:
             "Without the file of LINE WORKS, or --line-works, nothing is known of its members and "
             "their keys."
         )
+    for each in rehearsal.unasked:
+        note(f"Of the source {each} only those who have signed in are known.")
     note("Everybody by name: --csv")
 
 
@@ -145,6 +150,7 @@ def _document(done: "Examined") -> dict[str, Any]:
         "left_out": rehearsal.left_out,
         "people": rehearsal.people,
         "ready": rehearsal.ready,
+        "unasked": list(rehearsal.unasked),
         "findings": findings,
         "rows": [{name: getattr(row, name) for name in _COLUMNS} for row in done.rows],
     }

@@ -1,7 +1,7 @@
 """What the console asks about the installation: the same examinations as the commands run."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import TYPE_CHECKING, Final
 
 from worksgate.catalogues import sentence_of
 from worksgate.doctor import Finding
@@ -9,8 +9,12 @@ from worksgate.doctor.sentences import said
 from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
+    from worksgate.administration.going_live import AtSources
     from worksgate.administration.set_up import KeyCount, Trial, Tried
     from worksgate.oauth.model import UserKey
+
+_LONGEST_LIST: Final = 20.0
+"""Seconds for the list of one source; after that the command line is the better way."""
 
 
 class ConsoleExaminer:
@@ -66,6 +70,11 @@ class ConsoleExaminer:
         except CannotBeQueried as problem:
             raise Refused(sentence_of(problem)) from None
         return count_keys(people, kind)
+
+    async def people(self, names: Collection[str]) -> "AtSources":
+        from worksgate.doctor.source_people import people_at_sources
+
+        return await people_at_sources(self._settings, names, within=_LONGEST_LIST)
 
     def sign_in(self, trial: "Trial") -> "AsyncIterator[Tried]":
         from worksgate.doctor.sign_in_trial import try_sign_in

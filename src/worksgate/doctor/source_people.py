@@ -5,24 +5,27 @@ signed in or not; the same goes for the built-in directory and for a company's o
 ``people``. Of an OpenID provider, people who have signed in are listed.
 """
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from worksgate.directory.key_ownership import KEY_KINDS, UserKey, keys_of
-from worksgate.doctor.queried_source import queried
+from worksgate.doctor.queried_source import CannotBeQueried, queried
 from worksgate.oauth.model import Client
 from worksgate.oauth.model import UserKey as KeyKind
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SourceSettings
-from worksgate.sources import ListedPerson, Person
+from worksgate.sources import ListedPerson, Person, SourceUnavailable
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration, LineWorksKey
+    from worksgate.administration.going_live import AtSources
     from worksgate.administration.set_up import KeyCount
     from worksgate.administration.user_keys import KeyAdministration
+    from worksgate.directory.people_list import Listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,8 @@ class SourcePerson:
     """A person of a source. ``problems`` are sentences; without any, LINE WORKS knows them.
 
     ``keys`` is the key that each client would receive, ``refused`` are the kinds of keys that
-    cannot be used, ``shared`` those that somebody else of the source has too.
+    cannot be used, ``shared`` those that somebody else of the source has too. ``is_out`` is whether
+    they could not sign in, whatever their password.
     """
 
     person: Person
@@ -38,6 +42,12 @@ class SourcePerson:
     refused: frozenset[KeyKind] = frozenset()
     shared: frozenset[str] = frozenset()
     keys: tuple["LineWorksKey", ...] = ()
+    is_out: bool = False
+
+    def usable(self, kind: KeyKind) -> str | None:
+        """Their key of a kind, if LINE WORKS could be told it."""
+        is_bad = kind in self.refused or kind.value in self.shared
+        return None if is_bad else getattr(self.person, kind.value)
 
 
 async def people_of_source(settings: Settings, source: SourceSettings) -> list[SourcePerson]:
@@ -72,11 +82,63 @@ async def person_in_source(
         return seen
 
 
+async def people_at_sources(
+    settings: Settings, names: Collection[str] = (), *, within: float | None = None
+) -> "AtSources":
+    """The people of these sources, or of all of them but the built-in one.
+
+    A source that does not list them, or not ``within`` so many seconds each, is unasked.
+    """
+    from worksgate.administration.going_live import AtSources
+    from worksgate.bootstrap.source_types import type_of
+
+    people: list[Listed] = []
+    asked, unasked = set(), []
+    for source in settings.all_sources:
+        if source.is_built_in or (names and source.name not in names):
+            continue
+        seen = None
+        if type_of(source).takes_password:
+            with suppress(CannotBeQueried, SourceUnavailable, TimeoutError):
+                async with asyncio.timeout(within):
+                    seen = await people_of_source(settings, source)
+        if seen is None:
+            unasked.append(source.name)
+        else:
+            asked.add(source.name)
+            people += [_in_list(each, source.name) for each in seen]
+    return AtSources(people, frozenset(asked), tuple(unasked))
+
+
+def _in_list(each: SourcePerson, source: str) -> "Listed":
+    from worksgate.directory.people_list import Listed
+
+    person = each.person
+    return Listed(
+        sort_key=person.name or person.username,
+        subject_id=person.subject_id,
+        source=source,
+        username=person.username,
+        name=person.name,
+        external_key=each.usable(KeyKind.EXTERNAL_KEY),
+        works_account=each.usable(KeyKind.WORKS_ACCOUNT),
+        email=person.email,
+        enabled=not each.is_out,
+        has_factor=False,
+        role=None,
+        last_login_at=None,
+        reading=person.reading,
+    )
+
+
 def count_keys(people: Iterable[SourcePerson], kind: KeyKind) -> "KeyCount":
-    """How many of these people have a usable key of a kind, and what is wrong with the others'."""
+    """How many of these people have a usable key of a kind, and what is wrong with the others'.
+
+    Whoever could not sign in anyway needs none, such as a disabled or a technical account.
+    """
     from worksgate.administration.set_up import KeyCount
 
-    counts = Counter(_state_of_key(each, kind) for each in people)
+    counts = Counter(_state_of_key(each, kind) for each in people if not each.is_out)
     return KeyCount(
         people=counts.total(),
         ready=counts["ready"],
@@ -136,6 +198,7 @@ class _View:
                     ),
                     refused=frozenset(problem.kind for problem in about_keys),
                     keys=line_works_keys(each.person, self._clients, about_keys),
+                    is_out=each.is_out or self._is_disabled(each),
                 )
             )
         return seen
@@ -148,8 +211,11 @@ class _View:
                 yield f"there is no {KEY_KINDS[kind]}"
 
     def _out(self, listed: ListedPerson) -> Iterable[str]:
-        if listed.person.subject_id in self._disabled:
+        if self._is_disabled(listed):
             yield "disabled here"
+
+    def _is_disabled(self, listed: ListedPerson) -> bool:
+        return listed.person.subject_id in self._disabled
 
 
 def _with_twins(people: list[SourcePerson]) -> list[SourcePerson]:

@@ -1,8 +1,9 @@
 """Readings and rehearsals count whole or not at all, and are written in small transactions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -12,11 +13,18 @@ from tests.administration.installation import PASSWORD, Office
 from tests.databases import NOW, query
 
 from worksgate.administration import Actor, NotFound, Refused
-from worksgate.administration.going_live import BadMembersFile, Finding, GoingLive, MembersRead
+from worksgate.administration.going_live import (
+    AtSources,
+    BadMembersFile,
+    Finding,
+    GoingLive,
+    MembersRead,
+)
 from worksgate.administration.going_live.operations import AHEAD
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.directory.going_live import AT_ONCE, PAUSE, GoingLiveRows, Member
+from worksgate.directory.people_list import Listed
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.wizard_answers import Answer
 from worksgate.oauth.model import SecondFactor
@@ -107,6 +115,58 @@ async def test_r177_a_rehearsal_is_kept_with_all_that_it_found(at_work: Office) 
     assert Finding.NO_SECOND_FACTOR not in done.findings()
     assert Finding.NO_APP_PASSWORD not in done.findings()
     assert "going live: rehearsed: 1 of 3 are ready" in await details(at_work)
+
+
+async def test_people_who_have_never_signed_in_are_those_that_their_sources_list(
+    at_work: Office,
+) -> None:
+    going_live = (await staffed(at_work)).administration.going_live
+    listed = AtSources(
+        [at_ldap("new", "H-7"), at_ldap("krbtgt", None, enabled=False)],
+        frozenset({"ldap"}),
+        ("entra",),
+    )
+    await going_live.read_members(FILE + b"Kept out,out@hikari,H-8\n")
+    asked = []
+
+    async def sources(names: Collection[str]) -> AtSources:
+        asked.append(names)
+        return listed
+
+    assert (await going_live.rehearse()).count(Finding.NOBODY_HERE) == 2
+    done = await going_live.rehearse(None, sources)
+    assert asked == [()]
+    assert done.unasked == ("entra",)
+    assert await going_live.last_rehearsal() == done
+    (missing,) = await going_live.findings(Finding.NOBODY_HERE, 0, 10)
+    assert missing.account == "out@hikari"
+    (new,) = await going_live.findings(Finding.NO_KEY_THERE, 0, 10)
+    assert (new.account, new.subject_id, new.key_here) == ("new@hikari", "ldap:new", "H-7")
+    assert not done.count(Finding.NOT_A_MEMBER)
+
+
+def test_what_a_source_says_of_somebody_counts_and_whom_it_lacks_is_not_here() -> None:
+    known = [at_ldap("aoi", "H-1", last_login_at=NOW), at_ldap("left", "H-2")]
+    known[0] = replace(known[0], has_factor=True)
+    (aoi, ben) = AtSources(
+        [at_ldap("aoi", "H-9", enabled=False), at_ldap("ben", None)], frozenset({"ldap"})
+    ).with_known(known)
+    assert (aoi.external_key, aoi.enabled, aoi.has_factor) == ("H-9", False, True)
+    assert (aoi.last_login_at, ben.subject_id) == (NOW, "ldap:ben")
+    assert AtSources().with_known(known) == known
+
+
+def at_ldap(name: str, key: str | None, **more: Any) -> Listed:
+    values = {"name": name, "works_account": f"{name}@hikari", "email": None, "role": None, **more}
+    return Listed(
+        sort_key=name,
+        subject_id=f"ldap:{name}",
+        source="ldap",
+        username=name,
+        external_key=key,
+        has_factor=False,
+        **{"enabled": True, "last_login_at": None, **values},
+    )
 
 
 async def test_a_list_of_findings_goes_on_after_a_number(at_work: Office) -> None:

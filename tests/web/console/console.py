@@ -3,7 +3,7 @@
 import asyncio
 import html
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from tests.installation import Clock
 
 from worksgate.administration import Administration
 from worksgate.administration.errors import Refused
+from worksgate.administration.going_live import AtSources
 from worksgate.administration.roles import Role
 from worksgate.administration.set_up import ConsoleField, KeyCount, Tick, Trial, Tried
 from worksgate.bootstrap.administration import open_administration
@@ -40,6 +41,7 @@ class CannedExaminer:
     settings: Settings
     findings: Sequence[Finding] = (ok("public_url", "it responds, from this machine"),)
     asked: list[tuple[str | None, ...]] = field(default_factory=list)
+    at_sources: AtSources = field(default_factory=AtSources)
 
     async def installation(self) -> AsyncIterator[Finding]:
         raise Refused("nothing is examined here")
@@ -58,6 +60,9 @@ class CannedExaminer:
 
     async def keys(self, name: str, kind: UserKey) -> KeyCount:
         return KeyCount(people=2, ready=1, none=1)
+
+    async def people(self, names: Collection[str]) -> AtSources:
+        return self.at_sources
 
     async def sign_in(self, trial: Trial) -> AsyncIterator[Tried]:
         yield Tried(field=ConsoleField.LOGIN_URL, tick=Tick.WORKS, milliseconds=12)

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.web.console.console import PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
+from tests.web.console.console import (
+    PASSWORD,
+    AdminBrowser,
+    CannedExaminer,
+    ConsoleUnderTest,
+    console_of,
+)
 
-from worksgate.administration.going_live import Finding
+from worksgate.administration.going_live import AtSources, Finding
 from worksgate.administration.going_live.members_file import MOST_BYTES
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.directory.people_list import Listed
+from worksgate.settings.options import Settings
 from worksgate.web.console.rehearsal import DONE_ON, DONE_TO
 from worksgate.web.console.routes import BY_PATH
 
@@ -75,6 +83,40 @@ async def test_r176_r177_from_the_file_to_the_person(
     assert f"/person?id={kang.person.subject_id.replace(':', '%3A')}" in page
     odd = await owner.get(f"/go-live/rehearsal?finding=key_differs&after={'9' * 30}")
     assert odd.status_code == 200
+
+
+async def test_whoever_has_never_signed_in_has_no_page_and_unasked_sources_are_named(
+    tmp_path: Path,
+) -> None:
+    new = Listed(
+        sort_key="new",
+        subject_id="ldap:new",
+        source="ldap",
+        username="new",
+        name="New Person",
+        external_key="H-3",
+        works_account="new@hikari",
+        email=None,
+        enabled=True,
+        has_factor=False,
+        role=None,
+        last_login_at=None,
+    )
+    at_sources = AtSources([new], frozenset({"ldap"}), ("entra",))
+    examiner = CannedExaminer(Settings(), at_sources=at_sources)
+    async with console_of(tmp_path, examiner=lambda _: examiner) as console:
+        await console.make("owner", Role.OWNER)
+        await console.administration.clients.add("Acme")
+        owner = await upload(await console.signed_in("owner"), FILE.encode())
+        await owner.get("/go-live/rehearsal")
+        await owner.post("/go-live/rehearsal")
+        page = (await owner.get("/go-live/rehearsal?finding=no_key_there")).text
+        assert "who have signed in here: entra." in page
+        assert '<span translate="no">New Person</span>' in page
+        assert "/person?id=ldap" not in page
+        await owner.get("/wizard/tell")
+        await owner.post("/wizard/tell/file")
+        assert '"new@hikari","","New Person","new","H-3"' in owner.page.text
 
 
 async def test_r159_findings_are_exported_after_a_code_and_with_a_record(

@@ -10,6 +10,7 @@ import msgspec
 from worksgate.administration.actor import Actor
 from worksgate.administration.clients import chosen_client
 from worksgate.administration.errors import NotFound, Outdated, Refused
+from worksgate.administration.going_live.at_sources import AskSources, ask_none
 from worksgate.administration.going_live.examination import (
     HINTS,
     STOPS,
@@ -76,7 +77,8 @@ class Rehearsal:
     None without a file. ``people`` are those here whom the client takes. ``counts`` has a number
     for each finding. ``is_mail_known`` is whether mail programs could be looked at; ``is_asked``
     whether LINE WORKS itself named its members, and ``met_twice`` how many of them it named again,
-    since they were changed meanwhile: others may be missing.
+    since they were changed meanwhile: others may be missing. Of the sources ``unasked`` only those
+    people are known who have signed in.
     """
 
     id: str
@@ -93,6 +95,7 @@ class Rehearsal:
     counts: Mapping[str, int]
     is_asked: bool = False
     met_twice: int = 0
+    unasked: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -137,6 +140,7 @@ class _Room:
     client: Client
     standard: Standard
     people: list[Listed]
+    unasked: tuple[str, ...]
     tally: FindingCounter = field(default_factory=FindingCounter)
 
 
@@ -198,31 +202,40 @@ class GoingLive:
 
     # Rehearsals
 
-    async def rehearse(self, client: str | None = None) -> Rehearsal:
+    async def rehearse(
+        self, client: str | None = None, sources: AskSources = ask_none
+    ) -> Rehearsal:
         """Examine the members that were read, or else our people alone, and keep the findings.
 
-        ``client`` is a name or an ID, and needed if there are several. Raises NotFound, or Refused.
+        ``client`` is a name or an ID, and needed if there are several; ``sources`` adds people who
+        have never signed in. Raises NotFound, or Refused.
         """
         async with self._rows.one_at_a_time:
-            return await self._rehearse(client)
+            return await self._rehearse(client, sources)
 
     async def examine(
-        self, data: bytes | None, client: str | None = None, choices: Choices = NO_CHOICES
+        self,
+        data: bytes | None,
+        client: str | None = None,
+        choices: Choices = NO_CHOICES,
+        sources: AskSources = ask_none,
     ) -> Examined:
         """The same for a file, or for our people alone; nothing is kept. Raises as they do."""
         members = None if data is None else read_members(data, choices)
-        return await self._examined(members, client)
+        return await self._examined(members, await self._room(client, sources))
 
-    async def examine_asked(self, client: str | None = None) -> Examined:
+    async def examine_asked(
+        self, client: str | None = None, sources: AskSources = ask_none
+    ) -> Examined:
         """The same for the members that LINE WORKS itself names. Raises as ``ask_members``."""
         access = await self._access(client)
         asked = await ask_members(access)
-        return await self._examined(asked.members, access.client.client_id, asked)
+        room = await self._room(access.client.client_id, sources)
+        return await self._examined(asked.members, room, asked)
 
     async def _examined(
-        self, members: Sequence[Member] | None, client: str | None, asked: Asked | None = None
+        self, members: Sequence[Member] | None, room: _Room, asked: Asked | None = None
     ) -> Examined:
-        room = await self._room(client)
         rows = [row async for some in _numbered(members, room) for row in some]
         at = None if members is None else self._actor.now()
         rehearsal = self._rehearsal("", members, at, room)
@@ -314,10 +327,10 @@ class GoingLive:
         await self._rows.sweep_members()
         return _members_read(answer)
 
-    async def _rehearse(self, client: str | None) -> Rehearsal:
+    async def _rehearse(self, client: str | None, sources: AskSources) -> Rehearsal:
         read = await self.members_read()
         members = None if read is None else await self._rows.members(read.reading)
-        room = await self._room(client)
+        room = await self._room(client, sources)
         rehearsal, number = new_id(), 0
         async for some in _numbered(members, room):
             await self._rows.add_findings(rehearsal, some)
@@ -334,7 +347,7 @@ class GoingLive:
         await self._rows.sweep_findings()
         return done
 
-    async def _room(self, client_name: str | None) -> _Room:
+    async def _room(self, client_name: str | None, sources: AskSources) -> _Room:
         client = await chosen_client(self._directory, client_name)
         asks_app_passwords = (
             client.imap_login and client.imap_passwords is ImapPasswords.APP_PASSWORDS
@@ -350,8 +363,9 @@ class GoingLive:
             if asks_app_passwords
             else frozenset(),
         )
-        people = [each async for page in self._directory.people_list.everybody() for each in page]
-        return _Room(client, standard, people)
+        at_sources = await sources(client.sources)
+        known = [each async for page in self._directory.people_list.everybody() for each in page]
+        return _Room(client, standard, at_sources.with_known(known), at_sources.unasked)
 
     def _rehearsal(
         self,
@@ -374,6 +388,7 @@ class GoingLive:
             needs_factor=room.standard.needs_factor,
             is_mail_known=room.standard.mail_users is not None,
             counts={each.value: room.tally.counts[each] for each in Finding},
+            unasked=room.unasked,
         )
 
     def _answer(self, value: Mapping[str, Any]) -> Answer:

@@ -3,10 +3,11 @@
 ``doctor`` answers. It builds on everything, so it is handed in where the console is started.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Protocol
 
 from worksgate.administration.errors import Refused
+from worksgate.administration.going_live import AtSources
 from worksgate.administration.set_up import KeyCount, Trial, Tried
 from worksgate.oauth.model import UserKey
 from worksgate.settings.options import Settings
@@ -60,6 +61,13 @@ class Examiner(Protocol):
         """
         ...
 
+    async def people(self, names: Collection[str]) -> AtSources:
+        """Everybody whom sources of these names list; without names, all but the built-in one.
+
+        A source that does not list its people, or not in time, is named instead.
+        """
+        ...
+
     def sign_in(self, trial: Trial) -> AsyncIterator[Tried]:
         """A sign-in as LINE WORKS makes it, at the public address, value by value.
 
@@ -86,6 +94,9 @@ class Unexamined:
 
     async def keys(self, name: str, kind: UserKey) -> KeyCount:
         raise Refused(_WHY)
+
+    async def people(self, names: Collection[str]) -> AtSources:
+        return AtSources(unasked=tuple(names))
 
     async def sign_in(self, trial: Trial) -> AsyncIterator[Tried]:
         raise Refused(_WHY)

@@ -1,7 +1,7 @@
 """Who would fail at APPLY: the rehearsal, and the members of LINE WORKS that it is about."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.responses import Response
@@ -64,7 +64,10 @@ FINDINGS: Final[Mapping[Finding, tuple[str, str]]] = {
         text("Twice"),
         text("Find out who is who: one key opens one account, of one person."),
     ),
-    Finding.DISABLED: (text("Disabled"), text("Enable them, unless they should stay locked out.")),
+    Finding.DISABLED: (
+        text("Disabled"),
+        text("Enable them, here or in their source, unless they should stay locked out."),
+    ),
     Finding.NEVER_SIGNED_IN: (
         text("Never signed in here"),
         text("Ask them to try before the day: passwords are forgotten."),
@@ -141,7 +144,7 @@ async def show(visit: Visit) -> Response:
 async def rehearse(visit: Visit) -> Response:
     """Examine everybody again."""
     client = visit.form.get("client", "").strip()[:LONGEST] or None
-    await visit.administration.going_live.rehearse(client)
+    await visit.administration.going_live.rehearse(client, visit.console.examiner.people)
     return visit.to("/go-live/rehearsal")
 
 
@@ -203,6 +206,14 @@ def _change(visit: Visit, finding: Finding | None) -> JobKind | None:
     return kind if kind is not None and is_possible and visit.may(VERBS[kind]) else None
 
 
+async def _known(visit: Visit, rows: Sequence[FindingRow]) -> frozenset[str]:
+    """Who of them has a page here: whoever has never signed in has none, unless the account is."""
+    subjects = [each.subject_id for each in rows if each.subject_id]
+    return frozenset(
+        each.subject_id for each in await visit.administration.people_list.among(subjects)
+    )
+
+
 def _finding(name: str) -> Finding | None:
     return Finding(name) if name in list(Finding) else None
 
@@ -231,6 +242,7 @@ async def _page(
         change_names=NAMES,
         finding=finding,
         rows=rows[:PAGE],
+        known=await _known(visit, rows),
         next=rows[PAGE - 1].number if len(rows) > PAGE else None,
         is_first=after == 0,
         clients=[each.name for each in clients if each.enabled],

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from worksgate.administration import Outdated, Refused
 from worksgate.administration.set_up import USER_KEY_NAMES, KeyCount, Step
-from worksgate.directory.people_list import COUNTED, Listed, PeopleFilter
+from worksgate.directory.people_list import COUNTED, Listed
 from worksgate.oauth.model import UserKey
 from worksgate.settings.sources import SourceSettings
 from worksgate.sources import SourceUnavailable
@@ -137,13 +137,9 @@ async def export_keys(visit: Visit) -> Response:
 
 
 async def _everybody(visit: Visit) -> list[Listed]:
-    """All enabled people with an external key, by name; read a page at a time."""
-    reading = visit.administration.people_list
-    found: list[Listed] = []
-    after: tuple[str, str] | None = None
-    while True:
-        page = await reading.page(PeopleFilter(), after, EXPORTED_AT_ONCE)
-        found += [each for each in page if each.external_key and each.enabled]
-        if len(page) < EXPORTED_AT_ONCE:
-            return found
-        after = (page[-1].sort_key, page[-1].subject_id)
+    """All enabled people with an external key, also those who have never signed in."""
+    at_sources = await visit.console.examiner.people(())
+    pages = visit.administration.people_list.everybody(EXPORTED_AT_ONCE)
+    known = [each async for page in pages for each in page]
+    everybody = at_sources.with_known(known)
+    return [each for each in everybody if each.external_key and each.enabled]
