@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.postgres_server import shared_postgres, url_for
 from tests.store.artifacts import (
     NOW,
@@ -189,6 +190,26 @@ async def test_r134_who_fails_alone_leaves_no_record(tmp_path: Path) -> None:
 
 def _fails(_db: sqlite3.Connection) -> None:
     raise ArithmeticError
+
+
+async def test_r134_nothing_is_changed_and_the_log_not_told_where_a_record_cannot_be_written(
+    tmp_path: Path,
+) -> None:
+    await (await open_sqlite(tmp_path)).close()
+    told: list[AuditEvent] = []
+    store = await SqliteStore.open(database_in(tmp_path), spare=0, recorded=told.extend)
+    unwritable = structs.replace(issued("bad"), detail=object())  # as by a fault of ours
+    outcomes = await asyncio.gather(
+        store.save(code("good"), records=[issued("good")]),
+        store.save(code("bad"), records=[unwritable]),
+        return_exceptions=True,
+    )
+    assert outcomes[0] is None
+    assert isinstance(outcomes[1], Exception)
+    assert await store.find(AuthorizationCode, key_of("bad")) is None
+    await asyncio.sleep(0)
+    await store.close()
+    assert told == [issued("good")]
 
 
 async def test_the_log_is_told_of_a_record_once_it_is_durable(tmp_path: Path) -> None:
