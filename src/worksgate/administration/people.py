@@ -215,7 +215,7 @@ class PeopleAdministration:
         except StoreUnavailable:
             return None
         now = self._actor.now()
-        return sum(each.authenticated_at <= now < each.expires_at for each in held)
+        return sum(each.is_live(now) for each in held)
 
     async def undo(self, change: RecordedChange) -> Person:
         """Enable or disable a person of another source again, as they were before a change.

@@ -20,6 +20,7 @@ from worksgate.database.repository import Repository, run_to_completion
 from worksgate.directory.administrators import AdministratorAccount, administrator_by_subject
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.preferences import language_of
+from worksgate.oauth.model import CLOCK_SKEW
 
 _NAME_LENGTH = 10
 _NAME = re.compile(rf"[0-9a-f]{{{_NAME_LENGTH}}}")
@@ -92,7 +93,9 @@ class ConsoleSessionRows(Repository[AnnouncingConnections]):
     ) -> tuple[ConsoleSession, AdministratorAccount] | None:
         """A session that is not over, and its account as it is now, if that is enabled."""
         query = select(_SESSIONS).where(
-            _SESSIONS.c.key == key, _SESSIONS.c.expires_at > now, _SESSIONS.c.created_at <= now
+            _SESSIONS.c.key == key,
+            _SESSIONS.c.expires_at > now,
+            _SESSIONS.c.created_at <= now + CLOCK_SKEW,
         )
         async with self._connections.reading() as connection:
             row = (await connection.execute(query)).mappings().first()

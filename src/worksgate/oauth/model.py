@@ -75,6 +75,8 @@ class ImapPasswords(StrEnum):
 
 HOUR = 3_600
 DAY = 24 * HOUR
+CLOCK_SKEW = 90.0
+"""Seconds that another node's clock may be ahead (F-17)."""
 
 DEFAULT_EXPIRES_IN: Mapping[LoginKind, int] = {
     LoginKind.WEB: DAY,
@@ -234,6 +236,10 @@ class Session(Artifact, frozen=True, kw_only=True):
     second_factor_at: float | None = None
     revision: str | None = None
     assurance: str = ""
+
+    def is_live(self, now: float) -> bool:
+        """Whether it has begun, perhaps on a node whose clock is ahead, and is not over."""
+        return self.authenticated_at - CLOCK_SKEW <= now < self.expires_at
 
 
 class SpentTransaction(Artifact, frozen=True, kw_only=True):

@@ -118,7 +118,7 @@ class Sessions:
         key = storage_key(secret)
         await self._read_ahead.session(key)
         session = await self._store.find(Session, key)
-        if session is None or not session.authenticated_at <= now < session.expires_at:
+        if session is None or not session.is_live(now):
             return None
         await self._read_ahead.person(session.subject_id)
         person = await self.person(session.source, _last_seen(session))

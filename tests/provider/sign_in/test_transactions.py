@@ -15,12 +15,11 @@ from worksgate.audit import Reason
 from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.limits.outages import Unavailable
 from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
-from worksgate.oauth.model import Interim, Session
+from worksgate.oauth.model import CLOCK_SKEW, Interim, Session
 from worksgate.provider.sign_in.attempt import is_meant
 from worksgate.provider.sign_in.errors import UpstreamSignInFailed
 from worksgate.provider.sign_in.outcomes import SignedIn
 from worksgate.provider.sign_in.transaction import (
-    CLOCK_SKEW,
     ExpiredTransaction,
     ForgedTransaction,
     SignInTransaction,

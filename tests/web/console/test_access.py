@@ -18,6 +18,7 @@ from worksgate.administration.console.sessions import ABSOLUTE, IDLE
 from worksgate.administration.errors import Refused
 from worksgate.administration.first_owner import LINK_LIFETIME
 from worksgate.administration.roles import Role
+from worksgate.oauth.model import CLOCK_SKEW
 
 
 async def first_step(console: ConsoleUnderTest, username: str) -> AdminBrowser:
@@ -141,6 +142,18 @@ async def test_the_first_step_dies_with_the_password(console: ConsoleUnderTest) 
     await console.administration.users.set_password("owner", "another long passphrase here")
     await browser.post("/sign-in/code", step=browser.hidden("step"), code=console.code("owner"))
     assert browser.page.status_code == 401
+    assert not await is_in(browser)
+
+
+async def test_r269_a_session_is_live_at_once_on_a_node_whose_clock_is_behind(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    console.clock.stop()
+    console.clock.advance(5 - CLOCK_SKEW)
+    assert await is_in(browser)
+    console.clock.advance(-60)
     assert not await is_in(browser)
 
 

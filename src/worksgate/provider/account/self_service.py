@@ -289,7 +289,7 @@ class SelfService:
         self, visitor: Visitor, history: Sequence[AccountEvent]
     ) -> list[OpenSession]:
         held = await self._store.held(Session, visitor.person.subject_id)
-        live = [each for each in held if each.authenticated_at <= visitor.at < each.expires_at]
+        live = [each for each in held if each.is_live(visitor.at)]
         shown = [
             OpenSession(
                 id=session.grant_id,

@@ -21,12 +21,10 @@ from worksgate.credentials.derived_keys import derived_key
 from worksgate.credentials.master_key import DamagedSecret, MasterKey, Place
 from worksgate.credentials.secrets import digest, new_ordered_id, storage_key
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
-from worksgate.oauth.model import Client, LoginKind, SpentTransaction
+from worksgate.oauth.model import CLOCK_SKEW, Client, LoginKind, SpentTransaction
 
 _SHORT = 1_024
 """Bytes of a transaction that is written as it is; a longer one must fit into a form field."""
-CLOCK_SKEW = 90.0
-"""Seconds that another node's clock may be ahead (F-17)."""
 
 
 class ForgedTransaction(Exception):
