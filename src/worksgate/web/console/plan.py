@@ -11,6 +11,7 @@ from worksgate.administration.going_live import STOPS, Finding
 from worksgate.administration.going_live.announcement import (
     LANGUAGE_NAMES,
     Facts,
+    MailPrograms,
     announcements,
 )
 from worksgate.administration.going_live.plan import LONGEST, Hour, Plan, Planned, SuperAdmin
@@ -72,6 +73,7 @@ async def show(visit: Visit) -> Response:
         time=apply.when or HOURS[Hour.APPLY][0],
         contact=plan.contact,
         account_url=settings.account_url,
+        mail_programs=MailPrograms.of(await visit.administration.clients.all()),
     )
     return visit.page(
         "plan.html",
@@ -83,6 +85,7 @@ async def show(visit: Visit) -> Response:
         texts=FINDINGS,
         tested=[_is_of_today(each, visit) for each in plan.super_admins],
         mails=announcements(facts),
+        mail_programs=facts.mail_programs.value,
         language_names=LANGUAGE_NAMES,
         longest=LONGEST,
         was=stated(_texts_of_plan(plan)),
