@@ -310,9 +310,16 @@ async def test_r190_the_last_second_factor_is_not_removed(console: ConsoleUnderT
 async def test_whoever_has_no_app_is_asked_for_a_recovery_code_instead(
     console: ConsoleUnderTest,
 ) -> None:
-    browser, _ = await owner_with_passkey(console)
+    browser, key = await owner_with_passkey(console)
     await browser.get("/me")
     await browser.post("/me/app/remove")
+    again = await sign_in_by(console, key)
+    console.clock.advance(700)
+    await again.get("/me")
+    await again.post("/me/passkey/remove", id=key.id)
+    assert "Is it you?" in again.page.text
+    assert 'name="proof"' not in again.page.text
+    assert 'name="proof_passkey"' in again.page.text
     again = await console.browser()
     await again.get("/sign-in")
     for path, typed in (("/sign-in", ""), ("/sign-in/code", "0000-0000-0000")):

@@ -219,6 +219,10 @@ class ConsoleSignIn:
             raise NoSecondFactor
         return await self.sessions.begin(account, browser, "passkey")
 
+    async def has_app_of(self, signed_in: SignedIn) -> bool:
+        """Whether a fresh second factor can be a code of an app."""
+        return (await self._factors.of(signed_in.session.subject_id)).totp
+
     async def prove(self, signed_in: SignedIn, code: str, browser: ConsoleBrowser) -> None:
         """A second factor for what needs a fresh one. Raises WrongCode."""
         await self._check_factor(signed_in.account, code, browser)

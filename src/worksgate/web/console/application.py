@@ -226,6 +226,7 @@ async def _proved(route: Route, visit: Visit) -> Response:
         401 if problem else 200,
         kept={name: value for name, value in visit.form.items() if name not in PROOF},
         problem=problem,
+        has_app=await visit.console.sign_in.has_app_of(who),
         action=route.path,
         question=await visit.console.sign_in.passkeys.ask_again(
             who.session.subject_id, who.session.key
