@@ -89,6 +89,10 @@ async def test_every_question_about_a_period(directory: Directory) -> None:
     assert (people.let_in, people.refused, people.refused_first) == (2, 3, 1)
     assert (people.kept_out, people.is_complete) == (2, True)
     assert await counts.answers(EDGES[0], NOW) == [(NOW - 1_400, 900.0), (NOW - 6_980, 40.0)]
+    in_the_console = tried(-900, Event.FACTOR_FAILED, "mori", reason=Reason.WRONG_CODE)
+    in_a_sign_in = tried(-800, Event.FACTOR_FAILED, "abe", login_id="1")
+    await directory.record([in_the_console, in_a_sign_in])
+    assert (await counts.people(EDGES[0], NOW)).refused == people.refused + 1
 
 
 async def test_pages_follow_each_other_without_gap_or_repetition(directory: Directory) -> None:

@@ -348,9 +348,10 @@ def slowest_tenth(milliseconds: Sequence[float]) -> float | None:
 def _newest(
     conditions: Iterable[ColumnElement[bool]],
     most: int,
+    *more: ColumnElement[Any],
 ) -> FromClause:
     """The newest records, a bounded number: whatever is asked of them, no more are read."""
-    newest = select(*_COUNTED).where(*conditions)
+    newest = select(*_COUNTED, *more).where(*conditions)
     return newest.order_by(_COLUMNS.at.desc()).limit(most).subquery()
 
 
@@ -417,9 +418,12 @@ def _last_examined(wanted: SignInFilter, before: Position | None, most: int) -> 
 
 
 def _people(since: float, until: float, most: int) -> Select[Any]:
-    newest = _newest(_between(since, until), most)
+    newest = _newest(_between(since, until), most, _COLUMNS.login_id)
     let_in = newest.c.event == Event.LOGIN_SUCCEEDED.value
-    refused = newest.c.event.in_(sorted(event.value for event in _SIGN_INS_REFUSED))
+    # A wrong code in the console, or at the person's own page, is of no sign-in.
+    is_sign_in = or_(newest.c.event != Event.FACTOR_FAILED.value, newest.c.login_id.is_not(None))
+    events = sorted(event.value for event in _SIGN_INS_REFUSED)
+    refused = and_(newest.c.event.in_(events), is_sign_in)
     named = newest.c.username.is_not(None)
     each = (
         select(
