@@ -17,6 +17,7 @@ from tests.properties import examples
 
 from worksgate.oauth.errors import BadRedirectUri
 from worksgate.oauth.redirect_uri import (
+    _SHOWN,
     MAX_LENGTH,
     RESERVED_NAMES,
     check_entry,
@@ -59,6 +60,13 @@ def test_r265_a_refusal_says_how_far_it_is_like_an_entry(
     assert said.startswith("redirect_uri is not on the client's allowlist")
     assert (": it is like an entry up to " in said) == (same is not None)
     assert same is None or said.endswith(same)
+
+
+@pytest.mark.parametrize(("length", "mark"), [(_SHOWN, ""), (_SHOWN + 1, "…")])
+def test_of_a_long_entry_the_end_is_shown_that_is_like_it(length: int, mark: str) -> None:
+    same = f"{ORIGIN}/".ljust(length, "a")
+    said = why_not_listed(f"{same}x", (f"{same}y",))
+    assert said.partition(" up to ")[2] == f"{mark}{same[-_SHOWN:]}"
 
 
 @property_test

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.store.artifacts import access_token, code, key_of
@@ -15,7 +16,7 @@ from tests.store.stores import database_in, open_sqlite
 from worksgate.database.identity import DatabaseGuard, DatabaseIdentity, DatabaseReplaced
 from worksgate.oauth.model import AccessToken
 from worksgate.store import StoreUnavailable
-from worksgate.store.sqlite.store import SqliteStore
+from worksgate.store.sqlite.store import SqliteStore, _connect
 
 
 class Guard(DatabaseGuard):
@@ -69,6 +70,25 @@ async def test_f34_what_was_open_is_not_read_any_more_once_the_file_is_back(
         _replace_by_an_empty_one(file)
         guard.is_replaced = False
         assert await store.find(AccessToken, key_of("token")) is None
+
+
+async def test_f34_a_file_that_takes_the_place_while_it_is_opened_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, open_file = database_in(tmp_path), sqlite3.connect
+    guard = Guard()
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        monkeypatch.setattr(sqlite3, "connect", open_file)
+        guard.is_replaced = True
+        opened: sqlite3.Connection = open_file(*args, **options)
+        return opened
+
+    async with guarded(tmp_path) as (store, _):
+        await store.save(access_token("token"))
+        monkeypatch.setattr(sqlite3, "connect", connect)
+        with pytest.raises(DatabaseReplaced):
+            _connect(file, create=False, guard=guard)
 
 
 def _replace_by_an_empty_one(file: Path) -> None:
