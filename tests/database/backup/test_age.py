@@ -164,3 +164,15 @@ def test_a_file_key_of_another_length_is_refused_as_another_implementation_refus
     assert foreign_software_reads(data) is None
     with pytest.raises(BackupError, match="damaged"):
         decrypted(data)
+
+
+def test_a_code_in_another_spelling_is_refused_as_another_implementation_refuses_it() -> None:
+    data = by_the_letter(b"data")
+    *lines, rest = data.split(b"\n", 4)
+    digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    last = digits[digits.index(lines[3][-1:]) + 1]  # differs in a bit that no byte gets
+    lines[3] = lines[3][:-1] + bytes([last])
+    data = b"\n".join((*lines, rest))
+    assert foreign_software_reads(data) is None
+    with pytest.raises(BackupError, match="damaged"):
+        decrypted(data)
