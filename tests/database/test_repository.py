@@ -1,12 +1,13 @@
 """Methods of the database run to their end, and a conflict with others is tried again."""
 
 import asyncio
+import gc
 from itertools import count
 from typing import Any
 
 import pytest
 
-from worksgate.database import SerializationFailure
+from worksgate.database import DatabaseUnavailable, SerializationFailure
 from worksgate.database.repository import ATTEMPTS, retried, run_to_completion
 
 
@@ -100,3 +101,32 @@ async def test_only_what_is_named_is_tried_again(pauses: list[tuple[float, float
     with pytest.raises(KeyError):
         await retried(fail, SerializationFailure)
     assert pauses == []
+
+
+@pytest.mark.parametrize(("error", "told"), [(DatabaseUnavailable("away"), 0), (KeyError("x"), 1)])
+async def test_r270_of_an_outage_nothing_is_logged_for_callers_who_have_left(
+    error: Exception, told: int
+) -> None:
+    logged: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+
+    class Failing(Repository):
+        @run_to_completion
+        async def fail(self) -> None:
+            self.has_begun.set()
+            await self.may_go_on.wait()
+            raise error
+
+    rows = Failing()
+    caller = asyncio.create_task(rows.fail())
+    await rows.has_begun.wait()
+    (method,) = rows.unfinished
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    rows.may_go_on.set()
+    await asyncio.wait([method])
+    del method
+    await asyncio.sleep(0)  # the callbacks of the task come
+    gc.collect()
+    assert [each["exception"] for each in logged] == [error] * told

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.database import SerializationFailure
 from worksgate.database.direct_reads import Query, Row
+from worksgate.limits.outages import Unavailable
 
 ATTEMPTS = 20
 """Attempts at a transaction that conflicts with others; each time at least one succeeds."""
@@ -70,9 +71,21 @@ def run_to_completion(method: Method[S, P, T]) -> Method[S, P, T]:
         )
         self.unfinished.add(task)
         task.add_done_callback(self.unfinished.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_ended_alone)
+            raise
 
     return begun
+
+
+def _ended_alone(task: asyncio.Task[Any]) -> None:
+    """Log what nobody waits for, except an outage, of which each request would log a traceback."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, Unavailable):
+        context = {"message": "a method failed after its caller", "exception": error, "task": task}
+        task.get_loop().call_exception_handler(context)
 
 
 async def retried(
