@@ -29,7 +29,7 @@ def test_every_page_of_the_console_is_measured_or_left_out_with_a_reason(
 
     assert paths_of(console_pages.PAGES, console_pages.STRANGERS) | left_out == pages
     assert paths_of(console_pages.STRANGERS) | left_out == {
-        route.path for route in ROUTES if route.method == "GET" and route.verb is None
+        route.path for route in ROUTES if route.method == "GET" and route.permission is None
     }
     assert all(console_pages.LEFT_OUT.values())
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, found
-from worksgate.administration.roles import OF_PEOPLE, Role, Verb, may
+from worksgate.administration.roles import OF_PEOPLE, Permission, Role, may
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import Event
 from worksgate.directory import Account
@@ -54,7 +54,7 @@ class AdministratorAdministration:
         Raises NotFound, or Forbidden.
         """
         role = self._actor.role
-        if role is not None and not may(role, Verb.OWN):
+        if role is not None and not may(role, Permission.OWN):
             raise Forbidden("your role cannot end the sessions of others")
         present = await self._directory.administrators.by_subject(subject_id)
         account = found(present, "person", subject_id)

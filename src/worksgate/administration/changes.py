@@ -16,7 +16,7 @@ from worksgate.administration.clients import ClientAdministration
 from worksgate.administration.errors import Outdated, Refused, found
 from worksgate.administration.people import PeopleAdministration
 from worksgate.administration.removals import RemovalAdministration
-from worksgate.administration.roles import Role, Verb, may, may_act_on, role_named
+from worksgate.administration.roles import Permission, Role, may, may_act_on, role_named
 from worksgate.administration.users import UserAdministration
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.change_log import (
@@ -30,10 +30,10 @@ from worksgate.directory.database import Directory
 from worksgate.directory.people_search import PeopleSearch
 from worksgate.settings.sources.common import BUILT_IN
 
-UNDOING: Final[Mapping[ChangeKind, Verb]] = {
-    ChangeKind.CLIENT: Verb.CHANGE_CLIENTS,
-    ChangeKind.PERSON: Verb.CHANGE_PEOPLE,
-    ChangeKind.ROLE: Verb.OWN,
+UNDOING: Final[Mapping[ChangeKind, Permission]] = {
+    ChangeKind.CLIENT: Permission.CHANGE_CLIENTS,
+    ChangeKind.PERSON: Permission.CHANGE_PEOPLE,
+    ChangeKind.ROLE: Permission.OWN,
 }
 """What an administrator must be allowed to undo a change."""
 _SINCE: Final = 200

@@ -13,7 +13,7 @@ from worksgate.administration.actor import Actor
 from worksgate.administration.console.rights import may_still_own
 from worksgate.administration.errors import Forbidden, NotFound, Refused, refusals
 from worksgate.administration.first_owner import AskSource, as_stored
-from worksgate.administration.roles import Role, Verb, may
+from worksgate.administration.roles import Permission, Role, may
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import digest, new_id, new_secret
 from worksgate.database import ConcurrentChange, Conflict
@@ -127,7 +127,7 @@ class DeployerAdministration:
 
     def _check(self) -> None:
         role = self._actor.role
-        if role is not None and not may(role, Verb.OWN):
+        if role is not None and not may(role, Permission.OWN):
             raise Forbidden("your role cannot make or end the tokens of deployers")
 
 

@@ -12,7 +12,7 @@ from worksgate.administration.administrators import check_of_people
 from worksgate.administration.console.rights import is_vouched_for
 from worksgate.administration.errors import Forbidden, NotFound, refusals
 from worksgate.administration.first_owner import url_of_link
-from worksgate.administration.roles import Role, Verb, may
+from worksgate.administration.roles import Permission, Role, may
 from worksgate.audit import Event
 from worksgate.credentials.secrets import digest, new_id, new_secret
 from worksgate.directory.account_rules import check_display_name, check_email
@@ -87,5 +87,5 @@ class InvitationAdministration:
 
     def _check(self) -> None:
         role = self._actor.role
-        if role is not None and not may(role, Verb.OWN):
+        if role is not None and not may(role, Permission.OWN):
             raise Forbidden("your role cannot invite administrators")

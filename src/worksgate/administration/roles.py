@@ -11,8 +11,8 @@ from enum import StrEnum, auto
 from typing import Final
 
 
-class Verb(StrEnum):
-    """What a page of the console shows or does."""
+class Permission(StrEnum):
+    """What a page of the console shows or does, and a role may be allowed."""
 
     SEE = auto()
     """People, the trace of their sign-ins, and the sign-ins."""
@@ -60,17 +60,23 @@ class Role(StrEnum):
 OF_PEOPLE: Final = tuple(each for each in Role if each is not Role.DEPLOYER)
 """The roles that an account can have."""
 
-_EVERYBODY: Final = frozenset({Verb.SEE, Verb.WATCH, Verb.ACCOUNT})
+_EVERYBODY: Final = frozenset({Permission.SEE, Permission.WATCH, Permission.ACCOUNT})
 
-MAY: Final[Mapping[Role, frozenset[Verb]]] = {
-    Role.OWNER: frozenset(Verb),
-    Role.ADMIN: frozenset(Verb) - {Verb.OWN, Verb.APPLY},
-    Role.HELP_DESK: _EVERYBODY | {Verb.HELP, Verb.DISABLE},
+MAY: Final[Mapping[Role, frozenset[Permission]]] = {
+    Role.OWNER: frozenset(Permission),
+    Role.ADMIN: frozenset(Permission) - {Permission.OWN, Permission.APPLY},
+    Role.HELP_DESK: _EVERYBODY | {Permission.HELP, Permission.DISABLE},
     Role.AUDITOR: _EVERYBODY
     | {
-        *(Verb.SEE_CLIENTS, Verb.EXAMINE, Verb.AUDIT, Verb.EXPORT, Verb.REHEARSE),
+        *(
+            Permission.SEE_CLIENTS,
+            Permission.EXAMINE,
+            Permission.AUDIT,
+            Permission.EXPORT,
+            Permission.REHEARSE,
+        ),
     },
-    Role.DEPLOYER: frozenset({Verb.APPLY}),
+    Role.DEPLOYER: frozenset({Permission.APPLY}),
 }
 """What each role may do."""
 
@@ -80,14 +86,14 @@ def role_named(name: str | None) -> Role | None:
     return next((each for each in OF_PEOPLE if each == name), None)
 
 
-def may(role: Role | None, verb: Verb) -> bool:
+def may(role: Role | None, permission: Permission) -> bool:
     """Whether somebody with this role may do this; without a role, nothing."""
-    return role is not None and verb in MAY[role]
+    return role is not None and permission in MAY[role]
 
 
-def roles_with(verb: Verb) -> list[Role]:
+def roles_with(permission: Permission) -> list[Role]:
     """The roles that people can have and that may do this, the one with the most rights first."""
-    return [role for role in OF_PEOPLE if may(role, verb)]
+    return [role for role in OF_PEOPLE if may(role, permission)]
 
 
 def may_act_on(role: Role, target: str | None) -> bool:
@@ -99,5 +105,5 @@ def may_act_on(role: Role, target: str | None) -> bool:
     if target is None:
         return True
     theirs = role_named(target)
-    rights = frozenset(Verb) if theirs is None else MAY[theirs]
-    return may(role, Verb.CHANGE_PEOPLE) and rights <= MAY[role]
+    rights = frozenset(Permission) if theirs is None else MAY[theirs]
+    return may(role, Permission.CHANGE_PEOPLE) and rights <= MAY[role]

@@ -25,7 +25,7 @@ from worksgate.administration.people_import.importer import (
     with_former_owners,
 )
 from worksgate.administration.revoking import Revoker
-from worksgate.administration.roles import Verb, may
+from worksgate.administration.roles import Permission, may
 from worksgate.administration.transactions import retried_on_conflict
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.secrets import new_id
@@ -309,7 +309,7 @@ class UserAdministration:
         Forbidden, Refused or StoreUnavailable.
         """
         role = self._actor.role
-        if not mailed and role is not None and not may(role, Verb.CHANGE_PEOPLE):
+        if not mailed and role is not None and not may(role, Permission.CHANGE_PEOPLE):
             raise Forbidden("your role sends a link only to the person's own mail address")
         account = await self.get_to_change(username)
         links = await self._reset_links()

@@ -18,7 +18,7 @@ from worksgate.administration.alerts.watching import DAY, Watch
 from worksgate.administration.console.browsers import ConsoleBrowser
 from worksgate.administration.console.sessions import SESSIONS, SignInOver
 from worksgate.administration.console.sign_in import BETWEEN
-from worksgate.administration.roles import Role, Verb, may
+from worksgate.administration.roles import Permission, Role, may
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing
 from worksgate.directory.administrators import AdministratorAccount
@@ -376,7 +376,7 @@ async def test_no_form_about_a_person_goes_past_that_limit(
     answers = {}
     for route in ROUTES:
         about_a_person = route.method == "POST" and route.path.startswith("/person/")
-        if about_a_person and may(Role.HELP_DESK, route.verb or Verb.OWN):
+        if about_a_person and may(Role.HELP_DESK, route.permission or Permission.OWN):
             await desk.get(f"/person?id={subject}")
             await desk.post(route.path, id=subject, version="0", identified="in_person")
             answers[route.path] = desk.page.status_code

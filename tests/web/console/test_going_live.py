@@ -165,8 +165,8 @@ async def test_r179_a_file_that_is_too_large_is_not_read(owner: AdminBrowser) ->
 
 
 async def test_what_is_done_about_a_finding_is_on_a_page_for_those_who_may() -> None:
-    for path, _, verb in DONE_ON.values():
-        assert BY_PATH[path.partition("#")[0]]["GET"].verb is verb
+    for path, _, permission in DONE_ON.values():
+        assert BY_PATH[path.partition("#")[0]]["GET"].permission is permission
     assert not DONE_ON.keys() & DONE_TO.keys()
     left = {Finding.READY, Finding.DUPLICATE}
     assert DONE_ON.keys() | DONE_TO.keys() | left == set(Finding)

@@ -68,7 +68,7 @@ async def test_no_page_has_english_left_over(console: ConsoleUnderTest, language
     allowed = {*SAME_EVERYWHERE.split(), *OF_THIS_TEST.split()}
     left: dict[str, set[str]] = {}
     for route in ROUTES:
-        if route.method != "GET" or route.verb is None or route.path in ACTIONS:
+        if route.method != "GET" or route.permission is None or route.path in ACTIONS:
             continue
         found = known.get(route.path, client.client_id)
         page = await owner.get(f"{route.path}?id={found}&name=directory&lang={language}")

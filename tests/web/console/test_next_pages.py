@@ -9,7 +9,7 @@ from msgspec import structs
 from tests.administration.sign_in_trace.known import IN_ORDER, after, record
 from tests.web.console.console import ConsoleUnderTest
 
-from worksgate.administration.roles import Role, Verb, roles_with
+from worksgate.administration.roles import Permission, Role, roles_with
 from worksgate.administration.sign_in_trace.facts import Facts
 from worksgate.administration.sign_in_trace.next_steps import Action
 from worksgate.audit import AuditEvent, Event, Reason
@@ -40,7 +40,7 @@ def test_each_next_step_has_a_page_or_is_done_elsewhere(facts: Facts) -> None:
         page = next_page(action, facts)
         assert (page is None) == (action in ELSEWHERE | OF_THE_PERSON), action
         if page is not None:
-            assert BY_PATH[page.path]["GET"].verb is page.verb, action
+            assert BY_PATH[page.path]["GET"].permission is page.permission, action
 
 
 def test_a_client_that_is_unknown_here_is_no_other_one() -> None:
@@ -49,9 +49,9 @@ def test_a_client_that_is_unknown_here_is_no_other_one() -> None:
     assert page.link == "/clients"
 
 
-def test_the_roles_with_a_verb() -> None:
-    assert roles_with(Verb.CHANGE_CLIENTS) == [Role.OWNER, Role.ADMIN]
-    assert roles_with(Verb.APPLY) == [Role.OWNER]
+def test_the_roles_with_a_permission() -> None:
+    assert roles_with(Permission.CHANGE_CLIENTS) == [Role.OWNER, Role.ADMIN]
+    assert roles_with(Permission.APPLY) == [Role.OWNER]
 
 
 async def _refused(console: ConsoleUnderTest, subject: str | None = None, **about: object) -> str:

@@ -32,13 +32,13 @@ async def test_no_page_offers_what_the_server_would_refuse(
     browser = await console.signed_in("somebody")
     refused = set()
     for route in ROUTES:
-        if route.method != "GET" or route.verb is None or route.path in DOWNLOADS:
+        if route.method != "GET" or route.permission is None or route.path in DOWNLOADS:
             continue
-        for each in (subject, gone, client.client_id) if may(role, route.verb) else ():
+        for each in (subject, gone, client.client_id) if may(role, route.permission) else ():
             page = (await browser.get(f"{route.path}?id={each}&name=directory")).text
             for method, path in offered(page):
                 to = BY_PATH.get(path, {}).get(method)
-                if to is not None and to.verb is not None and not may(role, to.verb):
+                if to is not None and to.permission is not None and not may(role, to.permission):
                     refused.add((route.path, path))
     assert refused == set()
 

@@ -6,7 +6,7 @@ The table here is written by hand, beside the one in the code: a new route fails
 import pytest
 from tests.web.console.console import AdminBrowser, ConsoleUnderTest
 
-from worksgate.administration.roles import MAY, OF_PEOPLE, Role, Verb, may, may_act_on
+from worksgate.administration.roles import MAY, OF_PEOPLE, Permission, Role, may, may_act_on
 from worksgate.web.console.routes import ROUTES, Route
 
 OWNER, ADMIN, HELP, AUDITOR = Role.OWNER, Role.ADMIN, Role.HELP_DESK, Role.AUDITOR
@@ -212,7 +212,7 @@ async def call(browser: AdminBrowser, route: Route, **values: str) -> int:
 def test_r154_every_route_is_in_the_table() -> None:
     assert {key_of(route) for route in ROUTES} == ALLOWED.keys() | PUBLIC | BY_TOKEN
     assert {key_of(route) for route in ROUTES if route.by_token} == BY_TOKEN
-    assert {key_of(route) for route in ROUTES if route.verb is None} == PUBLIC
+    assert {key_of(route) for route in ROUTES if route.permission is None} == PUBLIC
     assert {key_of(route) for route in ROUTES if route.is_proved} == PROVED
     assert len(ROUTES) == len({key_of(route) for route in ROUTES})
 
@@ -221,10 +221,10 @@ def test_r154_every_route_is_in_the_table() -> None:
 def test_r154_r236_the_table_of_roles_says_the_same(role: Role) -> None:
     for route in ROUTES:
         if route.by_token:
-            assert route.verb is Verb.APPLY
-            assert may(role, route.verb) == (role in (OWNER, Role.DEPLOYER))
-        elif route.verb is not None:
-            assert may(role, route.verb) == (role in ALLOWED[key_of(route)]), route.path
+            assert route.permission is Permission.APPLY
+            assert may(role, route.permission) == (role in (OWNER, Role.DEPLOYER))
+        elif route.permission is not None:
+            assert may(role, route.permission) == (role in ALLOWED[key_of(route)]), route.path
 
 
 async def test_r101_r154_without_a_session_there_is_only_the_sign_in(
@@ -329,4 +329,4 @@ async def test_r155_no_form_about_a_person_acts_on_an_owner_for_others(
 def test_r155_a_role_of_a_later_version_is_an_owners_to_change() -> None:
     assert may_act_on(OWNER, "something new")
     assert not may_act_on(ADMIN, "something new")
-    assert frozenset(Verb) == MAY[OWNER]
+    assert frozenset(Permission) == MAY[OWNER]

@@ -8,7 +8,7 @@ from worksgate.administration.actor import Actor
 from worksgate.administration.alerts import AlertKind
 from worksgate.administration.alerts.delivery import AlertSender
 from worksgate.administration.errors import Forbidden, Refused
-from worksgate.administration.roles import Verb, may
+from worksgate.administration.roles import Permission, may
 from worksgate.audit import Event
 from worksgate.credentials.secrets import new_id
 from worksgate.directory.alerts import Channel, Occurrence
@@ -38,7 +38,7 @@ class AlertTest:
 
     async def send(self, actor: Actor) -> Sequence[Delivered]:
         """Send it. Raises Refused if nothing is set up, or Forbidden."""
-        if actor.role is not None and not may(actor.role, Verb.OWN):
+        if actor.role is not None and not may(actor.role, Permission.OWN):
             raise Forbidden("your role cannot send a test alert")
         ways = [*self._sender.channels, *((Channel.BOT,) if self._sender.has_bot else ())]
         if not ways:

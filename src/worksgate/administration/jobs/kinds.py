@@ -11,15 +11,15 @@ from typing import Any, Final
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused
 from worksgate.administration.people import PeopleAdministration
 from worksgate.administration.people_import.operations import ImportAdministration
-from worksgate.administration.roles import Verb
+from worksgate.administration.roles import Permission
 from worksgate.administration.users import UserAdministration
 from worksgate.database import Conflict
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.jobs import Job, JobKind, JobRow, RowOutcome
 
-VERBS: Final[Mapping[JobKind, Verb]] = {
-    **dict.fromkeys(JobKind, Verb.CHANGE_PEOPLE),
-    JobKind.DISABLE: Verb.DISABLE,
+PERMISSIONS: Final[Mapping[JobKind, Permission]] = {
+    **dict.fromkeys(JobKind, Permission.CHANGE_PEOPLE),
+    JobKind.DISABLE: Permission.DISABLE,
 }
 """What an administrator must be allowed to do for each kind."""
 

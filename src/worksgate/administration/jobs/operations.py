@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, refusals
-from worksgate.administration.jobs.kinds import UNDONE_BY, VERBS
-from worksgate.administration.roles import Verb, may
+from worksgate.administration.jobs.kinds import PERMISSIONS, UNDONE_BY
+from worksgate.administration.roles import Permission, may
 from worksgate.audit import Event
 from worksgate.credentials.secrets import new_ordered_id
 from worksgate.directory.account_rules import check_groups
@@ -185,12 +185,12 @@ class JobAdministration:
     def _whose(self) -> str | None:
         """Whose jobs this administrator sees; None for everybody's."""
         role = self._actor.role
-        return None if role is None or may(role, Verb.AUDIT) else self._actor.name
+        return None if role is None or may(role, Permission.AUDIT) else self._actor.name
 
     def check_may(self, kind: JobKind) -> None:
         """Raise Forbidden if this administrator may not do this to many people."""
         role = self._actor.role
-        if role is not None and not may(role, VERBS[kind]):
+        if role is not None and not may(role, PERMISSIONS[kind]):
             raise Forbidden(f"the role {role.value} cannot do this to many people")
 
     async def _preview_of(self, subjects: tuple[str, ...]) -> Preview:

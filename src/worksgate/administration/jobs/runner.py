@@ -17,7 +17,7 @@ from worksgate.administration.console.rights import right_of
 from worksgate.administration.errors import Unfinished
 from worksgate.administration.first_owner import AskSource, as_stored
 from worksgate.administration.jobs.imports import import_rows, without_cells
-from worksgate.administration.jobs.kinds import VERBS, Operations, outcome_for
+from worksgate.administration.jobs.kinds import PERMISSIONS, Operations, outcome_for
 from worksgate.administration.jobs.operations import AT_ONCE, Selection
 from worksgate.administration.roles import may
 from worksgate.audit import AuditEvent, Event
@@ -216,7 +216,7 @@ class JobRunner:
         if (account.password_changed_at or 0.0) > job.created_at:
             return None
         role = right_of(account, self._directory.console_groups).role
-        if role != job.role or not may(role, VERBS[job.kind]):
+        if role != job.role or not may(role, PERMISSIONS[job.kind]):
             return None
         return Actor(
             name,

@@ -10,7 +10,7 @@ from worksgate.administration.console.rights import right_of
 from worksgate.administration.deployers import NewToken
 from worksgate.administration.errors import Outdated, Refused
 from worksgate.administration.invitations import NewInvitation
-from worksgate.administration.roles import MAY, OF_PEOPLE, Role, Verb, role_named
+from worksgate.administration.roles import MAY, OF_PEOPLE, Permission, Role, role_named
 from worksgate.database import ConcurrentChange
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.console_groups import ConsoleGroups
@@ -77,7 +77,9 @@ async def administrators_page(
         has_groups=any(each.console_groups for each in visit.console.settings.all_sources),
         roles=OF_PEOPLE,
         all_roles=list(Role),
-        verbs=[verb for verb in Verb if verb is not Verb.ACCOUNT],
+        permissions=[
+            permission for permission in Permission if permission is not Permission.ACCOUNT
+        ],
         may_of=MAY,
         done=visit.query.get("done", ""),
     )

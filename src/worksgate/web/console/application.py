@@ -152,7 +152,7 @@ class ConsoleApplication:
         methods = BY_PATH.get(path)
         route = (methods or {}).get("GET" if request.method == "HEAD" else request.method)
         if route is not None and route.by_token:
-            return await bearer.answer(visit, route.verb, route.handler)
+            return await bearer.answer(visit, route.permission, route.handler)
         session, _ = cookies.read(request.scope)
         comes_again = route is not None and route.comes_again and AGAIN in visit.query
         visit.signed_in = await visit.console.sign_in.sessions.find(
@@ -165,10 +165,10 @@ class ConsoleApplication:
             response = _notice(visit, "method", 405)
             response.headers["Allow"] = ", ".join(methods)
             return response
-        if route.verb is not None:
+        if route.permission is not None:
             if visit.signed_in is None:
                 return visit.to("/sign-in", ended="1") if comes_again else _sign_in(visit)
-            if not visit.may(route.verb):
+            if not visit.may(route.permission):
                 _log.warning("console.forbidden", path=path, role=visit.signed_in.role.value)
                 return _notice(visit, "forbidden", 403)
         if route.method == "POST":

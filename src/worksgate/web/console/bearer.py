@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from worksgate.administration import Forbidden, NotFound, Outdated, Refused
 from worksgate.administration.deployers import UnknownToken
-from worksgate.administration.roles import Verb, may
+from worksgate.administration.roles import Permission, may
 from worksgate.database import Conflict
 from worksgate.limits.outages import Unavailable
 from worksgate.oauth.errors import OAuthError
@@ -29,18 +29,18 @@ _log = structlog.get_logger("worksgate.console")
 
 
 async def answer(
-    visit: Visit, verb: Verb | None, handler: Callable[[Visit], Awaitable[Response]]
+    visit: Visit, permission: Permission | None, handler: Callable[[Visit], Awaitable[Response]]
 ) -> Response:
-    """The answer of a handler to whoever has a token that may do what the verb says.
+    """The answer of a handler to whoever has a token with that permission.
 
     The token is looked at before the body is read, and again after it: that may take seconds, in
     which a token can be ended. Raises Disconnected.
     """
     try:
-        await _check_token(visit, verb)
+        await _check_token(visit, permission)
         request = visit.request
         visit.document = await read_json(request.scope, request.receive, MOST_BYTES)
-        await _check_token(visit, verb)
+        await _check_token(visit, permission)
         return await handler(visit)
     except Disconnected:
         raise
@@ -81,11 +81,11 @@ def problem(visit: Visit, error: Exception, **more: Any) -> JSONResponse:
     return JSONResponse({"error": sentence, **more}, status, headers)
 
 
-async def _check_token(visit: Visit, verb: Verb | None) -> None:
+async def _check_token(visit: Visit, permission: Permission | None) -> None:
     """Raises UnknownToken, TooManyAttempts, or Forbidden."""
     await check_still(visit)
     role = None if visit.deployer is None else visit.deployer.role
-    if verb is None or not may(role, verb):
+    if permission is None or not may(role, permission):
         raise Forbidden("a deployer may only apply a file of clients")
 
 

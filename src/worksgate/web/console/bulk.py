@@ -10,9 +10,9 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 
 from worksgate.administration.errors import Forbidden, Outdated, Refused
-from worksgate.administration.jobs.kinds import UNDONE_BY, VERBS
+from worksgate.administration.jobs.kinds import PERMISSIONS, UNDONE_BY
 from worksgate.administration.jobs.operations import Preview, Selection
-from worksgate.administration.roles import Verb, may
+from worksgate.administration.roles import Permission, may
 from worksgate.directory.jobs import Job, JobKind, JobRow, JobState
 from worksgate.directory.people_list import Matching
 from worksgate.moments import machine
@@ -139,7 +139,7 @@ async def show(visit: Visit) -> Response:
         has_changed=job.arguments.get("outdated", False),
         wrong=await jobs.wrong(job, LISTED) if job.failed else [],
         listed=LISTED,
-        may_stop=visit.may(VERBS[job.kind]),
+        may_stop=visit.may(PERMISSIONS[job.kind]),
         may_undo=_may_undo(visit, job) and not await jobs.why_not_undone(job),
         names=NAMES,
         states=STATES,
@@ -206,9 +206,9 @@ async def _confirmation(visit: Visit, *, has_changed: bool = False) -> Response:
 
 def _check_may(visit: Visit, kind: JobKind, selection: Selection) -> None:
     """A help desk names whom it disables, one by one (R-185)."""
-    if not visit.may(VERBS[kind]):
+    if not visit.may(PERMISSIONS[kind]):
         raise Forbidden("your role cannot do this to many people")
-    if selection.wanted is not None and not visit.may(Verb.CHANGE_PEOPLE):
+    if selection.wanted is not None and not visit.may(Permission.CHANGE_PEOPLE):
         raise Forbidden("your role can only do this to people who are ticked")
 
 
@@ -243,4 +243,4 @@ def _count(form: Mapping[str, str]) -> int:
 
 def _may_undo(visit: Visit, job: Job) -> bool:
     undoing = UNDONE_BY.get(job.kind)
-    return undoing is not None and may(visit.role, Verb.CHANGE_PEOPLE)
+    return undoing is not None and may(visit.role, Permission.CHANGE_PEOPLE)

@@ -2,7 +2,7 @@
 
 import structlog
 
-from worksgate.administration.roles import Verb
+from worksgate.administration.roles import Permission
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console.visit import Visit
 
@@ -16,7 +16,7 @@ _log = structlog.get_logger("worksgate.console")
 async def count_help(visit: Visit, people: int = 1) -> None:
     """Count a form about so many ``people`` (R-160). Raises TooManyAttempts."""
     who = visit.administrator
-    if visit.may(Verb.CHANGE_PEOPLE):
+    if visit.may(Permission.CHANGE_PEOPLE):
         return
     helped = HELPED + 1 if people > HELPED else 0
     for _ in range(0 if helped else people):

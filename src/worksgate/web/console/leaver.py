@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from worksgate.administration import NotFound, Outdated
 from worksgate.administration.departures.operations import Seen
-from worksgate.administration.roles import Verb, may_act_on
+from worksgate.administration.roles import Permission, may_act_on
 from worksgate.directory.departures import TRIED, Departure, Failure, Proof, Step
 from worksgate.moments import since_epoch
 from worksgate.settings.sources.common import BUILT_IN
@@ -214,8 +214,8 @@ async def _page(visit: Visit, shown: ShownPerson, *, problem: str = "") -> Respo
         version=version_of(shown, departure),
         steps=[each for each in _steps(proofs, failures) if not each.step.is_there],
         there=await _at_line_works(visit, shown, state, departure, proofs, failures),
-        may_change=visit.may(Verb.CHANGE_PEOPLE),
-        may_enable=visit.may(Verb.HELP),
+        may_change=visit.may(Permission.CHANGE_PEOPLE),
+        may_enable=visit.may(Permission.HELP),
         may_act=may_act_on(visit.administrator.role, shown.role),
         others=[each for each in await departures.next(NEXT + 1) if each.subject_id != subject_id][
             :NEXT

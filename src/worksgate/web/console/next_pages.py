@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode
 
-from worksgate.administration.roles import Verb
+from worksgate.administration.roles import Permission
 from worksgate.administration.sign_in_trace.facts import AskedClient, Facts
 from worksgate.administration.sign_in_trace.next_steps import Action, source_of
 from worksgate.audit import Event
@@ -18,7 +18,7 @@ class NextPage:
     """Where it is, what its link says, and what a role must be allowed to open it."""
 
     path: str
-    verb: Verb
+    permission: Permission
     label: str
     values: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ def next_page(action: Action, facts: Facts) -> NextPage | None:
 
 
 _ALL_CLIENTS: Final = NextPage(
-    path="/clients", verb=Verb.SEE_CLIENTS, label=text("Show the clients")
+    path="/clients", permission=Permission.SEE_CLIENTS, label=text("Show the clients")
 )
 
 
@@ -62,7 +62,7 @@ def _of_client(
 def _the_client(client: AskedClient, _: Facts) -> NextPage:
     return NextPage(
         path="/client",
-        verb=Verb.SEE_CLIENTS,
+        permission=Permission.SEE_CLIENTS,
         label=text("Show %(client)s"),
         values={"client": client.name},
         query={"id": client.client_id},
@@ -76,7 +76,7 @@ def _settings(part: str, label: str) -> Callable[[Facts], NextPage]:
     def find(client: AskedClient, _: Facts) -> NextPage:
         return NextPage(
             path="/client/edit",
-            verb=Verb.CHANGE_CLIENTS,
+            permission=Permission.CHANGE_CLIENTS,
             label=label,
             values={"client": client.name},
             query={"id": client.client_id, "part": part},
@@ -95,7 +95,7 @@ def _rules(client: AskedClient, facts: Facts) -> NextPage:
         asked["who"] = person.person.username if is_unique else person.person.subject_id
     return NextPage(
         path="/client/rules",
-        verb=Verb.SEE_CLIENTS,
+        permission=Permission.SEE_CLIENTS,
         label=text("Try the rules of %(client)s"),
         values={"client": client.name},
         query={name: value for name, value in asked.items() if value},
@@ -105,10 +105,12 @@ def _rules(client: AskedClient, facts: Facts) -> NextPage:
 def _source(facts: Facts) -> NextPage:
     name = source_of(facts)
     if name is None:
-        return NextPage(path="/sources", verb=Verb.CHANGE_CLIENTS, label=text("Show the sources"))
+        return NextPage(
+            path="/sources", permission=Permission.CHANGE_CLIENTS, label=text("Show the sources")
+        )
     return NextPage(
         path="/source",
-        verb=Verb.CHANGE_CLIENTS,
+        permission=Permission.CHANGE_CLIENTS,
         label=text("Test %(source)s"),
         values={"source": name},
         query={"name": name},
@@ -118,7 +120,9 @@ def _source(facts: Facts) -> NextPage:
 def _records(facts: Facts) -> NextPage:
     """The records of the last sign-in."""
     query = {"login_id": facts.tries[0].login_id} if facts.tries else {}
-    return NextPage(path="/audit", verb=Verb.AUDIT, label=text("Show its records"), query=query)
+    return NextPage(
+        path="/audit", permission=Permission.AUDIT, label=text("Show its records"), query=query
+    )
 
 
 def _at(page: NextPage) -> Callable[[Facts], NextPage]:
@@ -126,7 +130,7 @@ def _at(page: NextPage) -> Callable[[Facts], NextPage]:
 
 
 _HEALTH: Final = NextPage(
-    path="/health", verb=Verb.EXAMINE, label=text("Examine this installation")
+    path="/health", permission=Permission.EXAMINE, label=text("Examine this installation")
 )
 _ADDRESSES: Final = text("Change the addresses of %(client)s")
 _SIGN_IN: Final = text("Change how people sign in to %(client)s")
@@ -150,13 +154,15 @@ _PAGES: Final[Mapping[Action, Callable[[Facts], NextPage]]] = {
     Action.SHARE_STORE: _at(_HEALTH),
     Action.CHECK_FROM_OUTSIDE: _at(
         NextPage(
-            path="/wizard/address", verb=Verb.CHANGE_CLIENTS, label=text("Check from outside now")
+            path="/wizard/address",
+            permission=Permission.CHANGE_CLIENTS,
+            label=text("Check from outside now"),
         )
     ),
     Action.EXAMINE_REPLAY: _at(
         NextPage(
             path="/audit",
-            verb=Verb.AUDIT,
+            permission=Permission.AUDIT,
             label=text("Show all replays"),
             query={"event": Event.CODE_REPLAYED.value},
         )

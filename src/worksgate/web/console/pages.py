@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from worksgate import moments
-from worksgate.administration.roles import Role, Verb, roles_with
+from worksgate.administration.roles import Permission, Role, roles_with
 from worksgate.catalogues import Quoted, Sentence, template_in
 from worksgate.settings.options import Settings
 from worksgate.web.console.sentence_matching import recognize, recognize_cause
@@ -196,23 +196,23 @@ class _Place:
 
     path: str
     name: str
-    verb: Verb
+    permission: Permission
     key: str
     """Of a keyboard shortcut: g, then this."""
 
 
 _MENU: Final[Sequence[_Place]] = (
-    _Place("/", text("Today"), Verb.SEE, "d"),
-    _Place("/people", text("People"), Verb.SEE, "p"),
-    _Place("/trace", text("Trace"), Verb.SEE, "t"),
-    _Place("/sign-ins", text("Sign-ins"), Verb.SEE, "s"),
-    _Place("/clients", text("Clients"), Verb.SEE_CLIENTS, "c"),
-    _Place("/audit", text("Audit"), Verb.AUDIT, "a"),
-    _Place("/wizard", text("Set-up steps"), Verb.CHANGE_CLIENTS, "w"),
-    _Place("/go-live", text("Go live"), Verb.WATCH, "l"),
-    _Place("/sources", text("Sources"), Verb.CHANGE_CLIENTS, "o"),
-    _Place("/health", text("Health"), Verb.EXAMINE, "h"),
-    _Place("/administrators", text("Administrators"), Verb.OWN, "m"),
+    _Place("/", text("Today"), Permission.SEE, "d"),
+    _Place("/people", text("People"), Permission.SEE, "p"),
+    _Place("/trace", text("Trace"), Permission.SEE, "t"),
+    _Place("/sign-ins", text("Sign-ins"), Permission.SEE, "s"),
+    _Place("/clients", text("Clients"), Permission.SEE_CLIENTS, "c"),
+    _Place("/audit", text("Audit"), Permission.AUDIT, "a"),
+    _Place("/wizard", text("Set-up steps"), Permission.CHANGE_CLIENTS, "w"),
+    _Place("/go-live", text("Go live"), Permission.WATCH, "l"),
+    _Place("/sources", text("Sources"), Permission.CHANGE_CLIENTS, "o"),
+    _Place("/health", text("Health"), Permission.EXAMINE, "h"),
+    _Place("/administrators", text("Administrators"), Permission.OWN, "m"),
 )
 
 
@@ -251,7 +251,7 @@ class ConsolePages:
         self,
         template: str,
         words: Words,
-        may: Callable[[Verb], bool],
+        may: Callable[[Permission], bool],
         status: int = 200,
         **shown: object,
     ) -> Response:
@@ -269,7 +269,7 @@ class ConsolePages:
                 product=self._product,
                 style_path=self.style_path,
                 scripts=self._scripts,
-                menu=[each for each in _MENU if may(each.verb)],
+                menu=[each for each in _MENU if may(each.permission)],
                 **shown,
             )
         )
@@ -359,7 +359,7 @@ def _environment(language: str) -> jinja2.Environment:
         "comma": "、" if language == "ja" else ", ",
         "roles_with": roles_with,
         "ROLE_NAMES": ROLE_NAMES,
-        "Verb": Verb,
+        "Permission": Permission,
         "said": partial(said_in, language),
         "marked": partial(marked_in, language),
     }

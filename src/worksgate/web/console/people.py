@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from worksgate.administration.jobs.kinds import VERBS
+from worksgate.administration.jobs.kinds import PERMISSIONS
 from worksgate.directory.jobs import JobKind
 from worksgate.directory.people_list import (
     PAGE,
@@ -102,9 +102,9 @@ def choices(visit: Visit) -> list[str]:
     kinds = [JobKind.ENABLE, JobKind.SIGN_OUT, JobKind.RESET_LINK]
     if not visit.console.settings.smtp_url:
         kinds.remove(JobKind.RESET_LINK)
-    allowed = [each.value for each in kinds if visit.may(VERBS[each])]
-    allowed += [GROUP] if visit.may(VERBS[JobKind.ADD_GROUP]) else []
-    return [*allowed, JobKind.DISABLE.value] if visit.may(VERBS[JobKind.DISABLE]) else allowed
+    allowed = [each.value for each in kinds if visit.may(PERMISSIONS[each])]
+    allowed += [GROUP] if visit.may(PERMISSIONS[JobKind.ADD_GROUP]) else []
+    return [*allowed, JobKind.DISABLE.value] if visit.may(PERMISSIONS[JobKind.DISABLE]) else allowed
 
 
 def _is_time(text: str) -> bool:

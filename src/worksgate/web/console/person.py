@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from worksgate.administration import Holdings, NotFound, Outdated, Refused
-from worksgate.administration.roles import Verb, may_act_on
+from worksgate.administration.roles import Permission, may_act_on
 from worksgate.audit import AuditEvent
 from worksgate.catalogues import sentence_of
 from worksgate.database import ConcurrentChange, Conflict
@@ -335,9 +335,9 @@ async def person_page(
         in_words=partial(in_words, words=visit.words),
         shown=shown,
         may_act=may_act_on(role, shown.role),
-        may_help=visit.may(Verb.HELP),
-        may_disable=visit.may(Verb.DISABLE),
-        may_change=visit.may(Verb.CHANGE_PEOPLE),
+        may_help=visit.may(Permission.HELP),
+        may_disable=visit.may(Permission.DISABLE),
+        may_change=visit.may(Permission.CHANGE_PEOPLE),
         done=visit.query.get("done", ""),
         link=link,
         can_mail=visit.console.send_reset_link is not None,

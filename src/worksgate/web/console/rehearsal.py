@@ -17,8 +17,8 @@ from worksgate.administration.going_live import (
     Finding,
     Rehearsal,
 )
-from worksgate.administration.jobs.kinds import VERBS
-from worksgate.administration.roles import Verb
+from worksgate.administration.jobs.kinds import PERMISSIONS
+from worksgate.administration.roles import Permission
 from worksgate.catalogues import sentence_of
 from worksgate.directory.going_live import FindingRow
 from worksgate.directory.jobs import JobKind
@@ -90,13 +90,21 @@ FINDINGS: Final[Mapping[Finding, tuple[str, str]]] = {
 
 MAIL: Final = "/go-live/plan#ml"
 """The mail to everybody, on the page of the plan."""
-DONE_ON: Final[Mapping[Finding, tuple[str, str, Verb]]] = {
-    Finding.NOBODY_HERE: ("/people/import", text("Import people"), Verb.CHANGE_PEOPLE),
-    Finding.NO_KEY_HERE: ("/people/import", text("Import people"), Verb.CHANGE_PEOPLE),
-    Finding.NO_KEY_THERE: ("/wizard/tell", text("Tell LINE WORKS the keys"), Verb.CHANGE_CLIENTS),
-    Finding.KEY_DIFFERS: ("/wizard/tell", text("Tell LINE WORKS the keys"), Verb.CHANGE_CLIENTS),
-    Finding.NO_SECOND_FACTOR: (MAIL, text("The mail to all"), Verb.REHEARSE),
-    Finding.NO_APP_PASSWORD: (MAIL, text("The mail to all"), Verb.REHEARSE),
+DONE_ON: Final[Mapping[Finding, tuple[str, str, Permission]]] = {
+    Finding.NOBODY_HERE: ("/people/import", text("Import people"), Permission.CHANGE_PEOPLE),
+    Finding.NO_KEY_HERE: ("/people/import", text("Import people"), Permission.CHANGE_PEOPLE),
+    Finding.NO_KEY_THERE: (
+        "/wizard/tell",
+        text("Tell LINE WORKS the keys"),
+        Permission.CHANGE_CLIENTS,
+    ),
+    Finding.KEY_DIFFERS: (
+        "/wizard/tell",
+        text("Tell LINE WORKS the keys"),
+        Permission.CHANGE_CLIENTS,
+    ),
+    Finding.NO_SECOND_FACTOR: (MAIL, text("The mail to all"), Permission.REHEARSE),
+    Finding.NO_APP_PASSWORD: (MAIL, text("The mail to all"), Permission.REHEARSE),
 }
 """The page on which something is done about all people of a finding."""
 DONE_TO: Final[Mapping[Finding, JobKind]] = {
@@ -132,7 +140,7 @@ ROW_FAULTS: Final[Mapping[RowFault, str]] = {
 async def find(visit: Visit) -> Response:
     """The step of going live that is due: the day once it has begun, or else the rehearsal."""
     has_begun = await visit.administration.going_live.started_at() is not None
-    is_day = has_begun or not visit.may(Verb.REHEARSE)
+    is_day = has_begun or not visit.may(Permission.REHEARSE)
     return visit.to("/go-live/live" if is_day else "/go-live/rehearsal")
 
 
@@ -203,7 +211,7 @@ def _change(visit: Visit, finding: Finding | None) -> JobKind | None:
     """What this administrator can do to many people of a finding."""
     kind = None if finding is None else DONE_TO.get(finding)
     is_possible = kind is not JobKind.RESET_LINK or bool(visit.console.settings.smtp_url)
-    return kind if kind is not None and is_possible and visit.may(VERBS[kind]) else None
+    return kind if kind is not None and is_possible and visit.may(PERMISSIONS[kind]) else None
 
 
 async def _known(visit: Visit, rows: Sequence[FindingRow]) -> frozenset[str]:
@@ -222,12 +230,12 @@ async def _page(
     visit: Visit, bad: BadMembersFile | None = None, *, refusal: str = "", detail: str = ""
 ) -> Response:
     going_live = visit.administration.going_live
-    may_ask = visit.may(Verb.GO_LIVE) and await going_live.can_ask()
+    may_ask = visit.may(Permission.GO_LIVE) and await going_live.can_ask()
     last = await going_live.last_rehearsal()
     finding = _chosen(visit, last)
     after = max(0, number_of(visit.query.get("after", "")))
     rows = [] if finding is None else await going_live.findings(finding, after, PAGE + 1)
-    clients = await visit.administration.clients.all() if visit.may(Verb.GO_LIVE) else ()
+    clients = await visit.administration.clients.all() if visit.may(Permission.GO_LIVE) else ()
     return visit.page(
         "rehearsal.html",
         422 if bad else 502 if refusal else 200,

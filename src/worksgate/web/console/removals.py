@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from worksgate.administration import Refused
 from worksgate.administration.errors import found
-from worksgate.administration.roles import Verb, may_act_on
+from worksgate.administration.roles import Permission, may_act_on
 from worksgate.catalogues import sentence_of
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.directory.removed_accounts import KEPT_FOR, RemovedAccount
@@ -116,7 +116,7 @@ async def removed_page(
         person=account.person,
         removed=removed,
         purged_at=removed.removed_at + KEPT_FOR,
-        may_change=visit.may(Verb.CHANGE_PEOPLE),
+        may_change=visit.may(Permission.CHANGE_PEOPLE),
         may_act=may_act_on(visit.administrator.role, account.role),
         changes=await changes_of(visit, account.person.subject_id, CHANGES),
         done=visit.query.get("done", ""),

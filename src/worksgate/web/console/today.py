@@ -9,7 +9,7 @@ from typing import Final
 from starlette.responses import Response
 
 from worksgate.administration import NotFound
-from worksgate.administration.roles import Verb
+from worksgate.administration.roles import Permission
 from worksgate.administration.sign_in_trace.question import Kind, read_question
 from worksgate.audit import Event
 from worksgate.credentials.references import is_reference
@@ -82,7 +82,7 @@ async def show(visit: Visit) -> Response:
     speed = await _speed(visit, today)
     examined = _examined(visit)
     findings = [] if examined is None else examined.bad
-    may_change, may_audit = visit.may(Verb.CHANGE_CLIENTS), visit.may(Verb.AUDIT)
+    may_change, may_audit = visit.may(Permission.CHANGE_CLIENTS), visit.may(Permission.AUDIT)
     return visit.page(
         "today.html",
         is_new=may_change and not await administration.set_up.has_client(),
@@ -96,7 +96,7 @@ async def show(visit: Visit) -> Response:
         speed=speed,
         chart=await _chart(visit, today),
         examined=examined,
-        is_examining=visit.may(Verb.EXAMINE) and visit.console.examination.is_running,
+        is_examining=visit.may(Permission.EXAMINE) and visit.console.examination.is_running,
         findings=findings[:FINDINGS],
         more_findings=len(findings[FINDINGS:]),
         running=await _running(visit),
@@ -130,7 +130,7 @@ async def find(visit: Visit) -> Response:
 
 async def _nobody(visit: Visit, text: str) -> Response:
     """What else a text may be: a client, somebody removed, a reference without its hyphen."""
-    if visit.may(Verb.SEE_CLIENTS):
+    if visit.may(Permission.SEE_CLIENTS):
         clients = await visit.administration.clients.page(text, limit=1)
         if clients and text in (clients[0].client_id, clients[0].name):
             return visit.to("/client", id=clients[0].client_id)
@@ -158,7 +158,7 @@ async def _has_changed(
     visit: Visit, *, request_id: str | None = None, session: str | None = None
 ) -> bool:
     """Whether something was changed by a request or in a session, for those who may see that."""
-    if not visit.may(Verb.AUDIT):
+    if not visit.may(Permission.AUDIT):
         return False
     changes = visit.administration.changes
     return bool(await changes.page(request_id=request_id, session=session, limit=1))
@@ -191,7 +191,7 @@ async def _chart(visit: Visit, today: Period) -> Chart:
 
 def _examined(visit: Visit) -> Examined | None:
     """What the last examination found, for those who may see it; an old one is made again."""
-    if not visit.may(Verb.EXAMINE):
+    if not visit.may(Permission.EXAMINE):
         return None
     examination = visit.console.examination
     examination.refresh()

@@ -6,7 +6,7 @@ from datetime import UTC, tzinfo
 from starlette.responses import Response
 
 from worksgate.administration.errors import Forbidden
-from worksgate.administration.roles import Role, Verb, may
+from worksgate.administration.roles import Permission, Role, may
 from worksgate.administration.sign_in_trace import Ambiguous, Speaker, Trace
 from worksgate.administration.sign_in_trace.facts import LineWorksAnswer
 from worksgate.administration.sign_in_trace.gates import GateState
@@ -61,12 +61,12 @@ class ShownTrace:
     @property
     def may_open(self) -> bool:
         """Whether this role may open the page of the next step."""
-        return self.next_page is not None and may(self.role, self.next_page.verb)
+        return self.next_page is not None and may(self.role, self.next_page.permission)
 
     @property
     def command(self) -> str:
         """What to type on the server: others would only learn addresses from it."""
-        return self.spoken.command if may(self.role, Verb.CHANGE_CLIENTS) else ""
+        return self.spoken.command if may(self.role, Permission.CHANGE_CLIENTS) else ""
 
     def about(self, each: SpokenTry) -> str:
         """By what and in what a sign-in was, and from where."""

@@ -18,7 +18,7 @@ from worksgate.administration.deployers import DeployerAccess
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.going_live.live_view import LiveWatch
 from worksgate.administration.jobs.kinds import SendLink
-from worksgate.administration.roles import Role, Verb, may
+from worksgate.administration.roles import Permission, Role, may
 from worksgate.directory.credential_changes import coming_from
 from worksgate.mail import Mailer
 from worksgate.oauth.errors import InvalidRequest
@@ -116,7 +116,7 @@ class Visit:
 
     @property
     def administrator(self) -> SignedIn:
-        """Whoever is signed in; only for routes with a verb."""
+        """Whoever is signed in; only for routes with a permission."""
         if self.signed_in is None:
             raise NotFound("nobody is signed in")
         return self.signed_in
@@ -129,9 +129,9 @@ class Visit:
     def now(self) -> float:
         return self.console.clock()
 
-    def may(self, verb: Verb) -> bool:
+    def may(self, permission: Permission) -> bool:
         """Whether the administrator may do this: what a page offers is what the server does."""
-        return may(self.role, verb)
+        return may(self.role, permission)
 
     @property
     def actor(self) -> Actor:
