@@ -125,7 +125,10 @@ def test_somebody_who_has_never_signed_in_is_shown_as_the_source_has_them(
     assert company.refused("user", "show", "nobody", "--source", "company") == (
         "nobody called nobody is in company"
     )
-    assert company.refused("user", "show", "jiro") == "there is no person 'jiro'"
+    nobody = "there is no person 'jiro'"
+    led_there = f"{nobody}; who has never signed in is found with --source company"
+    assert company.refused("user", "show", "jiro") == led_there
+    assert company.refused("user", "show", "jiro", "--source", "directory") == nobody
 
 
 def test_somebody_of_another_source_is_found_without_naming_it(

@@ -131,10 +131,16 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
             return None if found is None else await _remembered(administration, found)
         try:
             account = await administration.users.get(username)
-        except NotFound:
+        except NotFound as missing:
             found = None if source == BUILT_IN else await administration.people.find(username)
             if found is None:
-                raise
+                others = [each.name for each in settings.all_sources if not each.is_built_in]
+                if source == BUILT_IN or not others:
+                    raise
+                where = " or ".join(others)
+                raise NotFound(
+                    f"{missing}; who has never signed in is found with --source {where}"
+                ) from None
             return await _remembered(administration, found)
         return await _account(administration, account)
 
