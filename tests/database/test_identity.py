@@ -11,7 +11,13 @@ from tests.databases import NOW, directory_in, query, url_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
-from worksgate.database.identity import DatabaseGuard, DatabaseReplaced, SqliteGuard, place_of
+from worksgate.database.identity import (
+    DatabaseGuard,
+    DatabaseReplaced,
+    SqliteGuard,
+    forget_overwriting,
+    place_of,
+)
 from worksgate.database.installation_id import identify
 from worksgate.directory.database import Directory
 
@@ -127,6 +133,11 @@ async def test_r267_an_older_copy_that_is_written_into_the_file_is_an_outage(
         for verb in (partial(directory.record, [EVENT]), directory.ping):
             with pytest.raises(DatabaseUnavailable, match="was overwritten with an older copy"):
                 await verb()
+    identity = await identify(url_of(database))
+    with pytest.raises(DatabaseReplaced, match="was overwritten with an older copy"):
+        SqliteGuard.open(database, identity)  # as a worker that replaces one that died
+    forget_overwriting(database)  # as the next start of a server
+    SqliteGuard.open(database, identity).close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

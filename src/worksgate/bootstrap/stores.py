@@ -10,7 +10,12 @@ import structlog
 from worksgate.credentials.master_key import Keyring
 from worksgate.database.direct_reads import DirectReads, ReadsDirectly
 from worksgate.database.engines import outages
-from worksgate.database.identity import DatabaseGuard, DatabaseIdentity, SqliteGuard
+from worksgate.database.identity import (
+    DatabaseGuard,
+    DatabaseIdentity,
+    SqliteGuard,
+    forget_overwriting,
+)
 from worksgate.database.installation_id import identify
 from worksgate.database.migrations import migrate
 from worksgate.database.temporary_files import remove_abandoned
@@ -37,6 +42,7 @@ async def open_guard(
     """
     file = settings.database_file
     if database is None and file is not None:
+        forget_overwriting(file)
         await migrate(settings.database_url)
     if database is None:
         database = await identify(settings.database_url)

@@ -63,6 +63,7 @@ def serve(
         raise Refusal("store_url memory: works with one process only; use --workers 1")
     check_access(settings)
     from worksgate.bootstrap import server
+    from worksgate.database.identity import forget_overwriting
     from worksgate.database.installation_id import identify
     from worksgate.database.migrations import migrate
     from worksgate.database.sqlite_file import make_room
@@ -75,6 +76,7 @@ def serve(
     # share is migrated only by its administrator.
     if settings.database_file is not None:
         make_room(settings.database_file)
+        forget_overwriting(settings.database_file)
         run(migrate(settings.database_url))
     database = run(identify(settings.database_url))
     quietly(_check_master_key(settings))

@@ -20,6 +20,10 @@ from typing import Self
 
 import structlog
 
+OVERWRITTEN = ".overwritten"
+"""Suffix of an empty file next to a database that was overwritten while a server ran, for workers
+that start later; the next start of a server removes it."""
+
 CHECKED_EVERY = 0.1
 """Seconds for which a check of the file is valid for readers."""
 
@@ -135,7 +139,10 @@ class SqliteGuard(DatabaseGuard):
         if _place_in(log) != self._log_place:
             return f"{self._log} was removed or replaced: {REPLACED}"
         if file and log and self._content.is_older(file.st_ctime_ns, log_size=log.st_size):
-            return f"{self._path} was overwritten with an older copy: {REPLACED}"
+            if "file" not in self._wrong:
+                with suppress(OSError):
+                    Path(f"{self._path}{OVERWRITTEN}").touch()
+            return _overwritten(self._path)
         return None
 
 
@@ -205,6 +212,18 @@ def _status_of(path: str) -> os.stat_result | None:
         return None
 
 
+def forget_overwriting(path: Path) -> None:
+    """Accept what is in the file, as the first start of a server does."""
+    with suppress(OSError):
+        Path(f"{path}{OVERWRITTEN}").unlink()
+
+
 def _check_place(path: Path, identity: DatabaseIdentity) -> None:
     if place_of(path) != identity.file:
         raise DatabaseReplaced(f"{path} was removed or replaced: {REPLACED}")
+    if place_of(Path(f"{path}{OVERWRITTEN}")) is not None:
+        raise DatabaseReplaced(_overwritten(path))
+
+
+def _overwritten(path: Path | str) -> str:
+    return f"{path} was overwritten with an older copy: {REPLACED}"
