@@ -11,14 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from worksgate.administration.actor import Actor
-from worksgate.administration.departures.runner import carry_out_forever
-from worksgate.administration.line_works_api import LineWorksApiAdministration
-from worksgate.administration.line_works_members import LineWorksMembers
-from worksgate.administration.purging import hold_lease, purge_forever
-from worksgate.administration.sealing import seal_forever
 from worksgate.audit import AuditLog
 from worksgate.bootstrap.background_tasks import run_while_open
+from worksgate.bootstrap.base import Base
 from worksgate.bootstrap.identity_sources import (
     by_name,
     function_source_of,
@@ -29,6 +24,13 @@ from worksgate.bootstrap.identity_sources import (
     throttle_policy,
 )
 from worksgate.bootstrap.notices import open_mail, open_notices
+from worksgate.bootstrap.observability import Observability, open_observability
+from worksgate.bootstrap.server_tasks import (
+    start_alerts,
+    start_departures,
+    start_purging,
+    start_sealing,
+)
 from worksgate.bootstrap.stores import (
     Clock,
     already_open,
@@ -43,20 +45,12 @@ from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database.identity import DatabaseIdentity
 from worksgate.directory.audit.own_history import OwnHistory
-from worksgate.directory.audit.writer import AuditWriter
 from worksgate.directory.client_list import ClientList
 from worksgate.directory.database import Directory
 from worksgate.limits.egress import Egress
 from worksgate.observability import log
 from worksgate.observability.figures import Figures
-from worksgate.observability.instruments import (
-    HasCommits,
-    PurgeFigures,
-    SealFigures,
-    SharesConnections,
-    Traffic,
-)
-from worksgate.observability.tracing import Tracing, open_tracing
+from worksgate.observability.instruments import HasCommits, SharesConnections
 from worksgate.provider.account.disavowal import Disavowal, DisavowalLinks
 from worksgate.provider.account.notices import ignore_outcome
 from worksgate.provider.account.password_reset import PasswordReset
@@ -86,9 +80,7 @@ from worksgate.settings.loading import checked, load
 from worksgate.settings.options import Settings
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Authenticate, Source
-from worksgate.sources.metrics import SourceMetrics
 from worksgate.store import Store
-from worksgate.store.traced import TracedStore
 from worksgate.web.application import Application
 from worksgate.web.installation import Installation
 from worksgate.web.operations.readiness import Check
@@ -151,19 +143,19 @@ async def open_installation(
         remove_abandoned_copies(settings)
         await warn_of_master_key(settings, directory)
         store, writer = await open_own_store(settings, directory, stack, clock, guard)
-        observability = _open_observability(stack)
+        observability = open_observability(stack)
         observability.trace_reads_of(directory)
-        base = _Base(settings, directory, observability.traced(store), writer, clock)
+        base = Base(settings, directory, observability.traced(store), writer, clock)
         if authenticate is not None:
             sources = function_source_of(authenticate, stack)
         identity = await _open_identity(base, sources, observability, stack)
         provider = _open_provider(base, identity, stack)
         trail = CallAuditTrail(identity.audit, identity.strangers)
         calls = LineWorksCalls(identity.clients, base.store, trail, clock)
-        purge = _start_purging(base, stack)
-        seals = _start_sealing(base, stack)
-        _start_departures(base, stack)
-        _start_alerts(base, stack)
+        purge = start_purging(base, stack)
+        seals = start_sealing(base, stack)
+        start_departures(base, stack)
+        start_alerts(base, stack)
         accounts = _open_accounts(base, identity, stack)
         _start_lapse_notices(base, identity, stack)
         hashing = identity.hashing
@@ -214,46 +206,6 @@ async def _check_connections(directory: Directory, store: Store) -> None:
         await store.check_connections()
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """The resources on which everything else is built."""
-
-    settings: Settings
-    directory: Directory
-    store: Store
-    audit_writer: AuditWriter
-    clock: Clock
-
-
-@dataclass(frozen=True, slots=True)
-class _Observability:
-    """Metrics, and traces if they are enabled."""
-
-    tracing: Tracing | None
-    sources: SourceMetrics
-    traffic: Traffic
-
-    def traced(self, store: Store) -> Store:
-        if self.tracing is None:
-            return store
-        return TracedStore(store, self.tracing.span, self.tracing.note_login)
-
-    def trace_reads_of(self, directory: Directory) -> None:
-        if self.tracing is not None:
-            directory.read_ahead.span = self.tracing.span
-
-    def traced_audit(self, audit: AuditLog) -> AuditLog:
-        return self.tracing.audit(audit) if self.tracing is not None else audit
-
-
-def _open_observability(stack: AsyncExitStack) -> _Observability:
-    tracing = open_tracing(os.environ)
-    if tracing is None:
-        return _Observability(None, SourceMetrics(), Traffic())
-    stack.push_async_callback(tracing.close)
-    return _Observability(tracing, SourceMetrics(tracing.span), Traffic(tracing.meter))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Identity:
     """What identifies people, and throttles them. ``hashing`` is for passwords in the directory."""
@@ -272,9 +224,9 @@ class _Identity:
 
 
 async def _open_identity(
-    base: _Base,
+    base: Base,
     sources: Mapping[str, Source] | None,
-    observability: _Observability,
+    observability: Observability,
     stack: AsyncExitStack,
 ) -> _Identity:
     """Sources (the given ones, or those of the settings), second factors and the throttle."""
@@ -310,7 +262,7 @@ async def _open_identity(
     )
 
 
-def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> IdentityProvider:
+def _open_provider(base: Base, identity: _Identity, stack: AsyncExitStack) -> IdentityProvider:
     """Everything that the sign-in page uses."""
     settings, store = base.settings, base.store
     egress = Egress(settings.outgoing_proxy, settings.outgoing_ca_file)
@@ -333,7 +285,7 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
     )
 
 
-def _open_mail_clients(base: _Base, identity: _Identity, stack: AsyncExitStack) -> ImapLogin:
+def _open_mail_clients(base: Base, identity: _Identity, stack: AsyncExitStack) -> ImapLogin:
     """Everything that the IMAP login call uses."""
     settings, store = base.settings, base.store
     mail_clients = ImapLogin(
@@ -355,63 +307,12 @@ def _open_mail_clients(base: _Base, identity: _Identity, stack: AsyncExitStack) 
     return mail_clients
 
 
-def _start_lapse_notices(base: _Base, identity: _Identity, stack: AsyncExitStack) -> None:
+def _start_lapse_notices(base: Base, identity: _Identity, stack: AsyncExitStack) -> None:
     """Notify people before their app passwords lapse, as long as the application is open."""
     lapse = base.settings.app_password_lapse
     if lapse:
         notices = LapseNotices(base.directory.people, identity.sources, lapse, base.clock)
         run_while_open(notices.notify_forever(), stack)
-
-
-def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
-    """Remove expired data, as long as the application is open, if the settings enable it.
-
-    Otherwise a server on PostgreSQL holds a lease that shows that it is running.
-    """
-    settings = base.settings
-    if not settings.purge_interval:
-        if settings.database_file is None:  # an open file already shows that it is in use
-            run_while_open(hold_lease(base.directory), stack)
-        return None
-    figures = PurgeFigures()
-    purging = purge_forever(
-        base.store,
-        base.directory,
-        base.clock,
-        interval=settings.purge_interval,
-        audit_retention=settings.audit_retention,
-        figures=figures,
-    )
-    run_while_open(purging, stack)
-    return figures
-
-
-def _start_sealing(base: _Base, stack: AsyncExitStack) -> SealFigures:
-    """Seal the audit log, as long as the application is open."""
-    figures = SealFigures()
-    sealing = seal_forever(base.directory, base.clock, figures=figures)
-    run_while_open(sealing, stack)
-    return figures
-
-
-def _start_departures(base: _Base, stack: AsyncExitStack) -> None:
-    """Carry out departures when they are due, as long as the application is open."""
-    actor = Actor("departure", base.clock)
-    api = LineWorksApiAdministration(base.settings, base.directory, actor)
-    members = LineWorksMembers(base.directory, api)
-    departures = carry_out_forever(base.directory, base.store, base.clock, members)
-    run_while_open(departures, stack)
-
-
-def _start_alerts(base: _Base, stack: AsyncExitStack) -> None:
-    """Tell administrators what happens, if the settings say whom; otherwise nothing is imported."""
-    settings = base.settings
-    if not settings.has_alerts:
-        return
-    from worksgate.bootstrap.alerts import open_alerts
-
-    alerting = open_alerts(settings, base.directory, base.clock, stack)
-    run_while_open(alerting, stack)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,7 +324,7 @@ class _Accounts:
     disavowal: Disavowal
 
 
-def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _Accounts:
+def _open_accounts(base: Base, identity: _Identity, stack: AsyncExitStack) -> _Accounts:
     """What people can do about their own accounts; only passwords kept here can be reset."""
     settings, audit = base.settings, identity.audit
     mailer, mails = mail = open_mail(settings, stack)
