@@ -248,9 +248,9 @@ def supervisor_of_one(
     worker = Worker(
         process,  # type: ignore[arg-type]  # what is asked of a process
         Pipe()[0],
-        now,
+        now - 1_000.0 if ready else now + last_message_at,
         0,
-        last_message_at=now + last_message_at,
+        last_message_at=now + last_message_at if ready else 0.0,
         is_ready=ready,
         is_draining=draining,
     )
@@ -266,13 +266,19 @@ def test_f35_a_worker_that_is_silent_for_too_long_is_killed_once() -> None:
     assert process.times == 1
 
 
-@pytest.mark.parametrize(("last_message_at", "ready"), [(-29.0, True), (-31.0, False)])
-def test_a_worker_that_was_heard_of_or_has_not_begun_is_left_alone(
+@pytest.mark.parametrize(("last_message_at", "ready"), [(-29.0, True), (-119.0, False)])
+def test_a_worker_that_was_heard_of_or_still_starts_is_left_alone(
     last_message_at: float, *, ready: bool
 ) -> None:
     supervisor, process = supervisor_of_one(last_message_at=last_message_at, ready=ready)
     supervisor._end_hung()
     assert process.times == 0
+
+
+def test_f35_a_worker_that_never_begins_is_killed_after_the_time_for_a_start() -> None:
+    supervisor, process = supervisor_of_one(last_message_at=-121.0, ready=False)
+    supervisor._end_hung()
+    assert process.times == 1
 
 
 @pytest.mark.parametrize(
@@ -289,11 +295,12 @@ def test_f35_a_worker_that_does_not_come_to_its_end_is_killed_after_the_time_for
 
 
 def test_after_a_time_in_which_the_supervisor_stood_still_too_workers_get_theirs_again() -> None:
-    supervisor, process = supervisor_of_one(last_message_at=-3_600.0)
-    supervisor._turned_at -= 3_600.0
-    supervisor._end_hung()
-    supervisor._end_hung()
-    assert process.times == 0
+    for ready in (True, False):
+        supervisor, process = supervisor_of_one(last_message_at=-3_600.0, ready=ready)
+        supervisor._turned_at -= 3_600.0
+        supervisor._end_hung()
+        supervisor._end_hung()
+        assert process.times == 0
 
 
 def test_no_worker_is_killed_where_nothing_is_to_be_waited_for() -> None:

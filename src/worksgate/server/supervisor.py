@@ -49,6 +49,9 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 RELOADED_WITHIN = 15.0
 """Seconds that one worker gets to reload before it is the next one's turn."""
+STARTED_WITHIN = 120.0
+"""Seconds that a worker gets to start; it waits for the database and the store, and migrates
+nothing."""
 ENDED_WITHIN = 12.0
 """Seconds that all workers get to end; systemd waits 15."""
 
@@ -253,29 +256,28 @@ class Supervisor:
             self._take_answer(worker, message)
 
     def _end_hung(self) -> None:
-        """Kill workers without a heartbeat for too long; reaped ones are replaced.
+        """Kill workers without a sign of life for too long; reaped ones are replaced.
 
-        One that drains sends none, and gets at least the time that it has for that. If the
-        supervisor was stopped as well, that says nothing about a worker: all get their time again.
+        If the supervisor was stopped as well, that says nothing about a worker: all get their time
+        again.
         """
         now = time.monotonic()
         was_stopped = now - self._turned_at > STOPPED
         self._turned_at = now
         for worker in self.workers:
+            silent = now - max(worker.started_at, worker.last_message_at)
             if was_stopped:
                 worker.last_message_at = now
-                continue
-            patience = self.hung_after
-            if worker.is_draining and patience:
-                patience = max(patience, ENDED_WITHIN)
-            if worker.is_ready and 0 < patience < now - worker.last_message_at:
-                _log.error(
-                    "worker.hung",
-                    pid=worker.process.pid,
-                    silent=round(now - worker.last_message_at),
-                )
+            elif self.hung_after > 0 and silent > self._patience(worker):
+                _log.error("worker.hung", pid=worker.process.pid, silent=round(silent))
                 worker.process.kill()
                 worker.last_message_at = now
+
+    def _patience(self, worker: Worker) -> float:
+        """Seconds of silence after which a worker hangs: only one that serves has a heartbeat."""
+        if worker.serves:
+            return self.hung_after
+        return max(self.hung_after, ENDED_WITHIN if worker.is_draining else STARTED_WITHIN)
 
     def _reap(self) -> None:
         for worker in [each for each in self.workers if each.process.exitcode is not None]:
