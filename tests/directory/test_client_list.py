@@ -113,6 +113,17 @@ async def test_r139_clients_that_come_and_go_are_seen_at_the_next_look(watched: 
     assert sorted(await watched.list.read()) == ["c0001", "c0002", "d0000"]
 
 
+async def test_where_the_number_goes_back_all_are_read_again(
+    watched: Watched, database: Path, kind: str
+) -> None:
+    await watched.add(3)
+    await watched.list.read()
+    no = "false" if kind == "postgres" else "0"
+    query(database, f"UPDATE clients SET enabled = {no}, version = 1")
+    query(database, "UPDATE installation SET clients_version = 1")
+    assert not any(client.enabled for client in (await watched.list.read()).values())
+
+
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [

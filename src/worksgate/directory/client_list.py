@@ -74,8 +74,9 @@ class ClientList:
             version = await self._rows.clients_version()
             if version != self._version:
                 first = self._version < 0
-                # A lower number is from a database that was filled from elsewhere.
-                changed = () if first else await self._rows.client_ids(min(version, self._version))
+                # A lower number is of other clients, whatever their own numbers are.
+                known = self._version if version > self._version else -1
+                changed = () if first else await self._rows.client_ids(known)
                 await self._renew(changed)
                 await self._renew_brandings(None if first else changed)
                 self._version = version
