@@ -155,11 +155,14 @@ class FactReader:
                 self._there(person, asked, asks=asks_line_works),
             )
             facts = replace(facts, there=there)
-        if tries and tries[0].stop == OUTAGE:
-            return replace(facts, outage=await self._outage(tries[0]))
-        if not tries:
-            facts = await self._with_others(facts, found)
-        return facts
+        return await self._with_surroundings(facts, found)
+
+    async def _with_surroundings(self, facts: Facts, found: _Found) -> Facts:
+        """The facts with the outage that stopped the last try; without any, with what else was."""
+        if not facts.tries:
+            return await self._with_others(facts, found)
+        last = facts.tries[0]
+        return replace(facts, outage=await self._outage(last)) if last.stop == OUTAGE else facts
 
     async def _outage(self, last: Try) -> SourceOutage | None:
         """From when to when the source of a sign-in did not respond."""
