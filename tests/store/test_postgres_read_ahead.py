@@ -1,4 +1,4 @@
-"""What a PostgreSQL store says of a change, and forgets before it; its pool answers as told."""
+"""Before a change a PostgreSQL store drops what was read ahead; here on a fake pool."""
 
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from worksgate.store import StoreUnavailable
 from worksgate.store.postgres.store import PostgresStore
 
 RECORD = issued("a")
-VERBS: dict[str, Callable[[PostgresStore], Awaitable[object]]] = {
+CHANGES: dict[str, Callable[[PostgresStore], Awaitable[object]]] = {
     "save": lambda store: store.save(code(), records=[RECORD]),
     "add": lambda store: store.add(code(), records=[RECORD]),
     "take": lambda store: store.take(AuthorizationCode, "k", records=[RECORD]),
@@ -44,13 +44,13 @@ async def told(verb: str, answer: object) -> list[AuditEvent]:
         step = current_step()
         assert step is not None
         step.kept["read"] = [(1,)]
-        await VERBS[verb](PostgresStore(pool, heard.extend))  # type: ignore[arg-type]  # what it needs of it
+        await CHANGES[verb](PostgresStore(pool, heard.extend))  # type: ignore[arg-type]  # what it needs of it
         assert pool.left == {}
         assert take("read") is None
     return heard
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", CHANGES)
 async def test_nothing_that_was_read_ahead_is_left_when_something_changes(verb: str) -> None:
     assert await told(verb, 1) == [RECORD]
 
