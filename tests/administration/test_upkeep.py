@@ -2,6 +2,7 @@
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import insert
 from tests.administration.installation import Office, opened
 from tests.databases import NOW
 
@@ -9,8 +10,11 @@ from worksgate.administration import Administration, NotFound, Refused
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import PasswordHashing
+from worksgate.database.schema import accounts
+from worksgate.directory import Account
 from worksgate.directory.console_sessions import ConsoleSession
 from worksgate.directory.invitations import Invitation
+from worksgate.directory.rows import account_values
 from worksgate.oauth.model import SpentTransaction
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
@@ -86,6 +90,18 @@ async def test_r110_a_purge_removes_sessions_and_links_of_the_console(at_work: O
     assert kept.invitation.id == "new"
     languages = [await preferences.language(each) for each in (owner.subject_id, "ldap:gone")]
     assert languages == ["ja", ""]
+
+
+async def test_r115_a_purge_records_the_owners_of_keys_that_the_release_before_gave(
+    at_work: Office,
+) -> None:
+    account = Account(id="a", username="aoi", external_key="E-7", created_at=NOW)
+    async with at_work.directory.changing() as transaction:
+        await transaction.connection.execute(insert(accounts).values(account_values(account)))
+    await at_work.administration.upkeep.purge()
+    async with at_work.directory.changing() as transaction:
+        (owner,) = await transaction.release_key("E-7", NOW)
+        assert (owner.subject_id, owner.recorded) == ("directory:a", True)
 
 
 async def test_the_end_of_audit_records_is_recorded_once_an_hour(at_work: Office) -> None:

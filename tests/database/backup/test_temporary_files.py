@@ -131,3 +131,16 @@ def test_the_next_command_removes_what_a_killed_restore_left(
     assert list(tmp_path.glob(".worksgate.db.*"))
     terminal.ok("restore", "b", "--force")
     assert not list(tmp_path.glob(".worksgate.db.*"))
+
+
+def test_a_backup_removes_what_killed_ones_left(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.ok("client", "add", "acme")
+    (tmp_path / "elsewhere").mkdir()
+    left = [
+        tmp_path / ".worksgate.db.worksgate-0123abcd",
+        tmp_path / "elsewhere" / ".b.worksgate-0123abcd",
+    ]
+    for each in left:
+        each.write_bytes(b"all the hashes")
+    assert terminal.run("backup", "elsewhere/b").code == 0
+    assert not [each for each in left if each.exists()]
