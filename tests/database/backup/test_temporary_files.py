@@ -1,5 +1,6 @@
 """Temporary files of a killed process are removed later, and no others."""
 
+import ast
 import fcntl
 import os
 import signal
@@ -13,6 +14,7 @@ from tests.cli.conftest import terminal
 from tests.cli.terminal import WORKSGATE, Terminal
 from tests.installation import installed
 
+import worksgate
 from worksgate.database.temporary_files import remove_abandoned, written_beside
 
 __all__ = ["terminal"]
@@ -144,3 +146,21 @@ def test_a_backup_removes_what_killed_ones_left(terminal: Terminal, tmp_path: Pa
         each.write_bytes(b"all the hashes")
     assert terminal.run("backup", "elsewhere/b").code == 0
     assert not [each for each in left if each.exists()]
+
+
+def test_whoever_writes_a_secret_file_first_removes_what_killed_programs_left() -> None:
+    writers: dict[str, set[str]] = {}
+    for file in Path(worksgate.__file__).parent.rglob("*.py"):
+        source = file.read_text("utf-8")
+        for function in ast.walk(ast.parse(source if "written_beside(" in source else "")):
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                called = {
+                    each.func.id
+                    for each in ast.walk(function)
+                    if isinstance(each, ast.Call) and isinstance(each.func, ast.Name)
+                }
+                if "written_beside" in called:
+                    writers[f"{file.stem}.{function.name}"] = called
+    assert len(writers) > 5
+    careless = [each for each, called in writers.items() if "remove_abandoned" not in called]
+    assert careless == []
