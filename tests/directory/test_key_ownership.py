@@ -238,6 +238,18 @@ async def test_r115_a_key_that_the_release_before_let_another_take_is_not_theirs
     assert await disputed_keys(directory) == []
 
 
+async def test_r115_a_key_that_the_release_before_gave_an_account_too_is_the_account_s(
+    directory: Directory, database: Path
+) -> None:
+    await come(directory, TARO)
+    await add(directory, account("jiro"))
+    for table in ("people", "accounts"):
+        query(database, f"UPDATE {table} SET external_key = 'E-1'")
+    found = await directory.people.find(TARO)
+    assert found is not None
+    assert found.person.external_key is None
+
+
 async def test_r115_what_the_release_before_gave_is_written_down_by_a_purge(
     directory: Directory, database: Path
 ) -> None:
