@@ -81,6 +81,17 @@ async def test_r122_nothing_is_set_up_from_a_session_alone(has: dict[str, bool])
     assert isinstance(await visit.arrive(), PasswordNeeded)
 
 
+async def test_r122_an_app_that_was_shown_before_is_not_set_up_once_a_passkey_is_required() -> None:
+    world = World(client=replace(ACME, rules=("require factor",)))
+    visit = world.visit()
+    offered = await visit.log_in(await visit.login_form())
+    assert isinstance(offered, EnrolmentNeeded)
+    assert offered.totp is not None
+    world.change_client(rules=("require passkey",))
+    with pytest.raises(SignInLost):
+        await visit.provider.enrol(offered.transaction, Proof(code="totp"), visit.browser)
+
+
 async def test_r122_a_remembered_browser_is_spared_a_code_but_not_the_passkey() -> None:
     world = World()
     world.factors.give(HANA, totp=True)
