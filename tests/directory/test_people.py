@@ -1,6 +1,7 @@
 """Remembered people of other sources, also when many sign in at once."""
 
 import asyncio
+from dataclasses import dataclass, replace
 
 from tests.databases import NOW
 
@@ -8,6 +9,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.directory.app_passwords import AppPassword
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
+from worksgate.directory.remembered import RememberedSource
 from worksgate.oauth.model import UserKey
 from worksgate.oauth.user_key import KeyProblem
 from worksgate.sources import Person
@@ -43,6 +45,33 @@ async def test_whoever_is_refused_a_key_is_let_in_with_the_reason(directory: Dir
     assert second.external_key is None
     text = "the external key E-1 belongs to first of the source corp"
     assert second.refused_keys == (KeyProblem(UserKey.EXTERNAL_KEY, text),)
+
+
+@dataclass
+class Corp:
+    """A source with one person, who wrote their own name."""
+
+    person: Person
+    name: str = "corp"
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        return self.person
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        return self.person
+
+
+async def test_r271_a_name_that_reorders_a_page_is_neither_kept_nor_found(
+    directory: Directory,
+) -> None:
+    corp = RememberedSource(
+        Corp(replace(_person("hanako"), name="\u202e花子\x1b")), directory.people
+    )
+    person = await corp.authenticate("hanako", "password")
+    assert person == replace(_person("hanako"), name="花子")
+    assert await corp.find(person.subject_id, person) == person
+    (kept,) = await directory.people.listed()
+    assert kept.person == person
 
 
 DAY = 86_400.0

@@ -10,8 +10,14 @@ import pytest
 from worksgate.administration.people_import.columns import BadColumns, Entry, Reader, Unreadable
 from worksgate.clients.validation import CHANGEABLE, PROFILE_DEFAULTS, check_client, read_changes
 from worksgate.directory import Account
-from worksgate.directory.account_rules import check_account, check_password, generated_password
+from worksgate.directory.account_rules import (
+    check_account,
+    check_password,
+    generated_password,
+    presentable,
+)
 from worksgate.oauth.model import Client, ErrorStyle, Profile
+from worksgate.sources import Person
 
 ACCOUNT = Account(id="a1", username="hanako@example.com", name="Hanako Yamada")
 CLIENT = Client(client_id="c1", name="Acme", redirect_uris=("https://auth.worksmobile.com",))
@@ -326,3 +332,23 @@ def test_r106_no_password_is_shown_by_what_reads_it() -> None:
     assert isinstance(entry, Entry)
     assert entry.password_hash is not None
     assert "aaaa" not in repr(entry)
+
+
+def test_r271_a_person_of_another_source_is_shown_without_what_reorders_or_fills_a_page() -> None:
+    said = Person(
+        subject_id="corp:1",
+        username="hanako\x1b[31m",
+        name="\u202e山田\n花子\x00" + "x" * 400_000,
+        reading="\x07",
+        email="hanako@example.com\nBcc: x@example.com",
+    )
+    shown = presentable(said)
+    assert (shown.username, shown.reading, shown.email) == ("hanako[31m", "", None)
+    assert shown.name == "山田花子" + "x" * 196
+    nameless = presentable(replace(said, username="\u202e", name="\u202e"))
+    assert (nameless.username, nameless.name) == ("corp:1", "corp:1")
+
+
+def test_r271_whoever_can_be_shown_stays_as_they_are() -> None:
+    said = Person(subject_id="corp:1", username="hanako", name="山田 花子", email="a@example.com")
+    assert presentable(said) is said

@@ -3,6 +3,8 @@
 import re
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from worksgate.credentials.password_policy import WeakPassword, check_new_password
 from worksgate.credentials.usernames import username_key
@@ -76,6 +78,30 @@ def lacking(account: Account) -> tuple[str, ...]:
     return tuple(name for name, value in needs.items() if value is None)
 
 
+def presentable(person: Person) -> Person:
+    """A person of another source as pages can show them and rows can keep them.
+
+    Their directory may let people write their own name: it has no control characters and no others
+    that reorder what follows, and is no longer than one here. An address that is none is left out.
+    """
+    changes: dict[str, Any] = {
+        name: _shown(text)
+        for name in ("username", "name", "reading")
+        if not (text := getattr(person, name)).isprintable() or len(text) > MAX_NAME
+    }
+    if person.email is not None and not _is_email(person.email):
+        changes["email"] = None
+    if not changes:
+        return person
+    shown = replace(person, **changes)
+    username = shown.username or person.subject_id
+    return replace(shown, username=username, name=shown.name or username)
+
+
+def _shown(text: str) -> str:
+    return "".join(filter(str.isprintable, text))[:MAX_NAME].strip()
+
+
 def check_display_name(name: str) -> str:
     if len(name) > MAX_NAME or not name.isprintable():
         raise ValueError(f"a name has at most {MAX_NAME} characters, without control characters")
@@ -83,9 +109,13 @@ def check_display_name(name: str) -> str:
 
 
 def check_email(email: str) -> str:
-    if len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email):
+    if not _is_email(email):
         raise ValueError("an e-mail address looks like name@example.com")
     return email
+
+
+def _is_email(text: str) -> bool:
+    return len(text) <= MAX_EMAIL and _EMAIL.fullmatch(text) is not None
 
 
 def check_group(group: str) -> str:

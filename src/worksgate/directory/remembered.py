@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from worksgate.database import DatabaseUnavailable
+from worksgate.directory.account_rules import presentable
 from worksgate.directory.last_sign_ins import LastSignIns
 from worksgate.directory.people import People, RememberedPerson
 from worksgate.sources import (
@@ -33,7 +34,7 @@ class _Remembering:
 
     async def _admit(self, person: Person) -> Person:
         try:
-            admitted = await self._people.remember(self.name, person, self._clock())
+            admitted = await self._people.remember(self.name, presentable(person), self._clock())
         except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error
         if admitted is None:
@@ -48,6 +49,7 @@ class _Remembering:
             remembered = await self._people.find(subject_id)
         except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error
+        present = presentable(present)
         if remembered is None:
             return present
         if not remembered.enabled:
