@@ -16,7 +16,7 @@ from typing import Final
 from worksgate.administration.alerts.watching import SILENCE
 from worksgate.administration.going_live.examination import Finding
 from worksgate.administration.going_live.operations import Rehearsal
-from worksgate.administration.set_up.trial import TRIALS, Span, all_spans
+from worksgate.administration.set_up.trial import TRIALS, PastTrial, past_trials
 from worksgate.administration.sign_in_trace import sentences
 from worksgate.administration.sign_in_trace.localized import At, Text
 from worksgate.administration.sign_in_trace.tries import Ending, Stop
@@ -137,7 +137,7 @@ class Count:
     not_in_after: int = 0
     """The number of an expected person before whom everybody is in, by the rehearsal below."""
     rehearsal: str = ""
-    trials: Sequence[Span] = ()
+    trials: Sequence[PastTrial] = ()
     trial_ids: set[str] = field(default_factory=set)
     """Sign-ins of the player."""
 
@@ -302,7 +302,7 @@ class LiveWatch:
         count = self._count
         if count is None or count.start != start:
             count = self._count = Count(start, start)
-        count.trials = all_spans((await self._directory.set_up.answers()).get(TRIALS))
+        count.trials = past_trials((await self._directory.set_up.answers()).get(TRIALS))
         await self._resolve([each.name_key for each in count.trials if each.until >= start], count)
         await self._read(count, now)
         await self._resolve(count.unresolved(), count)

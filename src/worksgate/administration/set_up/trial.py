@@ -87,8 +87,8 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """From when to when the player was at a client, and whose name it typed there."""
+class PastTrial:
+    """A trial: from when to when the player was at a client, and whose name it typed there."""
 
     client_id: str
     since: float
@@ -100,15 +100,15 @@ class Span:
         return client_id == self.client_id and self.since <= at <= self.until
 
 
-def all_spans(answer: Answer | None) -> list[Span]:
-    """Those of all clients; earlier releases kept no name."""
+def past_trials(answer: Answer | None) -> list[PastTrial]:
+    """The trials at all clients; earlier releases kept no name."""
     kept = [] if answer is None else answer.value.get("spans", [])
-    return [Span(each[0], each[1] - APART, each[2] + APART, *each[3:4]) for each in kept]
+    return [PastTrial(each[0], each[1] - APART, each[2] + APART, *each[3:4]) for each in kept]
 
 
 def spans_of(answer: Answer | None, client_id: str) -> list[tuple[float, float]]:
     """From when to when the player was at a client: what it used then, LINE WORKS did not."""
-    return [(each.since, each.until) for each in all_spans(answer) if each.client_id == client_id]
+    return [(each.since, each.until) for each in past_trials(answer) if each.client_id == client_id]
 
 
 def with_span(

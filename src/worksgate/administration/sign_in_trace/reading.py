@@ -13,7 +13,7 @@ from typing import Protocol
 
 from worksgate.administration.errors import Refused
 from worksgate.administration.line_works_members import LineWorksMembers
-from worksgate.administration.set_up.trial import TRIALS, Span, all_spans
+from worksgate.administration.set_up.trial import TRIALS, PastTrial, past_trials
 from worksgate.administration.sign_in_trace.facts import (
     AskedClient,
     Facts,
@@ -237,7 +237,7 @@ class FactReader:
             tries = tuple(each for each in tries if each.client_id in (client.client_id, None))
         tries = tries[:MOST_TRIES]
         wanted = {each.login_id for each in tries}
-        trials = all_spans((await self._directory.set_up.answers()).get(TRIALS))
+        trials = past_trials((await self._directory.set_up.answers()).get(TRIALS))
         tries = tries_of(
             [each for each in records if each.login_id in wanted],
             now=now,
@@ -405,7 +405,7 @@ _CHECKS: dict[UserKey, Callable[[str], str]] = {
 }
 
 
-def _is_trial(each: Try, trials: Sequence[Span]) -> bool:
+def _is_trial(each: Try, trials: Sequence[PastTrial]) -> bool:
     """Whether a sign-in has the client, the time and the name of a trial."""
     if each.username is None:
         return False
