@@ -22,6 +22,7 @@ from tests.store.stores import database_in, open_sqlite
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database.artifact_tables import TABLES
+from worksgate.database.sqlite_file import LEAST_FREE, make_room
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, Redeemable
 from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable
 from worksgate.store.sqlite import statements as sqlite_statements
@@ -536,6 +537,17 @@ def test_f11_a_spare_file_that_was_made_small_grows_when_there_is_room(
         ReservedDiskSpace(spare, 100_000).make()
         assert spare.stat().st_size == size
     assert spare.read_bytes().startswith(b"x" * there)
+
+
+@pytest.mark.parametrize(("free", "stays"), [(LEAST_FREE, True), (LEAST_FREE - 1, False)])
+def test_f11_a_start_gives_the_spare_file_up_where_nothing_else_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, *, stays: bool
+) -> None:
+    spare = tmp_path / "store.db.spare"
+    spare.touch()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    make_room(database_in(tmp_path))
+    assert spare.exists() is stays
 
 
 def test_the_log_is_emptied_once_nobody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:

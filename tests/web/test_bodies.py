@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from starlette.types import Message, Scope
+from starlette.types import Message, Receive, Scope
 
 from worksgate.oauth.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from worksgate.oauth.form import MAX_BODY, MAX_FIELDS, MAX_VALUE
 from worksgate.web import body
-from worksgate.web.body import MAX_ANNOUNCED, BodyTimeout, Disconnected, read_form
+from worksgate.web.body import MAX_ANNOUNCED, BodyTimeout, Disconnected, read_form, read_json
 
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
 HUNG_UP: Message = {"type": "http.disconnect"}
@@ -21,16 +21,20 @@ def part(content: bytes, *, more: bool = False) -> Message:
 
 async def read(*messages: Message, headers: tuple[tuple[bytes, bytes], ...] = (FORM,)) -> object:
     """The form that comes in these messages, after which nothing comes any more."""
-    coming: Iterator[Message] = iter(messages)
+    scope: Scope = {"headers": headers}
+    return await read_form(scope, coming(*messages))
+
+
+def coming(*messages: Message) -> Receive:
+    left: Iterator[Message] = iter(messages)
 
     async def receive() -> Message:
-        for message in coming:
+        for message in left:
             return message
         await asyncio.Event().wait()
         raise AssertionError
 
-    scope: Scope = {"headers": headers}
-    return await read_form(scope, receive)
+    return receive
 
 
 def padded(size: int) -> bytes:
@@ -142,3 +146,20 @@ async def test_a_form_is_read_in_the_encoding_that_it_names() -> None:
 async def test_an_encoding_that_is_none_is_read(encoding: bytes) -> None:
     headers = (FORM, (b"content-encoding", encoding), (b"x-other", b"gzip"))
     assert await read(part(b"a=1"), headers=headers) == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        (b'{"clients": []', "not valid JSON"),
+        (b"", "not valid JSON"),
+        (b"[" * 50_000, "not valid JSON"),
+        (b'{"a": "b\\u0000"}', "NUL"),
+    ],
+)
+async def test_what_is_no_json_is_refused(content: bytes, refusal: str) -> None:
+    scope: Scope = {"headers": ((b"content-type", b"application/json; charset=utf-8"),)}
+    with pytest.raises(InvalidRequest, match=refusal):
+        await read_json(scope, coming(part(content)), 100_000)
+    with pytest.raises(UnsupportedMediaType):
+        await read_json({"headers": (FORM,)}, coming(part(content)), 100_000)
