@@ -57,6 +57,7 @@ class Left(HTMLParser):
             self.words |= set(re.findall(r"[A-Za-z]{3,}", plain))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["ja", "ko"])
 async def test_no_page_has_english_left_over(console: ConsoleUnderTest, language: str) -> None:
     await console.make("owner", Role.OWNER)

@@ -20,6 +20,7 @@ def offered(page: str) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.HELP_DESK, Role.AUDITOR])
 async def test_no_page_offers_what_the_server_would_refuse(
     console: ConsoleUnderTest, role: Role

@@ -242,6 +242,7 @@ async def test_r101_r154_without_a_session_there_is_only_the_sign_in(
     assert browser.page.status_code == 303
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", OF_PEOPLE)
 async def test_r101_r154_r236_each_role_gets_what_the_table_says(
     console: ConsoleUnderTest, role: Role
