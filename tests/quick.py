@@ -3,8 +3,8 @@
 What needs a server of its own, a browser, or a second process is left out: whole folders, what
 runs on PostgreSQL or Valkey, and what carries the mark ``programs``. A test that starts a program
 all the same fails, so that the list stays true. The mark ``slow`` leaves out those few that wait in
-real time for seconds, or count to fifty thousand. Of the examples that Hypothesis makes up for a
-property a quarter is tried (``tests/properties.py``).
+real time for seconds, count to fifty thousand, or walk through all pages or forms of the console.
+A quarter of Hypothesis's examples for each property is tried (``tests/properties.py``).
 """
 
 import sys

@@ -266,6 +266,7 @@ async def test_r101_r154_r236_each_role_gets_what_the_table_says(
             assert "Your role does not allow this" in browser.page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("role", "target", "allowed"),
     [

@@ -312,6 +312,7 @@ def form_of(page: str, action: str) -> dict[str, str]:
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", VERSIONED)
 async def test_r235_an_outdated_form_changes_nothing_and_asks_again(
     place: Place, path: str
@@ -337,6 +338,7 @@ async def test_r235_an_outdated_form_changes_nothing_and_asks_again(
     assert await case.state(place) != theirs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", VERSIONED)
 async def test_r256_two_who_meet_between_the_page_and_the_transaction(
     place: Place, path: str, monkeypatch: pytest.MonkeyPatch
