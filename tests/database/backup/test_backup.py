@@ -408,6 +408,19 @@ async def test_a_backup_with_triggers_other_numbers_or_another_format_is_refused
     assert not (tmp_path / "target.db").exists()
 
 
+async def test_a_backup_whose_manifest_hides_the_master_key_of_its_secrets_is_refused(
+    source: str, file: Path, target: str, tmp_path: Path
+) -> None:
+    await write(source, file)
+    database = unpacked(file, tmp_path / "database")
+    sealed = b"wg1" + bytes.fromhex("0badc0de") + bytes(48)
+    query(database, f"UPDATE totp_secrets SET secret = x'{sealed.hex()}'")
+    repack(file, database, master_keys=())
+    with pytest.raises(BackupError, match=r"cannot be read here.*0badc0de"):
+        await restore(target, file)
+    assert not (tmp_path / "target.db").exists()
+
+
 async def test_a_backup_that_holds_codes_is_restored_without_them(
     source: str, file: Path, target: str, tmp_path: Path
 ) -> None:
