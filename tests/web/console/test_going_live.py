@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILE = "Name,ID,External Key\n田中,tanaka@hikari,H-1\nKang,kang@hikari,H-2\n=New,new@hikari,\n"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ConsoleUnderTest]:
-    """One console for this page's tests, each of which leaves it as it was."""
-    async with console_of(Path(tmp_path_factory.mktemp("console"))) as console:
+@asynccontextmanager
+async def acme(folder: Path) -> AsyncIterator[ConsoleUnderTest]:
+    """A console with administrators of three roles, a client and two people."""
+    async with console_of(folder) as console:
         await console.make("owner", Role.OWNER)
         await console.make("auditor", Role.AUDITOR)
         await console.make("helper", Role.HELP_DESK)
@@ -41,6 +42,13 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
             "tanaka", password=PASSWORD, external_key="H-1", works_account="tanaka@hikari"
         )
         await users.add("kang", password=PASSWORD, external_key="H-9", works_account="kang@hikari")
+        yield console
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ConsoleUnderTest]:
+    """One console for this page's tests, none of which minds an earlier rehearsal."""
+    async with acme(Path(tmp_path_factory.mktemp("console"))) as console:
         yield console
 
 
@@ -66,23 +74,22 @@ async def prove(console: ConsoleUnderTest, browser: AdminBrowser, who: str, path
         await browser.post(path, proof=console.code(who), **hidden)
 
 
-async def test_r176_r177_from_the_file_to_the_person(
-    console: ConsoleUnderTest, owner: AdminBrowser
-) -> None:
-    await upload(owner, FILE.encode("cp932"))
-    assert owner.page.status_code == 303, owner.page.text
-    await owner.get("/go-live/rehearsal")
-    assert "3 members of LINE WORKS are compared" in owner.page.text
-    await owner.post("/go-live/rehearsal")
-    page = (await owner.get("/go-live/rehearsal")).text
-    assert "1 of 3 would get in." in page
-    page = (await owner.get("/go-live/rehearsal?finding=key_differs")).text
-    assert "H-9" in page
-    assert "H-2" in page
-    kang = await console.administration.users.get("kang")
-    assert f"/person?id={kang.person.subject_id.replace(':', '%3A')}" in page
-    odd = await owner.get(f"/go-live/rehearsal?finding=key_differs&after={'9' * 30}")
-    assert odd.status_code == 200
+async def test_r176_r177_from_the_file_to_the_person(tmp_path: Path) -> None:
+    async with acme(tmp_path) as console:
+        owner = await upload(await console.signed_in("owner"), FILE.encode("cp932"))
+        assert owner.page.status_code == 303, owner.page.text
+        await owner.get("/go-live/rehearsal")
+        assert "3 members of LINE WORKS are compared" in owner.page.text
+        await owner.post("/go-live/rehearsal")
+        page = (await owner.get("/go-live/rehearsal")).text
+        assert "1 of 3 would get in." in page
+        page = (await owner.get("/go-live/rehearsal?finding=key_differs")).text
+        assert "H-9" in page
+        assert "H-2" in page
+        kang = await console.administration.users.get("kang")
+        assert f"/person?id={kang.person.subject_id.replace(':', '%3A')}" in page
+        odd = await owner.get(f"/go-live/rehearsal?finding=key_differs&after={'9' * 30}")
+        assert odd.status_code == 200
 
 
 async def test_whoever_has_never_signed_in_has_no_page_and_unasked_sources_are_named(
