@@ -98,7 +98,7 @@ class SqliteGuard(DatabaseGuard):
     ) -> None:
         super().__init__(identity)
         self._path, self._log = os.fspath(path), f"{path}-wal"
-        self._content = _FileContent(path, connection)
+        self._content = _FileContent(path)
         self._connection = connection
         self._log_place = _place_of(self._log)
         self._next_look = 0.0
@@ -138,7 +138,7 @@ class SqliteGuard(DatabaseGuard):
             return f"{self._path} was removed or replaced: {REPLACED}"
         if _place_in(log) != self._log_place:
             return f"{self._log} was removed or replaced: {REPLACED}"
-        if file and log and self._content.is_older(file.st_ctime_ns, log_size=log.st_size):
+        if file and self._content.is_older(file.st_ctime_ns):
             if "file" not in self._wrong:
                 with suppress(OSError):
                     Path(f"{self._path}{OVERWRITTEN}").touch()
@@ -149,22 +149,20 @@ class SqliteGuard(DatabaseGuard):
 class _FileContent:
     """What is in the file itself, without the log, by the number of the newest audit record.
 
-    SQLite only writes to the file what was in its log, so the number never decreases, and without a
-    log it is the newest of all. Once it has decreased, file and log do not belong together any
-    more, whatever follows. ``connection`` reads both.
+    SQLite only writes to the file what was in its log, so the number never decreases. Once it has,
+    file and log do not belong together any more, whatever follows. The log is never read: a reader
+    may have to wait for other processes, and this runs on the event loop.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path) -> None:
         # SQLite reads such a file without its log and without locks. It may not be opened in any
         # other way: closing it would release the locks of all connections of this process.
         self._address = f"{path.as_uri()}?mode=ro&immutable=1"
-        self._connection = connection
         self._changed_at = 0
-        self._in_file = self._in_all = 0
-        self._next_look = 0.0
+        self._newest = 0
         self._is_older = False
 
-    def is_older(self, changed_at: int, *, log_size: int) -> bool:
+    def is_older(self, changed_at: int) -> bool:
         """Whether it has been overwritten; looks again if the file was ``changed_at`` another time.
 
         What cannot be read just now is looked at again.
@@ -173,13 +171,8 @@ class _FileContent:
             with suppress(sqlite3.Error):
                 found = self._newest_in_file()
                 self._changed_at = changed_at
-                expected = self._in_all if log_size == 0 else self._in_file
-                self._is_older = 0 < found < expected
-                self._in_file = found
-        if not self._is_older and time.monotonic() >= self._next_look:
-            with suppress(sqlite3.Error):
-                self._in_all = max(self._in_all, _newest_record(self._connection))
-            self._next_look = time.monotonic() + CHECKED_EVERY
+                self._is_older = 0 < found < self._newest
+                self._newest = found
         return self._is_older
 
     def _newest_in_file(self) -> int:
