@@ -256,7 +256,7 @@ class Site:
         """What was recorded of events that begin so; waits a moment until there is something."""
         until = time.monotonic() + RECORDED
         while True:
-            found = self.run(self.administration.audit_log.search(since=since))
+            found = self.run(self.administration.audit_log.search(since=since, limit=10_000))
             wanted = [record for record in found if record.event.startswith(beginning)]
             if wanted or time.monotonic() > until:
                 return wanted
