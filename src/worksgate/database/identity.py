@@ -177,12 +177,7 @@ class _FileContent:
 
     def _newest_in_file(self) -> int:
         with closing(sqlite3.connect(self._address, uri=True, timeout=0)) as connection:
-            return _newest_record(connection)
-
-
-def _newest_record(connection: sqlite3.Connection) -> int:
-    with closing(connection.execute(_NEWEST_RECORD)) as found:
-        return found.fetchone()[0] or 0
+            return connection.execute(_NEWEST_RECORD).fetchone()[0] or 0
 
 
 def place_of(path: Path) -> _Place | None:
