@@ -576,6 +576,7 @@ async def test_r76_too_long_a_password_never_reaches_a_foreign_hash(
 
 
 @pytest.mark.slow
+@pytest.mark.hashing
 async def test_r77_a_cheap_foreign_hash_takes_as_long_as_an_unknown_name(
     hashing: PasswordHashing,
 ) -> None:
