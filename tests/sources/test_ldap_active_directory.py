@@ -16,7 +16,13 @@ from tests.databases import Clock
 from tests.fake_ldap import Listener, Scripted, Search, listening
 from tests.slapd import PASSWORD, Authority, Slapd, running_slapd
 
-from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import (
+    PasswordExpired,
+    Person,
+    PersonDisabled,
+    SourceFault,
+    SourceUnavailable,
+)
 from worksgate.sources.ldap.source import LdapSource
 
 NOW = 1_800_000_000.0
@@ -269,6 +275,38 @@ async def test_r87_a_direct_bind_ends_in_a_bind_as_the_entry() -> None:
     )
     password = PASSWORD.encode()
     assert directory.binds == [("hanako@example.jp", password), (HANAKO, password)]
+
+
+async def test_r272_an_id_of_several_values_is_no_id() -> None:
+    directory = admitting(uid=[b"u-1", b"u-2"])
+    with listening(directory) as listener, asked(listener, id_attribute="uid") as source:
+        with pytest.raises(PersonDisabled):
+            await source.authenticate("hanako", PASSWORD)
+        findings = await source.test("hanako")
+    faults = {each.text: each.fault for each in findings if not each.works}
+    assert faults["uid has 2 values: the ID must be a single one"] is SourceFault.ATTRIBUTE_UNUSABLE
+
+
+async def test_r272_a_guid_of_several_values_is_no_id() -> None:
+    directory = admitting(objectGUID=[bytes(range(16)), bytes(range(1, 17))])
+    with (
+        listening(directory) as listener,
+        asked(listener) as source,
+        pytest.raises(PersonDisabled),
+    ):
+        await source.authenticate("hanako", PASSWORD)
+
+
+async def test_a_key_of_several_values_is_pointed_out() -> None:
+    directory = admitting(employeeID=[b"E-7", b"E-8"], mail=[b"hanako@example.jp"])
+    mapped = {"external_key_attribute": "employeeID", "works_account_attribute": "mail"}
+    with listening(directory) as listener, asked(listener, **mapped) as source:
+        texts = [each.text for each in await source.test("hanako")]
+    assert (
+        "external key (employeeID): E-7, the first of 2 values, "
+        "which a directory may reorder at any time"
+    ) in texts
+    assert "LINE WORKS account (mail): hanako@example.jp" in texts
 
 
 async def test_r77_an_unknown_name_costs_what_a_wrong_password_costs() -> None:

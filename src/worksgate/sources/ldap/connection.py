@@ -118,6 +118,10 @@ class Entry:
         """The first value, if there is one."""
         return next(iter(self.values.get(attribute.lower(), ())), None)
 
+    def count(self, attribute: str) -> int:
+        """How many values there are."""
+        return len(self.values.get(attribute.lower(), ()))
+
     def texts(self, attribute: str) -> tuple[str, ...]:
         """All values that are text; no database of ours keeps a NUL."""
         return tuple(_texts(self.values.get(attribute.lower(), ())))

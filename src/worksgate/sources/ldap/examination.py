@@ -137,7 +137,7 @@ def _values(
 ) -> Iterator[SourceFinding]:
     """What LINE WORKS and the rules would receive."""
     subject = id_of(entry, settings)
-    yield _attribute(said("id"), settings.id_attribute_used, subject)
+    yield _id(entry, settings.id_attribute_used, subject)
     person = person_of(entry, subject or "", groups, settings, username)
     yield _works(
         said("username: %(username)s, name: %(name)s", username=person.username, name=person.name)
@@ -147,7 +147,29 @@ def _values(
     yield _works(said("groups: %(groups)s", groups="; ".join(person.groups) or NONE))
 
 
+def _id(entry: Entry, attribute: str, subject: str | None) -> SourceFinding:
+    if entry.count(attribute) > 1:
+        text = said(
+            "%(attribute)s has %(count)s values: the ID must be a single one",
+            attribute=attribute,
+            count=entry.count(attribute),
+        )
+        return _fails(text, SourceFault.ATTRIBUTE_UNUSABLE)
+    return _attribute(said("id"), attribute, subject)
+
+
 def _key(key: MappedKey) -> SourceFinding:
+    if key.problem is None and key.values > 1:
+        return _works(
+            said(
+                "%(kind)s (%(attribute)s): %(value)s, the first of %(count)s values, "
+                "which a directory may reorder at any time",
+                kind=key.label,
+                attribute=key.attribute,
+                value=key.value,
+                count=key.values,
+            )
+        )
     if key.problem is None:
         return _attribute(key.label, key.attribute, key.value)
     text = said(

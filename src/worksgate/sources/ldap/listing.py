@@ -88,7 +88,7 @@ class Listing:
         # A lock passes, and a password can be changed.
         is_out = status is AccountStatus.DISABLED or problem is not None or subject is None
         if subject is None:
-            problems.append(f"there is no ID ({settings.id_attribute_used})")
+            problems.append(f"there is no ID, or more than one ({settings.id_attribute_used})")
         key_problems = [
             KeyProblem(
                 key.kind, f"the {IN_WORDS[key.kind]} {key.raw} cannot be used: {key.problem}"

@@ -69,7 +69,8 @@ _LABELS = {
 class MappedKey:
     """The user key of an entry: ``raw`` is the attribute's value, ``value`` the key if valid.
 
-    ``problem`` says why LINE WORKS would not accept the attribute's value.
+    ``problem`` says why LINE WORKS would not accept the attribute's value. ``values`` is how many
+    the attribute has: the first is used, although directories promise no order (RFC 4511, 4.1.7).
     """
 
     kind: UserKey
@@ -77,6 +78,7 @@ class MappedKey:
     raw: str | None
     value: str | None
     problem: str | None = None
+    values: int = 1
 
     @property
     def label(self) -> str:
@@ -176,10 +178,10 @@ def attributes_of(settings: LdapSettings) -> tuple[str, ...]:
 
 
 def id_of(entry: Entry, settings: LdapSettings) -> str | None:
-    """The entry's permanent ID as text, or None without one."""
+    """The entry's permanent ID as text; None without one or with several, which have no order."""
     attribute = settings.id_attribute_used
     value = entry.raw(attribute)
-    if not value:
+    if not value or entry.count(attribute) > 1:
         return None
     if is_guid(attribute):
         return str(uuid.UUID(bytes_le=value)) if len(value) == 16 else None
@@ -211,12 +213,14 @@ def keys_of(entry: Entry, settings: LdapSettings) -> tuple[MappedKey, MappedKey]
     account = _mapped(entry, settings.works_account_attribute)
     return (
         _usable(
+            entry,
             UserKey.EXTERNAL_KEY,
             settings.external_key_attribute,
             _mapped(entry, settings.external_key_attribute),
             check_external_key,
         ),
         _usable(
+            entry,
             UserKey.WORKS_ACCOUNT,
             settings.works_account_attribute,
             account and account.lower(),  # LINE WORKS accounts have no upper case, directories do
@@ -310,14 +314,15 @@ def _unescaped(value: str) -> str:
 
 
 def _usable(
-    kind: UserKey, attribute: str, raw: str | None, check: Callable[[str], str]
+    entry: Entry, kind: UserKey, attribute: str, raw: str | None, check: Callable[[str], str]
 ) -> MappedKey:
     if raw is None:
         return MappedKey(kind, attribute, None, None)
+    values = entry.count(attribute)
     try:
-        return MappedKey(kind, attribute, raw, check(raw))
+        return MappedKey(kind, attribute, raw, check(raw), values=values)
     except ValueError as error:
-        return MappedKey(kind, attribute, raw, None, str(error))
+        return MappedKey(kind, attribute, raw, None, str(error), values)
 
 
 def _mapped(entry: Entry, attribute: str) -> str | None:
