@@ -165,6 +165,7 @@ class Upstream:
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
 
     def start(self) -> None:
+        self._socket.listen()  # who calls before the server runs waits, and is not refused
         self._thread.start()
 
     def stop(self) -> None:
