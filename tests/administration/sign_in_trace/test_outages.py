@@ -48,7 +48,7 @@ def test_another_source_is_another_outage() -> None:
     [
         ("en", "From 07:20 to 07:50 the source partner did not respond."),
         ("ja", "07:20から07:50まで、認証元partnerから応答がありませんでした。"),
-        ("ko", "07:20부터 07:50까지 인증 소스 partner이(가) 응답하지 않았습니다."),
+        ("ko", "07:20부터 07:50까지 partner 인증 소스가 응답하지 않았습니다."),
     ],
 )
 def test_an_outage_is_said_with_its_beginning_and_its_end(language: str, sentence: str) -> None:
