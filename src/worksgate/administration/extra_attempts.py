@@ -76,12 +76,15 @@ class ExtraAttemptAdministration:
 
     async def _accounts(self, source: str, names: Sequence[str]) -> list[str]:
         """What else is counted for these names: the person whom the source finds by them."""
-        if source == BUILT_IN or self._parts is None:
+        if self._parts is None:
             return []
-        asked = (await self._parts.sources()).passwords.get(source)
-        if asked is None:
-            return []
-        found = [(await identify(asked, each)).account for each in names]
+        sources = await self._parts.sources()
+        asked = None if source == BUILT_IN else sources.passwords.get(source)
+        found = [
+            (None if asked is None else (await identify(asked, each)).account)
+            or sources.name_at(source, each)
+            for each in names
+        ]
         return [each for each in found if each is not None]
 
 

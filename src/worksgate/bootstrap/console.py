@@ -198,7 +198,12 @@ def _open_sign_in(
     stack.callback(factors.close)
     sign_in = ConsoleSignIn(
         directory,
-        partial(_sources_of_administrators, _built_in(base), parts),
+        partial(
+            _sources_of_administrators,
+            _built_in(base),
+            parts,
+            is_part=not all(each.is_built_in for each in settings.all_sources),
+        ),
         throttle=Throttle(base.store, throttle_policy(settings), key=key),
         factor_throttle=Throttle(base.store, FACTOR_POLICY, "factor", key=key),
         factors=factors,
@@ -223,7 +228,11 @@ def _built_in(base: _Base) -> DirectorySource:
 
 
 async def _sources_of_administrators(
-    built_in: DirectorySource, parts: SignInPartsOnDemand, names: frozenset[str]
+    built_in: DirectorySource,
+    parts: SignInPartsOnDemand,
+    names: frozenset[str],
+    *,
+    is_part: bool,
 ) -> SourcesInUse:
     """The built-in directory, which is asked first, and the named sources.
 
@@ -231,19 +240,26 @@ async def _sources_of_administrators(
     """
     passwords: dict[str, Source] = {BUILT_IN: built_in}
     if not names:
-        return SourcesInUse(passwords)
+        return SourcesInUse(passwords, is_part=is_part)
     try:
         opened = await parts.sources()
     except ValueError as error:  # those of the built-in directory get in all the same
         _log.warning("console.unavailable", reason=f"the settings of a source: {error}")
-        return SourcesInUse(passwords)
+        return SourcesInUse(passwords, is_part=is_part)
     passwords |= {
         name: source
         for name, source in opened.passwords.items()
         if name in names and name != BUILT_IN
     }
     redirects = {name: source for name, source in opened.redirects.items() if name in names}
-    return replace(opened, passwords=passwords, redirects=redirects, domains={}, changer=None)
+    return replace(
+        opened,
+        passwords=passwords,
+        redirects=redirects,
+        domains={},
+        changer=None,
+        is_part=is_part,
+    )
 
 
 def _administrations(base: _Base, parts: SignInPartsOnDemand) -> Callable[[Actor], Administration]:

@@ -106,10 +106,14 @@ class DirectorySource:
     async def identify(self, username: str) -> Identified:
         """The account, which is counted by its name only; and a turn, for everybody (R-145)."""
         account = await self._account_by_username(username)
-        if not await self.refusal_time():
-            return Identified(username, kept=_LookedUp(account, None))
-        turn = self._hashing.take_turn()
-        return Identified(username, kept=_LookedUp(account, turn), is_busy=turn is None)
+        turn = self._hashing.take_turn() if (has_turns := bool(await self.refusal_time())) else None
+        return Identified(
+            username,
+            kept=_LookedUp(account, turn),
+            is_found=account is not None,
+            is_busy=has_turns and turn is None,
+            subject_id=None if account is None else account.person.subject_id,
+        )
 
     async def verify(
         self, identified: Identified, password: str, *, admitted: bool

@@ -76,6 +76,8 @@ class SourcesInUse:
     domains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     people: RememberedPeople | None = None
     changer: PasswordChanger | None = None
+    is_part: bool = False
+    """Whether the installation has further sources with passwords."""
 
     def for_password(self, client: RestrictsSources, username: str) -> Sequence[Source]:
         """The sources that may know this name's password, in order.
@@ -179,7 +181,7 @@ class SourcesInUse:
         for source in asked:
             try:
                 async with _patience(source, within and within / len(asked)):
-                    person = await _checked(source, username, password, admission)
+                    person = await self._checked(source, username, password, admission)
             except BusyRefusal:
                 person = None  # so that others proceed as after a wrong password
             except TemporaryPasswordExpired:
@@ -226,6 +228,15 @@ class SourcesInUse:
             return False
         return await self.changer.is_password(username, password)
 
+    def name_at(self, source_name: str, username: str) -> str | None:
+        """What a name is counted as at a source that does not say whose it is; None for no more.
+
+        Whoever has the name in another source must not set its guesses back here (R-276).
+        """
+        if not self.is_part and len(self.passwords) < 2:
+            return None
+        return f"{source_name} name {username}"
+
     def label_of(self, source_name: str) -> str | None:
         """The label of the other provider of this name; None for a source with passwords."""
         provider = self.redirects.get(source_name)
@@ -255,19 +266,26 @@ class SourcesInUse:
             ends_app_passwords=ends_app_passwords,
         )
 
+    async def _checked(
+        self, source: Source, username: str, password: str, admission: Admission
+    ) -> Person | None:
+        """Raises PersonDisabled, BusyRefusal, HashingBusy or SourceUnavailable."""
+        identified = await identify(source, username)
+        admission.must_answer_busy |= identified.is_busy
+        account = identified.account or self.name_at(source.name, username)
+        was_exhausted = admission.is_exhausted
+        admitted = await admission.admits(
+            account,
+            is_found=identified.is_found,
+            whose=identified.subject_id or source.name,
+        )
+        if identified.account is None and not identified.is_found:
+            admission.is_exhausted = was_exhausted  # it may be nobody's name here
+        return await verify(source, identified, password, admitted=admitted)
+
     def _owns(self, name: str, username: str) -> bool:
         _, at, domain = username_key(username).rpartition("@")
         return bool(at) and domain in self.domains.get(name, ())
-
-
-async def _checked(
-    source: Source, username: str, password: str, admission: Admission
-) -> Person | None:
-    """Raises PersonDisabled, BusyRefusal, HashingBusy or SourceUnavailable."""
-    identified = await identify(source, username)
-    admission.must_answer_busy |= identified.is_busy
-    admitted = await admission.admits(identified.account, is_found=identified.is_found)
-    return await verify(source, identified, password, admitted=admitted)
 
 
 async def _wait_for_refusal(asked: Sequence[Source], began: float) -> None:

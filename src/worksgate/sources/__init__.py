@@ -147,8 +147,9 @@ class Identified:
     """The person of a typed name, as a source has found out without a password.
 
     ``account`` is the same for all names of a person, and the name's own if it means nobody; None
-    if only the password tells. ``is_found`` is whether it is known to be a person's. ``kept`` is
-    the source's own. ``is_busy`` is whether a refusal may say no more than HashingBusy (R-145).
+    if only the password tells. ``is_found`` is whether it is known to be a person's, and
+    ``subject_id`` whose, if the source can tell. ``kept`` is the source's own. ``is_busy`` is
+    whether a refusal may say no more than HashingBusy (R-145).
     ``took`` is how many seconds of a sign-in this has taken, if somebody counts them.
     """
 
@@ -158,6 +159,7 @@ class Identified:
     is_found: bool = False
     is_busy: bool = False
     took: float = 0.0
+    subject_id: str | None = None
 
 
 @runtime_checkable

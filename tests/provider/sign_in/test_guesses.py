@@ -256,7 +256,7 @@ class Full(People):
 async def test_in_a_flood_known_browsers_are_served_and_others_wait_for_nothing() -> None:
     people = Full()
     desk = Desk(people)
-    known = replace(HOME, devices=[desk.passwords.new_device("hana")])
+    known = replace(HOME, devices=[desk.passwords.new_device("hana", HANA.subject_id)])
     assert await desk.sign_in(RIGHT, browser=known) == "right"
     assert await desk.sign_in(RIGHT) == "outage"
     assert await desk.sign_in(RIGHT, "taro", known) == "outage"  # known by another name
@@ -365,7 +365,7 @@ async def test_r119_a_known_browser_goes_on_when_strangers_may_not() -> None:
     for number in range(150):
         browser = replace(ELSEWHERE, address=f"192.0.2.{number}")
         await desk.sign_in(WRONG, "hana@acme.example", browser)
-    known = replace(ELSEWHERE, devices=[desk.passwords.new_device("hana")])
+    known = replace(ELSEWHERE, devices=[desk.passwords.new_device("hana", HANA.subject_id)])
     assert await desk.sign_in(RIGHT, "hana", known) == "right"
 
 
@@ -377,6 +377,76 @@ async def test_r119_a_success_in_one_source_gives_back_no_guess_of_another() -> 
         assert await desk.guesses(9) == ["wrong"] * 9
         assert await desk.sign_in(RIGHT) == "right"
     assert len(ldap.asked) == 10
+
+
+OTHER = replace(HANA, subject_id="company:9")
+"""Somebody else who is called hana in another source."""
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_r276_who_has_a_name_in_another_source_has_no_more_guesses_at_it_here(
+    is_first: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    here = People()
+    there = People("company", password="another 7b1c", person=OTHER)
+    desk = Desk(*((there, here) if is_first else (here, there)))
+    for _ in range(5):
+        assert await desk.guesses(9) == ["wrong"] * 9
+        assert await desk.sign_in(there.password) == "right"
+    assert len(here.asked) == 10
+
+
+async def test_r276_a_part_of_the_sources_counts_for_each_of_them_too() -> None:
+    """As the console, which asks the directory only: a success elsewhere sets back nothing here."""
+    here, desk = People(), Desk(People("company", password="another 7b1c", person=OTHER))
+    part = PasswordCheck(
+        SourcesInUse({here.name: here}, is_part=True),
+        cast("Factors", desk.factors),
+        Throttle(desk.store, POLICY),
+        TransactionSigner(b"k" * 32),
+        AuditTrail(desk.audit),
+    )
+    for _ in range(5):
+        for _ in range(9):
+            with pytest.raises(WrongPassword):
+                await part.check(login(), CLIENT, "hana", WRONG, HOME, NOW)
+        assert await desk.sign_in("another 7b1c") == "right"
+    assert len(here.asked) == 10
+
+
+async def test_r276_browsers_of_another_person_of_this_name_are_strangers_here() -> None:
+    here, there = People(), People("company", password="another 7b1c", person=OTHER)
+    desk = Desk(here, there)
+    for number in range(130):
+        device = desk.passwords.new_device("hana", OTHER.subject_id)
+        browser = replace(ELSEWHERE, address=f"192.0.2.{number}", devices=[device])
+        await desk.sign_in(WRONG, "hana", browser)
+    assert len(here.asked) == POLICY.strangers
+    own = replace(ELSEWHERE, devices=[desk.passwords.new_device("hana", "directory:1")])
+    assert await desk.sign_in(RIGHT, "hana", own) == "right"
+
+
+async def test_r276_browsers_of_another_person_of_this_name_have_no_more_tries_at_factors() -> None:
+    desk, outcomes = Desk(People()), []
+    for number in range(FACTOR_POLICY.strangers + 30):
+        device = desk.passwords.new_device("hana", OTHER.subject_id)
+        browser = replace(ELSEWHERE, address=f"192.0.2.{number}", devices=[device])
+        outcomes.append(await desk.prove(replace(second_step(), browser=browser), "000000"))
+    assert set(outcomes[FACTOR_POLICY.strangers :]) == {"throttled"}
+    own = replace(ELSEWHERE, devices=[desk.passwords.new_device("hana", HANA.subject_id)])
+    assert await desk.prove(replace(second_step(), browser=own), "123456") == "right"
+
+
+async def test_r194_r276_one_more_attempt_is_allowed_at_the_source_of_a_name_too() -> None:
+    here, there = People(), People("company", password="another 7b1c", person=OTHER)
+    desk, part = Desk(here, there), SourcesInUse({}, is_part=True)
+    assert await desk.guesses(15) == ["wrong"] * 10 + ["throttled"] * 5
+    assert len(here.asked) == 10
+    at_source = part.name_at(here.name, "hana")
+    assert at_source is not None
+    attempts = [Attempt(each, HOME.address) for each in ("hana", at_source)]
+    await Throttle(desk.store, POLICY).allow_one(attempts, NOW)
+    assert await desk.sign_in(RIGHT) == "right"
 
 
 async def test_r119_an_outage_gives_the_person_s_guess_back_too() -> None:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.secrets import new_id
 from worksgate.credentials.usernames import username_key
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.directory.credential_changes import Origin
 from worksgate.provider.sign_in.transaction import TransactionSigner
+from worksgate.provider.throttle import is_device_of, new_device_id
+from worksgate.sources import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,17 @@ class KnownDevices:
         is_known = self._signer.knows_device(username_key(username), device_id, signature)
         return device_id if is_known else None
 
-    def remember(self, username: str, browser: ConsoleBrowser) -> tuple[str, str]:
+    def known_to(self, person: Person, browser: ConsoleBrowser) -> str | None:
+        """The ID of this browser, if it is this person's, and not that of another of their name."""
+        device_id = self.known(person.username, browser)
+        if device_id is None or not is_device_of(device_id, person.subject_id):
+            return None
+        return device_id
+
+    def remember(self, person: Person, browser: ConsoleBrowser) -> tuple[str, str]:
         """What makes a browser known to this administrator."""
-        device_id = self.known(username, browser) or new_id()
-        return device_id, self._signer.sign_device(username_key(username), device_id)
+        device_id = self.known_to(person, browser) or new_device_id(person.subject_id)
+        return device_id, self._signer.sign_device(username_key(person.username), device_id)
 
 
 def event_of(

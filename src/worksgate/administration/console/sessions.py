@@ -117,7 +117,7 @@ class ConsoleSessions:
             if not await self._rows.begin(session, account, event, is_told=is_told):
                 raise SignInOver
         log_events([event])
-        return Opened(secret, self._devices.remember(account.username, browser))
+        return Opened(secret, self._devices.remember(account.person, browser))
 
     async def find(self, secret: str | None, *, is_used: bool = True) -> SignedIn | None:
         """The administrator of a session, as they are now; its use is noted, if it is one."""

@@ -121,7 +121,9 @@ class SignInCompletion:
         if attempt.use is not None:
             attempt.use.is_noted = True  # another session has replaced that one
         self._sessions.note_login(person)
-        device = self._passwords.new_device(progress.typed) if progress.typed else None
+        device = None
+        if progress.typed:
+            device = self._passwords.new_device(progress.typed, person.subject_id)
         return SignedIn(authorized.location, secret, device, trusted)
 
     async def _authorize(self, attempt: SignInAttempt, commit: SignInCommit) -> Authorized:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from worksgate.audit import Reason
 from worksgate.credentials.password_hashing import BusyRefusal
-from worksgate.credentials.secrets import new_id, storage_key
+from worksgate.credentials.secrets import storage_key
 from worksgate.credentials.usernames import username_key
 from worksgate.directory.read_ahead import ReadAhead
 from worksgate.oauth.model import Client
@@ -17,7 +17,13 @@ from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.errors import UnknownPasskey, WrongPassword
 from worksgate.provider.sign_in.transaction import SignInTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
-from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
+from worksgate.provider.throttle import (
+    Admission,
+    Attempt,
+    Throttle,
+    TooManyAttempts,
+    new_device_id,
+)
 from worksgate.sources import Person, PersonDisabled
 
 
@@ -163,9 +169,9 @@ class PasswordCheck:
     def _allowed(self, client: Client) -> Collection[str]:
         return client.sources or {*self._sources.passwords, *self._sources.redirects}
 
-    def new_device(self, username: str) -> tuple[str, str]:
-        """A device ID and its signature, for the cookie of whoever signed in with this name."""
-        device_id = new_id()
+    def new_device(self, username: str, subject_id: str) -> tuple[str, str]:
+        """A device ID and its signature, for the cookie of who signed in with this name."""
+        device_id = new_device_id(subject_id)
         return device_id, self._signer.sign_device(username_key(username), device_id)
 
     def _failed(

@@ -62,7 +62,7 @@ from worksgate.provider.sign_in.outcomes import (
 )
 from worksgate.provider.sign_in.required_steps import Due, SignInState, due
 from worksgate.provider.sign_in.transaction import SignInTransaction
-from worksgate.provider.throttle import Attempt, Throttle, TooManyAttempts
+from worksgate.provider.throttle import Attempt, Throttle, TooManyAttempts, is_device_of
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
 from worksgate.store import ArtifactKey, Store
@@ -280,7 +280,9 @@ class SignInSteps:
         outage.
         """
         holder, browser, now = _holder(attempt), attempt.browser, attempt.now
-        known = self._known_device(attempt.person.username, browser)
+        known = self._known_device(attempt.progress.typed or attempt.person.username, browser)
+        if known is not None and not is_device_of(known, holder.subject_id):
+            known = None  # of somebody else who has this name in another source
         throttled = Attempt(factor_account(holder.subject_id), browser.address, known)
         if proof.kind is ProofKind.CODE:
             counters = self._throttle.first_counters(throttled)

@@ -11,7 +11,9 @@ Three counters stand between a guess and the hash, each counted before the hash 
 * one for the network, against somebody there who tries many accounts.
 
 An account is a typed name, and also the person whom a source finds by that name, so that somebody
-with several names has one guessing budget. A success sets both back. Unknown accounts are counted
+with several names has one guessing budget. Where a name may be of several people, it is counted
+for each source as well: who signs in as the one sets nothing back of the other. A success sets both
+back. Unknown accounts are counted
 like known ones, so that an answer reveals nothing. Only a definite answer counts: ``attempt`` gives
 back what an outage interrupts.
 
@@ -33,6 +35,7 @@ and places from which somebody has signed in before, always have counters of the
     policy      how many failures are free, how long the delays are, and the refusal
     attempt     what is counted: an account and where the attempt comes from; names of counters
     counters    the counters in the store, and the shared ones
+    devices     IDs of browsers in which somebody has signed in
     admission   one attempt that was let through, and its result
 """
 
@@ -44,6 +47,7 @@ from worksgate.provider.throttle.counters import (
     PORTION,
     SHARED,
 )
+from worksgate.provider.throttle.devices import is_device_of, new_device_id
 from worksgate.provider.throttle.policy import ThrottlePolicy, TooManyAttempts
 from worksgate.provider.throttle.throttle import Throttle
 
@@ -57,4 +61,6 @@ __all__ = [
     "Throttle",
     "ThrottlePolicy",
     "TooManyAttempts",
+    "is_device_of",
+    "new_device_id",
 ]

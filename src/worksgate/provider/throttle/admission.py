@@ -12,6 +12,7 @@ from worksgate.audit import Reason
 from worksgate.limits.outages import Unavailable
 from worksgate.provider.throttle.attempt import Attempt
 from worksgate.provider.throttle.counters import Counters
+from worksgate.provider.throttle.devices import is_device_of
 from worksgate.provider.throttle.policy import ThrottlePolicy, TooManyAttempts
 from worksgate.store import Recount
 
@@ -64,18 +65,24 @@ class Admission:
         """The result is unknown although somebody has refused."""
         self._verdict = _Verdict.UNKNOWN
 
-    async def admits(self, account: str | None, *, is_found: bool = False) -> bool:
+    async def admits(
+        self, account: str | None, *, is_found: bool = False, whose: str | None = None
+    ) -> bool:
         """Count the attempt for the person found as well; return whether it may be checked.
 
         ``account`` is the same for all names of a person; None if only the typed name counts. It
-        never shares its counter if ``is_found``: if it is known to be a person's. An attempt that
+        never shares its counter if ``is_found``: if it is known to be a person's. A known browser
+        counts as one only if it is that of ``whose``, a subject or a source. An attempt that
         may not be checked is refused, and must look like any wrong guess: another response would
         reveal that two names belong to one person, and that there is such a person.
         """
         self._person = None
         if account is None:
             return True
-        self._person = replace(self._attempt, account=account)
+        device_id = self._attempt.device_id
+        if device_id is not None and whose is not None and not is_device_of(device_id, whose):
+            device_id = None
+        self._person = replace(self._attempt, account=account, device_id=device_id)
         seen = await self._counters.seen(self._person, self._now, network=False)
         try:
             await self._count(self._person, seen, is_found=is_found)

@@ -98,14 +98,16 @@ class LdapSource:
 
         name = _tidy(username)
         budget = Budget(self._settings.timeout)  # of both steps, including the wait for threads
-        entry, account = None, f"{self.name} has no {name}"
+        entry, account, subject_id = None, f"{self.name} has no {name}", None
         if _is_name(name):
             if self._settings.direct_bind:
                 account = f"{self.name} binds {self._lookup.bind_name(name)}"
             elif entry := await self._ask(partial(self._lookup.seek, name), budget):
-                account = f"{self.name}:{self._lookup.id_of(entry)}"
+                account = subject_id = f"{self.name}:{self._lookup.id_of(entry)}"
         sought = _Sought(name, entry, budget)
-        return Identified(username, account, sought, is_found=entry is not None)
+        return Identified(
+            username, account, sought, is_found=entry is not None, subject_id=subject_id
+        )
 
     async def verify(
         self, identified: Identified, password: str, *, admitted: bool
