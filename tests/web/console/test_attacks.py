@@ -325,6 +325,24 @@ async def test_r121_r157_a_right_password_without_a_role_is_refused_like_a_wrong
         assert time.monotonic() - began >= 0.4
 
 
+@pytest.mark.parametrize("is_enabled", [True, False])
+async def test_r277_a_right_password_that_opens_nothing_sets_no_failures_back(
+    console: ConsoleUnderTest, *, is_enabled: bool
+) -> None:
+    """Otherwise the guess after it would tell that it was right."""
+    role = None if is_enabled else Role.AUDITOR
+    await console.make("owner", Role.OWNER)
+    await console.make("person", role)
+    if not is_enabled:
+        await console.administration.users.disable("person")
+    browser, wrong = await console.browser(), "wrong wrong wrong"
+    passwords = [*[wrong] * 9, PASSWORD, wrong]
+    statuses = [
+        await try_password(console, browser, username="person", password=each) for each in passwords
+    ]
+    assert statuses == [401] * 10 + [429]
+
+
 async def test_r157_a_flood_of_refusals_does_not_fill_the_audit_log(
     console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ password of their source (``sources``); what follows a sign-in is in ``sessions`
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -281,16 +282,20 @@ class ConsoleSignIn:
     async def _verified(
         self, sources: SourcesInUse, username: str, password: str, admission: Admission
     ) -> AdministratorAccount | None:
-        """The administrator whose password this is; a disabled one is as unknown as any other."""
-        try:
+        """The administrator whose password this is; a disabled one is as unknown as any other.
+
+        A right password without a role counts as a wrong one: if it set anything back, the next
+        guess would tell that it was right (R-277).
+        """
+        account = None
+        with suppress(PersonDisabled):
             found = await sources.check_password(_CONSOLE, username, password, admission)
-        except PersonDisabled:
+            account = found and await self.sources.with_role(found[1].subject_id)
+        if account is None:
+            admission.refused()
+        else:
             admission.succeeded()
-            return None
-        if found is None:
-            return None
-        admission.succeeded()
-        return await self.sources.with_role(found[1].subject_id)
+        return account
 
     async def _account_of(self, step: str, browser: ConsoleBrowser) -> AdministratorAccount:
         """Raises SignInOver."""
@@ -332,7 +337,7 @@ class ConsoleSignIn:
     ) -> bool:
         """Whether a second factor is right; a wrong one is counted for this person."""
         person = account.person
-        device = self._devices.known(person.username, browser)
+        device = self._devices.known_to(person, browser)
         attempt = Attempt(factor_account(person.subject_id), browser.address, device)
         async with self._factor_throttle.attempt(attempt, self._clock()) as admission:
             if not await is_right(holder_of(account, browser)):

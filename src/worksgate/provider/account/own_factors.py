@@ -198,10 +198,9 @@ class OwnFactors:
         return FactorAdded(session, codes, cuts_off)
 
     async def _removed(self, visitor: Visitor, *, removed: bool) -> bool:
-        """The consequences of a removed factor; after the last one no browser is trusted."""
-        subject_id = visitor.person.subject_id
-        if removed and not (await self._factors.of(subject_id)).any:
-            await forget_trusted_devices(self._store, subject_id)
+        """The consequences of a removed factor: no browser is trusted that it may have opened."""
+        if removed:
+            await forget_trusted_devices(self._store, visitor.person.subject_id)
         return removed
 
     async def _raise(self, visitor: Visitor, assurance: Assurance) -> str:
