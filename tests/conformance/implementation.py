@@ -7,6 +7,7 @@ Each path begins with a name: that of a way of being right (`WAYS`), or of a pla
 import asyncio
 import base64
 import json
+import math
 import re
 import secrets
 import socket
@@ -17,7 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
+from unittest.mock import patch
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 from uuid import uuid4
 
@@ -26,6 +29,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from worksgate.conformance.checks import sign_in
 from worksgate.conformance.line_works import Credentials
 
 CLIENT = Credentials("acme", "the-Secret-of-acme-that-nobody-may-see")
@@ -35,8 +39,8 @@ OTHER = Credentials("other", "the-secret-of-other-that-nobody-may-see")
 CLIENTS = {each.client_id: each for each in (CLIENT, DISABLED, BARRED, OTHER)}
 REDIRECT_URI = "https://auth.worksmobile.com/cb"
 USERNAME, PASSWORD, KEY = "hana@acme.example", "canary ?>?>?> meadow lantern", "E-1001"
-LATE = 1.0
-"""Seconds after which a sign-in is late, for an implementation that is to notice."""
+LATE = 7_200.0
+"""Seconds after which a sign-in is late, for an implementation that is to notice (``waited``)."""
 ACCOUNT = "hana.sato@acme.example"
 """The password has a + in Base64."""
 
@@ -261,7 +265,7 @@ class Way:
     user_key: str = "external"  # external, account
     outage: str = "json"  # json, page (of a proxy), unnoticed
     capacity: int = 0  # calls at once; 0 is any number
-    page_lifetime: float = 1_800.0
+    page_lifetime: float = math.inf
     logout_page: bool = False
     adds_issuer: bool = False
     charset: str = "utf-8"  # of its pages
@@ -458,7 +462,7 @@ class Implementation:
             if self.has("login.wrong_password/longer"):
                 is_wrong = not form["password"].startswith(PASSWORD[:8])
             is_wrong &= bool(form["password"]) or not self.has("login.empty_password")
-            is_late = time.monotonic() - float(form.get("at", 0)) > self.way.page_lifetime
+            is_late = waited.now() - float(form.get("at", 0)) > self.way.page_lifetime
             is_locked |= is_late and not self.has("operation.late_sign_in")
             if is_locked or self.has_left or (is_wrong and not self.has("login.wrong_password")):
                 name = form.get("username", "")
@@ -509,7 +513,7 @@ class Implementation:
             f"<form action='/search'><input type='search' name='q'></form>{text}"
             f"<form method='post' action='{action}'{kind_of_form}>"
             "<input type='hidden' name='csrf' value='x'>"
-            f"<input type='hidden' name='at' value='{time.monotonic()}'>"
+            f"<input type='hidden' name='at' value='{waited.now()}'>"
             f"<input type='hidden' name='next' value='{next_page}'>"
             "<select name='lang'><option>ja</option><option selected>영어</option></select>"
             f"{kinds[kind]}<button>Next</button></form>"
@@ -1015,8 +1019,6 @@ class Implementations:
                 way = WAYS["refresh"]
             if name in ("token.expired", "userinfo.expired"):
                 way = replace(way, code_lifetime=1.0, token_lifetime=1.0)
-            if name.startswith("operation."):
-                way = replace(way, page_lifetime=LATE / 2)
             self.all[name] = Implementation(way, "" if name in WAYS else name)
         return self.all[name]
 
@@ -1026,6 +1028,29 @@ class Implementations:
         name = unquote_plus(name).replace("~", "/")
         response = await self.named(name).answer(path, Request(scope, receive))
         await response(scope, receive, send)
+
+
+@dataclass
+class Waited:
+    """What people are said to have waited before a page; no test does."""
+
+    seconds: float = 0.0
+
+    def now(self) -> float:
+        return time.monotonic() + self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+waited = Waited()
+
+
+@contextmanager
+def nobody_waits() -> Iterator[None]:
+    """A person who waits before the password is sent takes no time."""
+    with patch.object(sign_in, "asyncio", SimpleNamespace(sleep=waited.sleep)):
+        yield
 
 
 def url_of(origin: str, name: str) -> str:

@@ -67,8 +67,8 @@ async def test_a_browser_waits_before_it_types(
     origin: str, implementations: Implementations
 ) -> None:
     check = "operation.late_sign_in"
-    implementations.named("late").way = Way(page_lifetime=4)
-    results = await in_browser(target_at(origin, "late", late_after=5), check)
+    implementations.named("late").way = Way(page_lifetime=10)
+    results = await in_browser(target_at(origin, "late", late_after=11), check)
     assert results[check].outcome is Outcome.PASS
 
 

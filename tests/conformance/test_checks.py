@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conformance.implementation import FAULTS, LATE, WAYS, Implementations, serving
+from tests.conformance.implementation import (
+    FAULTS,
+    LATE,
+    WAYS,
+    Implementations,
+    nobody_waits,
+    serving,
+)
 from tests.conformance.raw_servers import case_sensitive, smuggling, switching
 from tests.conformance.runs import NEEDS_MORE, Done, run_all, run_checks, target_at
 from tools.links import heading_names
@@ -59,7 +66,8 @@ def done(origin: str, implementations: Implementations) -> dict[str, Done]:
         lifetime = 1.0 if is_short else None
         target = target_at(origin, way, code_lifetime=lifetime, token_lifetime=lifetime)
         runs[way] = target, (["token.expired", "userinfo.expired"] if is_short else [])
-    return asyncio.run(run_all(runs, implementations))
+    with nobody_waits():
+        return asyncio.run(run_all(runs, implementations))
 
 
 def run_of_fault(origin: str, fault: str) -> tuple[Target, list[str]]:
