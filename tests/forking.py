@@ -38,7 +38,7 @@ _IMPORTED = (
 _READ_AT_THE_START = ("LD_PRELOAD", "PYTHONPATH")
 _NUMBER = struct.Struct("!i")
 """What is told of a process: its ID when it starts, its exit code when it has ended."""
-_ENDS_WITHIN = 60.0
+_ENDS_WITHIN = 180.0
 
 
 class Process(Protocol):

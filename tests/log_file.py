@@ -14,6 +14,9 @@ from structlog._config import BoundLoggerLazyProxy
 from worksgate.observability import log
 from worksgate.settings.options import Settings
 
+_PATIENCE = 60.0
+"""Seconds in which another thread has written what was logged, on a busy machine."""
+
 
 @contextmanager
 def log_file(folder: Path) -> Iterator[Callable[..., Callable[[], str]]]:
@@ -27,7 +30,7 @@ def log_file(folder: Path) -> Iterator[Callable[..., Callable[[], str]]]:
         log.configure(Settings(**{"log_format": "json", **settings}), to=descriptor)
 
         def read() -> str:
-            assert log.flush()
+            assert log.flush(_PATIENCE)
             return file.read_text("utf-8")
 
         return read

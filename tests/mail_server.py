@@ -17,7 +17,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from tests.served import listening
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds that a test waits for a mail that will come."""
 
 

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _TEMPLATE = "migrated"
-_START_TIME = 30.0
+_START_TIME = 120.0
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "max_connections": "100",

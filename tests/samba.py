@@ -40,7 +40,7 @@ HOST = f"dc1.{DOMAIN}"
 _POLICIES = f"CN=Password Settings Container,CN=System,{BASE}"
 _ADMINISTRATOR = f"administrator@{DOMAIN}"
 _ADMINISTRATOR_PASSWORD = "Administrator password 1"
-_START_TIME = 60.0
+_START_TIME = 120.0
 _ORDINARY_ACCOUNT, _COMPUTER_ACCOUNT = 512, 4096
 _NEVER = "-9223372036854775808"
 _SECOND = 10_000_000
@@ -226,7 +226,7 @@ class DomainController:
         bind = _element(0x02, b"\x03") + _element(0x04, dn) + _element(0x80, b"")
         context = ssl.create_default_context(cafile=str(self.authority))
         with (
-            socket.create_connection((self.address, 636), 5) as plain,
+            socket.create_connection((self.address, 636), 60) as plain,
             context.wrap_socket(plain, server_hostname=self.address) as connection,
         ):
             connection.sendall(_element(0x30, _element(0x02, b"\x01") + _element(0x60, bind)))
@@ -319,7 +319,7 @@ def _configured(folder: Path, address: str, authority: Authority | None) -> Path
 
 def _connection(address: str, name: str, password: str, *, tls: bool = True) -> Any:
     server = ldap3.Server(address, use_ssl=tls, get_info=ldap3.NONE)
-    return ldap3.Connection(server, name, password, check_names=False, receive_timeout=10)
+    return ldap3.Connection(server, name, password, check_names=False, receive_timeout=60)
 
 
 def _element(tag: int, content: bytes) -> bytes:
@@ -375,7 +375,7 @@ def _free_address() -> str:
 def _wait_for(process: subprocess.Popen[bytes], address: str, folder: Path) -> None:
     end = time.monotonic() + _START_TIME
     while time.monotonic() < end:
-        with suppress(OSError), socket.create_connection((address, 3269), 1):
+        with suppress(OSError), socket.create_connection((address, 3269), _START_TIME):
             return
         if process.poll() is not None:
             break

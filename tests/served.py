@@ -19,7 +19,7 @@ from worksgate.server.uvicorn_config import server_config
 from worksgate.settings.options import Settings
 from worksgate.web.overload import Refusals
 
-READ_TIMEOUT = 15.0
+READ_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def in_thread(config: ServerConfig, listener: socket.socket) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def wait_until(condition: object, *, seconds: float = 30.0) -> None:
-    """Return as soon as a condition holds."""
+def wait_until(condition: object, *, seconds: float = 120.0) -> None:
+    """Return as soon as a condition holds; on a busy machine it may take a while."""
     assert callable(condition)
     until = time.monotonic() + seconds
     while not condition():

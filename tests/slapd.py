@@ -38,7 +38,7 @@ SERVICE_PASSWORD = "service password 1"
 PASSWORD = "正しい馬 battery"
 _ROOT = f"cn=root,{BASE}"
 _ROOT_PASSWORD = "root password"
-_START_TIME = 20.0
+_START_TIME = 60.0
 
 _CONFIGURATION = """
 include /etc/ldap/schema/core.schema
@@ -309,7 +309,7 @@ def _fill(server: Slapd) -> None:
 def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     end = time.monotonic() + _START_TIME
     while time.monotonic() < end:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), _START_TIME):
             return
         if process.poll() is not None:
             break

@@ -24,7 +24,7 @@ from worksgate.bootstrap.stores import generation_of
 from worksgate.directory.database import Directory
 from worksgate.store.valkey.store import ValkeyStore
 
-_START_TIME = 10.0
+_START_TIME = 60.0
 
 
 class ValkeyServer:
@@ -121,7 +121,7 @@ class ValkeyServer:
             assert self._process is not None
             assert self._process.poll() is None, (self.folder / "log").read_text()
             try:
-                with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                with socket.create_connection(("127.0.0.1", self.port), _START_TIME) as connection:
                     connection.sendall(b"PING\r\n")
                     answer = connection.recv(64)
             except OSError:
@@ -140,7 +140,7 @@ class ValkeyServer:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(number)
-            process.wait(10)
+            process.wait(_START_TIME)
 
 
 @contextmanager
@@ -154,7 +154,7 @@ def running_valkey(folder: Path, *options: str) -> Iterator[ValkeyServer]:
         server.close()
 
 
-def eventually(what: Callable[[], bool], within: float = 10.0) -> None:
+def eventually(what: Callable[[], bool], within: float = 60.0) -> None:
     """Returns when something has come true; fails where it has not in so many seconds."""
     until = time.monotonic() + within
     while not what():

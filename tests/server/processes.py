@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from tests import forking
 from tests.installation import prepared
-from tests.served import wait_until
+from tests.served import READ_TIMEOUT, wait_until
 
 KEYS = {
     "ec": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
@@ -58,7 +58,7 @@ class Running:
     def named(self, event: str) -> list[dict[str, Any]]:
         return [each for each in list(self.events) if each["event"] == event]
 
-    def wait_for(self, event: str, number: int = 1, *, seconds: float = 30.0) -> dict[str, Any]:
+    def wait_for(self, event: str, number: int = 1, *, seconds: float = 120.0) -> dict[str, Any]:
         """Wait until so many events of this name are there; return the last of them."""
         wait_until(lambda: len(self.named(event)) >= number, seconds=seconds)
         return self.named(event)[number - 1]
@@ -74,9 +74,9 @@ class Running:
         self.process.send_signal(number)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=15)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=READ_TIMEOUT)
 
-    def ends(self, *, seconds: float = 20.0) -> int:
+    def ends(self, *, seconds: float = 60.0) -> int:
         """Wait for the end, and return the exit code."""
         return self.process.wait(seconds)
 
@@ -157,10 +157,10 @@ def started(
         if process.poll() is None:
             process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         finally:
             process.kill()
-            reader.join(5)
+            reader.join(60)
             running.output.close()
 
 

@@ -5,10 +5,12 @@ import errno
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.served import listening
@@ -143,7 +145,7 @@ async def answer_to(port: int, request: bytes) -> bytes:
 
 
 async def test_f23_whoever_would_wait_too_long_is_answered_503_at_once() -> None:
-    async with full_acceptor() as (admission, port), asyncio.timeout(10):
+    async with full_acceptor() as (admission, port), asyncio.timeout(60):
         call = await answer_to(port, b"POST /accessToken HTTP/1.1\r\nHost: x\r\n\r\n")
         page = await answer_to(port, b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n")
     head, _, body = call.partition(b"\r\n\r\n")
@@ -156,12 +158,23 @@ async def test_f23_whoever_would_wait_too_long_is_answered_503_at_once() -> None
     assert admission.connections == 0, "they have given their places back"
 
 
-async def test_f23_a_request_that_follows_its_connection_is_answered_too() -> None:
-    async with full_acceptor() as (admission, port), asyncio.timeout(10):
+async def test_f23_a_request_that_follows_its_connection_is_answered_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    due: list[Callable[[], None]] = []
+
+    def wait(*guest: Any) -> None:
+        due.append(partial(refuse, *guest))
+
+    refuse = Acceptor._refuse_mute
+    monkeypatch.setattr(Acceptor, "_refuse_mute", wait)  # until the request is there
+    async with full_acceptor() as (admission, port), asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.sleep(0.01)
+        while not due:  # noqa: ASYNC110  # the loop calls it
+            await asyncio.sleep(0)
         assert admission.connections == 1, "it holds an open file, and has a place"
         writer.write(b"POST /userInfo HTTP/1.1\r\nHost: x\r\n\r\n")
+        due.pop()()
         assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
         writer.close()
     assert admission.refused_connections == 1
@@ -169,7 +182,7 @@ async def test_f23_a_request_that_follows_its_connection_is_answered_too() -> No
 
 
 async def test_f29_who_says_nothing_is_not_waited_for_where_no_place_is_left() -> None:
-    async with full_acceptor() as (admission, port), asyncio.timeout(10):
+    async with full_acceptor() as (admission, port), asyncio.timeout(60):
         admission.limits = replace(admission.limits, connections=1)
         first, writer = await asyncio.open_connection("127.0.0.1", port)
         second, other = await asyncio.open_connection("127.0.0.1", port)
@@ -184,7 +197,7 @@ async def test_f23_tls_is_not_agreed_on_with_whoever_would_wait_too_long(tmp_pat
     make_certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-    async with full_acceptor(tls) as (admission, port), asyncio.timeout(10):
+    async with full_acceptor(tls) as (admission, port), asyncio.timeout(60):
         assert await answer_to(port, b"\x16\x03\x01") == b""
     assert admission.refused_connections == 1
     assert admission.connections == 0
@@ -200,7 +213,10 @@ class Exhausted(socket.socket):
         raise OSError(errno.EMFILE, "Too many open files")
 
 
-async def test_f29_without_files_those_who_wait_are_served_and_accepting_pauses() -> None:
+async def test_f29_without_files_those_who_wait_are_served_and_accepting_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worksgate.server.acceptor.PAUSE", 3_600.0)  # or it tries again meanwhile
     taken: list[Place] = []
     all_taken = asyncio.Event()
 
@@ -221,7 +237,7 @@ async def test_f29_without_files_those_who_wait_are_served_and_accepting_pauses(
             acceptor._room.enter((ours, place))
         acceptor.start(backlog=16)
         with socket.create_connection(listener.getsockname()):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await all_taken.wait()
         assert exhausted.tries == 1
         acceptor.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.databases import url_of
+from tests.server.processes import is_alive
 from tests.slapd import free_port
 
 PATIENCE = 120.0
@@ -45,7 +46,7 @@ async def served(
 
 
 async def answers(url: str) -> bool:
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=PATIENCE) as http:
         with suppress(httpx2.TransportError):
             return (await http.get(url)).status_code == 200
     return False
@@ -57,18 +58,18 @@ async def until(url: str, *, is_there: bool = True) -> None:
             await asyncio.sleep(0.1)
 
 
-def pids_of_console(log: Path) -> list[int]:
+async def pids_of_console(log: Path, number: int) -> list[int]:
+    """Its processes so far, as soon as so many are logged, which is a moment after their start."""
+    async with asyncio.timeout(PATIENCE):
+        while len(found := logged_pids(log)) < number:  # noqa: ASYNC110  # another process decides
+            await asyncio.sleep(0.1)
+    return found
 
-    lines = map(json.loads, log.read_text().splitlines())
+
+def logged_pids(log: Path) -> list[int]:
+    whole_lines = log.read_text().rpartition("\n")[0].splitlines()
+    lines = map(json.loads, whole_lines)
     return [line["pid"] for line in lines if line["event"] == "companion.started"]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 async def gone(pid: int) -> None:
@@ -86,12 +87,12 @@ async def test_the_console_is_a_process_of_its_own_that_comes_back(
         await until(f"{console}/sign-in")
         assert not await answers(f"{public}/sign-in")
         assert not await answers(f"{console}/healthz")
-        (pid,) = pids_of_console(tmp_path / "log")
+        (pid,) = await pids_of_console(tmp_path / "log", 1)
         assert pid != process.pid
         os.kill(pid, signal.SIGKILL)
         assert await answers(f"{public}/healthz")
         await until(f"{console}/sign-in")
-        _, second = pids_of_console(tmp_path / "log")
+        _, second = await pids_of_console(tmp_path / "log", 2)
         process.terminate()
         await process.wait()
         await gone(second)
@@ -101,7 +102,7 @@ async def test_the_console_is_a_process_of_its_own_that_comes_back(
 async def test_the_console_ends_with_a_server_that_was_killed(tmp_path: Path) -> None:
     async with served(tmp_path, 1) as (process, _, console):
         await until(f"{console}/sign-in")
-        (pid,) = pids_of_console(tmp_path / "log")
+        (pid,) = await pids_of_console(tmp_path / "log", 1)
         process.kill()
         await process.wait()
         await gone(pid)

@@ -14,6 +14,7 @@ import pytest
 from tests.databases import query
 from tests.faults.node import command
 from tests.installation import USERNAME, Browser, LoginPage, code_of, prepared
+from tests.served import READ_TIMEOUT
 from tests.server.processes import Running, free_port, started, write_settings
 
 from worksgate.bootstrap.administration import open_administration
@@ -66,7 +67,9 @@ class Site:
         jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
         # A connection for each request: any worker may get it.
         limits = httpx2.Limits(max_keepalive_connections=0)
-        http = httpx2.AsyncClient(base_url=self._url, cookies=jar, limits=limits, timeout=20)
+        http = httpx2.AsyncClient(
+            base_url=self._url, cookies=jar, limits=limits, timeout=READ_TIMEOUT
+        )
         browser = Browser(http, self._client_id)
         return browser, LoginPage.of(await browser.sign_in())
 
@@ -138,7 +141,7 @@ async def test_r132_a_node_without_the_key_in_force_says_so_and_serves_all_other
     site.encrypt(master_key=OLD)
     half_way = await site.begun()
     site.encrypt(master_key=NEW, previous_master_key=OLD)
-    async with httpx2.AsyncClient(base_url=site.operations, timeout=20) as operations:
+    async with httpx2.AsyncClient(base_url=site.operations, timeout=READ_TIMEOUT) as operations:
         ready = await operations.get("/readyz")
         assert ready.status_code == 200
         told = ready.json()["checks"]["master_key"]

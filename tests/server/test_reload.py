@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.served import wait_until
+from tests.served import READ_TIMEOUT, wait_until
 from tests.server.load import Load
 from tests.server.processes import Running, free_port, make_certificate, serving, write_settings
 
@@ -22,9 +22,13 @@ TLS = ("--tls-cert", "cert.pem", "--tls-key", "key.pem")
 DAY = 86_400.0
 
 
+def get(url: str, **headers: str) -> httpx2.Response:
+    return httpx2.get(url, headers=headers, timeout=READ_TIMEOUT)
+
+
 def shown(running: Running) -> bytes:
     """The certificate that somebody who connects now is shown."""
-    pem = ssl.get_server_certificate(("127.0.0.1", running.port), timeout=15)
+    pem = ssl.get_server_certificate(("127.0.0.1", running.port), timeout=READ_TIMEOUT)
     return ssl.PEM_cert_to_DER_cert(pem)
 
 
@@ -49,15 +53,15 @@ def test_f30_a_new_certificate_is_shown_and_no_connection_is_dropped(
         if workers > 1:
             running.wait_for("worker.ready", workers)
         assert shown(running) == on_disk(tmp_path)
-        with Load(running.port, unchecked()).in_background(2.0, rate=60) as load:
+        with Load(running.port, unchecked(), rate=60).beside() as load:
             for number, key in enumerate(("rsa", "ec"), 1):
                 make_certificate(tmp_path, key=key)
                 running.signal(signal.SIGHUP)
                 running.wait_for("certificate.read", number * workers)
                 for _ in range(4):  # whichever worker answers
                     assert shown(running) == on_disk(tmp_path)
-        assert load.result().failures == []
-        assert load.result().answered > 20
+                load.more(20)
+        assert load.failures == []
 
 
 def test_f30_a_broken_certificate_is_reported_and_the_old_one_stays(tmp_path: Path) -> None:
@@ -122,13 +126,14 @@ def test_f32_settings_are_read_again_or_kept_and_no_request_is_lost(
         same = {"public_url": url, "port": running.port, **operations}
 
         def company() -> set[str]:
-            pages = [httpx2.get(f"{url}/account").text for _ in range(4)]
+            pages = [get(f"{url}/account").text for _ in range(4)]
             names = ("First Ltd.", "Second Ltd.", "Third Ltd.")
-            assert httpx2.get(f"http://127.0.0.1:{operations['admin_port']}/readyz").is_success
+            assert get(f"http://127.0.0.1:{operations['admin_port']}/readyz").is_success
             return {name for name in names for page in pages if name in page}
 
         assert company() == {"First Ltd."}
-        with Load(running.port).in_background(2.0, rate=100) as load:
+        with Load(running.port, rate=100).beside() as load:
+            load.more(20)
             write_settings(tmp_path, **same, company_name="Second Ltd.")
             running.signal(signal.SIGHUP)
             read = running.wait_for("settings.read", workers)
@@ -147,10 +152,12 @@ def test_f32_settings_are_read_again_or_kept_and_no_request_is_lost(
             write_settings(tmp_path, **same, **elsewhere, company_name="Third Ltd.")
             running.signal(signal.SIGHUP)
             running.wait_for("settings.read", 2 * workers)
+            running.wait_for("settings.need_a_restart")
             (restart,) = running.named("settings.need_a_restart")
             assert restart["setting"] == "database_url"
             assert company() == {"Third Ltd."}
-        assert load.result().failures == []
+            load.more(20)
+        assert load.failures == []
         assert not (tmp_path / "other.db").exists()
         if workers > 1:  # one that starts later has the settings of now
             for pid in running.workers():
@@ -166,7 +173,7 @@ def test_f32_settings_file_that_was_found_and_is_gone_changes_nothing(tmp_path: 
         running.signal(signal.SIGHUP)
         told = running.wait_for("settings.kept")["detail"]
         assert told == "worksgate.toml: there is no such file"
-        assert "First Ltd." in httpx2.get(f"http://127.0.0.1:{running.port}/account").text
+        assert "First Ltd." in get(f"http://127.0.0.1:{running.port}/account").text
         assert not running.named("settings.read")
 
 
@@ -182,7 +189,7 @@ def test_f32_settings_that_no_worker_can_take_on_are_given_to_none(tmp_path: Pat
         running.wait_for("worker.ready", 3)
         assert len(running.named("worker.died")) == 1
         assert len(running.named("settings.kept")) == 1, "the second was not asked"
-        pages = {httpx2.get(f"http://127.0.0.1:{running.port}/account").text for _ in range(8)}
+        pages = {get(f"http://127.0.0.1:{running.port}/account").text for _ in range(8)}
         assert all("First Ltd." in page for page in pages)
 
 
@@ -202,14 +209,14 @@ def test_the_console_has_new_settings_too_and_is_replaced_only_for_them(
 
         def answered(host: str) -> int:
             url = f"http://127.0.0.1:{console}/sign-in"
-            return httpx2.get(url, headers={"host": f"{host}:{console}"}, timeout=60).status_code
+            return get(url, host=f"{host}:{console}").status_code
 
         def is_listening() -> bool:
             with socket.socket() as one:
                 return one.connect_ex(("127.0.0.1", console)) == 0
 
         running.wait_for("server.ready" if workers == 1 else "worker.ready", workers)
-        wait_until(is_listening, seconds=60)
+        wait_until(is_listening)
         assert (answered("localhost"), answered("127.0.0.1")) == (200, 404)
         running.signal(signal.SIGHUP)  # nothing has changed
         running.wait_for("settings.read", workers)

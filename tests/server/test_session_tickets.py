@@ -119,7 +119,7 @@ def test_openssl_resumes_when_every_worker_is_another_one(tmp_path: Path, versio
         first = running.workers()
         for pid in first:
             os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: not set(running.workers()) & set(first), seconds=90)
+        wait_until(lambda: not set(running.workers()) & set(first))
         assert "Reused, " in _said_by_openssl(running, version, "-sess_in", str(kept))
 
 
