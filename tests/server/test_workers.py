@@ -297,6 +297,29 @@ def test_after_a_time_in_which_the_supervisor_stood_still_too_workers_get_theirs
         assert process.times == 0
 
 
+@dataclass
+class Ended(Killed):
+    """A process that has ended by itself."""
+
+    exitcode: int = 0
+
+
+@pytest.mark.parametrize(("said", "event"), [("LEAVING", "worker.ended"), ("READY", "worker.died")])
+def test_what_a_worker_said_just_before_its_end_counts(
+    logged: Callable[[], str], said: str, event: str
+) -> None:
+    """Both may be seen in one turn, the end first: a supervisor may be slow between its looks."""
+    ours, theirs = Pipe()
+    process = Ended(exitcode=-signal.SIGKILL)
+    worker = Worker(process, ours, time.monotonic(), 0)  # type: ignore[arg-type]  # as above
+    supervisor = Supervisor(1, Scripted([]), workers=[worker])
+    theirs.send(WorkerState[said])
+    supervisor._reap()
+    assert supervisor.workers == []
+    assert f'"{event}"' in logged()
+    assert supervisor._pause.seconds == 0.0, "it had served: the next one starts at once"
+
+
 def test_no_worker_is_killed_where_nothing_is_to_be_waited_for() -> None:
     for draining in (False, True):
         supervisor, process = supervisor_of_one(

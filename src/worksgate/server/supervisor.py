@@ -232,11 +232,14 @@ class Supervisor:
 
     def _read_messages(self) -> None:
         for worker in self.workers:
-            try:
-                while not worker.pipe.closed and worker.pipe.poll():
-                    self._take_message(worker, worker.pipe.recv())
-            except (EOFError, OSError):  # it has ended, or will soon
-                worker.pipe.close()
+            self._read_messages_of(worker)
+
+    def _read_messages_of(self, worker: Worker) -> None:
+        try:
+            while not worker.pipe.closed and worker.pipe.poll():
+                self._take_message(worker, worker.pipe.recv())
+        except (EOFError, OSError):  # it has ended, or will soon
+            worker.pipe.close()
 
     def _take_message(self, worker: Worker, message: Message) -> None:
         worker.last_message_at = time.monotonic()
@@ -281,6 +284,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         for worker in [each for each in self.workers if each.process.exitcode is not None]:
+            self._read_messages_of(worker)  # what it said since the last look, before it ended
             self.workers.remove(worker)
             worker.pipe.close()
             code = worker.process.exitcode or 0
