@@ -28,7 +28,9 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 HOST = "sso.example.com"
 CALLER = "127.0.0.2"
 """The address that requests come from, so that it differs from the proxy's own."""
-START_TIME = 20.0
+START_TIME = 120.0
+PATIENCE = 60.0
+"""Seconds that an answer may take on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Proxy:
         port = self.ports.https if https else self.ports.http
         url = f"{'https' if https else 'http'}://127.0.0.1:{port}{path}"
         transport = httpx2.HTTPTransport(verify=False, local_address=CALLER)
-        with httpx2.Client(transport=transport, timeout=20) as http:
+        with httpx2.Client(transport=transport, timeout=PATIENCE) as http:
             return http.request(
                 method,
                 url,
@@ -90,7 +92,7 @@ class Proxy:
 
     def send_bytes(self, data: bytes) -> bytes:
         """Send bytes that no HTTP library would, over plain http; the beginning of the answer."""
-        with socket.create_connection(("127.0.0.1", self.ports.http), 10) as connection:
+        with socket.create_connection(("127.0.0.1", self.ports.http), PATIENCE) as connection:
             connection.sendall(data)
             return connection.recv(4_096)
 
@@ -109,7 +111,7 @@ class Proxy:
                 if https:  # before it is connected: wrapping one that was just reset leaks it
                     connection = tls.wrap_socket(connection, server_hostname=HOST)
                 opened.callback(connection.close)
-                connection.settimeout(2)
+                connection.settimeout(10)
                 with suppress(OSError):
                     connection.connect(("127.0.0.1", port))
                     connection.sendall(unfinished)
@@ -136,13 +138,14 @@ class Proxy:
 class Upstream:
     """Stands for Worksgate: tells what arrived, and answers with a redirect that holds a code.
 
-    ``begun`` counts the requests whose head has come, but not the questions whether it is ready.
+    ``queries`` are those of the requests whose head has come, but for the questions whether it is
+    ready.
     """
 
     def __init__(self, answer_code: str, *, is_ready: bool = True) -> None:
         self._code = answer_code
         self._is_ready = is_ready
-        self.begun = 0
+        self.queries: list[str] = []
         app = Starlette(
             routes=[
                 Route("/readyz", self._readiness),
@@ -177,7 +180,7 @@ class Upstream:
         return Response(status_code=200 if self._is_ready else 503)
 
     async def _answer(self, request: Request) -> Response:
-        self.begun += 1
+        self.queries.append(request.url.query)
         try:
             body = await request.body()
         except ClientDisconnect:

@@ -59,7 +59,7 @@ def _wait_for(port: int) -> None:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         with suppress(httpx2.TransportError):
-            httpx2.get(f"http://127.0.0.1:{port}/")
+            httpx2.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE)
             return
         time.sleep(0.1)
     raise AssertionError("the console does not come up")
@@ -90,10 +90,10 @@ def hidden(page: httpx2.Response, name: str) -> str:
 
 def examined(proxy: Proxy, session: str) -> str:
     """The page of the installation's health, once it has been examined."""
-    for _ in range(10):
-        page = proxy.get("/health", Cookie=session).text
-        if "Findings" in page:
-            break
+    until = time.monotonic() + PATIENCE
+    while "Findings" not in (page := proxy.get("/health", Cookie=session).text):
+        assert time.monotonic() < until, page
+        time.sleep(0.1)
     return page
 
 
@@ -137,7 +137,7 @@ def test_r154_an_owner_begins_behind_caddy_and_only_from_an_allowed_address(tmp_
         # The proxy itself, and whoever claims another address to it, may not.
         for address, claim in (("127.0.0.1", ""), ("127.0.0.3", CALLER)):
             transport = httpx2.HTTPTransport(local_address=address, verify=False)
-            with httpx2.Client(transport=transport) as other:
+            with httpx2.Client(transport=transport, timeout=PATIENCE) as other:
                 answer = other.get(
                     f"https://127.0.0.1:{https}/sign-in",
                     headers={"Host": HOST, **({"X-Forwarded-For": claim} if claim else {})},

@@ -30,8 +30,8 @@ SERVERS = ("flask_authlib", "fastapi", "express")
 CLIENT = Credentials("acme", "a secret of +%/& acme")
 USERNAME, PASSWORD, USER_KEY = "alice", "paper lantern by the river", "E-1001"
 REDIRECT_URI = redirect_uri_with_state("https://auth.worksmobile.com/cb", "kept/as it+is==")
-START_TIME = 30.0
-"""Seconds that a server has to come up on a busy machine."""
+PATIENCE = 120.0
+"""Seconds that a server has to come up, or to answer, on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Browser:
         return self.get(url)
 
     def get(self, url: str) -> httpx2.Response:
-        return self._keep(httpx2.get(url, headers=self._headers()))
+        return self._keep(httpx2.get(url, headers=self._headers(), timeout=PATIENCE))
 
     def submit(self, page: httpx2.Response, **fields: str) -> httpx2.Response:
         """Send the form of a page."""
@@ -69,7 +69,7 @@ class Browser:
         assert csrf is not None, page.text
         form = {"csrf": csrf[1], "username": USERNAME, "password": PASSWORD, **fields}
         url = urljoin(str(page.url), "")
-        return self._keep(httpx2.post(url, data=form, headers=self._headers()))
+        return self._keep(httpx2.post(url, data=form, headers=self._headers(), timeout=PATIENCE))
 
     def _headers(self) -> dict[str, str]:
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
@@ -113,7 +113,7 @@ def running(name: str, folder: Path) -> Iterator[OwnServer]:
         )
     finally:
         process.terminate()
-        process.wait(START_TIME)
+        process.wait(PATIENCE)
 
 
 def _settings(port: int) -> Mapping[str, str]:
@@ -155,10 +155,10 @@ def install_packages(folder: Path) -> None:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], output: Path) -> None:
-    until = time.monotonic() + START_TIME
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
         try:
-            httpx2.get(url)
+            httpx2.get(url, timeout=PATIENCE)
         except httpx2.TransportError:
             time.sleep(0.05)
         else:

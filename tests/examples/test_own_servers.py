@@ -15,6 +15,7 @@ from tests.examples.own_servers import (
     CLIENT,
     EXAMPLES,
     PASSWORD,
+    PATIENCE,
     REDIRECT_URI,
     SERVERS,
     USER_KEY,
@@ -87,9 +88,10 @@ def test_r209_worksgate_check_finds_nothing_wrong(server: OwnServer, tmp_path: P
 def test_r209_nobody_is_sent_to_another_address(
     server: OwnServer, signed_in: Browser, redirect_uri: str
 ) -> None:
-    answer = signed_in.open(redirect_uri=redirect_uri)
+    asked = {"redirect_uri": redirect_uri}
+    answer = signed_in.open(**asked)
     assert (answer.status_code, "location" in answer.headers) == (400, False)
-    answer = httpx2.get(server.endpoints.logout, params={"redirect_uri": redirect_uri})
+    answer = httpx2.get(server.endpoints.logout, params=asked, timeout=PATIENCE)
     assert (answer.status_code, "location" in answer.headers) == (200, False)
 
 
@@ -110,7 +112,7 @@ def test_r209_a_form_from_elsewhere_signs_nobody_in(server: OwnServer) -> None:
         assert (answer.status_code, "location" in answer.headers) == (403, False)
     other = Browser(server)
     assert other.submit(page).status_code == 403  # the page of another browser
-    for cookie in httpx2.get(str(page.url)).headers.get_list("set-cookie"):
+    for cookie in httpx2.get(str(page.url), timeout=PATIENCE).headers.get_list("set-cookie"):
         assert cookie.startswith("__Host-")
         assert {"secure", "httponly", "samesite=lax"} <= set(cookie.lower().split("; "))
 
