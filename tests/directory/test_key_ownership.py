@@ -181,6 +181,52 @@ async def test_r116_who_takes_another_spelling_of_a_former_key_keeps_its_owner_f
     assert (await come(directory, HANAKO, "K1")).external_key is None
 
 
+@pytest.mark.parametrize(
+    ("former", "present"),
+    [(("K1", None), ("k1", None)), ((None, "taro"), (None, "taro@example.jp"))],
+)
+async def test_r279_a_former_key_is_not_reused_while_somebody_has_it_in_another_spelling(
+    directory: Directory,
+    former: tuple[str | None, str | None],
+    present: tuple[str | None, str | None],
+) -> None:
+    await come(directory, HANAKO, *former)
+    await come(directory, HANAKO)
+    saburo = account("saburo", *present)
+    await add(directory, saburo, reuse=True)
+    async with directory.changing() as transaction:
+        await transaction.remove_account(saburo, NOW)
+    await add(directory, account("shiro", *former), reuse=True)
+    with pytest.raises(Conflict, match="belongs to shiro"):
+        await add(directory, account("goro", *present), reuse=True)
+    other = await come(directory, TARO, *present)
+    assert (other.external_key, other.works_account) == (None, None)
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+async def test_r279_nobody_takes_back_a_key_that_was_given_on_in_another_spelling(
+    directory: Directory,
+    is_restored: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    """Once its new owner has left, it stays theirs, and not that of the one before."""
+    jiro, saburo = account("jiro", "K1"), account("saburo", "k1")
+    if is_restored:
+        await add(directory, jiro)
+        async with directory.changing() as transaction:
+            await transaction.remove_account(jiro, NOW)
+    else:
+        await come(directory, HANAKO, "K1")
+        await come(directory, HANAKO)
+    await add(directory, saburo, reuse=True)
+    async with directory.changing() as transaction:
+        await transaction.remove_account(saburo, NOW)
+    if is_restored:
+        with pytest.raises(Conflict, match="is another spelling of k1, which belonged to another"):
+            await add(directory, jiro)
+    else:
+        assert (await come(directory, HANAKO, "K1")).external_key is None
+
+
 async def test_r116_an_owner_takes_a_former_key_back_whatever_others_had_before(
     database: Path,
 ) -> None:

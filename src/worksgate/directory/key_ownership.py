@@ -162,8 +162,12 @@ class KeyOwnership:
 
     def taken_from(self, keys: Iterable[UserKey], subject_id: str) -> list[KeyOwner]:
         """The former owners from whom a person takes keys, for the audit record."""
-        found = (self._in_the_way(key, subject_id) for key in keys)
-        return [owner for owner in found if owner is not None]
+        return [
+            owner
+            for key in keys
+            if not self._owns(key, subject_id)
+            for owner in self._others(key, subject_id)
+        ]
 
     def is_recorded(self, key: UserKey, subject_id: str) -> bool:
         """Whether this person is recorded as the owner already."""
@@ -179,21 +183,31 @@ class KeyOwnership:
         self.owners |= {key: KeyOwner(key, subject_id) for key in keys}
 
     def _in_the_way(self, key: UserKey, subject_id: str) -> KeyOwner | None:
-        """The other person who prevents this one from having the key."""
-        owner = self.owners.get(key)
-        if owner is not None and owner.subject_id != subject_id:
-            return owner
-        if self.allow_similar or (owner is not None and owner.holder is not None):
+        """The other person who prevents this one from having the key: rather who has it now."""
+        owner, others = self.owners.get(key), self._others(key, subject_id)
+        is_own = self._owns(key, subject_id)
+        if is_own and owner is not None and owner.holder is not None:
             return None
-        # A former owner may take a key back, unless somebody has a similar one at present.
-        similar = (
+        holder = next((each for each in others if each.holder is not None), None)
+        if holder is not None or is_own:  # a former owner may take a key back that nobody has
+            return holder
+        return next(iter(others), None)
+
+    def _owns(self, key: UserKey, subject_id: str) -> bool:
+        owner = self.owners.get(key)
+        return owner is not None and owner.subject_id == subject_id
+
+    def _others(self, key: UserKey, subject_id: str) -> list[KeyOwner]:
+        """The other people who own this key, or one that counts as the same; its owner first."""
+        owner = self.owners.get(key)
+        exactly = [] if owner is None or owner.subject_id == subject_id else [owner]
+        if self.allow_similar:
+            return exactly
+        return exactly + [
             each
             for each in self.owners.values()
-            if each.subject_id != subject_id
-            and each.key.is_similar_to(key)
-            and (owner is None or each.holder is not None)
-        )
-        return next(similar, None)
+            if each.key != key and each.subject_id != subject_id and each.key.is_similar_to(key)
+        ]
 
 
 async def record_owners(
@@ -202,21 +216,24 @@ async def record_owners(
     now: float,
     *,
     held: Mapping[UserKey, str] | None = None,
+    allow_similar: bool = True,
 ) -> None:
     """Record the owners of these keys, by subject, after ``KeyOwnership`` has permitted it.
 
-    Ends the ownership of another person's key. ``held`` are keys that people had before: they are
-    recorded if no owner is known.
+    Ends the ownership of another person's key, and of those that count as the same unless
+    ``allow_similar``: otherwise they could come back for it. ``held`` are keys that people had
+    before: they are recorded if no owner is known.
     """
     before = dict(held or {})
-    rows = await _history(connection, {*claims, *before}, exactly=True)
+    rows = await _history(connection, {*claims, *before}, exactly=allow_similar)
     known = {_recorded(row).key: row for row in rows}
-    taken = [
-        row["id"]
+    taken = {
+        key: row["id"]
         for key, row in known.items()
-        if key in claims and claims[key] != row["subject_id"]
-    ]
-    await _end(connection, taken, now)
+        if _is_taken(key, row["subject_id"], claims, allow_similar=allow_similar)
+    }
+    await _end(connection, list(taken.values()), now)
+    await reclaim(connection, taken.keys() - claims.keys())
     missing = {key: subject for key, subject in before.items() if key not in known}
     missing |= {
         key: subject
@@ -224,6 +241,17 @@ async def record_owners(
         if key not in known or known[key]["subject_id"] != subject
     }
     await _insert(connection, missing, now)
+
+
+def _is_taken(
+    key: UserKey, owner: str, claims: Mapping[UserKey, str], *, allow_similar: bool
+) -> bool:
+    """Whether another person than the owner claims a key, or one that counts as the same."""
+    if key in claims:
+        return claims[key] != owner
+    return not allow_similar and any(
+        subject != owner and each.is_similar_to(key) for each, subject in claims.items()
+    )
 
 
 async def retire(

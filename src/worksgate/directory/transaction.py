@@ -129,6 +129,7 @@ class Transaction:
             dict.fromkeys(has - had, subject_id),
             now,
             held=dict.fromkeys(had, subject_id),
+            allow_similar=self._allow_similar_keys,
         )
         await retire(self._connection, had - has, subject_id, now)
         await reclaim(self._connection, has - had)
@@ -248,7 +249,7 @@ class Transaction:
         claims = {
             key: account.person.subject_id for account in accounts for key in keys_of(account)
         }
-        await record_owners(self._connection, claims, now)
+        await record_owners(self._connection, claims, now, allow_similar=self._allow_similar_keys)
         await reclaim(self._connection, list(claims))
 
     def _keep_account_change(self, before: Account | None, after: Account | None) -> None:
