@@ -2,17 +2,24 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from tests.databases import NOW, directory_in, query, url_of
+from structlog.testing import capture_logs
+from tests.databases import NOW, Clock, directory_in, query, url_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.identity import (
+    CHECKED_EVERY,
     DatabaseGuard,
+    DatabaseIdentity,
     DatabaseReplaced,
     SqliteGuard,
     forget_overwriting,
@@ -133,6 +140,8 @@ async def test_r267_an_older_copy_that_is_written_into_the_file_is_an_outage(
     with pytest.raises(DatabaseReplaced, match="was overwritten with an older copy"):
         SqliteGuard.open(database, identity)  # as a worker that replaces one that died
     forget_overwriting(database)  # as the next start of a server
+    with pytest.raises(DatabaseReplaced):
+        guard.check()  # who still runs marks the file once
     SqliteGuard.open(database, identity).close()
 
 
@@ -182,3 +191,59 @@ async def test_a_file_that_is_not_there_is_not_made_by_who_opens_it(file: Path) 
     with pytest.raises(DatabaseUnavailable):
         await identify(url_of(file))
     assert place_of(file) is None
+
+
+def test_a_replaced_database_is_logged_once_and_so_is_its_return() -> None:
+    guard = DatabaseGuard(DatabaseIdentity("its id"))
+    with capture_logs() as logged:
+        for found in ("its id", None, "another id", "its id", "its id"):
+            with suppress(DatabaseReplaced):
+                guard.check_installation(found)
+    assert [each["event"] for each in logged] == ["database.replaced", "database.back"]
+
+
+def opened(database: Path) -> SqliteGuard:
+    return SqliteGuard.open(database, DatabaseIdentity("its id", place_of(database)))
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r138_readers_look_at_the_file_now_and_then_and_each_time_while_it_is_another(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("worksgate.database.identity.time", SimpleNamespace(monotonic=clock))
+    guard = opened(database)
+    without_a_file(database)
+    clock.now += CHECKED_EVERY / 2
+    guard.check_lately()
+    clock.now += CHECKED_EVERY
+    with pytest.raises(DatabaseReplaced):
+        guard.check_lately()
+    database.with_name("aside").rename(database)
+    guard.check_lately()
+    guard.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r138_a_file_that_takes_the_place_while_it_is_opened_is_not_watched(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_file = sqlite3.connect
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        with_a_copy_there(database)
+        connection: sqlite3.Connection = open_file(*args, **options)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with pytest.raises(DatabaseReplaced):
+        opened(database)
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_the_log_stays_as_long_as_the_file_is_watched(database: Path) -> None:
+    guard, log = opened(database), Path(f"{database}-wal")
+    query(database, "DELETE FROM audit")
+    assert log.exists()
+    guard.close()
+    assert not log.exists()

@@ -142,6 +142,23 @@ async def test_r115_of_a_person_and_an_account_that_claim_a_key_at_once_one_has_
     assert len(history(database)) == 4
 
 
+async def test_r115_a_former_key_is_free_once_it_is_released(
+    directory: Directory, database: Path
+) -> None:
+    await come(directory, HANAKO, "E-7")
+    await come(directory, HANAKO, "E-8")
+    assert await release(directory, "E-7") == [HANAKO]
+    assert query(database, "SELECT value FROM retired_keys") == []
+    assert (await come(directory, TARO, "E-7")).external_key == "E-7"
+
+
+async def test_r115_keys_of_two_accounts_are_theirs(directory: Directory) -> None:
+    await add(directory, account("hanako", "E-1"))
+    await add(directory, account("jiro", None, "jiro@example.com"))
+    with pytest.raises(Conflict):
+        await add(directory, account("taro", "E-1", "jiro@example.com"))
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -253,6 +270,17 @@ async def test_r116_a_key_in_another_spelling_is_released(directory: Directory) 
     await come(directory, HANAKO, "K1")
     assert await release(directory, "k1") == [HANAKO]
     assert (await come(directory, TARO, "k1")).external_key == "k1"
+
+
+async def test_r116_similar_keys_stay_where_somebody_has_exactly_the_one_that_is_released(
+    database: Path,
+) -> None:
+    directory = Directory.open(url_of(database), allow_similar_keys=True)
+    await come(directory, HANAKO, "K1")
+    await come(directory, TARO, "k1")
+    assert await release(directory, "K1") == [HANAKO]
+    assert sorted(history(database)) == [("K1", HANAKO, False), ("k1", TARO, True)]
+    await directory.close()
 
 
 # A server of the release before writes accounts and people, and nothing here.

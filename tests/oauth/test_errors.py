@@ -3,7 +3,7 @@
 import pytest
 
 from worksgate.oauth import errors
-from worksgate.oauth.errors import AuthorizationError, OAuthError
+from worksgate.oauth.errors import AuthorizationError, Cause, OAuthError
 
 TABLE = [
     (errors.AccessDenied, "101", "access_denied", "Request from unauthorized client", 403),
@@ -82,6 +82,14 @@ def test_detail_is_for_the_log_and_changes_nothing_that_goes_out() -> None:
     assert refusal.description == "Invalid authorization code"
     assert str(errors.InvalidAuthorization()) == "Invalid authorization code"
     assert errors.InvalidAuthorization().detail == ""
+
+
+@pytest.mark.parametrize("error", [errors.InvalidAuthorization, errors.BadRedirectUri])
+def test_a_cause_that_is_known_replaces_the_usual_one(
+    error: type[OAuthError] | type[AuthorizationError],
+) -> None:
+    assert error("detail").cause is error.usual_cause
+    assert error("detail", Cause.NO_ANSWER).cause is Cause.NO_ANSWER
 
 
 def test_no_error_of_the_login_page_is_one_of_the_json_endpoints() -> None:

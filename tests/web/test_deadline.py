@@ -92,7 +92,8 @@ async def test_what_is_ended_is_told_and_may_clean_up() -> None:
             return await never()
         finally:
             steps.append("told")
-            await asyncio.sleep(0)
+            for _ in range(5):
+                await asyncio.sleep(0)
             steps.append("cleaned up")
 
     with pytest.raises(TimeoutError):
@@ -142,6 +143,14 @@ async def test_the_next_look_is_when_the_first_deadline_is_due(timers: CountedTi
     with Deadline(LONG), pytest.raises(TimeoutError), Deadline(LOOK / 100) as short:
         await never()
     assert timers.moments[1] == short.due
+
+
+async def test_what_lasts_is_looked_at_now_and_then(timers: CountedTimers) -> None:
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(TimeoutError), Deadline(1.5 * LOOK):
+        await never()
+    assert timers.moments[0] >= began + LOOK
+    assert timers.moments == sorted(timers.moments)
 
 
 async def test_deadlines_pass_in_the_order_in_which_they_are_due() -> None:
