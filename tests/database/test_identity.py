@@ -16,6 +16,7 @@ from tests.databases import NOW, Clock, directory_in, query, url_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
+from worksgate.database.engines import open_engines
 from worksgate.database.identity import (
     CHECKED_EVERY,
     DatabaseGuard,
@@ -25,7 +26,8 @@ from worksgate.database.identity import (
     forget_overwriting,
     place_of,
 )
-from worksgate.database.installation_id import identify
+from worksgate.database.installation_id import identify, renew
+from worksgate.database.migrations import SchemaTooNew
 from worksgate.directory.database import Directory
 
 EVENT = AuditEvent(event=Event.SYSTEM, at=NOW)
@@ -80,6 +82,23 @@ async def test_each_database_has_an_id_that_stays(database: Path) -> None:
     assert (first.file is None) == (database.suffix == ".postgres")
 
 
+async def test_r138_what_is_filled_from_elsewhere_gets_another_id(database: Path) -> None:
+    before = await identify(url_of(database))
+    engines = open_engines(url_of(database))
+    async with engines.write.begin() as connection:
+        await renew(connection)
+    await engines.close()
+    assert (await identify(url_of(database))).installation != before.installation
+    assert query(database, "SELECT clients_version FROM installation") == [(0,)]
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_a_database_of_a_newer_version_is_not_identified(database: Path) -> None:
+    query(database, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaTooNew, match="9999"):
+        await identify(url_of(database))
+
+
 async def test_r138_a_database_with_another_id_is_an_outage(
     database: Path, guarded: tuple[Directory, DatabaseGuard]
 ) -> None:
@@ -126,8 +145,7 @@ async def test_r267_an_older_copy_that_is_written_into_the_file_is_an_outage(
     database: Path, guarded: tuple[Directory, DatabaseGuard]
 ) -> None:
     directory, guard = guarded
-    await directory.record([EVENT])
-    older = in_one_file(database)
+    older = in_one_file(database)  # without a record
     await directory.record([EVENT])
     newer = in_one_file(database)
     guard.check()  # as each request and each look at the clients does

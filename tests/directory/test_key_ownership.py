@@ -12,7 +12,7 @@ from worksgate.database.engines import open_engines
 from worksgate.database.migrations import migrate, upgrade
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
-from worksgate.directory.key_ownership import UserKey, disputed
+from worksgate.directory.key_ownership import KeyOwner, KeyOwnership, UserKey, disputed
 from worksgate.sources import Person
 
 HANAKO, JIRO, TARO = "corp:u1", "corp:u2", "corp:u3"
@@ -283,6 +283,24 @@ async def test_r116_similar_keys_stay_where_somebody_has_exactly_the_one_that_is
     await directory.close()
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "similar"),
+    [
+        ("external_key", "k1", True),
+        ("external_key", "k2", False),
+        ("works_account", "k1", False),
+    ],
+)
+def test_r116_keys_of_one_kind_are_similar(kind: str, value: str, similar: bool) -> None:  # noqa: FBT001  # pytest calls it
+    assert UserKey("external_key", "K1").is_similar_to(UserKey(kind, value)) is similar
+
+
+def test_an_owner_is_named_by_their_id_and_whoever_has_the_key_by_name_too() -> None:
+    key = UserKey("external_key", "K1")
+    assert str(KeyOwner(key, HANAKO)) == HANAKO
+    assert str(KeyOwner(key, HANAKO, "hanako")) == f"hanako ({HANAKO})"
+
+
 # A server of the release before writes accounts and people, and nothing here.
 
 
@@ -322,6 +340,21 @@ async def test_r115_a_key_that_the_release_before_gave_an_account_too_is_the_acc
     found = await directory.people.find(TARO)
     assert found is not None
     assert found.person.external_key is None
+
+
+async def test_r115_what_the_release_before_gave_an_account_is_not_recorded_yet(
+    directory: Directory, database: Path
+) -> None:
+    await come(directory, HANAKO, "E-1")
+    await add(directory, account("jiro", "E-2"))
+    await add(directory, account("taro"))
+    query(database, "UPDATE accounts SET external_key = 'E-1' WHERE id = 'taro'")
+    first, second = UserKey("external_key", "E-1"), UserKey("external_key", "E-2")
+    async with directory.reading() as connection:
+        owners = await KeyOwnership.of(connection, [first, second], allow_similar=False)
+    assert owners.is_recorded(second, "directory:jiro")
+    assert not owners.is_recorded(second, "directory:taro")
+    assert not owners.is_recorded(first, "directory:taro")
 
 
 async def test_r115_what_the_release_before_gave_is_written_down_by_a_purge(

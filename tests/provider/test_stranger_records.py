@@ -108,6 +108,19 @@ async def test_what_was_counted_is_written_although_nothing_follows(
         audit.events.clear()
 
 
+async def test_networks_are_told_apart_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stranger_records, "_NETWORKS", 2)
+    audit = Audit()
+    strangers = StrangerRecords(audit)
+    await strangers.close()
+    assert audit.events == []
+    for number in range(3):
+        strangers.count(Event.LOGIN_REQUESTED, f"network {number}", NOW)
+    await strangers.close()
+    detail = "3 times within a minute, from 2 or more networks; not recorded one by one"
+    assert [event.detail for event in audit.events] == [detail]
+
+
 # the budget
 
 

@@ -171,7 +171,7 @@ class _FileContent:
             with suppress(sqlite3.Error):
                 found = self._newest_in_file()
                 self._changed_at = changed_at
-                self._is_older = 0 < found < self._newest
+                self._is_older = found < self._newest
                 self._newest = found
         return self._is_older
 

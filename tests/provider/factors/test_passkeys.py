@@ -24,9 +24,12 @@ from tests.provider.factors.desk import (
 )
 
 from worksgate.audit import Event
+from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.directory.database import Directory
 from worksgate.directory.factors import Passkey
+from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.provider.factors import FactorRefused, Factors, KnownPasskey, RelyingParty, TooMany
+from worksgate.provider.factors.codes import MAX_NAME, NameRefused
 from worksgate.provider.factors.model import Holder
 from worksgate.provider.factors.passkeys import (
     MAX_RESPONSE,
@@ -243,6 +246,27 @@ async def test_a_name_is_one_short_line(desk: Desk, typed: str, kept: str) -> No
     answer = authenticator.create(options)
     passkey = await desk.factors.add_passkey(HANAKO, answer, CHALLENGE, typed, NOW)
     assert passkey.name == kept
+
+
+async def test_a_name_that_is_corrected_has_so_many_characters_at_most(desk: Desk) -> None:
+    made = await _enrol(desk)
+    assert await desk.factors.rename_passkey(HANAKO, made.id, "あ" * MAX_NAME, NOW) is True
+    with pytest.raises(NameRefused):
+        await desk.factors.rename_passkey(HANAKO, made.id, "い" * (MAX_NAME + 1), NOW)
+    assert await desk.factors.rename_passkey(HANAKO, "unknown", "", NOW) is False
+    (kept,) = (await desk.factors.of(HANAKO.subject_id)).passkeys
+    assert kept.name == "あ" * MAX_NAME
+
+
+async def test_where_too_many_wait_nobody_else_has_to(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise PoolFull
+
+    monkeypatch.setattr(ThreadPool, "run", full)
+    with pytest.raises(HashingBusy):
+        await desk.factors.passkey_registration_options(HANAKO_PERSON, CHALLENGE)
 
 
 @pytest.mark.parametrize(
