@@ -208,6 +208,7 @@ class Scene:
     patch: pytest.MonkeyPatch
     username: str
     address: str
+    began: float
 
     @classmethod
     async def begin(cls, site: Site, monkeypatch: pytest.MonkeyPatch) -> "Scene":
@@ -216,7 +217,8 @@ class Scene:
         await site.window.context.clear_cookies()
         address = f"198.51.100.{site.persons}"
         await site.tab.set_extra_http_headers({"X-Forwarded-For": address})
-        return cls(site, monkeypatch, f"{token_hex(6)}@example.com", address)
+        now = site.installation.clock()
+        return cls(site, monkeypatch, f"{token_hex(6)}@example.com", address, now)
 
     @property
     def tab(self) -> Page:
@@ -365,21 +367,19 @@ class Scene:
 
     # What is recorded
 
-    async def eventually(self, reason: Reason) -> None:
-        """Wait for a record that is written after the response."""
-        async with asyncio.timeout(PATIENCE):
-            while reason not in await self._reasons():  # noqa: ASYNC110  # no event
-                await asyncio.sleep(0.02)
-
-    async def _reasons(self) -> list[Reason | None]:
-        return [each.reason for each in await self.installation.audit(limit=20)]
-
     async def recorded(self, reason: Reason) -> AuditEvent:
-        """The newest record with this reason, which is of this sign-in."""
-        found = [each for each in await self.installation.audit(limit=50) if each.reason is reason]
-        newest = max(found, key=lambda each: each.at)
-        assert newest.at > self.now - 3_600
-        return newest
+        """The newest record with this reason since the scene began, which may come a moment later.
+
+        It is of this sign-in: the clock moved before the scene.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while not (found := await self._with(reason)):  # noqa: ASYNC110  # no event
+                await asyncio.sleep(0.02)
+        return max(found, key=lambda each: each.at)
+
+    async def _with(self, reason: Reason) -> list[AuditEvent]:
+        found = await self.installation.audit(since=self.began, limit=1_000)
+        return [each for each in found if each.reason is reason]
 
     async def sign_in_of(self, reason: Reason) -> str:
         """The ID of the sign-in that ended for this reason."""

@@ -26,9 +26,9 @@ from worksgate.server.uvicorn_config import server_config
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SourceSettings
 
-START_TIME = 60.0
+START_TIME = 180.0
 """Seconds that the demonstration has to come up on a busy machine."""
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds that a request may need to come and be answered."""
 
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Locator, Page, expect
 from tests.browser.servers import Demo
-from tests.browser.windows import OpenWindow, overflow
+from tests.browser.windows import OpenWindow, hold_timers, overflow, release_timers
 
 from worksgate.cli.demo.people import GUESTS, PASSWORD
 
@@ -51,9 +51,11 @@ async def test_whom_to_sign_in_as_is_next_to_the_button(
 async def test_what_is_copied_is_reported(demo: Demo, open_window: OpenWindow) -> None:
     tab = await on_the_narrowest(open_window, "en-US")
     await tab.goto(demo.simulator)
+    await hold_timers(tab)
     await tab.get_by_role("button", name=f"Copy the user name {GUEST.username}").click()
     await expect(tab.get_by_role("status")).to_have_text("Copied")
     assert await tab.evaluate("navigator.clipboard.readText()") == GUEST.username
+    await release_timers(tab)
     await expect(tab.get_by_role("status")).to_have_text("")
 
 

@@ -181,7 +181,7 @@ async def test_a_passkey_is_offered_since_the_demonstration_has_a_name(
     await expect(window.tab.get_by_role("button", name="Sign in with a passkey")).to_be_visible()
     await window.tab.goto(demo.simulator)
     await window.tab.get_by_role("link", name="Their account page at Worksgate").click()
-    assert window.tab.url.startswith(f"{demo.url}/")
+    await expect(window.tab).to_have_url(re.compile(rf"^{re.escape(demo.url)}/"))
 
 
 # How the new pages look

@@ -613,7 +613,7 @@ async def imap_off(scene: Scene) -> str:
 async def own_password(scene: Scene) -> str:
     await scene.person()
     await scene.mail()
-    await scene.eventually(Reason.OWN_PASSWORD)
+    await scene.recorded(Reason.OWN_PASSWORD)
     return scene.username
 
 

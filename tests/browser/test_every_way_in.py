@@ -334,7 +334,7 @@ async def test_reset_link_out_of_a_mail(house: House, phone: Window, reader: Rea
     assert reader.foreign_words(await tab.locator("body").inner_text()) == []
     await judged(tab, reader, but_for=OF_PAGES)
     await tab.get_by_role("link", name=reader.words(CHOOSE)).click()
-    assert tab.url == mail.link
+    await expect(tab).to_have_url(mail.link)
 
     await reader.sees(tab, "Choose your own password")
     await judged(tab, reader)

@@ -22,9 +22,9 @@ from tests.browser.windows import OpenWindow, open_console_as_told, sign_in_as_t
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOT = Path(__file__).resolve().parents[2]
-SETUP_TIME = 240.0
+SETUP_TIME = 600.0
 """Seconds that a busy machine with a slow network may take to install what Worksgate runs on."""
-STOP_TIME = 15.0
+STOP_TIME = 60.0
 NETWORK = ("pip_", "uv_", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_")
 """How this machine reaches PyPI, where it says so by variables; the newcomer's would too."""
 

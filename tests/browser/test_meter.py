@@ -58,10 +58,19 @@ async def test_a_meter_asks_once_for_a_pause_and_only_us(
     premises: Premises, window: Window
 ) -> None:
     tab = await behind_a_link(premises, window)
-    await tab.locator("#new-password").press_sequentially(STRONG, delay=10)
+    # As fast as nobody types: in between there is no pause, however busy the machine is.
+    await tab.locator("#new-password").evaluate(
+        """(input, text) => {
+            for (let length = 1; length <= text.length; length++) {
+                input.value = text.slice(0, length);
+                input.dispatchEvent(new InputEvent("input", { bubbles: true }));
+            }
+        }""",
+        STRONG,
+    )
     await expect(tab.locator(".strength")).to_have_attribute("data-score", re.compile("[34]"))
     asked = window.sent("POST", "/account/reset/strength")
-    assert len(asked) < len(STRONG) / 2
+    assert len(asked) == 1
     assert {urlsplit(each.url).query for each in asked} == {"lang=en"}
     await tab.get_by_role("button", name="Save and continue").click()
     await expect(tab.get_by_role("heading", level=1)).to_have_text("Your password was changed")
