@@ -208,3 +208,18 @@ async def test_a_counter_that_fails_in_an_odd_way_harms_no_one() -> None:
     assert budget.take(NOW)
     assert not budget.take(NOW)
     await budget.settle()
+
+
+@pytest.mark.parametrize("counters", [OwnCounters, MemoryStore])
+async def test_r274_a_budget_begins_again_once_the_clock_is_right(
+    counters: type[OwnCounters | MemoryStore],
+) -> None:
+    budget = DailyBudget("x", 20, counters().bump, portion=10)
+    ahead = NOW + 30 * DAY
+    for _ in range(60):
+        budget.take(ahead)
+        await budget.settle()
+    assert not budget.take(ahead)
+    budget.take(NOW)
+    await budget.settle()
+    assert budget.take(NOW)

@@ -555,6 +555,17 @@ async def test_a_counter_starts_afresh_a_window_after_its_first(store: Store) ->
     assert await store.count("c", NOW + 70) == 0
 
 
+async def test_r274_a_counter_begun_while_the_clock_was_ahead_begins_again(store: Store) -> None:
+    for counter in ("c", "d"):
+        await store.bump(counter, 86_400, NOW + 30 * 86_400)
+    await store.bump("e", 86_400, NOW + 90)  # by a node whose clock is a little ahead
+
+    assert await store.bump("c", 86_400, NOW) == 1
+    assert await store.bump("c", 86_400, NOW + 1) == 2
+    assert await store.bump_all({"d": 86_400, "e": 86_400}, NOW) == (1, 2)
+    assert await store.count("c", NOW + 86_400) == 0
+
+
 async def test_counters_are_set_back(store: Store) -> None:
     for name in "abc":
         await store.bump(name, 60, NOW)

@@ -63,7 +63,7 @@ class OwnCounters:
     async def bump(self, counter: str, window: float, now: float) -> int:
         """Like ``Store.bump``."""
         count = self._counts.get(counter)
-        if count is None or now - count.since >= window:
+        if count is None or not 0 <= now - count.since < window:
             count = self._counts[counter] = _Count(now)
         count.value += 1
         return count.value

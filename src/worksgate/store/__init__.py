@@ -40,6 +40,11 @@ A = TypeVar("A", bound=Artifact)
 R = TypeVar("R", bound=Redeemable)
 
 
+CLOCK_SET_BACK = 3_600.0
+"""Seconds. A counter that ends later than its window and this from now was begun while a clock was
+wrong: it begins again, or a day's budget would be used up for as long as the clock was ahead."""
+
+
 class StoreUnavailable(Unavailable):
     """The store cannot respond: it is overloaded, locked, full or gone."""
 
@@ -287,7 +292,10 @@ class Store(StoreFigures, Protocol):
         ...
 
     async def bump(self, counter: str, window: float, now: float) -> int:
-        """Increment a counter and return it; it restarts ``window`` after its first increment."""
+        """Increment a counter and return it; it restarts ``window`` after its first increment.
+
+        It also restarts if the clock was set back by more than ``CLOCK_SET_BACK`` since then.
+        """
         ...
 
     async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from msgspec import structs
 from worksgate.audit import AuditEvent
 from worksgate.oauth.model import Artifact
 from worksgate.store import (
+    CLOCK_SET_BACK,
     NONE_BEGUN,
     REPLAY_MEMORY,
     A,
@@ -176,8 +177,9 @@ class MemoryStore:
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         found = self._counters.get(counter)
-        if found is None or found.expires_at <= now:
-            found = self._counters[counter] = _Counter(0, now + window)
+        ends = now + window
+        if found is None or not now < found.expires_at <= ends + CLOCK_SET_BACK:
+            found = self._counters[counter] = _Counter(0, ends)
         found.value += 1
         return found.value
 

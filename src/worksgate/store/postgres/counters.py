@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
 from worksgate.database.direct_reads import Rows
-from worksgate.store import Recount
+from worksgate.store import CLOCK_SET_BACK, Recount
 from worksgate.store.postgres.composed import composed
 from worksgate.store.postgres.connection import PostgresConnection
 
@@ -62,13 +62,15 @@ _LOWER = """
 """
 """In one order, so that two concurrent decrements of the same counters never deadlock."""
 _RESET = "DELETE FROM counters WHERE name = ANY($1::text[])"
-_BUMP_ALL = """
+_ENDED = f"""
+    counters.expires_at <= $3 OR counters.expires_at > excluded.expires_at + {CLOCK_SET_BACK}
+"""
+_BUMP_ALL = f"""
     INSERT INTO counters (name, value, expires_at)
     SELECT name, 1, ends FROM unnest($1::text[], $2::float8[]) AS given (name, ends) ORDER BY name
     ON CONFLICT (name) DO UPDATE SET
-        value = CASE WHEN counters.expires_at <= $3 THEN 1 ELSE counters.value + 1 END,
-        expires_at = CASE WHEN counters.expires_at <= $3
-            THEN excluded.expires_at ELSE counters.expires_at END
+        value = CASE WHEN {_ENDED} THEN 1 ELSE counters.value + 1 END,
+        expires_at = CASE WHEN {_ENDED} THEN excluded.expires_at ELSE counters.expires_at END
     RETURNING name, value
 """
 """In the same order, as are the counters that ``recount_parts`` sets back."""

@@ -24,6 +24,7 @@ from worksgate.database.artifact_tables import (
 from worksgate.database.audit_rows import COLUMNS, event_row
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, Artifact, Redeemable, RefreshToken
 from worksgate.store import (
+    CLOCK_SET_BACK,
     REPLAY_MEMORY,
     A,
     ArtifactKey,
@@ -253,12 +254,12 @@ _VALUE = "SELECT value FROM counters WHERE name = ?"
 _COUNT = "SELECT value FROM counters WHERE name = ? AND expires_at > ?"
 _LOWER = "UPDATE counters SET value = value - 1 WHERE name = ? AND value > 0"
 _RESET = "DELETE FROM counters WHERE name = ?"
-_BUMP = """
+_ENDED = f"counters.expires_at <= :now OR counters.expires_at > :ends + {CLOCK_SET_BACK}"
+_BUMP = f"""
     INSERT INTO counters (name, value, expires_at) VALUES (:name, 1, :ends)
     ON CONFLICT (name) DO UPDATE SET
-        value = CASE WHEN counters.expires_at <= :now THEN 1 ELSE counters.value + 1 END,
-        expires_at = CASE WHEN counters.expires_at <= :now
-            THEN excluded.expires_at ELSE counters.expires_at END
+        value = CASE WHEN {_ENDED} THEN 1 ELSE counters.value + 1 END,
+        expires_at = CASE WHEN {_ENDED} THEN excluded.expires_at ELSE counters.expires_at END
 """
 _PING = """
     INSERT INTO counters (name, value, expires_at) VALUES ('store:ping', 1, 1e300)

@@ -20,6 +20,8 @@ failed by then. When memory has run out it refuses a script's first write.
 from dataclasses import dataclass, field
 from hashlib import sha1
 
+from worksgate.store import CLOCK_SET_BACK
+
 DONE = b"done"
 LATE = b"late"
 
@@ -359,12 +361,14 @@ return answer('done', #members)
 
 BUMP = _script(
     _COUNTERS,
+    f"local CLOCK_SET_BACK = {CLOCK_SET_BACK}",
     """
 local now, counts = tonumber(ARGV[4]), {}
 for i = 5, #ARGV, 2 do
   local name = 'counter:' .. ARGV[i]
   local expires_at = redis.call('HGET', TAG .. name, 'expires_at')
-  if expires_at and tonumber(expires_at) > now then
+  local latest = tonumber(ARGV[i + 1]) + CLOCK_SET_BACK
+  if expires_at and tonumber(expires_at) > now and tonumber(expires_at) <= latest then
     counts[#counts + 1] = redis.call('HINCRBY', TAG .. name, 'value', 1)
   else
     begin(ARGV[i], ARGV[i + 1])
