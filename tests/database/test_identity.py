@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,7 +59,29 @@ def write(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-REPLACEMENTS = (with_a_copy_there, without_a_file, without_its_log)
+def without_its_shared_memory(file: Path) -> None:
+    """The next process makes another, and writes whenever this one does."""
+    Path(f"{file}-shm").unlink()
+
+
+def restored(file: Path, copy: Path) -> None:
+    """Write a copy into the database through its log, as SQLite's ``.restore`` does."""
+    with closing(sqlite3.connect(copy)) as source, closing(sqlite3.connect(file)) as target:
+        source.backup(target)
+
+
+def copied(file: Path) -> Path:
+    copy = file.with_name("copy")
+    restored(copy, file)
+    return copy
+
+
+REPLACEMENTS = (
+    with_a_copy_there,
+    without_a_file,
+    without_its_log,
+    without_its_shared_memory,
+)
 
 
 @pytest.fixture
@@ -164,6 +186,40 @@ async def test_r267_an_older_copy_that_is_written_into_the_file_is_an_outage(
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("is_of_another", [False, True])
+async def test_r273_a_copy_that_sqlite_restores_into_the_file_is_an_outage(
+    database: Path, guarded: tuple[Directory, DatabaseGuard], *, is_of_another: bool
+) -> None:
+    directory, guard = guarded
+    copy = copied(database)
+    await directory.record([EVENT])
+    guard.look()
+    if is_of_another:
+        query(copy, "UPDATE installation SET id = 'of another'")
+        query(copy, "UPDATE sqlite_sequence SET seq = 1000")
+    restored(database, copy)
+    with pytest.raises(DatabaseReplaced, match="was overwritten with an older copy"):
+        guard.look()
+    for verb in (partial(directory.record, [EVENT]), directory.ping):
+        with pytest.raises(DatabaseUnavailable, match="was overwritten with an older copy"):
+            await verb()
+    with pytest.raises(DatabaseReplaced):
+        SqliteGuard.open(database, await identify(url_of(database)))  # as a worker that follows
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r273_the_log_of_a_file_behind_a_link_is_watched(database: Path) -> None:
+    link = database.with_name("link.db")
+    link.symlink_to(database)
+    guard = SqliteGuard.open(link, await identify(url_of(link)))
+    guard.check()
+    without_its_log(database)
+    with pytest.raises(DatabaseReplaced, match="-wal was removed or replaced"):
+        guard.check()
+    guard.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
 async def test_r267_what_sqlite_itself_writes_into_the_file_is_no_outage(
     database: Path, guarded: tuple[Directory, DatabaseGuard]
 ) -> None:
@@ -174,7 +230,9 @@ async def test_r267_what_sqlite_itself_writes_into_the_file_is_no_outage(
         guard.check()
     query(database, "DELETE FROM audit")  # as a purge of all records
     in_one_file(database)
-    guard.check()
+    guard.look()
+    query(database, "VACUUM")
+    guard.look()
     await directory.record([EVENT])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from worksgate.database.identity import DatabaseReplaced
+from worksgate.database.identity import DatabaseGuard, DatabaseIdentity, DatabaseReplaced
 from worksgate.store import StoreUnavailable
 from worksgate.store.sqlite import group_commit
 from worksgate.store.sqlite.group_commit import GroupCommit
@@ -40,10 +40,11 @@ class Watched(sqlite3.Connection):
         return super().execute(sql, *values)
 
 
-class Database:
+class Database(DatabaseGuard):
     """A file with a table of names, its connections, and whether it is another file by now."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(DatabaseIdentity("id"))
         self.path = path
         self.connections: list[Watched] = []
         self.is_replaced = False
@@ -83,7 +84,7 @@ def database(tmp_path: Path) -> Database:
 
 @pytest.fixture
 async def commit(database: Database) -> AsyncIterator[GroupCommit]:
-    commit = GroupCommit(database.connect, waiting=10, check=database.check)
+    commit = GroupCommit(database.connect, waiting=10, guard=database)
     await commit.run(add, "first")
     yield commit
     await commit.close()

@@ -6,16 +6,24 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.store.artifacts import access_token, code, key_of
+from tests.store.artifacts import NOW, REDEEMED, access_token, buys, code, key_of
 from tests.store.stores import database_in, open_sqlite
 
-from worksgate.database.identity import DatabaseGuard, DatabaseIdentity, DatabaseReplaced
-from worksgate.oauth.model import AccessToken
-from worksgate.store import StoreUnavailable
+from worksgate.database.identity import (
+    DatabaseGuard,
+    DatabaseIdentity,
+    DatabaseReplaced,
+    SqliteGuard,
+)
+from worksgate.database.installation_id import identify
+from worksgate.database.migrations import migrate
+from worksgate.oauth.model import AccessToken, AuthorizationCode
+from worksgate.store import RedemptionOutcome, StoreUnavailable
 from worksgate.store.sqlite.store import SqliteStore, _connect
 
 
@@ -89,6 +97,35 @@ async def test_f34_a_file_that_takes_the_place_while_it_is_opened_is_not_used(
         monkeypatch.setattr(sqlite3, "connect", connect)
         with pytest.raises(DatabaseReplaced):
             _connect(file, create=False, guard=guard)
+
+
+async def test_r273_a_code_is_used_once_although_an_older_copy_is_restored(tmp_path: Path) -> None:
+    """By SQLite's own means, between two requests: no process has looked at the file meanwhile."""
+    database, copy = tmp_path / "worksgate.db", tmp_path / "copy"
+    url = f"sqlite:///{database}"
+    await migrate(url)
+    identity = await identify(url)
+    guard = SqliteGuard.open(database, identity)
+    store = await SqliteStore.open(database, guard=guard, spare=0)
+    await store.save(code("code"))
+    _restore(copy, database)
+    using = partial(
+        store.redeem, AuthorizationCode, key_of("code"), "tenant", buys("bought"), NOW, REDEEMED
+    )
+    assert (await using()).outcome is RedemptionOutcome.REDEEMED
+    _restore(database, copy)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="overwritten"):
+            await using()
+        with pytest.raises(StoreUnavailable, match="overwritten"):
+            await store.find(AccessToken, key_of("token"))
+    await store.close()
+    guard.close()
+
+
+def _restore(target: Path, source: Path) -> None:
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
 
 
 def _replace_by_an_empty_one(file: Path) -> None:

@@ -2,17 +2,21 @@
 
 import asyncio
 import hmac
+import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 
+from worksgate.bootstrap.background_tasks import run_while_open
 from worksgate.credentials.master_key import Keyring
 from worksgate.database.direct_reads import DirectReads, ReadsDirectly
 from worksgate.database.engines import outages
 from worksgate.database.identity import (
+    LOOKED_AT_EVERY,
     DatabaseGuard,
     DatabaseIdentity,
+    DatabaseReplaced,
     SqliteGuard,
     forget_overwriting,
 )
@@ -51,7 +55,19 @@ async def open_guard(
     with outages():
         guard = SqliteGuard.open(file, database)
     stack.callback(guard.close)
+    run_while_open(_watch(guard), stack)
     return guard
+
+
+async def _watch(guard: DatabaseGuard) -> None:
+    """Look at the file although nobody asks for anything: the next request is refused at once.
+
+    In a thread, since a look may wait for other processes.
+    """
+    while True:
+        await asyncio.sleep(LOOKED_AT_EVERY)
+        with suppress(DatabaseReplaced, sqlite3.Error):
+            await asyncio.to_thread(guard.look)
 
 
 def open_directory(

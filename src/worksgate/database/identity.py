@@ -3,15 +3,18 @@
 A database has an ID of its own, created by its migration and again by a restore. A SQLite file is
 also identified by device and inode: an older copy that is moved to its name has the same ID, and
 would make used codes valid again. The first start of a server notes both; everything opened later,
-in any process, must match. An older copy that is written into the file keeps even those, but lacks
-the newest audit records.
+in any process, must match. An older copy that is written into the file, by ``cp`` or by SQLite's
+own ``.restore``, keeps even those, but lacks the newest audit records.
 
 SQLite itself does not notice that its file was removed or replaced. Open connections continue with
-the unlinked file, and new ones open, or create, another.
+the unlinked file, and new ones open, or create, another. The same applies to its log and to the
+shared memory in which its processes keep what is in the log, and who may write: with another one,
+two processes write at once, and each loses what the other has committed.
 """
 
 import os
 import sqlite3
+import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -27,7 +30,13 @@ that start later; the next start of a server removes it."""
 CHECKED_EVERY = 0.1
 """Seconds for which a check of the file is valid for readers."""
 
+LOOKED_AT_EVERY = 1.0
+"""Seconds between two looks at the content without a request."""
+
 _NEWEST_RECORD = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'audit'"
+_CONTENT = """
+    SELECT id, (SELECT max(seq) FROM sqlite_sequence WHERE name = 'audit') FROM installation
+"""
 
 REPLACED = "this is not the database that the server was started on: stop all servers first"
 
@@ -67,6 +76,22 @@ class DatabaseGuard:
     def check_lately(self) -> None:
         """Like ``check``, at most once in ``CHECKED_EVERY``. Raises DatabaseReplaced."""
 
+    def inspect(self, connection: sqlite3.Connection) -> int:
+        """Check what a connection reads. Returns the number of the newest audit record.
+
+        Raises DatabaseReplaced, or sqlite3.Error.
+        """
+        return 0
+
+    def inspect_lately(self, connection: sqlite3.Connection) -> None:
+        """Like ``inspect``, at most once in ``CHECKED_EVERY``."""
+
+    def has_recorded(self, newest: int) -> None:
+        """Note the number of the newest audit record after a commit."""
+
+    def look(self) -> None:
+        """Check everything; may wait for other processes. Raises like ``inspect``."""
+
     def check_installation(self, found: str | None) -> None:
         """Compare the ID that a database returns. Raises DatabaseReplaced."""
         self._judge("id", None if found == self._identity.installation else REPLACED)
@@ -97,11 +122,17 @@ class SqliteGuard(DatabaseGuard):
         self, path: Path, identity: DatabaseIdentity, connection: sqlite3.Connection
     ) -> None:
         super().__init__(identity)
-        self._path, self._log = os.fspath(path), f"{path}-wal"
+        self._path = os.fspath(path)
+        # SQLite follows a link, and puts these next to the file itself.
+        beside = [f"{path.resolve()}{suffix}" for suffix in ("-wal", "-shm")]
+        self._beside = {each: _place_of(each) for each in beside}
+        self._overwritten_mark = f"{path}{OVERWRITTEN}"
         self._content = _FileContent(path)
         self._connection = connection
-        self._log_place = _place_of(self._log)
-        self._next_look = 0.0
+        self._next_look = self._next_inspection = 0.0
+        self._newest = 0
+        self._is_older = False
+        self._looking = threading.Lock()
 
     @classmethod
     def open(cls, path: Path, identity: DatabaseIdentity) -> Self:
@@ -129,19 +160,45 @@ class SqliteGuard(DatabaseGuard):
         if self._wrong or time.monotonic() >= self._next_look:
             self.check()
 
+    def inspect(self, connection: sqlite3.Connection) -> int:
+        self._next_inspection = time.monotonic() + CHECKED_EVERY
+        known = self._newest  # of before: others may commit while this is read
+        with closing(connection.execute(_CONTENT)) as found:
+            installation, newest = found.fetchone() or (None, None)
+        newest = newest or 0
+        if installation != self.installation or newest < known:
+            self._is_older = True
+            self._judge("file", self._problem())
+        self.has_recorded(newest)
+        return newest
+
+    def inspect_lately(self, connection: sqlite3.Connection) -> None:
+        if time.monotonic() >= self._next_inspection:
+            self.inspect(connection)
+
+    def has_recorded(self, newest: int) -> None:
+        self._newest = max(self._newest, newest)
+
+    def look(self) -> None:
+        with self._looking:
+            self.check()
+            self.inspect(self._connection)
+
     def close(self) -> None:
-        self._connection.close()
+        with self._looking:
+            self._connection.close()
 
     def _problem(self) -> str | None:
-        file, log = _status_of(self._path), _status_of(self._log)
+        file = _status_of(self._path)
         if _place_in(file) != self._identity.file:
             return f"{self._path} was removed or replaced: {REPLACED}"
-        if _place_in(log) != self._log_place:
-            return f"{self._log} was removed or replaced: {REPLACED}"
-        if file and self._content.is_older(file.st_ctime_ns):
+        for each, place in self._beside.items():
+            if _place_of(each) != place:
+                return f"{each} was removed or replaced: {REPLACED}"
+        if file and (self._is_older or self._content.is_older(file.st_ctime_ns)):
             if "file" not in self._wrong:
                 with suppress(OSError):
-                    Path(f"{self._path}{OVERWRITTEN}").touch()
+                    Path(self._overwritten_mark).touch()
             return _overwritten(self._path)
         return None
 
@@ -214,4 +271,4 @@ def _check_place(path: Path, identity: DatabaseIdentity) -> None:
 
 
 def _overwritten(path: Path | str) -> str:
-    return f"{path} was overwritten with an older copy: {REPLACED}"
+    return f"{path} was overwritten with an older copy or another database: {REPLACED}"

@@ -31,7 +31,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple
 
 from worksgate.audit import AuditEvent
-from worksgate.database.identity import DatabaseReplaced
+from worksgate.database.identity import DatabaseGuard, DatabaseReplaced
 from worksgate.observability.instruments import CommitFigures
 from worksgate.store import Recorded, StoreUnavailable, ignore_records
 from worksgate.store.sqlite.statements import record
@@ -98,8 +98,8 @@ class GroupCommit:
 
     ``connect`` opens it, in the thread, at the first request and again after a failure that a
     connection may not survive. At most ``waiting`` requests queue. ``recorded`` receives the audit
-    records of each commit; ``check`` is called before each transaction, and may raise
-    DatabaseReplaced.
+    records of each commit. ``guard`` is asked before each transaction, and at its beginning about
+    its content; both may raise DatabaseReplaced.
     """
 
     def __init__(
@@ -108,13 +108,13 @@ class GroupCommit:
         *,
         waiting: int,
         recorded: Recorded = ignore_records,
-        check: Callable[[], None] | None = None,
+        guard: DatabaseGuard | None = None,
     ) -> None:
         self.figures = CommitFigures()
         self.unavailable = 0
         """How many requests were refused with StoreUnavailable."""
         self._connect = connect
-        self._check = check or _no_check
+        self._guard = guard
         self._waiting = waiting
         self._recorded = recorded
         self._loop = asyncio.get_running_loop()
@@ -210,16 +210,21 @@ class GroupCommit:
             return False  # the thread finds out why
         return True
 
+    def _check(self) -> None:
+        if self._guard is not None:
+            self._guard.check()
+
     def _run_batch(self) -> None:
         """Run the gathered requests; the write lock is ours."""
         assert self._db is not None  # noqa: S101  # whoever calls has begun a transaction
         requests = self._take()
         try:
+            newest = 0 if self._guard is None else self._guard.inspect(self._db)
             _run_all(self._db, requests)
         except Exception as error:
             self._jobs.put(partial(self._give_up, requests, error))
         else:
-            self._jobs.put(partial(self._commit, requests))
+            self._jobs.put(partial(self._commit, requests, newest + len(_events_of(requests))))
 
     def _take(self) -> list[_Request]:
         queue = self._queue
@@ -268,7 +273,8 @@ class GroupCommit:
         else:
             self._call_in_loop(self._run_batch)
 
-    def _commit(self, requests: list[_Request]) -> None:
+    def _commit(self, requests: list[_Request], newest: int) -> None:
+        """``newest`` is the number of the newest audit record then."""
         began = time.perf_counter()
         try:
             self._connection.execute("COMMIT")
@@ -276,6 +282,8 @@ class GroupCommit:
             # If the disk fails at a commit, its content is only known when it is read again.
             self._give_up(requests, error, outcome_unknown=not is_passing(error))
         else:
+            if self._guard is not None:
+                self._guard.has_recorded(newest)
             self.figures.seconds.observe(time.perf_counter() - began)
             self.figures.batch_sizes.observe(len(requests))
             self._call_in_loop(partial(self._committed, requests))
@@ -380,10 +388,6 @@ def _is_outage(error: Exception) -> bool:
 def _code(error: Exception) -> int:
     """The primary result code; 0 if the error is not SQLite's own."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def _no_check() -> None:
-    """For callers that do not know which file it must be."""
 
 
 def _run_all(db: sqlite3.Connection, requests: list[_Request]) -> None:

@@ -92,8 +92,7 @@ class SqliteStore:
         path = path.absolute()
         self._guard = guard
         self._connect = partial(_connect, path, create=create, guard=guard)
-        check = guard.check if guard is not None else None
-        self._commit = GroupCommit(self._connect, waiting=waiting, recorded=recorded, check=check)
+        self._commit = GroupCommit(self._connect, waiting=waiting, recorded=recorded, guard=guard)
         self._spare = ReservedDiskSpace(path.with_name(f"{path.name}.spare"), spare)
         self._reader: sqlite3.Connection | None = None
         self._closed = False
@@ -255,6 +254,8 @@ class SqliteStore:
                 self._guard.check_lately()
             if self._reader is None:
                 self._reader = self._connect()
+            if self._guard is not None:
+                self._guard.inspect_lately(self._reader)
             return read(self._reader, *args)
         except (sqlite3.Error, DatabaseReplaced) as error:
             if not is_busy(error):
