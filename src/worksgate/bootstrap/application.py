@@ -138,7 +138,7 @@ async def open_installation(
     async with AsyncExitStack() as stack:
         # A worker ends by signal as soon as everything is closed: its logs must be flushed by then.
         stack.callback(log.flush)
-        guard = await open_guard(settings, database, stack)
+        guard = await open_guard(settings, database, stack, clock)
         directory = open_directory(settings, stack, guard)
         remove_abandoned_copies(settings)
         await warn_of_master_key(settings, directory)

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
@@ -22,6 +23,7 @@ from worksgate.database.identity import (
 )
 from worksgate.database.installation_id import identify
 from worksgate.database.migrations import migrate
+from worksgate.database.older_copies import void_older_copy
 from worksgate.database.temporary_files import remove_abandoned
 from worksgate.directory.audit.writer import AuditLines, AuditWriter
 from worksgate.directory.console_groups import ConsoleGroups
@@ -37,17 +39,21 @@ _log = structlog.get_logger("worksgate.bootstrap")
 
 
 async def open_guard(
-    settings: Settings, database: DatabaseIdentity | None, stack: AsyncExitStack
+    settings: Settings,
+    database: DatabaseIdentity | None,
+    stack: AsyncExitStack,
+    clock: Clock = time.time,
 ) -> DatabaseGuard:
     """Identifies the database on which everything opened here must be.
 
-    A file may be created or migrated only if none is given: that is the first start. Raises
-    DatabaseUnavailable.
+    A file may be created or migrated only if none is given: that is the first start. It voids what
+    an older copy of the file holds for a while. Raises DatabaseUnavailable.
     """
     file = settings.database_file
     if database is None and file is not None:
         forget_overwriting(file)
         await migrate(settings.database_url)
+        await void_older_copy(settings.database_url, clock())
     if database is None:
         database = await identify(settings.database_url)
     if file is None:

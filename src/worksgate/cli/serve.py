@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -66,6 +67,7 @@ def serve(
     from worksgate.database.identity import forget_overwriting
     from worksgate.database.installation_id import identify
     from worksgate.database.migrations import migrate
+    from worksgate.database.older_copies import void_older_copy
     from worksgate.database.sqlite_file import make_room
     from worksgate.doctor.console_examiner import ConsoleExaminer
     from worksgate.server.settings_reload import SettingsSource
@@ -78,6 +80,7 @@ def serve(
         make_room(settings.database_file)
         forget_overwriting(settings.database_file)
         run(migrate(settings.database_url))
+        run(void_older_copy(settings.database_url, time.time()))
     database = run(identify(settings.database_url))
     quietly(_check_master_key(settings))
     if is_valkey(settings.store_url):

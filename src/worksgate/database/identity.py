@@ -23,6 +23,8 @@ from typing import Self
 
 import structlog
 
+from worksgate.database.newest_record import note_newest
+
 OVERWRITTEN = ".overwritten"
 """Suffix of an empty file next to a database that was overwritten while a server ran, for workers
 that start later; the next start of a server removes it."""
@@ -34,9 +36,10 @@ LOOKED_AT_EVERY = 1.0
 """Seconds between two looks at the content without a request."""
 
 _NEWEST_RECORD = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'audit'"
-_CONTENT = """
+CONTENT = """
     SELECT id, (SELECT max(seq) FROM sqlite_sequence WHERE name = 'audit') FROM installation
 """
+"""The ID of the installation, and the number of the newest audit record."""
 
 REPLACED = "this is not the database that the server was started on: stop all servers first"
 
@@ -83,14 +86,14 @@ class DatabaseGuard:
         """
         return 0
 
-    def inspect_lately(self, connection: sqlite3.Connection) -> None:
-        """Like ``inspect``, at most once in ``CHECKED_EVERY``."""
-
     def has_recorded(self, newest: int) -> None:
         """Note the number of the newest audit record after a commit."""
 
     def look(self) -> None:
-        """Check everything; may wait for other processes. Raises like ``inspect``."""
+        """Check everything, and note how new it is for the next start.
+
+        May wait for other processes. Raises like ``inspect``.
+        """
 
     def check_installation(self, found: str | None) -> None:
         """Compare the ID that a database returns. Raises DatabaseReplaced."""
@@ -129,8 +132,8 @@ class SqliteGuard(DatabaseGuard):
         self._overwritten_mark = f"{path}{OVERWRITTEN}"
         self._content = _FileContent(path)
         self._connection = connection
-        self._next_look = self._next_inspection = 0.0
-        self._newest = 0
+        self._next_look = 0.0
+        self._newest = self._noted = 0
         self._is_older = False
         self._looking = threading.Lock()
 
@@ -161,20 +164,17 @@ class SqliteGuard(DatabaseGuard):
             self.check()
 
     def inspect(self, connection: sqlite3.Connection) -> int:
-        self._next_inspection = time.monotonic() + CHECKED_EVERY
         known = self._newest  # of before: others may commit while this is read
-        with closing(connection.execute(_CONTENT)) as found:
-            installation, newest = found.fetchone() or (None, None)
+        # To the last row: an unfinished statement keeps the log from being emptied.
+        rows = connection.execute(CONTENT).fetchall()
+        installation, newest = rows[0] if rows else (None, 0)
         newest = newest or 0
         if installation != self.installation or newest < known:
             self._is_older = True
             self._judge("file", self._problem())
-        self.has_recorded(newest)
+        if newest > known:
+            self.has_recorded(newest)
         return newest
-
-    def inspect_lately(self, connection: sqlite3.Connection) -> None:
-        if time.monotonic() >= self._next_inspection:
-            self.inspect(connection)
 
     def has_recorded(self, newest: int) -> None:
         self._newest = max(self._newest, newest)
@@ -182,9 +182,14 @@ class SqliteGuard(DatabaseGuard):
     def look(self) -> None:
         with self._looking:
             self.check()
-            self.inspect(self._connection)
+            newest = self.inspect(self._connection)
+            if newest > self._noted:
+                note_newest(Path(self._path), self.installation, newest)
+                self._noted = newest
 
     def close(self) -> None:
+        with suppress(DatabaseReplaced, sqlite3.Error):
+            self.look()
         with self._looking:
             self._connection.close()
 

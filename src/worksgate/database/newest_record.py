@@ -1,0 +1,33 @@
+"""The number of the newest audit record of a SQLite file, noted in a file next to it.
+
+A server finds out by it that an older copy has taken the place of its file while no server ran.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+NOTE = ".newest"
+"""Suffix of the file."""
+
+
+def note_newest(database: Path, installation: str, newest: int) -> None:
+    """Note the number, unless a higher one of this installation is noted. Never raises."""
+    if newest_noted(database, installation) >= newest:
+        return
+    with suppress(OSError):
+        descriptor = os.open(f"{database}{NOTE}", os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            # Of one length, in one write: whoever reads it meanwhile reads the one or the other.
+            os.pwrite(descriptor, f"{installation} {newest:020}\n".encode(), 0)
+        finally:
+            os.close(descriptor)
+
+
+def newest_noted(database: Path, installation: str) -> int:
+    """The number that is noted for this installation; 0 if there is none."""
+    try:
+        whose, newest = Path(f"{database}{NOTE}").read_text("utf-8").split()
+        return int(newest) if whose == installation else 0
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,61 @@
+"""What a server does that starts on an older copy of its SQLite file.
+
+In the copy used codes are unused, and ended sessions live. So everything short-lived becomes void,
+as by ``worksgate restore``; people sign in again at their next visit.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import structlog
+from sqlalchemy import text
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.database import sqlite_file
+from worksgate.database.engines import open_engines, outages
+from worksgate.database.identity import CONTENT
+from worksgate.database.installation_id import renew
+from worksgate.database.migrations.tables import SHORT_LIVED
+from worksgate.database.newest_record import newest_noted
+from worksgate.database.recording import write_events
+
+_log = structlog.get_logger("worksgate.database")
+
+
+async def void_older_copy(database_url: str, now: float) -> None:
+    """If the file lacks audit records that it once had, void what it holds for a while.
+
+    ``now`` is in seconds since the epoch. Raises DatabaseUnavailable.
+    """
+    missing = _missing_records(sqlite_file.file_of(database_url))
+    if missing <= 0:
+        return
+    detail = f"the database is an older copy: it lacks its {missing} newest audit records"
+    _log.warning("database.older", missing=missing)
+    engines = open_engines(database_url)
+    try:
+        with outages():
+            async with engines.write.begin() as connection:
+                for table in (*SHORT_LIVED, "keys"):
+                    await connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608  # our own
+                await renew(connection)
+                await write_events(
+                    connection,
+                    AuditEvent(
+                        event=Event.SYSTEM,
+                        at=now,
+                        detail=f"{detail}; all codes, tokens and sessions became void",
+                    ),
+                )
+    finally:
+        await engines.close()
+
+
+def _missing_records(database: Path) -> int:
+    try:
+        with closing(sqlite_file.connect(database, "rw")) as connection:
+            installation, newest = connection.execute(CONTENT).fetchall()[0]
+    except (sqlite3.Error, LookupError):  # whatever is wrong is said by those who open it next
+        return 0
+    return newest_noted(database, installation) - (newest or 0)
