@@ -208,6 +208,19 @@ async def test_r273_a_copy_that_sqlite_restores_into_the_file_is_an_outage(
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r273_a_worker_that_starts_later_serves_no_file_without_its_newest_records(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    """As without its log, or if the copy was written into it while no worker ran."""
+    directory, guard = guarded
+    await directory.record([EVENT])
+    guard.look()
+    query(database, "UPDATE sqlite_sequence SET seq = 0")
+    with pytest.raises(DatabaseReplaced, match="was overwritten with an older copy"):
+        SqliteGuard.open(database, await identify(url_of(database)))
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
 async def test_r273_the_log_of_a_file_behind_a_link_is_watched(database: Path) -> None:
     link = database.with_name("link.db")
     link.symlink_to(database)

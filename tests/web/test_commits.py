@@ -21,11 +21,11 @@ def _commits(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     commits: list[list[str]] = []
     commit = GroupCommit._commit
 
-    def noted(writer: GroupCommit, requests: list[Any]) -> None:
+    def noted(writer: GroupCommit, requests: list[Any], newest: int) -> None:
         waited_for = [each.work.__name__ for each in requests if not each.in_background]
         if waited_for:
             commits.append(waited_for)
-        commit(writer, requests)
+        commit(writer, requests, newest)
 
     monkeypatch.setattr(GroupCommit, "_commit", noted)
     return commits

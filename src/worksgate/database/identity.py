@@ -23,7 +23,7 @@ from typing import Self
 
 import structlog
 
-from worksgate.database.newest_record import note_newest
+from worksgate.database.newest_record import newest_noted, note_newest
 
 OVERWRITTEN = ".overwritten"
 """Suffix of an empty file next to a database that was overwritten while a server ran, for workers
@@ -133,7 +133,8 @@ class SqliteGuard(DatabaseGuard):
         self._content = _FileContent(path)
         self._connection = connection
         self._next_look = 0.0
-        self._newest = self._noted = 0
+        self._newest = newest_noted(path, identity.installation)
+        self._noted = 0
         self._is_older = False
         self._looking = threading.Lock()
 
@@ -150,6 +151,7 @@ class SqliteGuard(DatabaseGuard):
                 opening.fetchone()  # SQLite opens the log with the first statement
             guard = cls(path, identity, connection)
             guard.check()
+            guard.inspect(connection)
         except BaseException:
             connection.close()
             raise
