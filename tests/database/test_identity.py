@@ -292,7 +292,8 @@ def test_a_replaced_database_is_logged_once_and_so_is_its_return() -> None:
 
 
 def opened(database: Path) -> SqliteGuard:
-    return SqliteGuard.open(database, DatabaseIdentity("its id", place_of(database)))
+    installation = query(database, "SELECT id FROM installation")[0][0]
+    return SqliteGuard.open(database, DatabaseIdentity(installation, place_of(database)))
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
