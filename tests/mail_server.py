@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import ssl
 import subprocess
 import threading
@@ -169,13 +168,6 @@ def silent_server() -> Iterator[str]:
     with listening() as listener:
         listener.listen(64)
         yield "smtp://{}:{}".format(*listener.getsockname())
-
-
-def closed_port() -> int:
-    """A port at which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_certificate(folder: Path, *addresses: str) -> tuple[Path, ssl.SSLContext]:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pytest
 from tests.machine import require
+from tests.ports import free_port
 from tests.postgres_protocol import simple_query
 
 from worksgate.database.migrations import migrate
@@ -211,7 +212,7 @@ def _first_cluster() -> PostgresServer:
 @contextmanager
 def _server(inside: Path | None, settings: dict[str, str]) -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="worksgate-postgres-", dir=inside))  # short: a socket
-    server = PostgresServer(folder, _free_port(), {"fsync": "off", **settings})
+    server = PostgresServer(folder, free_port(), {"fsync": "off", **settings})
     try:
         yield server
     finally:
@@ -276,13 +277,6 @@ _EMPTY = """
         INSERT INTO installation (id) VALUES (md5(random()::text));
     END $$
 """
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def postgres_program(name: str) -> str:

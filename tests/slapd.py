@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.machine import require
+from tests.ports import free_port
 
 from worksgate.settings.sources.ldap import LdapSettings
 
@@ -28,7 +29,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # pyasn1 has renamed what ldap3 imports
     import ldap3  # type: ignore[import-untyped]  # ldap3 has no types
 
-__all__ = ["Authority", "Slapd", "free_port", "ldap3", "running_slapd"]
+__all__ = ["Authority", "Slapd", "ldap3", "running_slapd"]
 
 BASE = "dc=example,dc=jp"
 PEOPLE = f"ou=people,{BASE}"
@@ -256,12 +257,6 @@ class Slapd:
             yield root
         finally:
             root.unbind()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager

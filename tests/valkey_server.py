@@ -19,6 +19,7 @@ from typing import Any
 
 import redis
 from tests.machine import require
+from tests.ports import free_port
 
 from worksgate.bootstrap.stores import generation_of
 from worksgate.directory.database import Directory
@@ -32,7 +33,7 @@ class ValkeyServer:
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -187,10 +188,3 @@ def shared_valkey() -> ValkeyServer:
     atexit.register(server.close)  # which comes before the folder goes
     server.start()
     return server
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from tests.databases import NOW, Clock, directory_in, query, url_of
-from tests.mail_server import closed_port, mail_server
+from tests.mail_server import mail_server
+from tests.ports import free_port
 
 from worksgate.administration.alerts import AlertKind
 from worksgate.administration.alerts.delivery import SIGNATURE, AlertSender
@@ -318,7 +319,7 @@ async def test_r173_what_was_not_taken_is_tried_again_logged_and_given_up_in_the
                 alert_webhook=there.url,
                 alert_webhook_secret=SECRET,
                 alert_mail=("hush@example.com",),
-                smtp_url=f"smtp://127.0.0.1:{closed_port()}",
+                smtp_url=f"smtp://127.0.0.1:{free_port()}",
                 mail_from="sso@example.com",
             ) as tells:
                 for number in range(MOST_TRIES + 3):

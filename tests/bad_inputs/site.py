@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from tests.bad_inputs.company import Company, company
 from tests.bad_inputs.outside import Outside, outside
 from tests.bad_inputs.wire import Answer, Connection, NoAnswerError, request
 from tests.databases import query, url_of
+from tests.ports import free_port
 
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
@@ -275,7 +275,7 @@ class Site:
 @contextmanager
 def open_site(folder: Path) -> Iterator[Site]:
     """Two servers on one database, until the end of the block."""
-    ports = [_free_port() for _ in range(4)]
+    ports = [free_port() for _ in range(4)]
     with ExitStack() as stack:
         world, people = stack.enter_context(outside()), stack.enter_context(company())
         settings = Settings(
@@ -390,9 +390,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.installation import Installation, installed
+from tests.ports import free_port
 
 from worksgate.bootstrap.server import with_trusted_proxies
 from worksgate.cli.demo.people import PASSWORD
@@ -66,11 +67,6 @@ async def running_demo(folder: Path) -> AsyncIterator[Demo]:
         assert process.returncode == 0, told
         assert "crashed" not in told, told
         assert PASSWORD not in told
-
-
-def free_port() -> int:
-    with _listening() as listener:
-        return int(listener.getsockname()[1])
 
 
 def _listening() -> socket.socket:

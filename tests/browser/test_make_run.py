@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
-from tests.browser.servers import free_port
 from tests.browser.windows import OpenWindow, open_console_as_told, sign_in_as_told
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,6 +12,7 @@ from pwd import getpwuid
 import pytest
 from tests.cli.terminal import Terminal
 from tests.databases import query, url_of
+from tests.ports import free_port
 
 from worksgate.database.engines import open_engines
 from worksgate.database.migrations import upgrade
@@ -194,7 +195,9 @@ def test_port_that_is_taken_is_one_line_that_names_the_option(
         assert terminal.refused("serve", "--port", port) == f"{taken}--port"
         folder = ("--folder", str(tmp_path))
         assert terminal.refused("demo", "--port", port, *folder).startswith(f"{taken}--port 9080")
-        told = terminal.refused("demo", "--port", free_port(), "--simulator-port", port, *folder)
+        told = terminal.refused(
+            "demo", "--port", str(free_port()), "--simulator-port", port, *folder
+        )
         assert told == (f'{taken}--simulator-port 9090 (make run ARGS="--simulator-port 9090")')
         assert not (tmp_path / "demo.db").exists()
 
@@ -236,17 +239,17 @@ def test_start_that_fails_ends_with_one(terminal: Terminal, tmp_path: Path) -> N
     terminal.ok("migrate")
     (tmp_path / "worksgate.db").unlink()
     (tmp_path / "worksgate.db").mkdir()
-    assert terminal.refused("serve", "--port", free_port())
+    assert terminal.refused("serve", "--port", str(free_port()))
     (tmp_path / "worksgate.db").rmdir()
     with closing(sqlite3.connect(tmp_path / "worksgate.db")) as database:
         database.execute("CREATE TABLE alembic_version (version_num TEXT)")
         database.execute("INSERT INTO alembic_version VALUES ('9999')")
         database.commit()
-    assert "does not know" in terminal.refused("serve", "--port", free_port())
-    nobody = free_port()
+    assert "does not know" in terminal.refused("serve", "--port", str(free_port()))
+    nobody = str(free_port())
     terminal.environ["WORKSGATE_STORE_URL"] = f"redis://:canary@127.0.0.1:{nobody}"
     (tmp_path / "worksgate.db").unlink()
-    told = terminal.refused("serve", "--port", free_port())
+    told = terminal.refused("serve", "--port", str(free_port()))
     assert told == f"Valkey cannot be reached: 127.0.0.1:{nobody}: Connection refused"
     del terminal.environ["WORKSGATE_STORE_URL"]
     (tmp_path / "worksgate.db").unlink()
@@ -257,16 +260,10 @@ def test_start_that_fails_ends_with_one(terminal: Terminal, tmp_path: Path) -> N
             "CREATE TRIGGER full BEFORE INSERT ON keys BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
         database.commit()
-    result = terminal.process("serve", "--port", free_port())
+    result = terminal.process("serve", "--port", str(free_port()))
     assert (result.code, result.err) == (1, "")
     (line,) = [line for line in result.out.splitlines() if "start.failed" in line]
     assert "reason" in line, line
-
-
-def free_port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return str(free.getsockname()[1])
 
 
 def make_certificate(cert: Path, key: Path) -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.cli.terminal import WORKSGATE, Terminal
 from tests.databases import directory_in
+from tests.ports import free_port
 
 from worksgate.audit import AuditEvent, Event
 
@@ -316,9 +316,7 @@ def test_database_that_cannot_be_opened_leaves_no_traceback(
 def test_serve_ends_in_order_and_its_last_line_is_written(
     terminal: Terminal, number: signal.Signals
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     server = subprocess.Popen(
         [*WORKSGATE, "serve", "--port", port],
         stdout=subprocess.PIPE,

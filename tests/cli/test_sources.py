@@ -1,10 +1,10 @@
 """``worksgate source``: the configured sources, and their examination."""
 
-import socket
 from pathlib import Path
 
 import pytest
 from tests.cli.terminal import Terminal
+from tests.ports import free_port
 
 MODULE = """
 from worksgate.sources import PersonDisabled, SourceUnavailable
@@ -35,11 +35,6 @@ def company(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "worksgate.toml").write_text(TABLE.format(f"{module}:ask"))
     terminal.ok("migrate")
     return terminal
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_sources_are_listed_in_the_order_in_which_they_are_asked(company: Terminal) -> None:
@@ -153,9 +148,9 @@ def test_directory_and_provider_that_are_down_are_reported(
     company: Terminal, tmp_path: Path
 ) -> None:
     (tmp_path / "worksgate.toml").write_text(
-        f'[[source]]\ntype = "ldap"\nname = "ad"\nservers = ["ldaps://127.0.0.1:{closed_port()}"]\n'
+        f'[[source]]\ntype = "ldap"\nname = "ad"\nservers = ["ldaps://127.0.0.1:{free_port()}"]\n'
         'base_dn = "dc=example"\ndirect_bind = "uid={username},dc=example"\n'
-        f'[[source]]\ntype = "oidc"\nname = "entra"\nissuer = "http://127.0.0.1:{closed_port()}"\n'
+        f'[[source]]\ntype = "oidc"\nname = "entra"\nissuer = "http://127.0.0.1:{free_port()}"\n'
         'client_id = "a"\nexternal_key_claim = "employee"\n'
     )
     for name in ("ad", "entra"):

@@ -10,6 +10,7 @@ from tests.conformance.runs import NEEDS_MORE, run_checks
 from tests.conformance.test_worksgate import furnished
 from tests.docs import proxies
 from tests.docs.test_proxies import Start, needs
+from tests.ports import free_ports
 from tests.served import served
 
 from worksgate.conformance.checks.verdicts import Outcome
@@ -21,7 +22,7 @@ STARTS: tuple[Start, ...] = (proxies.nginx, proxies.caddy, proxies.haproxy, prox
 
 @pytest.mark.parametrize("start", STARTS, ids=lambda start: start.__name__)
 def test_r203_worksgate_behind_a_proxy_passes(start: Start, tmp_path: Path) -> None:
-    ports = proxies.Ports(*proxies.free_ports(3))
+    ports = proxies.Ports(*free_ports(3))
     certificate = proxies.make_certificate(tmp_path)
     settings, target = asyncio.run(furnished(tmp_path, f"https://{proxies.HOST}"))
     target = replace(target, connect_to=("127.0.0.1", ports.https), ca_file=certificate.chain)

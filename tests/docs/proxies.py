@@ -386,14 +386,3 @@ def _wait_for(proxy: Proxy, process: "subprocess.Popen[bytes]", output: Path) ->
         else:
             return
     raise AssertionError(f"{process.args!r} does not answer:\n{output.read_text('utf-8')}")
-
-
-def free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

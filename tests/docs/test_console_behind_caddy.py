@@ -20,10 +20,10 @@ from tests.docs.proxies import (
     Ports,
     Proxy,
     caddy_before_the_console,
-    free_ports,
     make_certificate,
 )
 from tests.machine import require
+from tests.ports import free_ports
 
 PATIENCE = 120.0
 PASSWORD = "purple lantern over the bay"

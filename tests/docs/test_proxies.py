@@ -23,13 +23,13 @@ from tests.docs.proxies import (
     Proxy,
     Upstream,
     caddy,
-    free_ports,
     haproxy,
     httpd,
     make_certificate,
     nginx,
 )
 from tests.machine import require
+from tests.ports import free_ports
 
 from worksgate.oauth.errors import TemporarilyUnavailable
 from worksgate.oauth.model import ErrorStyle

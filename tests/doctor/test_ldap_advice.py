@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.terminal import Terminal
-from tests.slapd import BASE, SERVICE, SERVICE_PASSWORD, Authority, Slapd, free_port, running_slapd
+from tests.ports import free_port
+from tests.slapd import BASE, SERVICE, SERVICE_PASSWORD, Authority, Slapd, running_slapd
 
 from worksgate.doctor.ldap_advice import _BY_FAULT, advice_on
 from worksgate.sources import SourceFault, SourceFinding

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.docs.proxies import HOST, Certificate, Ports, free_ports
+from tests.docs.proxies import HOST, Certificate, Ports
 from tests.docs.test_proxies import Start, needs
 from tests.edge.framings import post
 from tests.installation import prepared
+from tests.ports import free_ports
 from tests.served import listening, served, wait_until
 from tests.server.processes import is_listening, write_settings
 from tests.unhurried import answer_deadline

@@ -19,8 +19,9 @@ from tests.databases import query
 from tests.edge.framings import FORM, length, post
 from tests.installation import EXTERNAL_KEY, Browser, application_of, code_of, prepared
 from tests.machine import require, require_file
+from tests.ports import free_port
 from tests.served import in_thread, listening
-from tests.server.processes import Running, free_port, started, write_settings
+from tests.server.processes import Running, started, write_settings
 from tests.unhurried import answer_deadline
 
 from worksgate.administration import NewClient

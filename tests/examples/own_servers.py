@@ -3,7 +3,6 @@
 import fcntl
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from urllib.parse import urljoin
 
 import httpx2
 from tests import machine
+from tests.ports import free_port
 
 from worksgate.conformance.line_works import (
     Credentials,
@@ -86,7 +86,7 @@ class Browser:
 @contextmanager
 def running(name: str, folder: Path) -> Iterator[OwnServer]:
     """Start a server, and end it afterwards."""
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     output = folder / "output.txt"
     with output.open("wb") as file:
@@ -164,9 +164,3 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], output: Path) -> None:
         else:
             return
     raise AssertionError(f"no answer from {url}:\n{output.read_text('utf-8')}")
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 from tests.installation import LoginPage
+from tests.ports import free_port
 
 from worksgate.administration import NewClient
 from worksgate.bootstrap.administration import open_administration
@@ -59,7 +59,7 @@ def portal(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Portal]:
     folder = tmp_path_factory.mktemp(request.param)
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     database_url = f"sqlite:///{folder / 'worksgate.db'}"
     settings = Settings(public_url=f"{url}/sso", database_url=database_url)
@@ -182,9 +182,3 @@ async def _submit(
         data=page.form(username=username, password=password),
         headers={"Cookie": "; ".join(cookies), "Origin": portal.url},
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import forking
+from tests.ports import free_port
 
 from worksgate.bootstrap.administration import open_administration
 from worksgate.settings.options import Settings
@@ -143,9 +143,3 @@ async def register(settings: Mapping[str, str]) -> Registered:
         redirect_uris = ("https://auth.worksmobile.com/cb",)
         made = await administration.clients.add("acme", redirect_uris=redirect_uris)
     return Registered(made.client.client_id, made.client_secret)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

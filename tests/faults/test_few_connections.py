@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 from tests.faults.any_store import children_of
 from tests.faults.exchanges import Answer, Code
-from tests.faults.node import Node, command, free_port
+from tests.faults.node import Node, command
 from tests.faults.signing_in import Person, SignIn, add_people, sign_in
 from tests.faults.trial import Installation
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer, running_postgres
 
 from worksgate.store import Store

@@ -15,7 +15,8 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 from tests import forking
 from tests.installation import prepared
-from tests.served import listening, wait_until
+from tests.ports import free_port
+from tests.served import wait_until
 
 from worksgate.bootstrap.administration import open_administration
 
@@ -94,12 +95,6 @@ class Site:
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text("utf-8")
-
-
-def free_port() -> int:
-    with listening() as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -11,11 +11,11 @@ from tests.observability.site import (
     WRONG,
     Metrics,
     Site,
-    free_port,
     serving,
     site,
     write_settings,
 )
+from tests.ports import free_port
 from tests.served import wait_until
 
 from worksgate.observability.instruments import Traffic

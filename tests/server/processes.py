@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from tests import forking
 from tests.installation import prepared
+from tests.ports import free_port
 from tests.served import READ_TIMEOUT, wait_until
 
 KEYS = {
@@ -171,12 +172,6 @@ def write_settings(folder: Path, **settings: object) -> None:
     new = folder / "new.toml"
     new.write_text("".join(lines), "utf-8")
     new.replace(folder / "worksgate.toml")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def is_listening(port: int) -> bool:

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.databases import url_of
+from tests.ports import free_port
 from tests.server.processes import is_alive
-from tests.slapd import free_port
 
 PATIENCE = 120.0
 

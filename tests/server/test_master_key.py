@@ -14,8 +14,9 @@ import pytest
 from tests.databases import query
 from tests.faults.node import command
 from tests.installation import USERNAME, Browser, LoginPage, code_of, prepared
+from tests.ports import free_port
 from tests.served import READ_TIMEOUT
-from tests.server.processes import Running, free_port, started, write_settings
+from tests.server.processes import Running, started, write_settings
 
 from worksgate.bootstrap.administration import open_administration
 from worksgate.credentials.master_key import MasterKey

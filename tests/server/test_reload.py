@@ -11,9 +11,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.ports import free_port
 from tests.served import READ_TIMEOUT, wait_until
 from tests.server.load import Load
-from tests.server.processes import Running, free_port, make_certificate, serving, write_settings
+from tests.server.processes import Running, make_certificate, serving, write_settings
 
 from worksgate.server.settings_reload import NEED_A_RESTART
 from worksgate.server.tls import CertificateFiles, Expiry

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from tests.installation import prepared
+from tests.ports import free_port
 from tests.served import READ_TIMEOUT, read_all, wait_until
 from tests.server.load import ALIVE, Load
-from tests.server.processes import free_port, is_listening, started, write_settings
+from tests.server.processes import is_listening, started, write_settings
 
 from worksgate.server import listening
 from worksgate.server.listening import CannotListen, passed_by_systemd

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 from tests.databases import Clock
+from tests.ports import free_port
 from tests.slapd import (
     BASE,
     GROUPS,
@@ -22,7 +23,6 @@ from tests.slapd import (
     SERVICE_PASSWORD,
     Authority,
     Slapd,
-    free_port,
     running_slapd,
 )
 

@@ -18,9 +18,10 @@ import pyotp
 from sqlalchemy import text
 from tests.faults.exchanges import Caller, Code, Exchanges
 from tests.faults.ledger import settle
-from tests.faults.node import Node, Registered, free_port
+from tests.faults.node import Node, Registered
 from tests.faults.trial import Installation
 from tests.installation import CALLBACK, PUBLIC_URL, assert_page
+from tests.ports import free_port
 from tests.postgres_server import bare_database_url
 from tests.upgrade.browsers import Person, Visit
 from tests.upgrade.programs import Program, release_before, this_release
