@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unhurried import AT_ONCE
 
 from worksgate.database.identity import DatabaseGuard, DatabaseIdentity, DatabaseReplaced
 from worksgate.store import StoreUnavailable
@@ -34,7 +35,7 @@ class Watched(sqlite3.Connection):
         self.statements.append(sql)
         if sql == "COMMIT":
             self.commits.set()
-            assert self.may_commit.wait(10)
+            assert self.may_commit.wait(60)
             if self.failure is not None:
                 raise self.failure
         return super().execute(sql, *values)
@@ -108,7 +109,7 @@ async def held_commit(commit: GroupCommit, database: Database) -> AsyncIterator[
     connection.may_commit.clear()
     held = asyncio.create_task(commit.run(add, "held"))
     try:
-        assert await asyncio.to_thread(connection.commits.wait, 5)
+        assert await asyncio.to_thread(connection.commits.wait, 60)
         yield connection
     finally:
         connection.may_commit.set()
@@ -141,7 +142,7 @@ async def test_f06_who_has_waited_too_long_is_dropped_and_nothing_is_done(
             *(commit.run(add, f"{number}") for number in range(3)), return_exceptions=True
         )
     assert {str(each) for each in late} == {"the database was locked for too long"}
-    assert 0.1 <= time.monotonic() - began < 1
+    assert 0.1 <= time.monotonic() - began < AT_ONCE
     assert commit.unavailable == 3
     assert commit.waiting == 0
     assert database.names == ["first"]
@@ -258,7 +259,7 @@ async def test_each_commit_is_measured_with_its_size(
         await asyncio.sleep(0.05)
     await asyncio.sleep(0)
     assert sum(seconds.counts) == before[0] + 1
-    assert 0.05 <= seconds.total - before[1] < 5
+    assert 0.05 <= seconds.total - before[1] < AT_ONCE
     assert sizes.total == before[2] + 1
 
 
@@ -279,7 +280,7 @@ async def test_a_closed_writer_finishes_what_it_has_and_takes_no_more(database: 
     commit = GroupCommit(database.connect, waiting=10)
     accepted = [asyncio.create_task(commit.run(add, f"{number}")) for number in range(3)]
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asyncio.gather(commit.close(), commit.close())
     assert await asyncio.gather(*accepted) == ["0", "1", "2"]
     with pytest.raises(StoreUnavailable, match="closed"):

@@ -30,8 +30,10 @@ pytestmark = pytest.mark.programs
 
 LONG = os.environ.get("WORKSGATE_LONG_TESTS") == "1"
 KILLS = {"sqlite": 100 if LONG else 14, "postgres": 100 if LONG else 8}
-START_TIME = 20.0
+START_TIME = 120.0
 PROCESSES = 2
+ENOUGH = 20
+"""Codes that each process redeems before it is killed."""
 SAMPLE = 1_000
 
 
@@ -123,6 +125,8 @@ def ledger(shared: str, folder: Path) -> Ledger:
     """Some seconds of load and of kills."""
     asyncio.run(_prepare(shared, folder))
     ledger = Ledger(shared, kills=_kill_some(KILLS[shared], ADDRESSES[shared](folder), folder))
+    if shared == "postgres":
+        _wait_for_orphans(folder)
     ledger.read_acknowledgements(folder / "ledger")
     ledger.read_database(folder)
     return ledger
@@ -150,10 +154,19 @@ def _kill_some(number: int, address: str, folder: Path) -> int:
     return number
 
 
-def _await_work(folder: Path, name: str) -> None:
-    """Return once a process has made something, however long it takes to start."""
+def _wait_for_orphans(folder: Path) -> None:
+    """Return once the server has ended what the last process had sent before it was killed."""
+    name = url_for(folder).rpartition("/")[2]
     until = time.monotonic() + START_TIME
-    while f"S\t{name}/" not in _read(folder / "ledger"):
+    while shared_postgres().query(f"SELECT 1 FROM pg_stat_activity WHERE datname = '{name}'"):
+        assert time.monotonic() < until, "the server still works for it"
+        time.sleep(0.02)
+
+
+def _await_work(folder: Path, name: str) -> None:
+    """Return once a process has redeemed some codes, however long it takes to start."""
+    until = time.monotonic() + START_TIME
+    while _read(folder / "ledger").count(f"\nR\t{name}/") < ENOUGH:
         assert time.monotonic() < until, f"{name} does nothing"
         time.sleep(0.02)
 

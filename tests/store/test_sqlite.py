@@ -19,6 +19,7 @@ from unittest.mock import Mock
 import pytest
 from tests.store.artifacts import NOW, access_token, buys, code, key_of, session, together
 from tests.store.stores import database_in, open_sqlite
+from tests.unhurried import AT_ONCE, tries
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database.artifact_tables import TABLES
@@ -195,7 +196,7 @@ async def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
         for number in (3, 4):
             with pytest.raises(StoreUnavailable, match="too many"):
                 await redeem(store, f"{number}")
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < AT_ONCE
 
     assert {(await task).outcome for task in accepted} == {RedemptionOutcome.REDEEMED}
     assert not await is_used(store, "3")
@@ -338,20 +339,20 @@ async def test_f14_a_short_lock_is_waited_for(sqlite: SqliteStore, tmp_path: Pat
 async def test_f14_a_long_lock_is_reported_in_time_and_nothing_is_done(
     sqlite: SqliteStore, tmp_path: Path
 ) -> None:
-    await sqlite.save(*(code(f"{number}") for number in range(3)))
-
-    with locked(tmp_path):
-        began = time.monotonic()
-        tasks = [asyncio.create_task(redeem(sqlite, f"{number}")) for number in range(3)]
-        await asyncio.sleep(0.1)
-        assert await sqlite.find(AuthorizationCode, key_of("0")) is not None, "reads go on"
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        waited = time.monotonic() - began
-
-    assert [type(result) for result in results] == [StoreUnavailable] * 3
-    assert QUEUE_TIMEOUT <= waited < 2.5
-    for number in range(3):
-        assert not await is_used(sqlite, f"{number}")
+    for turn, each in enumerate(tries()):
+        names = [f"{turn}/{number}" for number in range(3)]
+        await sqlite.save(*map(code, names))
+        with each, locked(tmp_path):
+            began = time.monotonic()
+            tasks = [asyncio.create_task(redeem(sqlite, name)) for name in names]
+            await asyncio.sleep(0.1)
+            assert await sqlite.find(AuthorizationCode, key_of(names[0])) is not None, "reads go on"
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            waited = time.monotonic() - began
+            assert [type(result) for result in results] == [StoreUnavailable] * 3
+            assert QUEUE_TIMEOUT <= waited < 2.5
+        for name in names:
+            assert not await is_used(sqlite, name)
 
 
 _KEEP_READERS_OUT = """
@@ -382,14 +383,16 @@ async def test_r52_what_nobody_waits_for_keeps_no_event_loop_waiting(
     sqlite: SqliteStore, tmp_path: Path, work: str
 ) -> None:
     event = AuditEvent(event=Event.USER_INFO_RETURNED, at=NOW)
-    with readers_kept_out(tmp_path):
-        writing = asyncio.create_task(sqlite.record([event]) if work == "record" else sqlite.ping())
-        began = time.monotonic()
-        for _ in range(10):
-            await asyncio.sleep(0.05)
-        waited = time.monotonic() - began
-        assert not writing.done(), "nobody was kept out"
-    assert waited < 1.5
+    for each in tries():
+        with readers_kept_out(tmp_path), each:
+            call = sqlite.record([event]) if work == "record" else sqlite.ping()
+            writing = asyncio.create_task(call)
+            began = time.monotonic()
+            for _ in range(10):
+                await asyncio.sleep(0.05)
+            assert time.monotonic() - began < 1.5
+            assert not writing.done(), "nobody was kept out"
+        await asyncio.wait([writing])
     await writing
 
 

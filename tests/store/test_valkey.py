@@ -31,6 +31,7 @@ from tests.store.artifacts import (
 )
 from tests.store.stores import open_valkey
 from tests.store.test_model import Comparison
+from tests.unhurried import AT_ONCE, PATIENT, tries
 from tests.valkey_server import ValkeyServer, eventually, running_valkey
 
 from worksgate.credentials.secrets import new_ordered_secret, storage_key
@@ -86,13 +87,13 @@ async def answers_again(store: ValkeyStore, within: float = 5.0) -> None:
 
 
 async def refused_at_once(store: ValkeyStore) -> None:
-    """The circuit is open: nobody waits."""
+    """The circuit is open: nobody waits, which each would do for longer than all these take."""
     began = time.monotonic()
     for _ in range(REFUSED):
         with pytest.raises(StoreUnavailable) as refusal:
             await redeem(store)
         assert not refusal.value.outcome_unknown
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < START_TIMEOUT
 
 
 # As the reference does
@@ -283,8 +284,8 @@ async def test_r140_f36_a_server_that_begins_to_evict_is_used_no_more_until_it_s
 
 
 async def _until(store: ValkeyStore, *, refused: bool) -> None:
-    """Ask until calls are refused, or are not, for two seconds at most."""
-    until = time.monotonic() + 2
+    """Ask until calls are refused, or are not."""
+    until = time.monotonic() + PATIENT
     while time.monotonic() < until:
         try:
             await store.find(AuthorizationCode, "nobody's")
@@ -383,7 +384,7 @@ async def test_where_nobody_listens_is_reported_at_once(server: ValkeyServer) ->
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"cannot be reached: .*[Rr]efused"):
         await ValkeyStore.open(server.address)
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < AT_ONCE
 
 
 async def test_a_password_opens_and_is_in_no_error(server: ValkeyServer) -> None:
@@ -489,20 +490,21 @@ async def test_f09_f06_a_stopped_server_is_given_up_and_does_nothing_late(
     server: ValkeyServer, store: ValkeyStore
 ) -> None:
     await store.save(code(), code("other"), access_token("old"))
-    server.suspend()
-
-    began = time.monotonic()
-    used, read = await asyncio.gather(
-        redeem(store), store.find(AccessToken, key_of("old")), return_exceptions=True
-    )
-    assert time.monotonic() - began < 2.2
-    assert isinstance(used, StoreUnavailable)
-    assert used.outcome_unknown, "it was sent"
-    assert isinstance(read, StoreUnavailable)
-    assert not read.outcome_unknown, "there is nothing to know"
-    await refused_at_once(store)
-    server.resume()
-    await answers_again(store)
+    for each in tries():
+        server.suspend()
+        with each:
+            began = time.monotonic()
+            used, read = await asyncio.gather(
+                redeem(store), store.find(AccessToken, key_of("old")), return_exceptions=True
+            )
+            assert time.monotonic() - began < 2.2
+            assert isinstance(used, StoreUnavailable)
+            assert used.outcome_unknown, "it was sent"
+            assert isinstance(read, StoreUnavailable)
+            assert not read.outcome_unknown, "there is nothing to know"
+            await refused_at_once(store)
+        server.resume()
+        await answers_again(store)
 
     assert server.command("EXISTS", f"{{worksgate}}:access_token:{key_of('token')}") == 0
     assert (await redeem(store)).outcome is RedemptionOutcome.REDEEMED
@@ -513,16 +515,18 @@ async def test_f09_a_paused_server_does_nothing_late(
     server: ValkeyServer, store: ValkeyStore
 ) -> None:
     await store.save(code())
-    began = time.monotonic()
-    server.command("CLIENT", "PAUSE", 2_300)
+    for each in tries():
+        with each:
+            began = time.monotonic()
+            server.command("CLIENT", "PAUSE", 2_300)
 
-    with pytest.raises(StoreUnavailable):
-        await redeem(store)
-    assert time.monotonic() - began < 2.2
-    await refused_at_once(store)
-    await answers_again(store)
+            with pytest.raises(StoreUnavailable):
+                await redeem(store)
+            assert time.monotonic() - began < 2.2
+            await refused_at_once(store)
+        await answers_again(store)
+        assert time.monotonic() - began > 2.2, "it was paused"
 
-    assert time.monotonic() - began > 2.2, "it was paused"
     assert (await redeem(store)).outcome is RedemptionOutcome.REDEEMED
 
 
@@ -632,7 +636,10 @@ async def test_f03_a_connection_that_ends_before_it_is_used_is_an_outage_and_no_
 # Clocks
 
 
-async def test_f16_a_server_whose_clock_was_set_is_believed_at_once(store: ValkeyStore) -> None:
+async def test_f16_a_server_whose_clock_was_set_is_believed_at_once(
+    store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.store.valkey.pool._PROMPT", PATIENT)  # on a busy machine
     await store.save(code())
     for seconds in (-3_600.0, 3_600.0):
         assert store._pool._ahead is not None
@@ -641,11 +648,14 @@ async def test_f16_a_server_whose_clock_was_set_is_believed_at_once(store: Valke
         await store.save(code(f"{seconds}"))
 
     assert store._pool._ahead == pytest.approx(
-        time.time() - asyncio.get_running_loop().time(), abs=0.5
+        time.time() - asyncio.get_running_loop().time(), abs=AT_ONCE
     )
 
 
-async def test_f06_a_script_that_comes_too_late_does_nothing(store: ValkeyStore) -> None:
+async def test_f06_a_script_that_comes_too_late_does_nothing(
+    store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.store.valkey.pool._PROMPT", PATIENT)  # on a busy machine
     await store.save(code())
     connections = store._pool
     connections._ahead = -1e9
@@ -865,7 +875,7 @@ async def test_f21_a_storm_of_cancellations_mixes_nothing_up(
                 assert token is not None
             if token is not None:
                 assert token.subject_id == f"person {number}"
-    async with asyncio.timeout(10):  # in which the server sees those that were closed last
+    async with asyncio.timeout(PATIENT):  # in which the server sees those that were closed last
         while len(store._pool._idle) != server.connected():  # noqa: ASYNC110  # no event tells it
             await asyncio.sleep(0.05)
     assert server.connected() <= 20, "none is lost"
