@@ -230,9 +230,9 @@ def _weakness(password: str, context: tuple[str, ...] = ()) -> Weakness | None:
 @pytest.mark.parametrize("part", ["correct horse ", "p@ssw0rd", "a", "1", "q1w2e3r4", "ﷺ", "빨강"])
 def test_a_meter_takes_no_longer_for_a_long_password(part: str) -> None:
     password_strength(PASSWORD)
-    began = time.perf_counter()
+    began = time.thread_time()
     password_strength((part * 1_024)[:1_024], ("name",) * 50)
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 1.0
 
 
 # what it costs

@@ -77,7 +77,7 @@ class Flaky:
 
     async def has_written(self, count: int) -> None:
         """Return when so many events have come."""
-        async with asyncio.timeout(10), self._written:
+        async with asyncio.timeout(60), self._written:
             await self._written.wait_for(lambda: len(self.events) >= count)
 
 
@@ -109,7 +109,7 @@ async def test_events_are_durable_soon_after_without_being_asked_for(
 ) -> None:
     writer = AuditWriter(directory, interval=0.01)
     writer.record(FAILED)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while query(file, "SELECT count(*) FROM audit") != [(1,)]:  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.01)
     await writer.close()
@@ -124,7 +124,7 @@ async def test_recording_does_not_wait_for_a_locked_database(file: Path, databas
         began = time.monotonic()
         for event in _numbered(50):
             writer.record(event)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2.0, "each would have waited for 0.05 s"
         await asyncio.sleep(0.2)
         other.execute("ROLLBACK")
     await writer.flush()
@@ -237,7 +237,7 @@ async def test_r135_room_is_told_to_those_who_wait() -> None:
     await asyncio.sleep(0.05)
     assert not any(task.done() for task in waiting)
     flaky.away = False
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(*waiting)
     await writer.close()
 
@@ -287,7 +287,7 @@ async def test_closing_during_an_outage_ends_and_tells_what_is_lost() -> None:
     with capture_logs() as lines:
         for event in _numbered(4):
             writer.record(event)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await writer.close()
     assert writer.dropped == 4
     assert [line["count"] for line in lines if line["event"] == "audit.lost"] == [4]

@@ -451,7 +451,7 @@ async def test_a_seal_waits_for_the_transactions_that_have_begun(
         async with directory_in(database) as other:
             await record(other, 1)
             assert await other.seals.settled(within=0.3) == 0
-            settling = asyncio.create_task(other.seals.settled())
+            settling = asyncio.create_task(other.seals.settled(within=60.0))
             await asyncio.sleep(0.2)
             assert not settling.done()
     assert await settling == 2

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -25,6 +26,7 @@ from tests.openid_provider.fake import (
     replying,
 )
 from tests.sources.oidc_examples import PATIENT, Watch, sign_in, source_at
+from tests.unhurried import tries
 
 from worksgate.catalogues import in_language, sentence_of
 from worksgate.limits.outgoing import Unusable
@@ -57,46 +59,55 @@ async def is_unavailable(question: Callable[[], Awaitable[object]], reason: str)
 @pytest.mark.slow
 async def test_f19_hung_discovery_ends_within_two_seconds(fake: FakeProvider) -> None:
     fake.instead[DISCOVERY] = hang
-    async with source_at(fake) as source:
-        took = await is_unavailable(lambda: source.begin(RETURN_URL), "discovery: TimeoutError")
-    assert 1.5 < took < 2.1
+    for each in tries():
+        with each:
+            async with source_at(fake) as source:
+                took = await is_unavailable(
+                    lambda: source.begin(RETURN_URL), "discovery: TimeoutError"
+                )
+            assert 1.5 < took < 2.1
 
 
 @pytest.mark.parametrize("path", [JWKS, TOKEN, USERINFO])
 async def test_f19_whatever_hangs_ends_in_time(fake: FakeProvider, path: str) -> None:
     fake.instead[path] = hang
     fake.left_out = {"employee"}
-    async with source_at(fake, **QUICK) as source:
-        took = await is_unavailable(lambda: sign_in(fake, source), "TimeoutError|too long")
-    assert took < 0.8
+    for each in tries():
+        with each:
+            async with source_at(fake, **QUICK) as source:
+                took = await is_unavailable(lambda: sign_in(fake, source), "TimeoutError|too long")
+            assert took < 0.8
 
 
 async def test_f19_slow_answers_end_in_time_together(fake: FakeProvider) -> None:
     def slowly(path: str) -> Answer:
         async def answer(asked: Asked) -> Reply:
             await asyncio.sleep(0.3)
-            del fake.instead[path]
+            fake.instead.pop(path, None)
             return await fake.answer(asked)
 
         return answer
 
-    async with source_at(fake, **QUICK) as source:
-        redirect = await source.begin(RETURN_URL)
-        for path in (TOKEN, JWKS):
-            fake.instead[path] = slowly(path)
-        answer = fake.come_back(redirect)
-        took = await is_unavailable(
-            lambda: source.finish(RETURN_URL, redirect.kept, answer), "too long"
-        )
-    assert 0.4 < took < 0.8
+    for each in tries():
+        with each:
+            async with source_at(fake, **QUICK) as source:
+                redirect = await source.begin(RETURN_URL)
+                for path in (TOKEN, JWKS):
+                    fake.instead[path] = slowly(path)
+                answer = fake.come_back(redirect)
+                finish = partial(source.finish, RETURN_URL, redirect.kept, answer)
+                took = await is_unavailable(finish, "too long")
+            assert 0.4 < took < 0.8
 
 
 async def test_f19_nobody_there_is_reported_at_once() -> None:
     async with fake_provider() as gone:
         pass
-    async with source_at(gone) as source:
-        took = await is_unavailable(lambda: source.begin(RETURN_URL), "ConnectError")
-    assert took < 0.5
+    for each in tries():
+        with each:
+            async with source_at(gone) as source:
+                took = await is_unavailable(lambda: source.begin(RETURN_URL), "ConnectError")
+            assert took < 0.5
 
 
 async def test_f19_provider_that_is_down_is_not_asked_at_every_click(fake: FakeProvider) -> None:
@@ -128,14 +139,17 @@ async def test_r257_what_is_wrong_with_a_provider_can_be_said_in_other_languages
 
 async def test_f19_crowd_before_a_hung_provider_waits_only_once(fake: FakeProvider) -> None:
     fake.instead[DISCOVERY] = hang
-    async with source_at(fake, **QUICK) as source:
-        begun = time.monotonic()
-        answers = await asyncio.gather(
-            *(source.begin(RETURN_URL) for _ in range(50)), return_exceptions=True
-        )
-    assert all(isinstance(answer, SourceUnavailable) for answer in answers)
-    assert time.monotonic() - begun < 0.8
-    assert fake.count(DISCOVERY) == 1
+    for each in tries():
+        before = fake.count(DISCOVERY)
+        with each:
+            async with source_at(fake, **QUICK) as source:
+                begun = time.monotonic()
+                answers = await asyncio.gather(
+                    *(source.begin(RETURN_URL) for _ in range(50)), return_exceptions=True
+                )
+            assert all(isinstance(answer, SourceUnavailable) for answer in answers)
+            assert time.monotonic() - begun < 0.8
+            assert fake.count(DISCOVERY) == before + 1
 
 
 async def test_f19_crowd_asks_for_each_document_once(fake: FakeProvider) -> None:

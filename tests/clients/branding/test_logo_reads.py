@@ -132,6 +132,7 @@ async def test_a_read_that_takes_too_long_is_neither_awaited_nor_repeated(
     assert database.at_once == database.reads.total() == MOST_READS
     database.opened.set()
     await begun(1_000)
+    served._deadline = 60.0  # as a busy machine may need
     assert [await status(served, name) for name in database.names] == [200] * len(database.names)
     assert set(database.reads.values()) == {1}
 

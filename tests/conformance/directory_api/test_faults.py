@@ -9,6 +9,7 @@ import httpx2
 import pytest
 import uvicorn
 from tests.conformance.directory_api.worlds import NOON, World, simulator_of
+from tests.unhurried import PATIENT
 
 from worksgate.conformance.directory_api import (
     Fault,
@@ -18,6 +19,8 @@ from worksgate.conformance.directory_api import (
 )
 
 ONE = "s000001@example.com"
+IMPATIENT = 0.5
+"""Seconds after which a caller gives up who gets no answer."""
 
 
 @asynccontextmanager
@@ -29,8 +32,10 @@ async def served_world() -> AsyncIterator[World]:
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with httpx2.AsyncClient(base_url=url, timeout=0.5, trust_env=False) as http:
-            yield World(simulator, clock, http)
+        async with httpx2.AsyncClient(base_url=url, timeout=PATIENT, trust_env=False) as http:
+            world = World(simulator, clock, http)
+            assert (await world.call("GET", "/users")).status_code == 200  # and it has a token
+            yield world
         server.should_exit = server.force_exit = True
         await serving
 
@@ -54,6 +59,7 @@ async def test_error_comes_as_often_as_planned_and_changes_nothing(
 async def test_withheld_answer_means_that_nothing_was_done() -> None:
     async with served_world() as world:
         world.simulator.faults.plan(Fault.NO_ANSWER, Operation.SET_KEYS)
+        world.http.timeout = httpx2.Timeout(IMPATIENT)
         with pytest.raises(httpx2.ReadTimeout):
             await world.set_keys((ONE, "a"))
         assert world.key_of(ONE) == "S-000001"
@@ -63,6 +69,7 @@ async def test_withheld_answer_means_that_nothing_was_done() -> None:
 async def test_lost_answer_means_that_it_was_done() -> None:
     async with served_world() as world:
         world.simulator.faults.plan(Fault.LOST_ANSWER, Operation.SET_KEYS)
+        world.http.timeout = httpx2.Timeout(IMPATIENT)
         with pytest.raises(httpx2.ReadTimeout):
             await world.set_keys((ONE, "a"))
         assert world.key_of(ONE) == "a"
@@ -81,6 +88,7 @@ async def test_body_is_slow() -> None:
         world.simulator.faults.plan(Fault.SLOW_BODY, Operation.LIST_USERS, seconds=0.2)
         assert len((await world.call("GET", "/users")).json()["users"]) == 5
         world.simulator.faults.plan(Fault.SLOW_BODY, Operation.LIST_USERS, seconds=30)
+        world.http.timeout = httpx2.Timeout(IMPATIENT)
         with pytest.raises(httpx2.ReadTimeout):
             await world.call("GET", "/users")
 

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 from tests.conformance.simulator.fake_sso import FakeSso, served
-from tests.conformance.simulator.worlds import Clock, World, settings_for
+from tests.conformance.simulator.worlds import PATIENT, Clock, Limits, World, settings_for
 
 from worksgate.conformance.simulator import SimulatorSettings, create_simulator
 
@@ -17,7 +17,7 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[World]:
-    sso, clock = FakeSso(), Clock()
+    sso, clock, limits = FakeSso(), Clock(), Limits()
     made: list[SimulatorSettings] = []
 
     def fake(origin: str) -> Starlette:
@@ -25,11 +25,11 @@ def running() -> Iterator[World]:
         return sso.application()
 
     def simulator(origin: str) -> Starlette:
-        made.append(settings_for(origin, sso))
+        made.append(settings_for(origin, sso, limits))
         return create_simulator(made[0], clock=clock)
 
     with served(fake), served(simulator) as origin:
-        yield World(sso, clock, origin, made[0])
+        yield World(sso, clock, origin, made[0], limits)
 
 
 @pytest.fixture
@@ -39,6 +39,7 @@ def world(running: World) -> World:
     for name in FakeSso.__dataclass_fields__:
         setattr(running.sso, name, getattr(fresh, name))
     running.clock.ahead = 0
+    running.limits.set_to(PATIENT)
     return running
 
 

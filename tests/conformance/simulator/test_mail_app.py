@@ -9,7 +9,7 @@ import re
 import httpx2
 import pytest
 from tests.conformance.simulator.fake_sso import CLIENT, MAILBOX, PASSWORD
-from tests.conformance.simulator.worlds import LIMITS, World, sign_in, states_in, text_of
+from tests.conformance.simulator.worlds import HASTY, World, sign_in, states_in, text_of
 
 from worksgate.conformance.line_works import Endpoints
 from worksgate.conformance.simulator import SimulatorSettings, create_simulator
@@ -96,7 +96,8 @@ async def test_whatever_is_no_code_keeps_the_mail_app_out(
 async def test_a_late_answer_keeps_the_mail_app_out(
     world: World, browser: httpx2.AsyncClient
 ) -> None:
-    world.sso.mail_delay = 2 * LIMITS.answer
+    world.limits.set_to(HASTY)
+    world.sso.mail_delay = 2 * HASTY.answer
     page = await connect(browser)
     assert "gave no usable answer in time" in text_of(page)
     assert "over the limit" in page.text

@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from tests.conformance.simulator.fake_sso import CLIENT, DISABLED, PASSWORD
 from tests.conformance.simulator.worlds import (
-    LIMITS,
+    HASTY,
+    PATIENT,
     World,
     settings_for,
     sign_in,
@@ -190,7 +191,8 @@ async def test_denial_is_shown_as_one(world: World, browser: httpx2.AsyncClient)
 async def test_answers_over_the_limit_are_marked_and_end_the_login(
     world: World, browser: httpx2.AsyncClient
 ) -> None:
-    world.sso.token_delay = 2 * LIMITS.answer
+    world.limits.set_to(HASTY)
+    world.sso.token_delay = 2 * HASTY.answer
     page = await sign_in(browser)
     assert '<span class="meter over">' in page.text
     assert "over the limit" in page.text
@@ -204,7 +206,8 @@ async def test_answers_over_the_limit_are_marked_and_end_the_login(
 async def test_late_user_info_is_marked_at_step_ten(
     world: World, browser: httpx2.AsyncClient
 ) -> None:
-    world.sso.user_info_delay = 2 * LIMITS.answer
+    world.limits.set_to(HASTY)
+    world.sso.user_info_delay = 2 * HASTY.answer
     page = await sign_in(browser)
     assert states_in(page) == (
         ["done"] * 2 + ["unseen"] * 2 + ["done"] * 5 + ["failed", "not-reached"]
@@ -216,8 +219,8 @@ async def test_times_in_the_limit_are_shown_against_it(
 ) -> None:
     page = await sign_in(browser)
     words = text_of(page)
-    assert len(re.findall(r"Connected [\d.]+ ms of 1 s", words)) == 2
-    assert len(re.findall(r"Answered [\d.]+ ms of 900 ms", words)) == 2
+    assert len(re.findall(r"Connected [\d.]+ m?s of 20 s", words)) == 2
+    assert len(re.findall(r"Answered [\d.]+ m?s of 30 s", words)) == 2
     assert re.search(r"Away [\d.]+ m?s of 30 min", words)
     assert "over the limit" not in words
 
@@ -303,7 +306,8 @@ async def test_error_words_count_as_their_numbers(
 async def test_right_error_that_comes_too_late_is_wrong(
     world: World, browser: httpx2.AsyncClient
 ) -> None:
-    world.sso.token_delay = 2 * LIMITS.answer
+    world.limits.set_to(HASTY)
+    world.sso.token_delay = 2 * HASTY.answer
     page = await browser.post("/misbehave/unknown_code")
     assert "Worksgate did not do what the contract says." in page.text
     assert "Got no answer in time" in text_of(page)
@@ -479,7 +483,8 @@ async def test_every_page_is_there_in_every_language(
     pages = [await browser.get("/"), await sign_in(browser, kind="app"), await browser.get("/")]
     pages += [await browser.get("/misbehave"), await browser.post("/misbehave/code_used_twice")]
     pages += [await browser.get("/signed-out"), await browser.post("/sign-out")]
-    world.sso.token_delay = 2 * LIMITS.answer
+    world.limits.set_to(HASTY)
+    world.sso.token_delay = 2 * HASTY.answer
     pages += [await sign_in(browser), await browser.post("/misbehave/unknown_code")]
     assert {page.status_code for page in pages} == {200}
     pages += [await browser.get("/nowhere"), await browser.get("/logins/unknown")]
@@ -538,7 +543,7 @@ async def test_cookie_is_out_of_reach_of_scripts_and_host_bound_on_https(
 
 
 async def test_simulator_runs_under_a_path(world: World) -> None:
-    settings = settings_for(f"{world.origin}/play", world.sso)
+    settings = settings_for(f"{world.origin}/play", world.sso, PATIENT)
     app = Starlette(routes=[Mount("/play", create_simulator(settings))])
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=world.origin) as http:

@@ -4,6 +4,7 @@ import html
 import re
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 from tests.conformance.simulator.fake_sso import CLIENT, DISABLED, PASSWORD, FakeSso
@@ -28,12 +29,26 @@ class World:
     clock: Clock
     origin: str
     settings: SimulatorSettings
+    limits: "Limits"
 
 
-LIMITS = TimeLimits(connect=1.0, answer=0.9)
+PATIENT = TimeLimits(connect=20.0, answer=30.0)
+"""On a busy machine nothing is wrong with an answer that comes late."""
+HASTY = TimeLimits(connect=20.0, answer=0.9)
+"""For a test of an answer that takes twice as long."""
 
 
-def settings_for(origin: str, sso: FakeSso) -> SimulatorSettings:
+class Limits:
+    """The limits of a simulator, which a test changes while it runs."""
+
+    def __init__(self) -> None:
+        self.set_to(PATIENT)
+
+    def set_to(self, limits: TimeLimits) -> None:
+        self.connect, self.answer = limits.connect, limits.answer
+
+
+def settings_for(origin: str, sso: FakeSso, limits: Any) -> SimulatorSettings:
     hana = DemoPerson("hana", PASSWORD, name="Hana", works_account="hana@acme", note="A note")
     yuna = DemoPerson("yuna", PASSWORD, code=lambda: PresentCode("123456", 30))
     sora = DemoPerson("sora@partner", note={"en": "Comes from elsewhere"})
@@ -44,7 +59,7 @@ def settings_for(origin: str, sso: FakeSso) -> SimulatorSettings:
         people=(hana, yuna, sora),
         disabled_client=DISABLED,
         account_url=f"{sso.origin}/account",
-        limits=LIMITS,
+        limits=limits,
     )
 
 

@@ -226,7 +226,7 @@ async def test_a_server_that_removes_nothing_is_noticed_too(
     await application.start()
     try:
         directory = Directory.open(postgres)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await directory.leases.holder(SERVING) is None:  # noqa: ASYNC110  # another's doing
                 await asyncio.sleep(0.01)
         await directory.close()

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,7 @@ def test_the_next_command_removes_what_a_killed_restore_left(
     with process:
         while not list(tmp_path.glob(".worksgate.db.worksgate-*")):
             assert process.poll() is None
+            time.sleep(0.001)  # or it could not be stopped on a single core
         process.send_signal(signal.SIGKILL)
     assert list(tmp_path.glob(".worksgate.db.*"))
     terminal.ok("restore", "b", "--force")

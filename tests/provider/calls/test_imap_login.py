@@ -13,6 +13,7 @@ from typing import NoReturn
 from urllib.parse import quote
 
 import pytest
+from tests.unhurried import AT_ONCE, tries
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.registry import ClientRegistry
@@ -586,12 +587,14 @@ async def test_r65_who_is_disabled_or_changed_at_this_moment_gets_no_code(
 async def test_f18_a_source_that_hangs_affects_no_other() -> None:
     ldap = People(replace(HANA, subject_id="ldap:1"), "another", "ldap")
     ldap.takes = 60
-    here = office(ldap, People(HANA), deadline=0.4)
-    began = time.monotonic()
-    await here.log_in()
-    assert time.monotonic() - began < 0.35
-    await here.refused(TemporarilyUnavailable, password="another")
-    assert time.monotonic() - began < 0.8
+    for each in tries():
+        with each:
+            here = office(ldap, People(HANA), deadline=0.4)
+            began = time.monotonic()
+            await here.log_in()
+            assert time.monotonic() - began < 0.35
+            await here.refused(TemporarilyUnavailable, password="another")
+            assert time.monotonic() - began < 0.8
 
 
 async def test_f18_a_source_that_is_out_affects_no_other() -> None:
@@ -700,7 +703,7 @@ async def test_f18_a_deadline_is_kept_even_where_the_store_hangs_too() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await here.log_in()
-    assert time.monotonic() - began < 0.6
+    assert time.monotonic() - began < AT_ONCE
 
 
 # What is recorded
