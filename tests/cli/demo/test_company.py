@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -20,6 +20,8 @@ from worksgate.cli.demo.history import (
     WEEKS,
     History,
     RecordedPerson,
+    joining,
+    moment,
     outage_day,
     working_days,
 )
@@ -77,7 +79,7 @@ async def test_a_source_was_down_on_tuesday_morning_and_at_no_other_time(
 ) -> None:
     _, administration = company
     interrupted = await administration.audit_log.search(event=Event.LOGIN_INTERRUPTED, limit=999)
-    times = [datetime.fromtimestamp(record.at).astimezone() for record in interrupted]
+    times = [datetime.fromtimestamp(record.at) for record in interrupted]
     assert len({record.username for record in interrupted}) > 5
     assert {when.weekday() for when in times} == {1}
     assert {when.hour for when in times} == {9}
@@ -120,9 +122,7 @@ def weeks_until(now: datetime) -> list[datetime]:
     ]
     records = History("client", now).of_weeks(people, [])
     return [
-        datetime.fromtimestamp(record.at, now.tzinfo)
-        for record in records
-        if record.event is Event.CODE_ISSUED
+        datetime.fromtimestamp(record.at) for record in records if record.event is Event.CODE_ISSUED
     ]
 
 
@@ -140,13 +140,33 @@ async def test_several_people_failed_in_the_minute_that_is_asked_about() -> None
     partners = [RecordedPerson(f"partner:{number}", f"{number}@example.com") for number in range(8)]
     for ago in range(21):
         now = datetime(2026, 3, 20, 23).astimezone() - timedelta(days=ago)
-        asked = datetime.combine(outage_day(now), ASKED_ABOUT, now.tzinfo).timestamp() // 60
+        asked = moment(outage_day(now), ASKED_ABOUT) // 60
         failed = {
             record.username
             for record in History("client", now).of_weeks([], partners)
             if record.event is Event.LOGIN_INTERRUPTED and record.at // 60 == asked
         }
         assert len(failed) > 1
+
+
+@pytest.fixture
+def summer_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clocks here are set back on the last Sunday of October, at three."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("summer_time")
+async def test_the_outage_is_at_nine_although_clocks_were_set_back_since() -> None:
+    now = datetime(2026, 10, 26, 12).astimezone()
+    partners = [RecordedPerson(f"partner:{number}", f"{number}@example.com") for number in range(8)]
+    records = History("client", now).of_weeks([], partners)
+    down = [record.at for record in records if record.event is Event.LOGIN_INTERRUPTED]
+    assert {datetime.fromtimestamp(at).hour for at in down} == {9}
+    assert datetime.fromtimestamp(joining(now)).hour == 8
 
 
 async def test_the_trace_has_a_sentence_for_each_way_to_stumble() -> None:

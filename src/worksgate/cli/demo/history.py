@@ -103,11 +103,16 @@ def working_days(now: datetime, count: int) -> list[date]:
 
 def joining(now: datetime) -> float:
     """When somebody new has come, in seconds since the epoch: at eight, two working days ago."""
-    return datetime.combine(working_days(now, 2)[1], time(8), now.tzinfo).timestamp()
+    return moment(working_days(now, 2)[1], time(8))
+
+
+def moment(day: date, at: time) -> float:
+    """In seconds since the epoch, when clocks here showed that: a day may be in summer time."""
+    return datetime.combine(day, at).timestamp()
 
 
 class History:
-    """Makes the records of one client until ``now``, which has a time zone: that of the company."""
+    """Makes the records of one client until ``now``, a local time."""
 
     def __init__(self, client_id: str, now: datetime) -> None:
         self._client_id = client_id
@@ -134,7 +139,7 @@ class History:
         """Somebody whose password is right, and who has nothing to tell LINE WORKS."""
         detail = "no external key"
         for day, hour, minute in ((1, 9, 2), (1, 9, 4), (0, 8, 51), (0, 8, 53), (0, 13, 20)):
-            at = self._clock(working_days(self._now, 2)[day], time(hour, minute))
+            at = moment(working_days(self._now, 2)[day], time(hour, minute))
             refused = Stumble(Event.LOGIN_REFUSED, Reason.NO_USER_KEY, detail, 1, is_known=True)
             yield self._stumble(at, self._login_id(at), who, refused, self._address(who))
 
@@ -142,7 +147,7 @@ class History:
         """Sign-ins of another client whose return address is not on its list: nobody is known."""
         for day in working_days(self._now, 2):
             for minute in (1, 3, 4, 9, 12, 26, 41):
-                at = self._clock(day, time(9, minute))
+                at = moment(day, time(9, minute))
                 yield AuditEvent(
                     event=Event.LOGIN_REFUSED,
                     at=at,
@@ -169,10 +174,7 @@ class History:
             hour = self._chance.gauss(13.1, 0.3)
         else:
             hour = self._chance.uniform(9.5, 18.5)
-        return self._clock(day, time(0)) + 3_600 * min(max(hour, 6.0), 21.0)
-
-    def _clock(self, day: date, at: time) -> float:
-        return datetime.combine(day, at, self._now.tzinfo).timestamp()
+        return moment(day, time(0)) + 3_600 * min(max(hour, 6.0), 21.0)
 
     # Sign-ins
 
@@ -200,11 +202,11 @@ class History:
         )
         address = self._address(who)
         for number in range(self._chance.randint(1, 3)):
-            at = self._clock(day, OUTAGE_BEGAN) + self._chance.uniform(60, 2_640)
+            at = moment(day, OUTAGE_BEGAN) + self._chance.uniform(60, 2_640)
             if is_asked_about and number == 0:
-                at = self._clock(day, ASKED_ABOUT) + self._chance.uniform(0, 20)
+                at = moment(day, ASKED_ABOUT) + self._chance.uniform(0, 20)
             yield self._stumble(at, self._login_id(at), who, down, address)
-        at = self._clock(day, OUTAGE_ENDED) + self._chance.uniform(120, 3_600)
+        at = moment(day, OUTAGE_ENDED) + self._chance.uniform(120, 3_600)
         if at < self._now.timestamp():
             yield from self._completed(at, self._login_id(at), who, address)
 
