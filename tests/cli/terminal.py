@@ -117,7 +117,7 @@ class Terminal:
         database = f"sqlite:///{self.folder}/worksgate.db"
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         named = {"WORKSGATE_DATABASE_URL": database} if self.has_database_url else {}
-        return {**kept, **named, "LC_ALL": "C.UTF-8", **self.environ}
+        return {**kept, **named, "LC_ALL": "C.UTF-8", "TZ": "UTC", **self.environ}
 
 
 @contextmanager
