@@ -39,6 +39,8 @@ OTHER = Credentials("other", "the-secret-of-other-that-nobody-may-see")
 CLIENTS = {each.client_id: each for each in (CLIENT, DISABLED, BARRED, OTHER)}
 REDIRECT_URI = "https://auth.worksmobile.com/cb"
 USERNAME, PASSWORD, KEY = "hana@acme.example", "canary ?>?>?> meadow lantern", "E-1001"
+LIFETIME = 5.0
+"""Seconds for which a code is good, and a token, where a check waits for their end."""
 LATE = 7_200.0
 """Seconds after which a sign-in is late, for an implementation that is to notice (``waited``)."""
 ACCOUNT = "hana.sato@acme.example"
@@ -293,7 +295,7 @@ WAYS = {
     "no-sessions": Way(has_sessions=False),
     "two-pages": Way(pages="two", redirect="meta"),
     "consent": Way(pages="consent", no_store_comes_second=True),
-    "short-lived": Way(code_lifetime=1.0, token_lifetime=1.0),
+    "short-lived": Way(code_lifetime=LIFETIME, token_lifetime=LIFETIME),
     "uuids": Way(codes="uuid", redirect="refresh", null_errors=True),
     "korean": Way(charset="euc-kr", redirect="302"),
     "multipart": Way(multipart=True, pages="two"),
@@ -612,7 +614,7 @@ class Implementation:
     async def _is_too_many(self) -> bool:
         self.under_way += 1
         try:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(1.0 if self.has("operation.overload") else 0.05)
             return self.under_way > (self.way.capacity or 3)
         finally:
             self.under_way -= 1
@@ -792,7 +794,7 @@ class Implementation:
                 self.tokens.pop(issued.token, None)
             raise Refused("302")
         if self.has("token.race"):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(1.0)
         return self._granted(issued)
 
     def _found(self, known: dict[str, Issued], sent: str) -> Issued | None:
@@ -1018,7 +1020,7 @@ class Implementations:
             if name.startswith("refresh.") and name != "refresh.off":
                 way = WAYS["refresh"]
             if name in ("token.expired", "userinfo.expired"):
-                way = replace(way, code_lifetime=1.0, token_lifetime=1.0)
+                way = replace(way, code_lifetime=LIFETIME, token_lifetime=LIFETIME)
             self.all[name] = Implementation(way, "" if name in WAYS else name)
         return self.all[name]
 

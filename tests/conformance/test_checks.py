@@ -8,6 +8,7 @@ import pytest
 from tests.conformance.implementation import (
     FAULTS,
     LATE,
+    LIFETIME,
     WAYS,
     Implementations,
     nobody_waits,
@@ -63,7 +64,7 @@ def done(origin: str, implementations: Implementations) -> dict[str, Done]:
     runs = {name: run_of_fault(origin, name) for name in FAULTS}
     for way in WAYS:
         is_short = way == "short-lived"
-        lifetime = 1.0 if is_short else None
+        lifetime = LIFETIME if is_short else None
         target = target_at(origin, way, code_lifetime=lifetime, token_lifetime=lifetime)
         runs[way] = target, (["token.expired", "userinfo.expired"] if is_short else [])
     with nobody_waits():
@@ -74,7 +75,7 @@ def run_of_fault(origin: str, fault: str) -> tuple[Target, list[str]]:
     check = check_of(fault)
     target = target_at(origin, fault)
     if check in ("token.expired", "userinfo.expired"):
-        target = target_at(origin, fault, code_lifetime=1.0, token_lifetime=1.0)
+        target = target_at(origin, fault, code_lifetime=LIFETIME, token_lifetime=LIFETIME)
     if check == "userinfo.account_form":
         target = target_at(origin, fault, key_is_account=True)
     if check == "operation.overload":

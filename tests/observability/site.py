@@ -124,9 +124,9 @@ def site(
     )
     with (
         serving(folder, arguments, environment or {}) as process,
-        httpx2.Client(base_url=url, timeout=15, trust_env=False) as http,
+        httpx2.Client(base_url=url, timeout=60, trust_env=False) as http,
         httpx2.Client(
-            base_url=f"http://127.0.0.1:{admin_port}", timeout=15, trust_env=False
+            base_url=f"http://127.0.0.1:{admin_port}", timeout=60, trust_env=False
         ) as operations,
     ):
         wait_until(lambda: process.poll() is not None or is_ready(operations))
@@ -161,7 +161,7 @@ def serving(
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.wait(25)
+            process.wait(60)
 
 
 def is_ready(operations: httpx2.Client) -> bool:

@@ -179,7 +179,7 @@ def test_a_taken_port_is_reported_in_one_line(server: Site, tmp_path: Path) -> N
     taken = server.operations.base_url.port
     write_settings(tmp_path, public_url="http://127.0.0.1", port=free_port(), admin_port=taken)
     with serving(tmp_path, (), {}) as process:
-        assert process.wait(20) == 1
+        assert process.wait(60) == 1
     assert f"port {taken} on 127.0.0.1 is in use; choose another with admin_port" in (
         tmp_path / "log"
     ).read_text("utf-8")

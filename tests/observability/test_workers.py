@@ -32,7 +32,7 @@ def make_requests(server: Site) -> None:
     """Each on a connection of its own, so that both processes get some."""
 
     def one(_: int) -> int:
-        with httpx2.Client(base_url=server.http.base_url, timeout=15, trust_env=False) as http:
+        with httpx2.Client(base_url=server.http.base_url, timeout=60, trust_env=False) as http:
             return http.post("/accessToken", data={"a": "b"}).status_code
 
     with ThreadPoolExecutor(8) as pool:
@@ -55,7 +55,9 @@ def test_counters_never_fall_whoever_answers(server: Site) -> None:
     before = last = refused_tokens(server)
     for _ in range(25):
         server.http.post("/accessToken", data={"a": "b"})
-        with httpx2.Client(base_url=server.operations.base_url, trust_env=False) as watcher:
+        with httpx2.Client(
+            base_url=server.operations.base_url, timeout=60, trust_env=False
+        ) as watcher:
             text = watcher.get("/metrics").text
         now = _first(text, 'worksgate_requests_total{code="201",endpoint="token",status="400"}')
         assert now >= last

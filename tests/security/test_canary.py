@@ -20,7 +20,8 @@ from urllib.parse import quote, quote_plus
 import httpx2
 import pytest
 from tests.installation import CALLBACK, PASSWORD, USERNAME, Browser, LoginPage, code_of, prepared
-from tests.served import listening, wait_until
+from tests.ports import free_port
+from tests.served import wait_until
 
 from worksgate.administration import NewClient
 from worksgate.bootstrap.administration import open_administration
@@ -106,13 +107,13 @@ def serving(settings: Settings, log: Path) -> Iterator[httpx2.Client]:
             stderr=err,
         )
         try:
-            with httpx2.Client(base_url=settings.public_url, timeout=15) as http:
+            with httpx2.Client(base_url=settings.public_url, timeout=60) as http:
                 wait_until(lambda: process.poll() is not None or is_ready(http))
                 assert process.poll() is None, log.with_suffix(".err").read_text()
                 yield http
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) in (0, -signal.SIGTERM)
+            assert process.wait(60) in (0, -signal.SIGTERM)
 
 
 def is_ready(http: httpx2.Client) -> bool:
@@ -125,8 +126,7 @@ def is_ready(http: httpx2.Client) -> bool:
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flow, dict[str, bytes]]:
     """The flow that was gone through, and the content of all that was written by it."""
     folder = tmp_path_factory.mktemp("canary")
-    with listening() as listener:
-        url = "http://{}:{}".format(*listener.getsockname())
+    url = f"http://127.0.0.1:{free_port()}"
     settings, client = asyncio.run(prepared(folder, public_url=url))
     asyncio.run(set_up(settings))
     log = folder / "worksgate.log"

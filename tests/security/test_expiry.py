@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.installation import Installation, installed
+from tests.unhurried import tries
 
 from worksgate.store import REPLAY_MEMORY
 
@@ -14,7 +15,7 @@ DAY = 86_400
 OLD_TOKENS = 15_000
 
 
-async def eventually(condition: object, *, seconds: float = 20.0) -> None:
+async def eventually(condition: object, *, seconds: float = 60.0) -> None:
     assert callable(condition)
     until = time.monotonic() + seconds
     while not condition():
@@ -66,16 +67,19 @@ async def test_r110_requests_are_answered_while_much_is_removed(tmp_path: Path) 
         token = await installation.access_token()
         browser = installation.browser()
         await browser.code()
-        fill(installation)
-        await eventually(lambda: count(installation, "access_tokens") != OLD_TOKENS + 1)
-        waits = []
-        while count(installation, "access_tokens") != 1:
-            began = time.monotonic()
-            assert (await installation.user_info(token)).status_code == 200
-            assert (await browser.arrive()).status_code == 303  # this one writes
-            waits.append(time.monotonic() - began)
-        assert waits
-        assert max(waits) < 2.5
+        for each in tries():
+            fill(installation)
+            await eventually(lambda: count(installation, "access_tokens") != OLD_TOKENS + 1)
+            waits = []
+            with each:
+                while count(installation, "access_tokens") != 1:
+                    began = time.monotonic()
+                    assert (await installation.user_info(token)).status_code == 200
+                    assert (await browser.arrive()).status_code == 303  # this one writes
+                    waits.append(time.monotonic() - began)
+                assert waits
+                assert max(waits) < 2.5
+            await eventually(lambda: count(installation, "access_tokens") == 1)
 
 
 def fill(installation: Installation) -> None:

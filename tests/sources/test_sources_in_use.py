@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
+from tests.unhurried import tries
 
 from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.directory.remembered import RememberedPeople
@@ -142,8 +143,10 @@ def test_a_name_of_another_provider_s_domain_has_no_password_here() -> None:
 
 
 async def test_where_no_time_tells_anything_a_refusal_waits_for_nothing() -> None:
-    began = time.monotonic()
-    await sources().wait_for_refusal(ACME, "hana", began, must_answer_busy=False)
-    assert time.monotonic() - began < 0.5
+    for each in tries():
+        with each:
+            began = time.monotonic()
+            await sources().wait_for_refusal(ACME, "hana", began, must_answer_busy=False)
+            assert time.monotonic() - began < 0.5
     with pytest.raises(BusyRefusal):
         await sources().wait_for_refusal(ACME, "hana", began, must_answer_busy=True)

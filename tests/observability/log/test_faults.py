@@ -65,8 +65,8 @@ def test_f13_stuck_reader_never_blocks_the_event_loop(tmp_path: Path) -> None:
         note = chatter.stderr.readline()  # comes though nobody reads the log
         assert lost_of(note) > 0
         reader.send_signal(signal.SIGCONT)
-        chatter.communicate("go on\n", timeout=30)
-        reader.wait(timeout=30)
+        chatter.communicate("go on\n", timeout=120)
+        reader.wait(timeout=120)
     finally:
         reader.kill()
         chatter.kill()
@@ -88,7 +88,7 @@ def test_f13_process_ends_though_the_reader_is_stuck(tmp_path: Path) -> None:
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=30,
+            timeout=120,
             check=True,
         )
     os.close(nobody)
@@ -103,7 +103,7 @@ def test_f12_full_disk_is_counted_and_told_once_on_standard_error() -> None:
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=30,
+            timeout=120,
             check=True,
         )
     lines = chatter.stderr.splitlines()
@@ -123,7 +123,7 @@ def test_f12_reader_that_went_away_ends_nothing() -> None:
     assert chatter.stdout is not None
     chatter.stdout.close()
     chatter.stdout = None
-    _, noted = chatter.communicate("go on\n", timeout=30)
+    _, noted = chatter.communicate("go on\n", timeout=120)
     assert chatter.returncode == 0
     assert noted.count("log lines are being lost") == 1
 
@@ -137,6 +137,6 @@ def test_what_was_logged_last_is_written_though_nobody_closes_the_log() -> None:
         "for n in range(5_000): structlog.get_logger().info('event', n=n)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
     )
     assert len(done.stdout.splitlines()) == 5_000

@@ -36,10 +36,10 @@ def test_lines_beyond_the_capacity_are_dropped_and_counted() -> None:
     drained: list[bytes] = []
     drain = threading.Thread(target=lambda: drained.append(read_all(reading)))
     drain.start()
-    assert writer.flush(5)
-    writer.close(5)
+    assert writer.flush(60)
+    writer.close(60)
     os.close(writing)
-    drain.join(5)
+    drain.join(60)
     lines = drained[0].lstrip(b".").decode().splitlines()
     assert lines[0] == "line 0"
     assert sum(line.startswith("line ") for line in lines) == 100 - writer.lost
@@ -53,8 +53,8 @@ def test_non_blocking_descriptor_is_waited_for() -> None:
     writer.write("after the dots")
     assert not writer.flush(0.05)
     assert os.read(reading, 1_000_000)
-    assert writer.flush(5)
-    writer.close(5)
+    assert writer.flush(60)
+    writer.close(60)
     os.close(writing)
     assert read_all(reading).endswith(b"after the dots\n")
 
@@ -63,7 +63,7 @@ def test_writing_after_the_close_is_counted_not_raised(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path / "log", os.O_RDWR | os.O_CREAT)
     writer = LineWriter(descriptor)
     writer.write("one")
-    writer.close(5)
+    writer.close(60)
     writer.write("two")
     os.close(descriptor)
     assert (tmp_path / "log").read_text() == "one\n"
@@ -83,7 +83,7 @@ def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    writer.close(5)
+    writer.close(60)
     os.close(descriptor)
     lines = (tmp_path / "log").read_text().splitlines()
     assert len(lines) == 2_000
