@@ -236,7 +236,8 @@ async def test_f24_hashing_yields_the_processor_to_everything_else() -> None:
         niceness = await hashing._run(
             lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
         )
-        assert niceness > os.getpriority(os.PRIO_PROCESS, os.getpid())
+        own = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        assert niceness > own or own == 19, "nobody can yield more"
     finally:
         hashing.close()
 
@@ -246,7 +247,7 @@ async def test_f24_new_passwords_take_no_thread_from_those_who_sign_in(
 ) -> None:
     encoded = await hashing.hash(PASSWORD)
     done = threading.Event()
-    estimate = asyncio.ensure_future(hashing._estimate(lambda: done.wait(5), {"h"}))
+    estimate = asyncio.ensure_future(hashing._estimate(lambda: done.wait(60), {"h"}))
     queued = [
         asyncio.ensure_future(hashing.check_new(PASSWORD, whose=f"{number}"))
         for number in range(hashing.pool.places)
@@ -274,7 +275,7 @@ async def test_f24_a_person_has_one_place_among_the_estimates() -> None:
     hashing = PasswordHashing(threads=1, waiting=1)
     done = threading.Event()
     try:
-        working = asyncio.ensure_future(hashing._estimate(lambda: done.wait(5), {"a"}))
+        working = asyncio.ensure_future(hashing._estimate(lambda: done.wait(60), {"a"}))
         await asyncio.sleep(0)
         working.cancel()
         forms = [asyncio.ensure_future(hashing.check_new(PASSWORD, whose="a")) for _ in range(9)]
@@ -295,14 +296,14 @@ async def test_closing_never_holds_up_the_event_loop() -> None:
     begun, closed = threading.Barrier(3), threading.Event()
 
     def work() -> bool:
-        begun.wait(20)
-        return closed.wait(3)
+        begun.wait(60)
+        return closed.wait(60)
 
     working = [
         asyncio.ensure_future(hashing._run(work)),
         asyncio.ensure_future(hashing._estimate(work, {"h"})),
     ]
-    await asyncio.to_thread(begun.wait, 20)
+    await asyncio.to_thread(begun.wait, 60)
     hashing.close()
     closed.set()
     assert await asyncio.gather(*working) == [True, True]

@@ -158,14 +158,14 @@ async def test_closing_never_holds_up_the_event_loop(desk: Desk) -> None:
     begun, closed = threading.Barrier(3), threading.Event()
 
     def work() -> bool:
-        begun.wait(20)
-        return closed.wait(3)
+        begun.wait(60)
+        return closed.wait(60)
 
     working = [
         asyncio.ensure_future(pool.run(work))
         for pool in (desk.factors._pool, desk.factors._hashing)
     ]
-    await asyncio.to_thread(begun.wait, 20)
+    await asyncio.to_thread(begun.wait, 60)
     desk.factors.close()
     closed.set()
     assert await asyncio.gather(*working) == [True, True]
