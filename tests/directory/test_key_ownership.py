@@ -12,7 +12,7 @@ from worksgate.database.engines import open_engines
 from worksgate.database.migrations import migrate, upgrade
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
-from worksgate.directory.key_ownership import KeyOwner, KeyOwnership, UserKey, disputed
+from worksgate.directory.key_ownership import KeyOwner, KeyOwnership, UserKey, _is_taken, disputed
 from worksgate.sources import Person
 
 HANAKO, JIRO, TARO = "corp:u1", "corp:u2", "corp:u3"
@@ -295,6 +295,28 @@ def test_r116_keys_of_one_kind_are_similar(kind: str, value: str, similar: bool)
     assert UserKey("external_key", "K1").is_similar_to(UserKey(kind, value)) is similar
 
 
+@pytest.mark.parametrize(
+    ("claimed", "claimant", "allow_similar", "taken"),
+    [
+        ("K1", TARO, True, True),
+        ("K1", HANAKO, False, False),
+        ("k1", TARO, False, True),
+        ("k1", TARO, True, False),
+        ("k1", HANAKO, False, False),
+        ("k2", TARO, False, False),
+    ],
+)
+def test_r279_who_claims_another_spelling_takes_the_key_and_not_from_themselves(
+    claimed: str,
+    claimant: str,
+    allow_similar: bool,  # noqa: FBT001  # pytest calls it
+    taken: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    claims = {UserKey("external_key", claimed): claimant}
+    key = UserKey("external_key", "K1")
+    assert _is_taken(key, HANAKO, claims, allow_similar=allow_similar) is taken
+
+
 def test_an_owner_is_named_by_their_id_and_whoever_has_the_key_by_name_too() -> None:
     key = UserKey("external_key", "K1")
     assert str(KeyOwner(key, HANAKO)) == HANAKO
@@ -349,12 +371,15 @@ async def test_r115_what_the_release_before_gave_an_account_is_not_recorded_yet(
     await add(directory, account("jiro", "E-2"))
     await add(directory, account("taro"))
     query(database, "UPDATE accounts SET external_key = 'E-1' WHERE id = 'taro'")
+    query(database, "UPDATE accounts SET works_account = 'jiro' WHERE id = 'jiro'")
     first, second = UserKey("external_key", "E-1"), UserKey("external_key", "E-2")
+    third = UserKey("works_account", "jiro")
     async with directory.reading() as connection:
-        owners = await KeyOwnership.of(connection, [first, second], allow_similar=False)
+        owners = await KeyOwnership.of(connection, [first, second, third], allow_similar=False)
     assert owners.is_recorded(second, "directory:jiro")
     assert not owners.is_recorded(second, "directory:taro")
     assert not owners.is_recorded(first, "directory:taro")
+    assert not owners.is_recorded(third, "directory:jiro")
 
 
 async def test_r115_what_the_release_before_gave_is_written_down_by_a_purge(
