@@ -48,6 +48,11 @@ def test_r111_for_whom_and_how_long_is_shown_once(
     assert is_valid(scope(*headers, http_version=version)) is expected
 
 
+def test_r111_nobody_is_connected_to_anything() -> None:
+    assert is_valid(scope(HOST, LENGTH, method="POST"))
+    assert not is_valid(scope(HOST, LENGTH, method="CONNECT"))
+
+
 def test_a_request_of_an_unknown_version_needs_its_host() -> None:
     assert not is_valid({"headers": []})
 
@@ -69,7 +74,8 @@ async def answered(request: Scope, *headers: Header) -> tuple[list[Header], list
 
 async def test_r111_the_connection_of_a_doubtful_request_is_closed_with_its_answer() -> None:
     kept, other = (b"connection", b"keep-alive"), (b"x-other", b"1")
-    for doubtful in (scope(HOST, UPGRADE), scope(), scope(HOST, LENGTH, CHUNKED)):
+    connect = scope(HOST, LENGTH, method="CONNECT")
+    for doubtful in (scope(HOST, UPGRADE), scope(), scope(HOST, LENGTH, CHUNKED), connect):
         headers, rest = await answered(doubtful, kept, other)
         assert headers == [other, CLOSE]
         assert rest == [{"type": "http.response.body", "body": b"x"}]

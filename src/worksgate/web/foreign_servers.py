@@ -2,8 +2,9 @@
 
 Our own server refuses or repairs all of this before it calls the application
 (``server.connection``). Others let some through, so here a request without a valid ``Host`` is
-refused, an invalid client address is ignored, and the connection of an upgrade request is closed
-with its response: plain uvicorn loses the body of such a request and parses it as the next one.
+refused, an invalid client address is ignored, and the connection of an upgrade request or a CONNECT
+is closed with its response: plain uvicorn loses the body of such a request and parses it as the
+next one.
 """
 
 from starlette.types import Message, Scope, Send
@@ -31,10 +32,12 @@ def adapted(scope: Scope, send: Send) -> tuple[Scope, Send, bool]:
 
 
 def is_valid(scope: Scope) -> bool:
-    """Whether host and length of a request are given once and validly.
+    """Whether host and length of a request are given once and validly, and it is no CONNECT.
 
     There is one Host, and a valid one (RFC 9112, 3.2); HTTP/1.0 may have none.
     """
+    if scope.get("method") == "CONNECT":
+        return False
     host, lengths = None, set()
     for name, value in scope["headers"]:
         if name == b"host":
