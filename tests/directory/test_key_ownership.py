@@ -266,6 +266,20 @@ async def test_r116_similar_keys_are_two_where_the_settings_say_so(database: Pat
     await directory.close()
 
 
+async def test_r279_a_key_that_is_released_twice_takes_no_similar_one_with_it(
+    database: Path,
+) -> None:
+    directory = Directory.open(url_of(database), allow_similar_keys=True)
+    await come(directory, HANAKO, "K1")
+    await come(directory, TARO, "k1")
+    assert await release(directory, "K1") == [HANAKO]
+    assert await release(directory, "K1") == []
+    found = await directory.people.find(TARO)
+    assert found is not None
+    assert found.person.external_key == "k1"
+    await directory.close()
+
+
 async def test_r116_a_key_in_another_spelling_is_released(directory: Directory) -> None:
     await come(directory, HANAKO, "K1")
     assert await release(directory, "k1") == [HANAKO]

@@ -278,19 +278,24 @@ async def reclaim(connection: AsyncConnection, keys: Collection[UserKey]) -> Non
         )
 
 
-async def release(connection: AsyncConnection, value: str, now: float) -> list[KeyOwner]:
+async def release(
+    connection: AsyncConnection, value: str, now: float, *, allow_similar: bool
+) -> list[KeyOwner]:
     """End the ownership of a key of any kind, and return its owner.
 
-    If nobody has exactly this key, keys that differ only in spelling are released. People of other
-    sources who have it lose it; accounts of the built-in directory are not changed.
+    If nobody has exactly this key, keys that differ only in spelling are released, unless they are
+    others (``allow_similar``). People of other sources who have it lose it; accounts of the
+    built-in directory are not changed.
     """
     probes = [UserKey(kind, value) for kind in KEY_KINDS]
-    ownership = await KeyOwnership.of(connection, probes, allow_similar=False)
-    owners = [owner for key in probes if (owner := ownership.owner(key))] or [
-        owner
-        for owner in ownership.owners.values()
-        if any(owner.key.is_similar_to(key) for key in probes)
-    ]
+    ownership = await KeyOwnership.of(connection, probes, allow_similar=allow_similar)
+    owners = [owner for key in probes if (owner := ownership.owner(key))]
+    if not owners and not allow_similar:
+        owners = [
+            owner
+            for owner in ownership.owners.values()
+            if any(owner.key.is_similar_to(key) for key in probes)
+        ]
     rows = await _history(connection, {owner.key for owner in owners}, exactly=True)
     await _end(connection, [row["id"] for row in rows], now)
     await reclaim(connection, [owner.key for owner in owners])

@@ -181,7 +181,7 @@ class Transaction:
 
     async def release_key(self, value: str, now: float) -> list[KeyOwner]:
         """End the ownership of a user key, like ``key_ownership.release``; returns its owner."""
-        return await release(self._connection, value, now)
+        return await release(self._connection, value, now, allow_similar=self._allow_similar_keys)
 
     async def add_client(self, client: Client) -> Client:
         """Insert a client with its secrets; as it is stored.
