@@ -1,4 +1,4 @@
-"""One installation for all entries; it takes seconds to start."""
+"""One installation for all entries; it takes seconds to start, and ends with them."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from tests.bad_inputs.site import Site, open_site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with open_site(tmp_path_factory.mktemp("site")) as opened:
         yield opened

@@ -19,8 +19,8 @@ WARM_UP = 100
 LONGEST_MEASUREMENT = 40.0
 """Seconds after which the samples that there are have to do."""
 FEWEST_SAMPLES = 500
-BUSY = 3.0
-"""Programs that want each core: with more, the tests share it with something else."""
+BUSY = 1.0
+"""Programs that want each core: with more, the servers share it with something else."""
 TRIES = 5
 """How often an entry is run then, at most."""
 

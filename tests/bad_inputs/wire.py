@@ -11,8 +11,8 @@ from typing import Any
 
 TIMEOUT = 40.0
 """Seconds for one answer; an entry's own limit is checked afterwards."""
-HANGS_UP = 2.0
-"""Seconds in which a connection that is to be closed must be closed."""
+HANGS_UP = 10.0
+"""Seconds in which a connection that is to be closed must be closed; an idle one stays longer."""
 
 Headers = Sequence[tuple[str, str]]
 
