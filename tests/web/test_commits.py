@@ -79,7 +79,7 @@ async def test_a_sign_in_waits_for_no_note_in_the_directory(
     monkeypatch.setattr(Directory, "writing", seen)
     assert (await installation.browser().sign_in()).status_code == 303
     assert writers == []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await noted.wait()
     assert writers == ["note_logins"]
 

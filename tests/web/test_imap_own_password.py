@@ -17,7 +17,7 @@ DETAIL = "their own password is right, but only app passwords are allowed"
 
 async def told(installation: Installation, number: int) -> list[AuditEvent]:
     """The refusals, as soon as there are so many: they are recorded after the answer."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             found = await installation.audit(event=Event.IMAP_REFUSED)
             if len(found) >= number:

@@ -229,7 +229,7 @@ class Estimates:
     def __call__(self, *_: object) -> Strength:
         self.begun += 1
         self.first.set()
-        assert self.let.wait(20)
+        assert self.let.wait(60)
         return Strength(4)
 
 
@@ -277,7 +277,7 @@ async def test_f24_a_meter_holds_its_place_until_its_thread_has_ended(
     questions = [
         asyncio.create_task(meter.strength(person(number), STRONG, 0.0)) for number in range(3)
     ]
-    assert await asyncio.to_thread(estimates.first.wait, 20)
+    assert await asyncio.to_thread(estimates.first.wait, 60)
     for question in questions:
         question.cancel()
         await asyncio.sleep(0.01)  # in which the next one would begin

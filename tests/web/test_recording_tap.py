@@ -110,8 +110,8 @@ async def test_a_process_that_was_hung_up_on_connects_again(
     with listening(path) as listener:
         async with await asyncio.start_unix_server(greet, sock=listener):
             async with watching(path, monkeypatch) as links:
-                await asyncio.wait_for(again.wait(), 10)
-            await asyncio.wait_for(asyncio.gather(*filter(None, greetings)), 10)
+                await asyncio.wait_for(again.wait(), 60)
+            await asyncio.wait_for(asyncio.gather(*filter(None, greetings)), 60)
         assert len(links) == 2
 
 

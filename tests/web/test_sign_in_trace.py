@@ -51,7 +51,7 @@ def said(installation: Installation, found: Trace, language: str = "en") -> str:
 
 async def recorded(installation: Installation, event: Event) -> list[AuditEvent]:
     """The records of an event, as soon as there are any."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             if found := await installation.audit(event=event):
                 return found

@@ -9,6 +9,13 @@ OUTAGE = "outage"
 """While this ID is among them, the source is down."""
 
 
+def only(**people: str) -> None:
+    """Let these be all people, in no group, whatever a test before has left."""
+    PEOPLE.clear()
+    GROUPS.clear()
+    PEOPLE.update(people)
+
+
 class Company:
     """People with one password."""
 

@@ -29,8 +29,7 @@ OPENID = OidcSettings(
 
 @pytest.fixture
 async def console(tmp_path: Path) -> AsyncIterator[ConsoleUnderTest]:
-    own_people.PEOPLE.clear()
-    own_people.PEOPLE.update({"aoi": "Aoi", "ren": "Ren"})
+    own_people.only(aoi="Aoi", ren="Ren")
     sources = (OWN, OPENID)
     async with console_of(tmp_path, sources=sources) as console:
         await console.make("owner", Role.OWNER)

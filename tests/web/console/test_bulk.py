@@ -82,7 +82,7 @@ async def choose(browser: AdminBrowser, do: str, **chosen: str) -> dict[str, str
 async def is_over(console: ConsoleUnderTest, browser: AdminBrowser) -> str:
     """The page of the job that was just started, as soon as it has ended."""
     path = browser.page.headers["location"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await directory_of(console).jobs.count_running():  # noqa: ASYNC110  # another task changes it
             await asyncio.sleep(0.05)
     return (await browser.get(path)).text

@@ -46,9 +46,7 @@ GROUPS = ("help_desk: Support", "admin: IT: staff", "owner: Chiefs")
 
 @pytest.fixture
 async def console(tmp_path: Path) -> AsyncIterator[ConsoleUnderTest]:
-    own_people.PEOPLE.clear()
-    own_people.GROUPS.clear()
-    own_people.PEOPLE.update({"aoi": "Aoi", "ren": "Ren"})
+    own_people.only(aoi="Aoi", ren="Ren")
     sources = (replace(OWN, console_groups=GROUPS), replace(OPENID, console_groups=GROUPS))
     async with console_of(tmp_path, sources=sources) as console:
         await console.make("owner", Role.OWNER)

@@ -373,8 +373,7 @@ async def test_r238_no_body_is_read_for_a_wrong_token(console: ConsoleUnderTest)
 async def test_r253_the_source_of_its_owner_is_asked_when_a_token_is_used(
     tmp_path: Path, lost: str, status: int
 ) -> None:
-    own_people.PEOPLE.clear()
-    own_people.PEOPLE["aoi"] = "Aoi"
+    own_people.only(aoi="Aoi")
     chiefs = dataclasses.replace(OWN, console_groups=("owner: Chiefs",))
     async with console_of(tmp_path, sources=(chiefs,)) as console:
         own_people.GROUPS["aoi"] = ["Chiefs"]

@@ -101,14 +101,16 @@ async def test_the_audit_log_is_compared_with_its_seals(console: ConsoleUnderTes
     assert "has not been compared" in (await browser.get("/health")).text
     directory = console.administration.audit_log._directory
     await directory.record([AuditEvent(at=console.clock() - 1, event=Event.SYSTEM, detail="a")])
-    until = await directory.seals.settled()
-    assert await directory.seals.seal_next(until, console.clock()) is not None
+    until, sealed = await directory.seals.settled(), 0
+    while await directory.seals.seal_next(until, console.clock()) is not None:
+        sealed += 1  # one for each hour: the full hour may be between the records
+    assert sealed
     inside = await console.inside()
     await browser.post("/health/verify")
     await inside.verification.finished(60)  # the page itself does not wait so long
     page = (await browser.get("/health")).text
     assert "Nothing was altered" in page
-    assert "Newest seal: 1" in page
+    assert f"Newest seal: {sealed}" in page
     query(console.database, "UPDATE audit SET detail = 'b' WHERE detail = 'a'")
     await browser.post("/health/verify")
     await inside.verification.finished(60)

@@ -62,7 +62,7 @@ async def test_a_file_is_looked_at_before_it_is_imported(
     assert browser.page.status_code == 303
     path = browser.page.headers["location"]
     directory = console.administration.people._directory
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await directory.jobs.count_running():  # noqa: ASYNC110  # another task changes it
             await asyncio.sleep(0.05)
     done = (await browser.get(path)).text
