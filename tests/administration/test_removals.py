@@ -79,6 +79,31 @@ async def test_r230_tokens_and_invitations_of_an_owner_do_not_come_back_with_the
     ]
 
 
+async def test_r127_what_an_owner_has_made_since_then_ends_with_everything_else(
+    at_work: Office, hashing: PasswordHashing
+) -> None:
+    """A thief who was an owner for a while has left nothing by which they come in again."""
+    users, clock = at_work.administration.users, at_work.clock
+    account = (await users.add("anna", password=PASSWORD)).account
+    await at_work.administration.administrators.set_role("anna", Role.OWNER)
+    subject = account.person.subject_id
+    owner = Actor("console:anna", clock, subject_id=subject, role=Role.OWNER)
+    hers = Administration(users._settings, at_work.directory, users._store, hashing, actor=owner)
+    await hers.deployers.make("her own")
+    await hers.invitations.invite("Carla", Role.OWNER)
+    clock.now += 60
+    await hers.deployers.make("of a thief")
+    await hers.invitations.invite("a thief", Role.OWNER)
+    await at_work.administration.people.end_everything("anna", factors_since=clock.now)
+    assert [each.token.name for each in await hers.deployers.all()] == ["her own"]
+    assert [each.name for each in await hers.invitations.valid()] == ["Carla"]
+    records = await at_work.administration.audit_log.search(event=Event.SYSTEM)
+    assert [each.detail for each in records[-2:]] == [
+        "the deployer token of a thief ended with everything made since then",
+        "the invitation for a thief ended with everything made since then",
+    ]
+
+
 async def test_r229_whoever_was_removed_is_in_no_list(at_work: Office) -> None:
     account = await _removed(at_work, email="hanako@example.com")
     directory = at_work.directory

@@ -93,12 +93,16 @@ class DeployerTokenRows(Repository[Connections]):
             return (await connection.execute(over)).rowcount
 
 
-async def end_tokens_of(connection: AsyncConnection, maker: str) -> list[str]:
-    """End all tokens that somebody has made, within a transaction; their names."""
-    own = _TOKENS.c.maker == maker
-    names = await connection.scalars(select(_TOKENS.c.name).where(own).order_by(_TOKENS.c.name))
+async def end_tokens_of(
+    connection: AsyncConnection, maker: str, since: float | None = None
+) -> list[str]:
+    """End the tokens that somebody has made, or has made since, within a transaction; by name."""
+    own = [_TOKENS.c.maker == maker]
+    if since is not None:
+        own.append(_TOKENS.c.created_at >= since)
+    names = await connection.scalars(select(_TOKENS.c.name).where(*own).order_by(_TOKENS.c.name))
     ended = list(names)
-    await connection.execute(delete(_TOKENS).where(own))
+    await connection.execute(delete(_TOKENS).where(*own))
     return ended
 
 

@@ -17,7 +17,9 @@ from worksgate.database.recording import write_events
 from worksgate.database.repository import Repository, run_to_completion
 from worksgate.directory.console_sessions import end_console_sessions
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
+from worksgate.directory.deployer_tokens import end_tokens_of
 from worksgate.directory.factors import drop_idle_codes
+from worksgate.directory.invitations import end_invitations_of
 
 Describe = Callable[[Event, str], AuditEvent]
 """An audit record about the person, from its kind and its detail."""
@@ -62,7 +64,8 @@ class Endings(Repository[AnnouncingConnections]):
     ) -> EndedRows:
         """Delete all app passwords, and the factors added at or after ``factors_since``.
 
-        Recovery codes from then on are deleted too. With None no factor is deleted. Idempotent.
+        Recovery codes, deployer tokens and invitations from then on are deleted too. With None no
+        factor is deleted, and none of those. Idempotent.
         """
         last = describe(Event.USER_CHANGED, change.value)
         async with self._connections.writing() as connection:
@@ -74,6 +77,10 @@ class Endings(Repository[AnnouncingConnections]):
                 detail = f"all: {app_passwords}"
                 records.insert(0, describe(Event.APP_PASSWORD_REMOVED, detail))
             records[:0] = [describe(Event.FACTOR_REMOVED, each) for each in factors]
+            if factors_since is not None:
+                made = await end_made_by(connection, subject_id, factors_since)
+                ended = "ended with everything made since then"
+                records += [describe(Event.SYSTEM, f"{each} {ended}") for each in made]
             await write_events(connection, *records)
         self._connections.publish(change, last)
         return EndedRows(app_passwords, len(factors))
@@ -85,6 +92,18 @@ async def end_app_passwords(connection: AsyncConnection, subject_id: str) -> int
     return (
         await connection.execute(delete(table).where(table.c.subject_id == subject_id))
     ).rowcount
+
+
+async def end_made_by(
+    connection: AsyncConnection, subject_id: str, since: float | None = None
+) -> list[str]:
+    """End what a person has made for others, at all or since; within a transaction. What ended."""
+    tokens = await end_tokens_of(connection, subject_id, since)
+    invitations = await end_invitations_of(connection, subject_id, since)
+    return [
+        *(f"the deployer token {each}" for each in tokens),
+        *(f"the invitation for {each}" for each in invitations),
+    ]
 
 
 async def _end_factors(

@@ -96,12 +96,19 @@ async def use_invitation(connection: AsyncConnection, key: str, now: float) -> I
     return invited if used.rowcount == 1 else None
 
 
-async def end_invitations_of(connection: AsyncConnection, inviter: str) -> list[str]:
-    """End all invitations that somebody has made, within a transaction; for whom they were."""
-    own = _INVITATIONS.c.inviter == inviter
-    query = select(_INVITATIONS.c.name).where(own).order_by(_INVITATIONS.c.name)
+async def end_invitations_of(
+    connection: AsyncConnection, inviter: str, since: float | None = None
+) -> list[str]:
+    """End the invitations that somebody has made, or has made since; for whom they were.
+
+    Within a transaction.
+    """
+    own = [_INVITATIONS.c.inviter == inviter]
+    if since is not None:
+        own.append(_INVITATIONS.c.created_at >= since)
+    query = select(_INVITATIONS.c.name).where(*own).order_by(_INVITATIONS.c.name)
     ended = list(await connection.scalars(query))
-    await connection.execute(delete(_INVITATIONS).where(own))
+    await connection.execute(delete(_INVITATIONS).where(*own))
     return ended
 
 

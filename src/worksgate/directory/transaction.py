@@ -25,10 +25,9 @@ from worksgate.directory.change_log import (
 )
 from worksgate.directory.console_sessions import end_console_sessions
 from worksgate.directory.credential_changes import Change
-from worksgate.directory.deployer_tokens import end_tokens_of
-from worksgate.directory.endings import end_app_passwords
+from worksgate.directory.endings import end_app_passwords, end_made_by
 from worksgate.directory.first_links import use_link
-from worksgate.directory.invitations import Invited, end_invitations_of, use_invitation
+from worksgate.directory.invitations import Invited, use_invitation
 from worksgate.directory.key_ownership import (
     KeyOwner,
     keys_of,
@@ -164,12 +163,7 @@ class Transaction:
 
     async def end_made_by(self, subject_id: str) -> list[str]:
         """End what a person has made for others, and what ended: tokens and invitations."""
-        tokens = await end_tokens_of(self._connection, subject_id)
-        invitations = await end_invitations_of(self._connection, subject_id)
-        return [
-            *(f"the deployer token {each}" for each in tokens),
-            *(f"the invitation for {each}" for each in invitations),
-        ]
+        return await end_made_by(self._connection, subject_id)
 
     async def purge_account(self, account: Account) -> None:
         """Delete a removed account, and what else is kept of the person, for good."""
