@@ -18,6 +18,7 @@ from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AccessToken
 from worksgate.sources import Person
+from worksgate.store import StoreUnavailable
 
 
 async def _hanako(at_work: Office, **changes: Any) -> Account:
@@ -432,6 +433,47 @@ async def test_the_record_of_a_release_names_people_who_were_removed(at_work: Of
     *_, event = await at_work.administration.audit_log.search(event=Event.USER_CHANGED)
     assert event.detail == f"external key E1 released; Hanako ({subject_id}) had it"
     assert released.holder is None
+
+
+@pytest.mark.parametrize("way", ["add", "change", "import", "release"])
+async def test_r30_r115_what_was_issued_for_a_key_ends_when_somebody_else_may_have_it(
+    at_work: Office, way: str
+) -> None:
+    """Its former owner, of another source, may still have a token from before they gave it up."""
+    administration, people = at_work.administration, at_work.directory.people
+    account = (await administration.users.add("goro", password=PASSWORD)).account
+    emma = Person(subject_id="corp:u1", username="u1", name="Emma", external_key="E7")
+    await people.remember("corp", emma, NOW)
+    await at_work.sign_in(account, emma)
+    await people.remember("corp", replace(emma, external_key="E8"), NOW)
+    assert not await at_work.holds_nothing(account)
+    match way:
+        case "add":
+            await administration.users.add(
+                "jiro", password=PASSWORD, external_key="E7", reuse_retired_keys=True
+            )
+        case "change":
+            await administration.users.change("goro", external_key="e7", reuse_retired_keys=True)
+        case "import":
+            row = {"username": "jiro", "external_key": "E7"}
+            await administration.people_import.run([row], dry_run=False, reuse_retired_keys=True)
+        case _:
+            await administration.user_keys.release("E7")
+    assert await at_work.holds_nothing(account)
+
+
+async def test_r115_no_key_is_reused_while_what_was_issued_for_it_cannot_be_ended(
+    at_work: Office,
+) -> None:
+    users, people = at_work.administration.users, at_work.directory.people
+    emma = Person(subject_id="corp:u1", username="u1", name="Emma", external_key="E7")
+    for key in ("E7", "E8"):
+        await people.remember("corp", replace(emma, external_key=key), NOW)
+    at_work.store.away = True
+    with pytest.raises(StoreUnavailable):
+        await users.add("jiro", password=PASSWORD, external_key="E7", reuse_retired_keys=True)
+    with pytest.raises(NotFound):
+        await users.get("jiro")
 
 
 async def test_r30_r115_who_loses_a_key_by_its_release_is_signed_out(at_work: Office) -> None:

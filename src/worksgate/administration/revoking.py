@@ -1,9 +1,10 @@
 """Revocations that a change by an administrator requires, right after its commit (R-30)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Unfinished
+from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
 from worksgate.provider.factors import Holder
@@ -36,6 +37,16 @@ class Revoker:
             return await (await self._store()).forget(subject_id)
         except StoreUnavailable as error:
             raise _unfinished(name, error) from error
+
+    async def end_issued_to(self, former_owners: Iterable[str]) -> None:
+        """End what these subjects hold, whose user keys others have now, or may get.
+
+        Some of it may have been issued for such a key before they gave it up. In the built-in
+        directory it ended with that.
+        """
+        for subject in former_owners:
+            if not subject.startswith(SUBJECT_PREFIX):
+                await self.sign_out_subject(subject, subject)
 
     async def end_everything(
         self, person: Person, change: Change, *, factors_since: float | None = None

@@ -49,8 +49,8 @@ class KeyAdministration:
         """End the ownership of a user key, so that it can be assigned again; return its owner.
 
         The owner may be a removed person, or a person of any source who gave it up; people of other
-        sources who have it lose it, and everything they hold. With the key goes their place in LINE
-        WORKS. Raises Refused if an account of the built-in directory has it, or Unfinished.
+        sources lose it, if they have it, and everything they hold. With the key goes their place in
+        LINE WORKS. Raises Refused if an account of the built-in directory has it, or Unfinished.
         """
         now = self._actor.now()
         keys = [UserKey(kind, value) for kind in KEY_KINDS]
@@ -64,9 +64,7 @@ class KeyAdministration:
                         f"{owner.holder} has it; give it up there first, with worksgate user set"
                     )
             await transaction.record(*(self._release_event(each, names) for each in released))
-        for owner in released:
-            if owner.holder is not None:
-                await self._revoker.sign_out_subject(owner.subject_id, owner.holder)
+        await self._revoker.end_issued_to({each.subject_id for each in released})
         return released
 
     async def conflicts(self, people: Sequence[Person]) -> list[tuple[KeyProblem, ...]]:

@@ -117,7 +117,7 @@ class UserAdministration:
 
         A ``temporary`` password must be changed at the first sign-in, and soon (R-85).
         ``reuse_retired_keys`` assigns a user key that was somebody else's before, and with it that
-        person's place in LINE WORKS. Raises Refused or Conflict.
+        person's place in LINE WORKS. Raises Refused, Conflict, or StoreUnavailable.
         """
         generated = generated_password() if password is None else None
         now = self._actor.now()
@@ -141,6 +141,7 @@ class UserAdministration:
         account = replace(account, password_hash=hashed)
         async with self._directory.changing() as transaction:
             former = await _check_free(transaction, account, reuse_retired_keys=reuse_retired_keys)
+            await self._end_issued_to(former)
             await transaction.add_accounts([account])
             event = self._actor.account_event(account, with_former_owners("added", former))
             await transaction.record(event)
@@ -367,6 +368,7 @@ class UserAdministration:
                 former = await _check_free(
                     transaction, after, reuse_retired_keys=reuse_retired_keys
                 )
+                await self._end_issued_to(former)
                 await transaction.change_account(before, after, author.at)
                 detail = with_former_owners(changes_between(before, after), former)
                 event = self._actor.account_event(after, author.detail(detail), at=author.at)
@@ -377,6 +379,16 @@ class UserAdministration:
         elif must_sign_in_again(before, after):
             await self._revoker.sign_out(after.person)
         return after
+
+    async def _end_issued_to(self, former: Iterable[KeyOwner]) -> None:
+        """End what people of other sources hold whose key somebody else gets.
+
+        Some of it may have been issued for that key. In the built-in directory it has ended when
+        they gave the key up. Raises StoreUnavailable: nothing has changed then.
+        """
+        for subject in {each.subject_id for each in former}:
+            if not subject.startswith(SUBJECT_PREFIX):
+                await (await self._store()).forget(subject)
 
     async def _changeable(self, account: Account | None, username: str) -> Account:
         """The account, if the acting administrator may change it. Raises NotFound or Forbidden."""

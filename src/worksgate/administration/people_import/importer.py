@@ -50,11 +50,15 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The result of some rows: the report, the records, and who must sign in again."""
+    """The result of some rows: the report, the records, and who must sign in again.
+
+    ``former_owners`` are the subjects whose user keys others have now.
+    """
 
     rows: tuple[ImportRow, ...]
     events: tuple[AuditEvent, ...] = ()
     must_sign_in: tuple[Account, ...] = ()
+    former_owners: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +298,9 @@ def _outcome(steps: Sequence[_Step], describe: Describe) -> Imported:
             after
             for step, after in changed
             if step.before is not None and must_sign_in_again(step.before, after)
+        ),
+        former_owners=frozenset(
+            owner.subject_id for step, _ in changed for owner in step.former_owners
         ),
     )
 

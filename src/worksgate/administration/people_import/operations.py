@@ -76,6 +76,7 @@ class ImportAdministration:
                         await self._revoker.sign_out(account.person)
                     else:
                         await self._revoker.end_everything(account.person, Change.ACCOUNT_CLOSED)
+                await self._revoker.end_issued_to(imported.former_owners)
             if progress is not None:
                 progress(len(report))
         return ImportReport(tuple(report), dry_run)
