@@ -1,6 +1,7 @@
 """A server that starts on an older copy of its SQLite file voids what it holds for a while."""
 
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_the_highest_number_of_an_installation_is_noted(tmp_path: Path) -> None:
     assert newest_noted(database, "a" * 32) == 0
     Path(f"{database}.newest").write_text("nonsense")
     assert newest_noted(database, "b" * 32) == 0
+
+
+def test_the_note_is_for_its_owner_alone(tmp_path: Path) -> None:
+    note_newest(tmp_path / "worksgate.db", "a" * 32, 1)
+    assert stat.S_IMODE((tmp_path / "worksgate.db.newest").stat().st_mode) == 0o600
+
+
+async def test_what_cannot_be_read_is_left_to_those_who_open_it_next(tmp_path: Path) -> None:
+    missing, other = tmp_path / "missing.db", tmp_path / "other.db"
+    other.write_bytes(b"no database")
+    for database in (missing, other):
+        note_newest(database, "a" * 32, 5)
+        await void_older_copy(url_of(database), NOW)
+    assert not missing.exists()
+    assert other.read_bytes() == b"no database"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -13,11 +13,13 @@ from worksgate.oauth.errors import (
     InvalidAccess,
     InvalidAuthorization,
     OAuthError,
+    TemporarilyUnavailable,
     UnauthorizedClient,
 )
 from worksgate.oauth.model import AccessToken, Client, ClientSecret, LoginKind
 from worksgate.provider.calls.audit_trail import CallAuditTrail
 from worksgate.provider.calls.tokens import LineWorksCalls
+from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
 
 NOW = 1_700_000_000.0
@@ -47,6 +49,13 @@ class HangingStore(MemoryStore):
 
     async def redeem(self, *_: Any) -> Any:
         await asyncio.Event().wait()
+
+
+class BrokenStore(MemoryStore):
+    """Redeems nothing."""
+
+    async def redeem(self, *_: Any) -> Any:
+        raise StoreUnavailable("the database does not respond")
 
 
 class Desk:
@@ -140,6 +149,14 @@ async def test_f06_a_call_that_is_given_up_says_that_the_outcome_is_not_known() 
         await call
     assert desk.recorded == [(Event.CODE_REFUSED, "acme")]
     assert "whether it was used is not known" in (desk.audit.events[0].detail or "")
+
+
+async def test_a_code_that_an_outage_leaves_unused_is_recorded_for_its_client() -> None:
+    desk = Desk(BrokenStore())
+    form = desk.form(grant_type="authorization_code", code=new_ordered_secret())
+    with pytest.raises(TemporarilyUnavailable):
+        await desk.calls.exchange_code(form, ADDRESS)
+    assert desk.recorded == [(Event.CODE_REFUSED, "acme")]
 
 
 async def test_a_wrong_secret_is_a_strangers_refusal() -> None:

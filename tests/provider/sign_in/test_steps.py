@@ -144,6 +144,7 @@ async def test_the_fifth_answer_may_be_the_right_one() -> None:
             await prove(visit, step.transaction, code="0")
         world.now += 60
     assert isinstance(await prove(visit, step.transaction, code="totp"), SignedIn)
+    assert world.factors.unseen == 0
 
 
 async def test_r80_wrong_codes_of_one_person_are_counted_over_all_logins() -> None:
@@ -294,6 +295,7 @@ async def test_a_factor_that_is_set_up_counts_as_given(kind: str) -> None:
     issued = await visit.provider.enrol(step.transaction, proof, visit.browser)
     assert isinstance(issued, RecoveryCodesIssued)
     assert len(issued.codes) == 10
+    assert world.factors.made_with_factor
     done = visit.kept(await visit.provider.resume(step.transaction, visit.browser))
     assert isinstance(done, SignedIn)
     given = kept_in(await visit.session()).uses

@@ -166,6 +166,8 @@ class PlainFactors(Factors):
         self.enrolled: dict[str, Enrolled] = {}
         self.made_codes = 0
         """How often there were new recovery codes."""
+        self.made_with_factor = False
+        """Whether the newest came with a factor."""
         self.demanded: list[bool] = []
         """Whether a device had to make sure who uses it, in each question for a passkey."""
         self.verified: list[bool] = []
@@ -221,6 +223,7 @@ class PlainFactors(Factors):
         self, holder: Holder, now: float, *, with_factor: bool = False
     ) -> tuple[str, ...]:
         self.made_codes += 1
+        self.made_with_factor = with_factor
         self._change(holder, recovery_codes_left=10)
         return ("recovery",) * 10
 
