@@ -354,6 +354,22 @@ async def test_r136_a_network_that_asks_too_much_keeps_no_known_browser_in_it_fr
     assert [mail.recipients for mail in await server.wait_for(1)] == [("aoi@example.com",)]
 
 
+async def test_r136_links_that_strangers_ask_for_keep_no_known_browser_from_one(
+    reset: Resetting,
+) -> None:
+    signer = TransactionSigner(b"k" * 32)
+    limited = reset.on(knows_device=signer.knows_device)
+    cookie = ("a-device", signer.sign_device("aoi", "a-device"))
+    for devices in ([], [cookie]):
+        for number in range(reset_requests.PER_ACCOUNT + 2):
+            address = f"2001:db8:{number:x}::1"
+            await limited.requests.receive("aoi", "en", address, NOW, devices)
+    await limited.close()
+    details = [event.detail for event in await reset.events(Event.PASSWORD_RESET_REQUESTED)]
+    assert details.count("a link was sent") == 2 * reset_requests.PER_ACCOUNT
+    assert details.count("no link was sent: the limit per hour is reached") == 4
+
+
 # Once, in time, for this password
 
 

@@ -29,7 +29,8 @@ from worksgate.store import Store
 
 WINDOW: Final = 3_600.0
 PER_ACCOUNT: Final = 3
-"""Links that are sent to one account within ``WINDOW`` seconds."""
+"""Links that are sent to one account within ``WINDOW`` seconds: so many that strangers ask for, and
+as many that are asked for in browsers in which its person has signed in before."""
 PER_NETWORK: Final = 20
 """Requests from one network within ``WINDOW`` seconds that are processed."""
 MOST_ACCOUNTS: Final = 3
@@ -201,7 +202,8 @@ class ResetRequests:
         return reachable[:MOST_ACCOUNTS]
 
     async def _send_link(self, account: Account, request: _Request) -> None:
-        links = await self._store.bump(f"reset account {account.id}", WINDOW, request.at)
+        place = " known" if request.is_known else ""
+        links = await self._store.bump(f"reset account {account.id}{place}", WINDOW, request.at)
         if links > PER_ACCOUNT:
             detail = "no link was sent: the limit per hour is reached"
         elif not (request.is_known or await self._is_within_the_day(request.at)):
