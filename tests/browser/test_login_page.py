@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 from tests.browser.servers import Premises
-from tests.browser.windows import ARGUMENTS, WITH_PROFILE, OpenWindow, Window, submit_login
+from tests.browser.windows import (
+    ARGUMENTS,
+    START_TIME,
+    WITH_PROFILE,
+    OpenWindow,
+    Window,
+    submit_login,
+)
 from tests.installation import PASSWORD, USERNAME
 
 from worksgate.audit import Event
@@ -148,7 +155,10 @@ async def test_r25_with_cookies_off_there_is_one_clear_page_and_no_loop(
     preferences.write_text(json.dumps(block))
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
-            tmp_path / "profile", executable_path=WITH_PROFILE, args=ARGUMENTS
+            tmp_path / "profile",
+            executable_path=WITH_PROFILE,
+            args=ARGUMENTS,
+            timeout=START_TIME,
         )
         window = await Window.of(context)
         await window.tab.goto(premises.login_url())

@@ -38,6 +38,8 @@ ARGUMENTS: Final = (
     # Nothing could leave the machine if a page tried; that it does not try is checked besides.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
+START_TIME: Final = 180_000.0
+"""Milliseconds that Chromium may take to come up."""
 PATIENCE: Final = 60_000.0
 """Milliseconds that a page may take on a busy machine before a test gives up."""
 
@@ -53,7 +55,9 @@ _OVERTAKEN = "Autofocus processing was blocked because a document already has a 
 async def launched() -> AsyncIterator[Browser]:
     """A Chromium without a window on the screen."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=ARGUMENTS, timeout=START_TIME
+        )
         yield browser
         await browser.close()
 

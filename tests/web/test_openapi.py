@@ -23,7 +23,7 @@ from tests.installation import (
     code_of,
     prepared,
 )
-from tests.served import Served, listening, served
+from tests.served import READ_TIMEOUT, Served, listening, served
 from tests.unhurried import PATIENT
 
 from worksgate.administration import NewClient
@@ -95,7 +95,7 @@ def test_r50_whatever_is_sent_the_answer_is_as_described(
     run = subprocess.run(
         [
             *(command, "--config-file", config, "run", f"{running[0].url}/openapi.json"),
-            *("--phases", "coverage,fuzzing", "--max-time", "25"),
+            *("--phases", "coverage,fuzzing", "--max-examples", "100"),
             *("--seed", "1", "--no-color"),
             # A well-formed request with a code that was never issued is refused, as it must be.
             *("--exclude-checks", "positive_data_acceptance"),
@@ -103,7 +103,7 @@ def test_r50_whatever_is_sent_the_answer_is_as_described(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
@@ -119,7 +119,7 @@ def test_with_valid_credentials_each_answer_is_as_described(
         "client_secret": client.client_secret,
     }
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
-    with httpx2.Client(base_url=server.url) as http:
+    with httpx2.Client(base_url=server.url, timeout=READ_TIMEOUT) as http:
         session = sign_in(http, client)
         for path, secret_of in (("/accessToken", new_code), ("/userInfo", new_token)):
             answered = call_all(schema[path]["POST"], http, client, session, credentials, secret_of)
