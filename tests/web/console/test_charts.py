@@ -1,6 +1,7 @@
 """Charts and the periods that they show: numbers in, positions and times out."""
 
 import time
+from datetime import UTC
 
 import pytest
 
@@ -89,7 +90,8 @@ def test_times_that_somebody_typed_are_a_period() -> None:
     now = time.time()
     for length, step in ((HOUR, Step.MINUTES), (DAY, Step.HOUR), (30 * DAY, Step.DAY)):
         since = now - length - DAY
-        period = Period.chosen({"from": as_typed(since), "to": as_typed(now - DAY)}, now)
+        typed = {"from": as_typed(since, UTC), "to": as_typed(now - DAY, UTC)}
+        period = Period.chosen(typed, now, UTC)  # elsewhere an hour may be ambiguous
         assert (period.span, period.step) == (None, step)
         assert abs(period.since - since) < 60
         assert period.edges[0] <= period.since < period.until <= period.edges[-1]

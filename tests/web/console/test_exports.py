@@ -22,7 +22,7 @@ from worksgate.web.console import exports, people
 from worksgate.web.console.audit import RECORDS
 from worksgate.web.console.csv_files import csv_lines
 from worksgate.web.console.exports import Export, FileKind, Layout, layout_of
-from worksgate.web.console.periods import as_typed
+from worksgate.web.console.periods import DAY, as_typed
 
 MANY = 2_600
 """More than are read at once, of either page."""
@@ -259,7 +259,8 @@ async def test_r195_changes_are_filtered_and_exported_with_a_record(
     for path, nothing in (("/audit/changes", "No change matches"), ("/audit", "No record matches")):
         assert nothing in (await browser.get(f"{path}?by=nobody")).text, path
         assert nothing not in (await browser.get(f"{path}?by=cli")).text, path
-    early, late = (as_typed(console.clock() + seconds) for seconds in (-120, 120))
+    # As a clock shows it, an hour is ambiguous when summer time ends; a day is not.
+    early, late = (as_typed(console.clock() + seconds) for seconds in (-DAY, DAY))
     for path, nothing in (("/audit/changes", "No change matches"), ("/audit", "No record matches")):
         assert nothing not in (await browser.get(f"{path}?from={early}&to={late}")).text, path
         assert f'name="to" value="{late}"' in browser.page.text, path
