@@ -27,7 +27,7 @@ def test_every_ending_has_a_sentence() -> None:
 @pytest.fixture
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("two")
-    with serving(folder, "--workers", "2") as found:
+    with serving(folder, "--workers", "2", settings={"answer_deadline": 2.9}) as found:
         found.wait_for("worker.ready", 2)
         yield found
 

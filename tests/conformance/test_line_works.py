@@ -9,6 +9,7 @@ from contextlib import ExitStack, asynccontextmanager
 from urllib.parse import parse_qsl, unquote
 
 import pytest
+from tests.unhurried import tries
 
 from worksgate.conformance.exchange import Exchange, Failure, TimeLimits
 from worksgate.conformance.line_works import (
@@ -24,6 +25,8 @@ from worksgate.conformance.line_works import (
 
 CLIENT = Credentials("acme client", "s3cr3t+/=&-that-nobody-may-see")
 QUICK = TimeLimits(connect=0.3, answer=0.3)
+PATIENT = TimeLimits(connect=20.0, answer=60.0)
+"""On a busy machine nothing is wrong with an answer that comes late."""
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -72,7 +75,7 @@ def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
 
 @asynccontextmanager
 async def line_works_against(
-    peer: Peer, limits: TimeLimits = QUICK
+    peer: Peer, limits: TimeLimits = PATIENT
 ) -> AsyncIterator[tuple[LineWorks, str]]:
     server = await asyncio.start_server(peer.handle, "127.0.0.1", 0)
     origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -255,13 +258,15 @@ async def test_silence_ends_at_the_answer_limit() -> None:
     async def silent(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
         await asyncio.sleep(2)
 
-    async with line_works_against(Peer(handler=silent)) as (line_works, _):
-        exchange = await line_works.user_info("a")
-    assert exchange.failure is Failure.ANSWER_TIMEOUT
-    assert exchange.connected_in_time
-    assert not exchange.answered_in_time
-    assert exchange.timings.answer is not None
-    assert 0.29 < exchange.timings.answer < 1
+    for each in tries():
+        with each:
+            async with line_works_against(Peer(handler=silent), QUICK) as (line_works, _):
+                exchange = await line_works.user_info("a")
+            assert exchange.failure is Failure.ANSWER_TIMEOUT
+            assert exchange.connected_in_time
+            assert not exchange.answered_in_time
+            assert exchange.timings.answer is not None
+            assert 0.29 < exchange.timings.answer < 1
 
 
 async def test_answer_that_trickles_ends_at_the_answer_limit() -> None:
@@ -274,11 +279,13 @@ async def test_answer_that_trickles_ends_at_the_answer_limit() -> None:
             await writer.drain()
             await asyncio.sleep(0.05)
 
-    async with line_works_against(Peer(handler=trickle)) as (line_works, _):
-        exchange = await line_works.user_info("a")
-    assert exchange.failure is Failure.ANSWER_TIMEOUT
-    assert exchange.answer is not None
-    assert 0 < len(exchange.answer.body) < 1000
+    for each in tries():
+        with each:
+            async with line_works_against(Peer(handler=trickle), QUICK) as (line_works, _):
+                exchange = await line_works.user_info("a")
+            assert exchange.failure is Failure.ANSWER_TIMEOUT
+            assert exchange.answer is not None
+            assert 0 < len(exchange.answer.body) < 1000
 
 
 async def test_connection_that_nobody_accepts_ends_at_the_connect_limit() -> None:
@@ -292,19 +299,21 @@ async def test_connection_that_nobody_accepts_ends_at_the_connect_limit() -> Non
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with LineWorks(endpoints(origin), CLIENT, limits=QUICK) as line_works:
-            exchange = await line_works.user_info("a")
-    assert exchange.failure is Failure.CONNECT_TIMEOUT
-    assert not exchange.connected_in_time
-    assert exchange.answer is None
-    assert exchange.timings.connect is not None
-    assert 0.29 < exchange.timings.connect < 1
+        for each in tries():
+            with each:
+                async with LineWorks(endpoints(origin), CLIENT, limits=QUICK) as line_works:
+                    exchange = await line_works.user_info("a")
+                assert exchange.failure is Failure.CONNECT_TIMEOUT
+                assert not exchange.connected_in_time
+                assert exchange.answer is None
+                assert exchange.timings.connect is not None
+                assert 0.29 < exchange.timings.connect < 1
 
 
 async def test_closed_port_is_a_failed_connection() -> None:
     async with line_works_against(Peer()) as (_, origin):
         pass
-    async with LineWorks(endpoints(origin), CLIENT) as line_works:
+    async with LineWorks(endpoints(origin), CLIENT, limits=PATIENT) as line_works:
         exchange = await line_works.user_info("a")
     assert exchange.failure is Failure.CONNECT_FAILED
     assert not exchange.connected_in_time
@@ -343,7 +352,7 @@ async def test_unusable_answer_is_named_and_never_raised(answer: bytes, failure:
 
 @pytest.mark.parametrize("url", ["not an address", "ftp://127.0.0.1/", "http://[/", "http://"])
 async def test_address_that_is_none_is_a_failed_connection(url: str) -> None:
-    async with LineWorks(endpoints("http://127.0.0.1"), CLIENT, limits=QUICK) as line_works:
+    async with LineWorks(endpoints("http://127.0.0.1"), CLIENT, limits=PATIENT) as line_works:
         exchange = await line_works.send("GET", url)
     assert exchange.failure is Failure.CONNECT_FAILED
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
+from tests.conformance.runs import PATIENT
 from tests.installation import LoginPage
 from tests.ports import free_port
 
@@ -86,7 +87,7 @@ async def test_line_works_signs_a_person_in_through_the_mounted_worksgate(portal
         answer = await _submit(browser, portal, form, USERNAME, PASSWORD)
     assert answer.status_code == 303
     code = parse_callback(answer.headers["location"], redirect_uri=REDIRECT_URI)
-    async with LineWorks(portal.endpoints, portal.credentials) as line_works:
+    async with LineWorks(portal.endpoints, portal.credentials, limits=PATIENT) as line_works:
         bought = await line_works.exchange_code(code)
         told = await line_works.user_info(bought.value("access_token") or "")
     assert (bought.failure, told.failure) == (None, None)

@@ -116,6 +116,7 @@ def site(
         folder,
         public_url=url,
         port=port,
+        answer_deadline=settings.pop("answer_deadline", LONGEST),
         database_url=chosen.database_url,
         admin_port=admin_port,
         log_format="json",
@@ -132,6 +133,10 @@ def site(
         wait_until(lambda: process.poll() is not None or is_ready(operations))
         assert process.poll() is None, (folder / "log").read_text()
         yield Site(folder, http, operations, client.client.client_id, client.client_secret, process)
+
+
+LONGEST = 2.9
+"""Seconds: the longest ``answer_deadline`` that there may be; the machine may be busy."""
 
 
 def write_settings(folder: Path, **settings: object) -> None:

@@ -94,6 +94,7 @@ def serving(settings: Settings, log: Path) -> Iterator[httpx2.Client]:
         **{name: value for name, value in os.environ.items() if "WORKSGATE" not in name},
         "WORKSGATE_PUBLIC_URL": settings.public_url,
         "WORKSGATE_DATABASE_URL": settings.database_url,
+        "WORKSGATE_ANSWER_DEADLINE": "2.9",  # the longest; the machine may be busy
         "WORKSGATE_LOG_LEVEL": "debug",
         "WORKSGATE_LOG_FORMAT": "json",
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.conformance.runs import PATIENT
 from tests.installation import CALLBACK, PASSWORD, USERNAME
 
 from worksgate.conformance.line_works import Credentials, Endpoints, LineWorks
@@ -91,7 +92,9 @@ async def scene(url: str, client_id: str, client_secret: str) -> AsyncIterator[S
     )
     wire = Wire(url)
     browser = Browser(wire, StandInPerson(USERNAME, PASSWORD))
-    async with LineWorks(endpoints, Credentials(client_id, client_secret)) as line_works:
+    async with LineWorks(
+        endpoints, Credentials(client_id, client_secret), limits=PATIENT
+    ) as line_works:
         yield Scene(url, client_id, client_secret, wire, browser, line_works)
     wire.close()
 
