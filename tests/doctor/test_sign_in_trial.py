@@ -16,7 +16,7 @@ from tests.conformance.raw_servers import Authority
 from tests.conformance.runs import PATIENT
 from tests.installation import CALLBACK, EXTERNAL_KEY, PASSWORD, USERNAME, prepared
 from tests.served import listening, served
-from tests.unhurried import answer_deadline
+from tests.unhurried import answer_deadline, tries
 
 from worksgate.administration import NewClient
 from worksgate.administration.set_up import TRIED, ConsoleField, Tick, Trial, Tried
@@ -85,8 +85,10 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
 
 
 def test_a_sign_in_that_works_ticks_every_value_with_its_time(at: Trials) -> None:
-    rows = found(at.works)
-    assert {each.tick for each in rows.values()} == {Tick.WORKS}
+    for each in tries():  # an answer that takes three seconds is too slow
+        with each:
+            rows = found(at.works)
+            assert {each.tick for each in rows.values()} == {Tick.WORKS}
     assert set(rows) == set(TRIED)
     assert rows[ConsoleField.USER_KEY].said == EXTERNAL_KEY
     timed = [each.milliseconds for each in rows.values() if each.field != ConsoleField.USER_KEY]

@@ -24,6 +24,7 @@ KILL_EVERY = 1.0
 """Seconds; to start a worker takes more than half a second of one core."""
 HANG_UP_WITHIN = 0.020
 RESTART_EVERY = 0.4
+"""Seconds; in the short form one worker stays, however long the others take to start."""
 STOPPED_FOR = 5.0
 """Seconds after which a silent worker is replaced."""
 SLOW_SENDERS = 2_000
@@ -36,19 +37,23 @@ async def worker_killed(installation: Installation, scale: Scale) -> Finding:
     node = await installation.start_node(workers=3)
     assert node.process is not None
     supervisor = node.process.pid
-    killed: list[float] = []
+    killed: list[tuple[float, float]] = []
+    """Between which moments."""
 
     async def kill() -> None:
         chance = random.Random(1)
         for _ in range(max(int((scale.seconds - 2.0) / KILL_EVERY), 2)):
             if workers := children_of(supervisor):
-                killed.append(time.monotonic())
+                before = time.monotonic()
                 with suppress(ProcessLookupError):  # it has ended at this moment
                     os.kill(chance.choice(workers), signal.SIGKILL)
+                killed.append((before, time.monotonic()))
             await asyncio.sleep(KILL_EVERY)
 
     trial = await attempt(installation, kill, seconds=scale.seconds + 1, rate=scale.rate)
-    in_flight = sum(map(trial.exchanges.in_flight, killed))
+    in_flight = sum(
+        trial.exchanges.in_flight(before, within=after - before + 0.1) for before, after in killed
+    )
     return Finding(
         "F-01",
         installation.name,
@@ -148,6 +153,7 @@ async def rolling_restart(installation: Installation, scale: Scale) -> Finding:
     node = await installation.start_node(workers=3)
     assert node.process is not None
     supervisor = node.process.pid
+    pause = RESTART_EVERY if scale.is_long else scale.seconds / 2
     restarts = 0
 
     async def restart() -> None:
@@ -158,7 +164,7 @@ async def rolling_restart(installation: Installation, scale: Scale) -> Finding:
                 with suppress(ProcessLookupError):  # it has ended at this moment
                     os.kill(workers[0], signal.SIGTERM)
                     restarts += 1
-            await asyncio.sleep(RESTART_EVERY)
+            await asyncio.sleep(pause)
 
     trial = await attempt(installation, restart, seconds=scale.seconds, rate=2 * scale.rate)
     failed = trial.account.unanswered + trial.account.unavailable + trial.account.refused
@@ -168,7 +174,7 @@ async def rolling_restart(installation: Installation, scale: Scale) -> Finding:
     return Finding(
         "F-26",
         installation.name,
-        f"SIGTERM to one of 3 workers every {RESTART_EVERY} s, {restarts} times, "
+        f"SIGTERM to one of 3 workers every {pause} s, {restarts} times, "
         f"at {2 * scale.rate:.0f} exchanges/s",
         trial.figures(),
         tuple(broken),

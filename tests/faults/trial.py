@@ -163,7 +163,7 @@ class Trial:
     def broken(self, **allowed: int | bool) -> tuple[str, ...]:
         """The invariants that do not hold; ``allowed`` as for ``Account.judge``."""
         found = self.account.judge(**allowed)  # type: ignore[arg-type]  # its own keywords
-        if self.healed > HEALED_WITHIN:
+        if self.healed > HEALED_WITHIN + self.exchanges.late:
             found.append(f"I-8: no good answer for {self.healed:.1f} s after the fault ended")
         return tuple(found)
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from tests.databases import NOW, url_of
 from tests.postgres_server import bare_database_url
+from tests.unhurried import AT_ONCE, PATIENT
 
 from worksgate.database import DatabaseUnavailable, migrations
 from worksgate.database.engines import open_engines
@@ -77,7 +78,7 @@ def ledger_of(file: Path) -> tuple[Counter[str], list[str]]:
 
 
 async def more_than(ledger: Path, redeemed: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENT):
         while len(ledger_of(ledger)[0]) <= redeemed:  # noqa: ASYNC110  # another process writes it
             await asyncio.sleep(0.05)
 
@@ -252,7 +253,7 @@ async def test_f27_an_upgrade_that_would_make_others_wait_gives_way(
         upgrade = asyncio.create_task(migrate(bare_database_url))
         await asyncio.sleep(1.0)
         assert not upgrade.done()
-        async with asyncio.timeout(1.0), engines.read.connect() as other:
+        async with asyncio.timeout(AT_ONCE), engines.read.connect() as other:
             await other.execute(text("SELECT count(*) FROM sessions"))
         await reader.rollback()
         assert await upgrade == HEAD
