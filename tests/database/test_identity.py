@@ -1,5 +1,6 @@
 """Another database in place of the server's is an outage, whatever it contains (R-138, F-34)."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -159,6 +160,8 @@ async def test_r138_a_file_that_is_removed_or_replaced_is_an_outage_to_all_verbs
     ):
         with pytest.raises(DatabaseUnavailable, match="was removed or replaced"):
             await verb()
+    with pytest.raises(DatabaseReplaced, match="was removed or replaced"):
+        guard.look()
     assert guard._wrong == {"file"}
 
 
@@ -243,7 +246,7 @@ async def test_r267_what_sqlite_itself_writes_into_the_file_is_no_outage(
         guard.check()
     query(database, "DELETE FROM audit")  # as a purge of all records
     in_one_file(database)
-    guard.look()
+    await asyncio.to_thread(guard.look)  # as now and then
     query(database, "VACUUM")
     guard.look()
     await directory.record([EVENT])

@@ -1,5 +1,6 @@
 """A server that starts on an older copy of its SQLite file voids what it holds for a while."""
 
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -56,8 +57,18 @@ def test_the_highest_number_of_an_installation_is_noted(tmp_path: Path) -> None:
     assert newest_noted(database, "b" * 32) == 0
 
 
-def test_the_note_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_note_is_for_its_owner_alone_and_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, close = list[int](), os.close
+
+    def noting(descriptor: int) -> None:
+        closed.append(descriptor)
+        close(descriptor)
+
+    monkeypatch.setattr(os, "close", noting)
     note_newest(tmp_path / "worksgate.db", "a" * 32, 1)
+    assert closed
     assert stat.S_IMODE((tmp_path / "worksgate.db.newest").stat().st_mode) == 0o600
 
 
