@@ -226,7 +226,7 @@ class SqliteReads:
             if self._connection is None:
                 self._connection = self._connect()
             if self._guard is not None:
-                self._guard.inspect(self._connection)
+                self._guard.inspect_lately(self._connection)
             # To the last row: an unfinished statement keeps the log from being emptied.
             return self._connection.execute(statement.sql, statement.values(values)).fetchall()
         except (sqlite3.Error, DatabaseReplaced):

@@ -32,6 +32,9 @@ that start later; the next start of a server removes it."""
 CHECKED_EVERY = 0.1
 """Seconds for which a check of the file is valid for readers."""
 
+INSPECTED_EVERY = 0.005
+"""The same for what they read: looking before each read would cost a twentieth of a user info."""
+
 LOOKED_AT_EVERY = 1.0
 """Seconds between two looks at the content without a request."""
 
@@ -86,6 +89,9 @@ class DatabaseGuard:
         """
         return 0
 
+    def inspect_lately(self, connection: sqlite3.Connection) -> None:
+        """Like ``inspect``, at most once in ``INSPECTED_EVERY``."""
+
     def has_recorded(self, newest: int) -> None:
         """Note the number of the newest audit record after a commit."""
 
@@ -132,7 +138,7 @@ class SqliteGuard(DatabaseGuard):
         self._overwritten_mark = f"{path}{OVERWRITTEN}"
         self._content = _FileContent(path)
         self._connection = connection
-        self._next_look = 0.0
+        self._next_look = self._next_inspection = 0.0
         self._newest = newest_noted(path, identity.installation)
         self._noted = 0
         self._is_older = False
@@ -177,6 +183,12 @@ class SqliteGuard(DatabaseGuard):
         if newest > known:
             self.has_recorded(newest)
         return newest
+
+    def inspect_lately(self, connection: sqlite3.Connection) -> None:
+        now = time.monotonic()
+        if now >= self._next_inspection:
+            self._next_inspection = now + INSPECTED_EVERY
+            self.inspect(connection)
 
     def has_recorded(self, newest: int) -> None:
         self._newest = max(self._newest, newest)

@@ -255,7 +255,7 @@ class SqliteStore:
             if self._reader is None:
                 self._reader = self._connect()
             if self._guard is not None:
-                self._guard.inspect(self._reader)
+                self._guard.inspect_lately(self._reader)
             return read(self._reader, *args)
         except (sqlite3.Error, DatabaseReplaced) as error:
             if not is_busy(error):
