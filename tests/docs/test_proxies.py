@@ -115,8 +115,13 @@ def lonely_proxy(
         yield proxy
 
 
-def test_r96_caller_and_scheme_arrive_and_claims_of_the_caller_do_not(proxy: Proxy) -> None:
+@pytest.mark.parametrize("connection", ["keep-alive", "X-Forwarded-For, X-Forwarded-Proto, Host"])
+def test_r96_caller_and_scheme_arrive_and_claims_of_the_caller_do_not(
+    proxy: Proxy, connection: str
+) -> None:
+    """Nor does a caller hide their own, as what is about one connection."""
     forged = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "http"}
+    forged["Connection"] = connection
     arrived = proxy.request("GET", "/login", headers=forged).json()
     assert arrived["caller"] == CALLER
     assert arrived["scheme"] == "https"

@@ -100,6 +100,11 @@ async def test_r96_a_stranger_is_believed_nothing(peer: str) -> None:
     assert await served(peer, forwarded_for("198.51.100.7"), https) == (peer, "http")
 
 
+async def test_r113_a_caller_whose_address_a_proxy_has_dropped_is_not_the_proxy() -> None:
+    assert await served(PROXY, (b"x-forwarded-proto", b"https")) == (None, "https")
+    assert await served(PROXY) == (PROXY, "http")
+
+
 @pytest.mark.parametrize("value", [b"", b"ws", b"https, http", b"HTTPS", b"javascript"])
 async def test_r96_a_scheme_that_is_none_changes_nothing(value: bytes) -> None:
     seen = await served(PROXY, (b"x-forwarded-proto", value))

@@ -2,7 +2,8 @@
 
 Each proxy appends the address that it was called from, so the list is read from its end: the first
 address that is not a trusted proxy's is the client's. If an entry is invalid, the client is
-unknown, and everything that depends on an address is closed to it (R-113).
+unknown, and everything that depends on an address is closed to it (R-113). The same if a proxy
+names the scheme and no address: ``Connection: X-Forwarded-For`` makes some of them drop it.
 """
 
 import re
@@ -41,12 +42,14 @@ class BehindProxies:
 
     def _believe(self, scope: Scope) -> None:
         forwarded: list[bytes] = []
+        names_scheme = False
         for name, value in scope["headers"]:
             if name == b"x-forwarded-for":
                 forwarded.append(value)
-            elif name == b"x-forwarded-proto":
-                scope["scheme"] = _SCHEMES.get(value.strip(), scope["scheme"])
-        if forwarded:
+            elif name == b"x-forwarded-proto" and (scheme := _SCHEMES.get(value.strip())):
+                scope["scheme"] = scheme
+                names_scheme = True
+        if forwarded or names_scheme:
             caller = self._caller(b",".join(forwarded))
             scope["client"] = None if caller is None else (caller, 0)
 
@@ -57,7 +60,7 @@ class BehindProxies:
             caller = _address_of(entry)
             if caller is None:
                 _unreadable.log(
-                    "", "a trusted proxy sent an X-Forwarded-For with an invalid address"
+                    "", "a trusted proxy sent no X-Forwarded-For, or an invalid address in it"
                 )
                 return None
             if not self._is_proxy(caller):
