@@ -16,7 +16,9 @@ from tests.postgres_server import giving_back, url_for
 from tests.valkey_server import ValkeyServer, running_valkey
 
 from worksgate.credentials.master_key import MasterKey
+from worksgate.database.identity import CONTENT, OVERWRITTEN
 from worksgate.database.migrations import HEAD
+from worksgate.database.newest_record import note_newest
 from worksgate.directory.key_ownership import UserKey
 from worksgate.doctor import Finding, examination
 from worksgate.doctor.database_check import _of_disputed, examine_clients
@@ -201,6 +203,19 @@ def test_clock_that_went_back_is_reported(installation: Terminal, tmp_path: Path
     os.utime(tmp_path / "worksgate.db", (later, later))
     (told,) = findings(installation, code=1)["fail"]
     assert "seconds in the future: the clock went back" in told
+
+
+def test_a_file_that_is_an_older_copy_is_reported(installation: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "worksgate.db"
+    ((whose, newest),) = query(file, CONTENT)
+    note_newest(file, whose, newest)
+    assert not any("audit records" in each for each in findings(installation)["warn"])
+    note_newest(file, whose, newest + 7)
+    (told,) = (each for each in findings(installation)["warn"] if "audit records" in each)
+    assert told.startswith("database: the file is an older copy, which lacks 7 audit records")
+    Path(f"{file}{OVERWRITTEN}").touch()
+    (told,) = (each for each in findings(installation)["warn"] if each.startswith("database:"))
+    assert "was overwritten while a server ran" in told
 
 
 def test_secret_in_a_settings_file_that_all_can_read_is_reported(

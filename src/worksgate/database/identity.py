@@ -276,6 +276,11 @@ def _status_of(path: str) -> os.stat_result | None:
         return None
 
 
+def is_marked_overwritten(path: Path) -> bool:
+    """Whether a running server has found that its file was overwritten."""
+    return place_of(Path(f"{path}{OVERWRITTEN}")) is not None
+
+
 def forget_overwriting(path: Path) -> None:
     """Accept what is in the file, as the first start of a server does."""
     with suppress(OSError):
@@ -285,7 +290,7 @@ def forget_overwriting(path: Path) -> None:
 def _check_place(path: Path, identity: DatabaseIdentity) -> None:
     if place_of(path) != identity.file:
         raise DatabaseReplaced(f"{path} was removed or replaced: {REPLACED}")
-    if place_of(Path(f"{path}{OVERWRITTEN}")) is not None:
+    if is_marked_overwritten(path):
         raise DatabaseReplaced(_overwritten(path))
 
 

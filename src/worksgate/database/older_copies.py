@@ -28,8 +28,8 @@ async def void_older_copy(database_url: str, now: float) -> None:
 
     ``now`` is in seconds since the epoch. Raises DatabaseUnavailable.
     """
-    missing = _missing_records(sqlite_file.file_of(database_url))
-    if missing <= 0:
+    missing = missing_records(sqlite_file.file_of(database_url))
+    if not missing:
         return
     detail = f"the database is an older copy: it lacks its {missing} newest audit records"
     _log.warning("database.older", missing=missing)
@@ -52,10 +52,11 @@ async def void_older_copy(database_url: str, now: float) -> None:
         await engines.close()
 
 
-def _missing_records(database: Path) -> int:
+def missing_records(database: Path) -> int:
+    """How many audit records the file once had that it lacks; 0 if it cannot be read."""
     try:
         with closing(sqlite_file.connect(database, "rw")) as connection:
             installation, newest = connection.execute(CONTENT).fetchall()[0]
     except (sqlite3.Error, LookupError):  # whatever is wrong is said by those who open it next
         return 0
-    return newest_noted(database, installation) - (newest or 0)
+    return max(0, newest_noted(database, installation) - (newest or 0))

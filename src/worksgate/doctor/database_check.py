@@ -4,6 +4,7 @@ import shlex
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +15,9 @@ from worksgate.clients.access_rules import parse_rules
 from worksgate.credentials.master_key import Keyring
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.engines import Engines, open_engines, outages
+from worksgate.database.identity import is_marked_overwritten
 from worksgate.database.migrations import HEAD, is_newer_and_serves, revision_of
+from worksgate.database.older_copies import missing_records
 from worksgate.database.postgres_engines import POSTGRES_CONNECTIONS
 from worksgate.database.postgres_room import CONNECTIONS_ALLOWED, KEPT_FREE
 from worksgate.database.secrets_at_rest import (
@@ -55,7 +58,10 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
                 of_revision = await connection.run_sync(_of_revision)
             yield of_revision
             yield await _of_writing(engines)
-            if settings.database_file is None:
+            if settings.database_file is not None:
+                for each in _of_age(settings.database_file):
+                    yield each
+            else:
                 yield await _of_clock(engines)
                 yield await _of_connections(engines, settings)
                 yield _of_programs()
@@ -73,6 +79,27 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
         yield fail(DATABASE, str(error), advice)
     finally:
         await engines.close()
+
+
+def _of_age(file: Path) -> Iterator[Finding]:
+    """Nothing, unless the file is a copy in the place of a newer one."""
+    if is_marked_overwritten(file):
+        yield warn(
+            DATABASE,
+            said("the file was overwritten while a server ran, which refuses everything since"),
+            said("stop all servers, install a backup with worksgate restore, and start them"),
+        )
+    elif missing := missing_records(file):
+        yield warn(
+            DATABASE,
+            said(
+                "the file is an older copy, which lacks %(missing)s audit records", missing=missing
+            ),
+            said(
+                "install a backup with worksgate restore; a server that starts on this file voids "
+                "all codes, tokens and sessions"
+            ),
+        )
 
 
 def is_usable(findings: Iterable[Finding]) -> bool:
