@@ -59,8 +59,8 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
             yield of_revision
             yield await _of_writing(engines)
             if settings.database_file is not None:
-                for each in _of_age(settings.database_file):
-                    yield each
+                for of_age in _of_age(settings.database_file):
+                    yield of_age
             else:
                 yield await _of_clock(engines)
                 yield await _of_connections(engines, settings)
