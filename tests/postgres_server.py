@@ -264,8 +264,9 @@ def bare_database_url() -> Iterator[str]:
 
 _lent: dict[Path, str] = {}
 
+# What others have begun is over before the tables are emptied: they are waited for.
 _DISCONNECT = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid();
 """
 _NEW_ID = "UPDATE installation SET id = md5(random()::text)"
