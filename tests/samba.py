@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.slapd import PASSWORD, Authority, ldap3
 
-from worksgate.settings.sources.ldap import LdapSettings
+from worksgate.settings.sources.ldap import MAX_TIMEOUT, LdapSettings
 
 __all__ = ["PASSWORD", "DomainController", "missing", "running_domain_controller"]
 
@@ -130,6 +130,9 @@ class DomainController:
             "servers": (self.tls_url,),
             "ca_file": str(self.authority),
             "base_dn": BASE,
+            # As long as may be: the machine may be busy.
+            "connect_timeout": MAX_TIMEOUT,
+            "timeout": MAX_TIMEOUT,
             "bind_dn": SERVICE,
             "bind_password": PASSWORD,
             "external_key_attribute": "employeeID",

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.machine import require
 from tests.ports import free_port
 
-from worksgate.settings.sources.ldap import LdapSettings
+from worksgate.settings.sources.ldap import MAX_TIMEOUT, LdapSettings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # pyasn1 has renamed what ldap3 imports
@@ -202,6 +202,9 @@ class Slapd:
             "servers": (self.tls_url,),
             "ca_file": str(self.authority),
             "base_dn": BASE,
+            # As long as may be: the machine may be busy.
+            "connect_timeout": MAX_TIMEOUT,
+            "timeout": MAX_TIMEOUT,
             "bind_dn": SERVICE,
             "bind_password": SERVICE_PASSWORD,
             "external_key_attribute": "employeeNumber",

@@ -83,7 +83,7 @@ def webhook() -> Iterator[Webhook]:
         yield there
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()
 
 
@@ -267,7 +267,7 @@ async def test_r173_of_two_nodes_one_tells_and_it_tells_once(database: Path) -> 
                     )
                     for node in (one, other)
                 ]
-                assert await asyncio.to_thread(there.arrived.wait, 20)
+                assert await asyncio.to_thread(there.arrived.wait, 60)
                 await asyncio.sleep(0.2)
                 assert await one.leases.holder(ALERTING)
                 for each in rounds:
@@ -401,7 +401,7 @@ async def test_a_round_that_crashes_is_not_the_last(
         forever = asyncio.create_task(
             alert_forever(directory, watch, tells, lambda: NOW, interval=0.01)
         )
-        await asyncio.wait_for(twice.wait(), 20)
+        await asyncio.wait_for(twice.wait(), 60)
         forever.cancel()
         await asyncio.gather(forever, return_exceptions=True)
     logged = capsys.readouterr()

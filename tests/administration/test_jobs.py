@@ -96,7 +96,7 @@ async def _run(at_work: Office, runner: JobRunner | None = None, *, lease: float
     """Carry out jobs until none is left."""
     running = (runner or _runner(at_work)).run_forever(interval=0.02, lease=lease, retry=0.02)
     task = asyncio.create_task(running)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await at_work.directory.jobs.count_running():  # noqa: ASYNC110  # as below
             await asyncio.sleep(0.01)
         while await at_work.directory.leases.holder(JOBS):  # noqa: ASYNC110  # the task changes it
@@ -290,7 +290,7 @@ async def test_a_job_that_is_stopped_changes_nobody_more(at_work: Office) -> Non
     await _add(at_work, *(f"p{number:02}" for number in range(30)))
     job = await _start(at_work.administration, JobKind.DISABLE, EVERYBODY)
     task = asyncio.create_task(_runner(at_work, pause=0.02).run_forever(interval=0.02))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await at_work.administration.jobs.find(job.id)).done < 3:  # noqa: ASYNC110  # as above
             await asyncio.sleep(0.01)
     stopped = await at_work.administration.jobs.stop(job.id)
@@ -442,7 +442,7 @@ async def test_an_outage_is_waited_out(at_work: Office) -> None:
     await asyncio.sleep(0.2)
     assert (await at_work.administration.jobs.find(job.id)).done == 0
     at_work.store.away = False
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await at_work.directory.jobs.count_running():  # noqa: ASYNC110  # as above
             await asyncio.sleep(0.01)
     await ended(task)

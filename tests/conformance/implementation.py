@@ -1088,5 +1088,5 @@ def serving(app: Implementations, certificate: Path | None = None) -> Iterator[s
         scheme = "http" if certificate is None else "https"
         yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()

@@ -451,7 +451,7 @@ async def test_a_connection_that_is_in_use_at_the_end_is_closed_too(
 
     async with asyncio.TaskGroup() as group:
         group.create_task(read())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await begun.wait()
         await engines.close()
     for thread in engines.threads:

@@ -46,7 +46,7 @@ async def test_those_who_sign_in_together_are_noted_together(book: Book) -> None
     for subject_id in ("directory:a", "corp:b"):
         notes.add(subject_id)
         await asyncio.sleep(0)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await book.was_asked.wait()
     assert book.pages == [{"directory:a": NOW, "corp:b": NOW}]
     await notes.close()
@@ -95,7 +95,7 @@ async def test_what_was_noted_is_written_when_it_is_closed_and_nothing_afterward
     monkeypatch.setattr(last_sign_ins, "GATHERED_FOR", 3_600.0)
     notes = notes_in(book)
     notes.add("directory:a")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await notes.close()
     assert book.pages == [{"directory:a": NOW}]
     with structlog.testing.capture_logs() as logs:

@@ -35,7 +35,7 @@ class RealProvider:
 
     def visit(self, url: str) -> "Visit":
         """A browser that has opened ``url`` and stands before a page."""
-        browser = httpx2.Client(follow_redirects=False, timeout=10)
+        browser = httpx2.Client(follow_redirects=False, timeout=60)
         return Visit(browser, self.issuer).follow(url)
 
 
@@ -132,7 +132,7 @@ def real_provider(
         finally:
             process.stdin.close()
             process.stdout.close()
-            process.wait(10)
+            process.wait(60)
 
 
 def install() -> None:

@@ -100,7 +100,7 @@ async def test_what_was_counted_is_written_although_nothing_follows(
     strangers = StrangerRecords(audit)
     for _ in range(2):
         strangers.count(Event.LOGIN_REQUESTED, "network", NOW)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not audit.events:  # noqa: ASYNC110  # it is written by a timer
                 await asyncio.sleep(0.01)
         (written,) = audit.events

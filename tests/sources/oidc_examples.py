@@ -36,13 +36,16 @@ def settings_for(issuer: str, **options: Any) -> OidcSettings:
 
 PATIENT: Mapping[str, Any] = {"total_timeout": 10.0, "connect_timeout": 10.0}
 """For a test that is not about the time: a busy machine must not end it."""
+AS_THEY_ARE: Mapping[str, Any] = {
+    name: OidcSettings.__dataclass_fields__[name].default for name in PATIENT
+}
 
 
 @asynccontextmanager
 async def source_at(
     provider: FakeProvider, watch: Watch | None = None, **options: Any
 ) -> AsyncIterator[OidcSource]:
-    settings = settings_for(provider.issuer, **options)
+    settings = settings_for(provider.issuer, **{**PATIENT, **options})
     source = OidcSource("company", settings, clock=watch or Watch())
     try:
         yield source

@@ -258,7 +258,10 @@ async def test_f18_a_silent_server_leaves_time_for_the_next(tmp_path: Path) -> N
     ):
         server.add_person("hanako")
         settings = server.settings(
-            servers=(silent.url, server.url), allow_unencrypted_ldap_on_this_network=True
+            servers=(silent.url, server.url),
+            allow_unencrypted_ldap_on_this_network=True,
+            connect_timeout=0.5,
+            timeout=2.0,
         )
         for each in tries():
             silent.connections = 0

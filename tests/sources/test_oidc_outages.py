@@ -25,7 +25,7 @@ from tests.openid_provider.fake import (
     hang,
     replying,
 )
-from tests.sources.oidc_examples import PATIENT, Watch, sign_in, source_at
+from tests.sources.oidc_examples import AS_THEY_ARE, PATIENT, Watch, sign_in, source_at
 from tests.unhurried import tries
 
 from worksgate.catalogues import in_language, sentence_of
@@ -61,7 +61,7 @@ async def test_f19_hung_discovery_ends_within_two_seconds(fake: FakeProvider) ->
     fake.instead[DISCOVERY] = hang
     for each in tries():
         with each:
-            async with source_at(fake) as source:
+            async with source_at(fake, **AS_THEY_ARE) as source:
                 took = await is_unavailable(
                     lambda: source.begin(RETURN_URL), "discovery: TimeoutError"
                 )
@@ -130,7 +130,7 @@ async def test_r257_what_is_wrong_with_a_provider_can_be_said_in_other_languages
     fake: FakeProvider,
 ) -> None:
     fake.instead[DISCOVERY] = replying({}, 502)
-    async with source_at(fake, **QUICK) as source:
+    async with source_at(fake) as source:
         with pytest.raises(SourceUnavailable) as refused:
             await source.begin(RETURN_URL)
     assert "discovery: the response has the status 502" in str(refused.value)
@@ -163,7 +163,7 @@ async def test_f19_crowd_asks_for_each_document_once(fake: FakeProvider) -> None
 @pytest.mark.slow
 async def test_f19_hung_keys_stop_nobody_whose_key_is_known(fake: FakeProvider) -> None:
     watch = Watch()
-    async with source_at(fake, watch, total_timeout=2.0) as source:
+    async with source_at(fake, watch, total_timeout=2.0, connect_timeout=2.0) as source:
         await sign_in(fake, source)
         fake.instead[JWKS] = hang
         watch.seconds += KEYS_LIFETIME + 1

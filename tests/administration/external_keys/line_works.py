@@ -122,7 +122,7 @@ def served() -> Iterator[LineWorks]:
         finally:
             server.should_exit = True
             server.force_exit = True
-            thread.join(15)
+            thread.join(60)
             assert not thread.is_alive()
 
 

@@ -185,5 +185,5 @@ def served(app_for: Callable[[str], Any]) -> Iterator[str]:
             time.sleep(0.01)
         yield origin
         server.should_exit = True
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
