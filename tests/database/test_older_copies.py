@@ -11,10 +11,11 @@ from tests.databases import NOW, query, url_of
 from tests.store.artifacts import code, key_of
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.database import DatabaseUnavailable
 from worksgate.database.identity import SqliteGuard
 from worksgate.database.installation_id import identify
 from worksgate.database.newest_record import newest_noted, note_newest
-from worksgate.database.older_copies import void_older_copy
+from worksgate.database.older_copies import check_not_lost, void_older_copy
 from worksgate.oauth.model import AuthorizationCode
 from worksgate.store.sqlite.store import SqliteStore
 
@@ -45,6 +46,19 @@ async def test_r275_an_older_copy_under_a_stopped_server_makes_no_used_code_good
     assert renewed.installation != identity.installation
     await void_older_copy(url_of(database), NOW)
     assert await identify(url_of(database)) == renewed, "once is enough"
+
+
+def test_r275_without_the_file_that_a_server_had_none_is_made(tmp_path: Path) -> None:
+    database = tmp_path / "worksgate.db"
+    check_not_lost(database)
+    note_newest(database, "a" * 32, 7)
+    for empty in (False, True):
+        if empty:
+            database.touch()
+        with pytest.raises(DatabaseUnavailable, match="is missing or empty, and had 7 audit"):
+            check_not_lost(database)
+    database.write_bytes(b"content")
+    check_not_lost(database)
 
 
 def test_the_highest_number_of_an_installation_is_noted(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from worksgate.database.identity import (
 )
 from worksgate.database.installation_id import identify
 from worksgate.database.migrations import migrate
-from worksgate.database.older_copies import void_older_copy
+from worksgate.database.older_copies import check_not_lost, void_older_copy
 from worksgate.database.temporary_files import remove_abandoned
 from worksgate.directory.audit.writer import AuditLines, AuditWriter
 from worksgate.directory.console_groups import ConsoleGroups
@@ -51,6 +51,7 @@ async def open_guard(
     """
     file = settings.database_file
     if database is None and file is not None:
+        check_not_lost(file)
         forget_overwriting(file)
         await migrate(settings.database_url)
         await void_older_copy(settings.database_url, clock())

@@ -67,7 +67,7 @@ def serve(
     from worksgate.database.identity import forget_overwriting
     from worksgate.database.installation_id import identify
     from worksgate.database.migrations import migrate
-    from worksgate.database.older_copies import void_older_copy
+    from worksgate.database.older_copies import check_not_lost, void_older_copy
     from worksgate.database.sqlite_file import make_room
     from worksgate.doctor.console_examiner import ConsoleExaminer
     from worksgate.server.settings_reload import SettingsSource
@@ -77,6 +77,7 @@ def serve(
     # Report problems with the database or Valkey now, in one line. A database that several nodes
     # share is migrated only by its administrator.
     if settings.database_file is not None:
+        check_not_lost(settings.database_file)
         make_room(settings.database_file)
         forget_overwriting(settings.database_file)
         run(migrate(settings.database_url))

@@ -24,6 +24,15 @@ def note_newest(database: Path, installation: str, newest: int) -> None:
             os.close(descriptor)
 
 
+def records_once(database: Path) -> int:
+    """The number that is noted, of whichever installation; 0 if there is none."""
+    try:
+        _, newest = Path(f"{database}{NOTE}").read_text("utf-8").split()
+        return int(newest)
+    except (OSError, ValueError):
+        return 0
+
+
 def newest_noted(database: Path, installation: str) -> int:
     """The number that is noted for this installation; 0 if there is none."""
     try:

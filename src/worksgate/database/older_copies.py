@@ -1,7 +1,8 @@
-"""What a server does that starts on an older copy of its SQLite file.
+"""What a server does that starts on an older copy of its SQLite file, or without the file.
 
 In the copy used codes are unused, and ended sessions live. So everything short-lived becomes void,
-as by ``worksgate restore``; people sign in again at their next visit.
+as by ``worksgate restore``; people sign in again at their next visit. Without the file nothing is
+started: an empty database would look like the one that was lost.
 """
 
 import sqlite3
@@ -12,15 +13,25 @@ import structlog
 from sqlalchemy import text
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.database import sqlite_file
+from worksgate.database import DatabaseUnavailable, sqlite_file
 from worksgate.database.engines import open_engines, outages
 from worksgate.database.identity import CONTENT
 from worksgate.database.installation_id import renew
 from worksgate.database.migrations.tables import SHORT_LIVED
-from worksgate.database.newest_record import newest_noted
+from worksgate.database.newest_record import NOTE, newest_noted, records_once
 from worksgate.database.recording import write_events
 
 _log = structlog.get_logger("worksgate.database")
+
+
+def check_not_lost(database: Path) -> None:
+    """Raise DatabaseUnavailable if there is no database where a server had one."""
+    records = records_once(database)
+    if records and not (database.exists() and database.stat().st_size):
+        raise DatabaseUnavailable(
+            f"{database} is missing or empty, and had {records} audit records: put it back, or "
+            f"install a backup with worksgate restore; to begin anew, remove {database}{NOTE}"
+        )
 
 
 async def void_older_copy(database_url: str, now: float) -> None:
