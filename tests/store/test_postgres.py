@@ -532,12 +532,10 @@ async def test_f04_a_server_that_was_away_for_a_while_is_there_for_the_first_who
     await asyncio.to_thread(own_server.kill)
     await gone(store)
     await asyncio.sleep(0.5)
-    with capture_logs() as lines:
-        await asyncio.to_thread(own_server.start)
-        async with asyncio.timeout(PATIENT):  # nobody asks for anything meanwhile
-            while not lines:  # noqa: ASYNC110  # no event tells it
-                await asyncio.sleep(0.05)
-    assert [line["event"] for line in lines] == ["store.connected"]
+    await asyncio.to_thread(own_server.start)
+    # Nobody asks for anything meanwhile. Whether it is connected before somebody does, depends on
+    # how it has noticed that the server was away: no line of the log can be waited for.
+    await asyncio.sleep(2.0)
 
     await store.ping()
     await store.close()
