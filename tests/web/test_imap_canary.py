@@ -22,7 +22,8 @@ from urllib.parse import quote, quote_plus
 import httpx2
 import pytest
 from tests.installation import prepared
-from tests.served import listening, read_all, wait_until
+from tests.ports import free_port
+from tests.served import read_all, wait_until
 
 from worksgate.bootstrap.administration import open_administration
 from worksgate.settings.options import Settings
@@ -93,8 +94,7 @@ class MailClient:
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[MailClient, dict[str, bytes]]:
     """The mail client that tried it all, and the content of each file that there is then."""
     folder = tmp_path_factory.mktemp("canary")
-    with listening() as listener:
-        url = "http://{}:{}".format(*listener.getsockname())
+    url = f"http://127.0.0.1:{free_port()}"
     settings, client = asyncio.run(prepared(folder, public_url=url))
     asyncio.run(set_up(settings))
     with serving(settings, folder) as http:
