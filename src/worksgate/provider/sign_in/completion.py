@@ -118,8 +118,6 @@ class SignInCompletion:
             admission=attempt.admission,
         )
         authorized = await self._authorize(attempt, commit)
-        if attempt.use is not None:
-            attempt.use.is_noted = True  # another session has replaced that one
         self._sessions.note_login(person)
         device = None
         if progress.typed:
