@@ -153,12 +153,11 @@ def mail_server(
 
 async def _stop(server: asyncio.Server) -> None:
     server.close()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    if others:
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:  # an arrival begins a session
         await asyncio.wait(others, timeout=1)  # sessions that are about to end by themselves
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
     await asyncio.sleep(0)  # transports close in the round after
 
 
