@@ -10,6 +10,7 @@ from worksgate.directory.endings import Describe, EndedRows
 from worksgate.oauth.model import Session
 from worksgate.provider.factors import Holder
 from worksgate.provider.revocation import Revocation
+from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
 
 FIRST, SECOND = session("first"), session("second")
@@ -59,3 +60,26 @@ async def test_r30_sessions_end_before_what_they_could_make_anew_and_again_after
     assert ended.held == 2
     (record,) = records.events
     assert (record.event, record.detail) == (Event.LOGOUT, "everywhere: 2 things have ended")
+
+
+class LateStore(MemoryStore):
+    """Does not respond at first."""
+
+    is_down = True
+
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
+        if self.is_down:
+            self.is_down = False
+            raise StoreUnavailable("down")
+        return await super().forget(subject_id, records=records)
+
+
+async def test_what_could_not_end_at_first_ends_and_is_counted_after_it() -> None:
+    store = LateStore()
+
+    async def opened() -> MemoryStore:
+        return store
+
+    await store.save(FIRST)
+    revocation = Revocation(Rows(store), Records(), opened)  # type: ignore[arg-type]  # as above
+    assert (await revocation.end_everything(HOLDER, Change.ALL_ENDED, NOW)).held == 2

@@ -62,7 +62,7 @@ class Resetting:
         assert account is not None
         return account
 
-    async def change(self, username: str, **values: object) -> None:
+    async def change(self, username: str, /, **values: object) -> None:
         """What an administrator does meanwhile."""
         async with self.directory.changing() as transaction:
             before = await transaction.account(username)

@@ -26,7 +26,7 @@ from tests.provider.account.resetting import (
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import HashingBusy, PasswordHashing
 from worksgate.credentials.secrets import digest
-from worksgate.database import DatabaseUnavailable
+from worksgate.database import Conflict, DatabaseUnavailable
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.transaction import Transaction
@@ -101,6 +101,30 @@ class OutrunAccounts(Otherwise):
         await self.reset.change("aoi", password_hash="$argon2id$other", password_changed_at=NOW)
         async with self.directory.changing() as transaction:
             yield transaction
+
+
+class Conflicting(Otherwise):
+    """Refuses every change."""
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Transaction]:
+        async with self.directory.changing() as transaction:
+            yield transaction
+            raise Conflict("somebody has that key")
+
+
+class OldPasswordMeanwhile(Otherwise):
+    """Somebody signs in with the old password just before the new one is there."""
+
+    def __init__(self, reset: Resetting) -> None:
+        super().__init__(reset.directory)
+        self._reset = reset
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Transaction]:
+        async with self.directory.changing() as transaction:
+            yield transaction
+        self.session = await self._reset.open_session("aoi")
 
 
 class Unforgetting(MemoryStore):
@@ -483,6 +507,25 @@ async def test_r30_all_that_the_person_held_ends(reset: Resetting) -> None:
     assert await reset.store.find(Session, others) is not None
 
 
+async def test_r30_what_begins_with_the_old_password_meanwhile_ends_too(reset: Resetting) -> None:
+    accounts = OldPasswordMeanwhile(reset)
+    await reset.on(accounts=accounts).finish(await reset.secret(), NEW_PASSWORD, NOW)
+    assert await reset.store.find(Session, accounts.session) is None
+
+
+async def test_a_change_that_fails_at_the_end_of_the_server_ends_it_all_the_same(
+    reset: Resetting,
+) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise DatabaseUnavailable("down")
+
+    task = asyncio.create_task(fail())
+    reset.reset.unfinished.add(task)
+    await reset.reset.close()
+    assert task.done()
+
+
 async def test_r85_password_of_ones_own_choice_is_no_temporary_one(reset: Resetting) -> None:
     assert (await reset.account("aoi")).must_change_password
     await reset.finish(await reset.secret())
@@ -504,6 +547,14 @@ async def test_outage_keeps_the_link_and_the_password(reset: Resetting) -> None:
     secret = await reset.secret()
     with pytest.raises(DatabaseUnavailable):
         await reset.on(accounts=Failing(reset.directory)).finish(secret, NEW_PASSWORD, NOW)
+    assert await reset.sign_in("aoi", OLD_PASSWORD)
+    assert await reset.finish(secret)
+
+
+async def test_a_change_that_is_refused_keeps_the_link_and_the_password(reset: Resetting) -> None:
+    secret = await reset.secret()
+    with pytest.raises(DatabaseUnavailable, match="has that key"):
+        await reset.on(accounts=Conflicting(reset.directory)).finish(secret, NEW_PASSWORD, NOW)
     assert await reset.sign_in("aoi", OLD_PASSWORD)
     assert await reset.finish(secret)
 
@@ -566,6 +617,7 @@ async def test_r105_link_of_an_administrator_is_recorded_with_who_made_it(
     await reset.finish(await reset.secret("nomail"))
     issued, changed = await reset.events(Event.RESET_LINK_ISSUED, Event.PASSWORD_CHANGED)
     assert (issued.username, issued.actor, issued.subject_id) == ("nomail", "test", "directory:4")
+    assert issued.detail is None
     assert (changed.username, changed.address) == ("nomail", ADDRESS)
 
 
@@ -604,6 +656,7 @@ async def code_for(reset: Resetting, links: ResetLinks, username: str = "aoi") -
 
 async def test_a_code_is_good_for_fifteen_minutes(reset: Resetting) -> None:
     code = await code_for(reset, reset.reset.links)
+    await reset.change("aoi", email="corrected@example.com")
     assert await reset.reset.open_code(code, NOW + 899.9) == code.replace("-", "")
     assert await reset.reset.open_code(code, NOW + 900) is None
 

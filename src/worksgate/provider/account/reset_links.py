@@ -127,7 +127,7 @@ class ResetLinks:
         await self._accounts.record([event])
 
     async def make(
-        self, account: Account, now: float, lifetime: float | None = None, *, mailed: bool = False
+        self, account: Account, now: float, lifetime: float | None = None, *, mailed: bool
     ) -> str:
         """A new link; one that is ``mailed`` is void once the account's address changes.
 
