@@ -134,6 +134,15 @@ async def test_r266_nobody_is_another_person_by_a_name_in_another_language(compa
         assert (await found(source, uid)).subject_id == f"company:{uid}"
 
 
+async def test_r281_people_whose_ids_are_blank_are_not_one_person(company: Slapd) -> None:
+    uid, dn = newcomer(company, employeeType=" ")
+    with source_of(company, id_attribute="employeeType") as source:
+        with pytest.raises(PersonDisabled):
+            await source.authenticate(uid, PASSWORD)
+        company.change(dn, employeeType="7")
+        assert (await found(source, uid)).subject_id == "company:7"
+
+
 async def test_a_value_that_no_database_keeps_is_left_out(company: Slapd) -> None:
     uid, _ = newcomer(company, mail="own@example.jp\0", displayName="with\0NUL")
     with source_of(company) as source:
@@ -291,6 +300,41 @@ async def test_r119_text_beside_the_name_in_the_filter_is_no_way_around(company:
     with source_of(company, user_filter="(mail={username}@example.jp)") as source:
         assert await source.authenticate(f"two   blanks{number}", PASSWORD) is None
         assert await source.authenticate(f"Two blanks{number}", PASSWORD) is not None
+
+
+async def test_r280_blanks_are_no_way_around_the_guessing_budget_of_a_direct_bind(
+    company: Slapd,
+) -> None:
+    """A right password that has expired is reported, whatever the entry is called."""
+    uid = f"taro yamada{next(_numbers)}"
+    policy = company.add(
+        f"cn=policy {uid},{BASE}",
+        ("applicationProcess", "pwdPolicy"),
+        pwdAttribute="userPassword",
+        pwdMustChange="TRUE",
+    )
+    company.add_person(uid, pwdPolicySubentry=policy, pwdReset="TRUE")
+    way = {"bind_dn": "", "bind_password": "", "direct_bind": f"uid={{username}},{PEOPLE}"}
+    names = [uid.replace(" ", " " * blanks) for blanks in (1, 2, 3)]
+    with source_of(company, **way) as source:
+        for name in names:
+            with pytest.raises(PasswordExpired):
+                await source.authenticate(name, PASSWORD)
+        assert await guesses_checked(source, names) == 10
+
+
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [("renée", "renee"), ("かとう", "カトウ"), ("カドウ", "かとう"), ("a  b", "A b")],
+)
+async def test_r280_what_active_directory_takes_for_one_name_is_counted_as_one(
+    company: Slapd, typed: str, same: str
+) -> None:
+    from worksgate.sources.ldap.people import guess_key
+
+    ours = company.settings(active_directory=True, direct_bind="{username}@example.jp")
+    assert guess_key(ours, typed) == guess_key(ours, f"{same}@EXAMPLE.jp")
+    assert guess_key(ours, typed) != guess_key(ours, f"{same}x")
 
 
 async def test_r77_r119_a_person_without_guesses_left_costs_a_bind(company: Slapd) -> None:

@@ -33,6 +33,7 @@ from worksgate.sources.ldap.people import (
     answers_to,
     attributes_of,
     bind_name,
+    guess_key,
     id_of,
     person_of,
     spellings,
@@ -66,9 +67,9 @@ class LdapLookup:
         self._differs = RateLimitedWarning("ldap.username_differs")
         self._ambiguous = RateLimitedWarning("ldap.ambiguous")
 
-    def bind_name(self, username: str) -> str:
-        """The name that a direct bind makes of a username."""
-        return bind_name(self._settings, username)
+    def guess_key(self, username: str) -> str:
+        """The same text for all names that a direct bind takes for this one."""
+        return guess_key(self._settings, username)
 
     def seek(self, username: str, budget: Budget) -> Entry | None:
         """The one entry of a username, if there is one. Requires a service account."""

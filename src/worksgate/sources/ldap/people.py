@@ -5,6 +5,7 @@ https://learn.microsoft.com/en-us/windows/win32/adschema/a-useraccountcontrol
 
 import enum
 import re
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _FILETIME_EPOCH = 11_644_473_600
 
 _SUB_CODE = re.compile(r"\bdata ([0-9a-f]{3,4})\b", re.IGNORECASE)
 _POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET = 0, 2
+_HIRAGANA = {katakana: katakana - 0x60 for katakana in range(0x30A1, 0x30F7)}
 _ESCAPE = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
 
 _log = structlog.get_logger("worksgate.sources.ldap")
@@ -178,14 +180,18 @@ def attributes_of(settings: LdapSettings) -> tuple[str, ...]:
 
 
 def id_of(entry: Entry, settings: LdapSettings) -> str | None:
-    """The entry's permanent ID as text; None without one or with several, which have no order."""
+    """The entry's permanent ID as text; None without one or with several, which have no order.
+
+    Blanks are none: all who have them would be one person (R-281).
+    """
     attribute = settings.id_attribute_used
     value = entry.raw(attribute)
     if not value or entry.count(attribute) > 1:
         return None
     if is_guid(attribute):
         return str(uuid.UUID(bytes_le=value)) if len(value) == 16 else None
-    return entry.text(attribute)
+    text = entry.text(attribute)
+    return text if text and not text.isspace() else None
 
 
 def person_of(
@@ -277,6 +283,20 @@ def bare_username(settings: LdapSettings, username: str) -> str:
     if begin or not end.startswith("@") or not username.lower().endswith(end.lower()):
         return username
     return username[: -len(end)] or username
+
+
+def guess_key(settings: LdapSettings, username: str) -> str:
+    """One text for all spellings of a name that a direct bind takes for the same (R-280).
+
+    Directories take blanks in a row for one (RFC 4518, 2.6.1); Active Directory also ignores
+    accents and the kind of kana. Most spellings sign nobody in (``answers_to``), but an expired
+    password is reported before that is known.
+    """
+    key = " ".join(username_key(bind_name(settings, username)).split())
+    if not settings.active_directory:
+        return key
+    letters = unicodedata.normalize("NFKD", key).translate(_HIRAGANA)
+    return "".join(each for each in letters if not unicodedata.combining(each))
 
 
 def dn_key(dn: str) -> tuple[tuple[str, str], ...]:

@@ -101,7 +101,7 @@ class LdapSource:
         entry, account, subject_id = None, f"{self.name} has no {name}", None
         if _is_name(name):
             if self._settings.direct_bind:
-                account = f"{self.name} binds {self._lookup.bind_name(name)}"
+                account = f"{self.name} binds {self._lookup.guess_key(name)}"
             elif entry := await self._ask(partial(self._lookup.seek, name), budget):
                 account = subject_id = f"{self.name}:{self._lookup.id_of(entry)}"
         sought = _Sought(name, entry, budget)
