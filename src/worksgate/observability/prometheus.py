@@ -6,22 +6,19 @@ added up, and kept when they are closed: counters never decrease while the proce
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import structlog
-from prometheus_client import ProcessCollector, generate_latest
+from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
-from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worksgate.observability.figures import Figures, ProcessFigures
 from worksgate.observability.metric_families import families, process_families
-from worksgate.observability.worker_files import WorkersFolder, added_up, without_gauges
+from worksgate.observability.worker_files import WorkersFolder, added_up, as_page, without_gauges
 
 __all__ = ["CONTENT_TYPE", "Watch"]
 
@@ -85,7 +82,7 @@ class Watch:
     async def page(self) -> bytes:
         """All metrics, as text."""
         if self._folder is None:
-            return _as_page(self._own())
+            return as_page(self._own())
         own = await self._publish(self._folder)
         return await asyncio.to_thread(_page_of_all, self._folder, own)
 
@@ -121,7 +118,7 @@ class Watch:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._folder is not None:
             with suppress(OSError):  # the folder may be gone already
-                self._folder.write(_as_page(without_gauges(self._own())))
+                self._folder.write(as_page(without_gauges(self._own())))
 
     def _own(self) -> list[Metric]:
         of_applications = (family for each, _ in self._live for family in families(each))
@@ -135,7 +132,7 @@ class Watch:
         """The numbers published to others. One at a time: a later number must remain."""
         async with self._publishing:
             own = self._own()
-            await asyncio.to_thread(folder.write, _as_page(own))
+            await asyncio.to_thread(folder.write, as_page(own))
             return own
 
     async def _publish_forever(self, folder: WorkersFolder) -> None:
@@ -151,17 +148,5 @@ class Watch:
             await asyncio.sleep(PUBLISH_INTERVAL)
 
 
-@dataclass(frozen=True, slots=True)
-class _Collected(Collector):
-    metrics: Iterable[Metric]
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self.metrics
-
-
 def _page_of_all(folder: WorkersFolder, own: list[Metric]) -> bytes:
-    return _as_page(added_up([*own, *folder.others(time.time())]))
-
-
-def _as_page(metrics: Iterable[Metric]) -> bytes:
-    return generate_latest(_Collected(metrics))
+    return as_page(added_up([*own, *folder.others(time.time())]))

@@ -6,20 +6,28 @@ files. It writes its own file first, so what was once reported is never taken ba
 never decrease.
 
 When a process ends, its counters stay in its file, its gauges do not: the process removes them at
-its end, and a file that has not been written for a while is ignored.
+its end, and in a file that has not been written for a while they are ignored. Files of processes
+that have ended are put together into one: however many end, there are never more to read.
 """
 
+import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 VALID_FOR = 5.0
 """Seconds after which a file is that of a process that has ended or hangs."""
+
+_ENDED = "ended"
+"""Name of the file of all processes that have ended."""
 
 _LARGEST = frozenset(
     {
@@ -53,15 +61,69 @@ class WorkersFolder:
         new.write_bytes(page)
         new.replace(self.path / f"{self.name}.metrics")
 
-    def others(self, now: float) -> Iterator[Metric]:
+    def others(self, now: float) -> list[Metric]:
         """The others' numbers; ``now`` is in seconds since the epoch."""
-        for file in sorted(self.path.glob("*.metrics")):
-            if file.stem == self.name:
-                continue
-            is_alive = now - file.stat().st_mtime < VALID_FOR
-            for family in text_string_to_metric_families(file.read_text("utf-8")):
-                if is_alive or family.type != "gauge":
-                    yield family
+        found: list[Metric] = []
+        ended: dict[Path, list[Metric]] = {}
+        with self._alone():
+            for file in sorted(self.path.glob("*.metrics")):
+                if file.stem == self.name:
+                    continue
+                numbers = list(text_string_to_metric_families(file.read_text("utf-8")))
+                if now - file.stat().st_mtime >= VALID_FOR:
+                    numbers = list(without_gauges(numbers))
+                    if _has_ended(file):
+                        ended[file] = numbers
+                found += numbers
+            if len(ended) > 1:
+                self._put_together(ended)
+        return found
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else reads meanwhile: what is put together would be counted twice, or not."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _put_together(self, ended: dict[Path, list[Metric]]) -> None:
+        kept = self.path / f"{_ENDED}.metrics"
+        new = self.path / f"{_ENDED}.new"
+        new.write_bytes(as_page(added_up(each for numbers in ended.values() for each in numbers)))
+        os.utime(new, (0, 0))  # it has no process that writes it
+        new.replace(kept)
+        for file in ended:
+            if file != kept:
+                file.unlink(missing_ok=True)
+
+
+def _has_ended(file: Path) -> bool:
+    """Whether the process of a file is gone; another one may have its ID by now."""
+    if file.stem == _ENDED:
+        return True
+    try:
+        os.kill(int(file.stem.partition("-")[0]), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, OSError):
+        return False
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Collected(Collector):
+    metrics: Iterable[Metric]
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self.metrics
+
+
+def as_page(metrics: Iterable[Metric]) -> bytes:
+    """Metrics as text."""
+    return generate_latest(_Collected(metrics))
 
 
 def without_gauges(families: Iterable[Metric]) -> Iterator[Metric]:
