@@ -37,7 +37,7 @@ from worksgate.provider.account import reset_requests
 from worksgate.provider.account.one_time_links import LinkNotValid
 from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.reset_links import ResetLinks
-from worksgate.provider.account.reset_requests import ResetRequests
+from worksgate.provider.account.reset_requests import _LONGEST_NAME, ResetRequests
 from worksgate.provider.sign_in.transaction import TransactionSigner
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.sources import Person
@@ -101,6 +101,18 @@ class OutrunAccounts(Otherwise):
         await self.reset.change("aoi", password_hash="$argon2id$other", password_changed_at=NOW)
         async with self.directory.changing() as transaction:
             yield transaction
+
+
+class Noting(Otherwise):
+    """Notes the names for which somebody is looked up."""
+
+    def __init__(self, directory: Directory) -> None:
+        super().__init__(directory)
+        self.names: list[str] = []
+
+    async def account_by_username(self, username: str) -> Account | None:
+        self.names.append(username)
+        return await super().account_by_username(username)
 
 
 class Conflicting(Otherwise):
@@ -237,6 +249,26 @@ async def test_requests_are_recorded_with_what_became_of_them(reset: Resetting) 
 
 
 # How often
+
+
+async def test_what_is_no_name_is_looked_up_nowhere_and_recorded(reset: Resetting) -> None:
+    accounts = Noting(reset.directory)
+    asked = reset.on(accounts=accounts)
+    for typed in ("", "  ", "a" * _LONGEST_NAME, "a" * (_LONGEST_NAME + 1)):
+        await asked.requests.receive(typed, "en", ADDRESS, NOW)
+    await asked.close()
+    assert accounts.names == ["a" * _LONGEST_NAME]
+    events = await reset.events(Event.PASSWORD_RESET_REQUESTED)
+    assert [each.detail for each in events] == ["nobody with this name can get e-mail"] * 4
+
+
+async def test_requests_that_nobody_can_answer_are_counted(reset: Resetting) -> None:
+    asked = reset.on()
+    asked.requests._mail = None
+    await asked.requests.receive("aoi", "en", ADDRESS, NOW)
+    await asked.requests._strangers.close()
+    (event,) = await reset.events(Event.PASSWORD_RESET_REQUESTED)
+    assert (event.detail or "").startswith("1 times")
 
 
 async def test_account_gets_three_links_an_hour_from_wherever_they_are_asked_for(
