@@ -20,6 +20,7 @@ from worksgate.database import DatabaseUnavailable
 from worksgate.database.engines import open_engines
 from worksgate.database.identity import (
     CHECKED_EVERY,
+    INSPECTED_EVERY,
     DatabaseGuard,
     DatabaseIdentity,
     DatabaseReplaced,
@@ -340,3 +341,22 @@ def test_the_log_stays_as_long_as_the_file_is_watched(database: Path) -> None:
     assert log.exists()
     guard.close()
     assert not log.exists()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r273_what_readers_read_is_inspected_now_and_then(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("worksgate.database.identity.time", SimpleNamespace(monotonic=clock))
+    guard = opened(database)
+    inspected: list[float] = []
+    monkeypatch.setattr(guard, "inspect", lambda _: inspected.append(clock.now))
+    with closing(sqlite3.connect(database)) as reader:
+        clock.now += INSPECTED_EVERY
+        for _ in range(3):
+            guard.inspect_lately(reader)
+            clock.now += INSPECTED_EVERY * 0.75
+    assert len(inspected) == 2
+    monkeypatch.undo()
+    guard.close()
