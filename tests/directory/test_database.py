@@ -332,8 +332,9 @@ async def test_f04_connections_to_postgresql_that_were_cut_are_replaced(database
     name = database_url.rpartition("/")[2]
     theirs = f"FROM pg_stat_activity WHERE datname = '{name}'"
     shared_postgres().query(f"SELECT pg_terminate_backend(pid) {theirs}")
-    while shared_postgres().query(f"SELECT 1 {theirs}"):  # noqa: ASYNC110  # no event tells it
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while shared_postgres().query(f"SELECT 1 {theirs}"):  # noqa: ASYNC110  # no event tells it
+            await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)  # in which the loop sees the ends of the connections
 
     found = await asyncio.gather(*(directory.account_by_id("a1") for _ in range(10)))

@@ -535,7 +535,9 @@ async def test_f04_a_server_that_was_away_for_a_while_is_there_for_the_first_who
     await asyncio.to_thread(own_server.start)
     # Nobody asks for anything meanwhile. Whether it is connected before somebody does, depends on
     # how it has noticed that the server was away: no line of the log can be waited for.
-    await asyncio.sleep(2.0)
+    async with asyncio.timeout(PATIENT):
+        while store._pool._outage is not None:  # noqa: ASYNC110  # no event tells it
+            await asyncio.sleep(0.05)
 
     await store.ping()
     await store.close()
