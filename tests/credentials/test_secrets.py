@@ -12,10 +12,13 @@ import pytest
 from worksgate.credentials import secrets as credentials
 from worksgate.credentials.secrets import (
     digest,
+    is_ordered_id,
+    is_request_id,
     matches_any,
     new_id,
     new_ordered_id,
     new_ordered_secret,
+    new_request_id,
     new_secret,
     storage_key,
 )
@@ -69,6 +72,16 @@ def test_ids_are_22_characters_and_no_option_of_a_command() -> None:
     assert len(made) == 1_000
     for each in made:  # none begins like an option of a command
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{21}", each)
+
+
+def test_identifiers_are_known_by_their_form() -> None:
+    ordered, request = new_ordered_id(), new_request_id()
+    assert is_ordered_id(ordered)
+    for text in (new_ordered_secret(), f"{ordered}a", ordered[:-1], f"g{ordered[1:]}", ""):
+        assert not is_ordered_id(text)
+    assert is_request_id(request)
+    for text in (f"{request}0", request[:-1], f"g{request[1:]}", ""):
+        assert not is_request_id(text)
 
 
 def test_r33_what_is_kept_is_the_sha256_and_not_the_secret() -> None:

@@ -121,6 +121,7 @@ def test_r113_rules_for_networks_see_through_nat64() -> None:
 
 def test_r113_an_address_has_one_spelling_and_an_end() -> None:
     assert address_in("2001:DB8::0:1") == "2001:db8::1"
+    assert address_in("2001:0db8:0000:0000:0000:0000:255.255.255.255") == "2001:db8::ffff:ffff"
     assert address_in("fe80::1%" + "x" * 5_000) == "fe80::1"
     assert address_in("localhost") is None
 
@@ -137,6 +138,7 @@ def test_what_is_too_long_for_an_address_is_not_kept() -> None:
     [
         ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
         ("2001:DB8:0:1::", "2001:db8:0:1::/64"),
+        ("2001:0db8:0000:0000:0000:0000:255.255.255.255", "2001:db8::/64"),
         ("::ffff:198.51.100.7", "198.51.100.7"),
         ("198.51.100.7", "198.51.100.7"),
         ("unix", "unix"),
