@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import NoAnswer, Person, PersonDisabled, SourceUnavailable
 from worksgate.sources.function.source import FunctionSource
 
 PASSWORD = "correct horse battery"
@@ -221,7 +221,7 @@ async def test_a_coroutine_function_that_hangs_is_an_outage() -> None:
         await asyncio.sleep(60)
 
     async with source_of(hanging, timeout=0.05) as source:
-        with pytest.raises(SourceUnavailable, match="hr did not respond"):
+        with pytest.raises(NoAnswer, match="hr did not respond"):
             await source.authenticate("hanako", PASSWORD)
 
 

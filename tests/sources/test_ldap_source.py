@@ -1,6 +1,7 @@
 """People of a real OpenLDAP server as an identity source."""
 
 import asyncio
+import signal
 import ssl
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from worksgate.oauth.model import Client
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 from worksgate.sources import (
+    NoAnswer,
     PasswordExpired,
     Person,
     PersonDisabled,
@@ -300,6 +302,22 @@ async def test_r119_text_beside_the_name_in_the_filter_is_no_way_around(company:
     with source_of(company, user_filter="(mail={username}@example.jp)") as source:
         assert await source.authenticate(f"two   blanks{number}", PASSWORD) is None
         assert await source.authenticate(f"Two blanks{number}", PASSWORD) is not None
+
+
+async def test_r282_a_directory_that_is_silent_after_it_got_a_password_has_not_answered(
+    company: Slapd,
+) -> None:
+    uid, _ = newcomer(company)
+    (process,) = company.running
+    servers = (company.tls_url, f"ldaps://127.0.0.1:{free_port()}")  # nobody listens at the second
+    with source_of(company, servers=servers) as source:
+        identified = await source.identify(uid)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(NoAnswer):
+                await source.verify(identified, "wrong", admitted=True)
+        finally:
+            process.send_signal(signal.SIGCONT)
 
 
 async def test_r280_blanks_are_no_way_around_the_guessing_budget_of_a_direct_bind(

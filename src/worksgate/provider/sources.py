@@ -19,6 +19,7 @@ from worksgate.provider.throttle import Admission
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import (
     HasCapacity,
+    NoAnswer,
     Person,
     RedirectSource,
     SlowToRefuse,
@@ -281,7 +282,16 @@ class SourcesInUse:
         )
         if identified.account is None and not identified.is_found:
             admission.is_exhausted = was_exhausted  # it may be nobody's name here
-        return await verify(source, identified, password, admitted=admitted)
+        admission.awaits_answer = True
+        try:
+            person = await verify(source, identified, password, admitted=admitted)
+        except NoAnswer:
+            raise
+        except Exception:
+            admission.awaits_answer = False
+            raise
+        admission.awaits_answer = False
+        return person
 
     def _owns(self, name: str, username: str) -> bool:
         _, at, domain = username_key(username).rpartition("@")

@@ -26,6 +26,13 @@ class SourceUnavailable(Unavailable):
     """The source cannot authenticate anybody: it is down, slow or overloaded."""
 
 
+class NoAnswer(SourceUnavailable):
+    """The source may have got a password, and has not said in time whether it is right.
+
+    Some delay a no, so that silence is one for whoever guesses (R-282).
+    """
+
+
 class SourceFault(StrEnum):
     """A problem that a source has detected, as far as it can tell."""
 

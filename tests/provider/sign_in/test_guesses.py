@@ -35,6 +35,7 @@ from worksgate.provider.throttle import Attempt, Throttle, ThrottlePolicy, TooMa
 from worksgate.settings.options import Settings
 from worksgate.sources import (
     Identified,
+    NoAnswer,
     PasswordExpired,
     Person,
     PersonDisabled,
@@ -60,7 +61,7 @@ class People:
     knows: str = "hana"
     password: str = RIGHT
     person: Person = HANA
-    fails: Exception | None = None
+    fails: BaseException | None = None
     asked: list[str] = field(default_factory=list)
 
     async def authenticate(self, username: str, password: str) -> Person | None:
@@ -263,15 +264,71 @@ async def test_in_a_flood_known_browsers_are_served_and_others_wait_for_nothing(
     assert people.asked == ["hana"]
 
 
+def everywhere(count: int) -> list[Browser]:
+    """Browsers in so many networks."""
+    return [replace(HOME, address=f"192.0.2.{number}") for number in range(count)]
+
+
 @pytest.mark.parametrize("outage", [SourceUnavailable(), HashingBusy(), DatabaseUnavailable()])
 async def test_r120_an_outage_of_the_only_source_costs_no_guess(outage: Exception) -> None:
     people = People(fails=outage)
     desk = Desk(people)
-    everywhere = [replace(HOME, address=f"192.0.2.{number}") for number in range(200)]
-    assert {await desk.sign_in(RIGHT, browser=each) for each in everywhere} == {"outage"}
+    assert {await desk.sign_in(RIGHT, browser=each) for each in everywhere(200)} == {"outage"}
     assert await desk.guesses(50) == ["outage"] * 50
     people.fails = None
     assert await desk.guesses(11) == ["wrong"] * 10 + ["throttled"]
+
+
+# What a source leaves open
+
+
+@pytest.mark.parametrize("username", ["hana", "nobody-of-that-name"])
+async def test_r282_guesses_at_a_source_that_never_says_no_end_with_what_strangers_have(
+    username: str,
+) -> None:
+    """Some delay a no for longer than anybody waits; a right password is accepted at once."""
+    people = People(fails=NoAnswer())
+    desk = Desk(people)
+    guesses = [await desk.sign_in(WRONG, username, each) for each in everywhere(150)]
+    assert guesses == ["outage"] * POLICY.strangers + ["throttled"] * 50
+    assert len(people.asked) == POLICY.strangers
+
+
+async def test_r282_who_waits_in_vain_for_an_answer_is_kept_from_nothing_where_they_are_known() -> (
+    None
+):
+    people = People()
+    desk = Desk(people)
+    assert await desk.sign_in(RIGHT) == "right"
+    people.fails = NoAnswer()
+    assert await desk.guesses(150) == ["outage"] * 150
+    people.fails = None
+    assert await desk.guesses(11) == ["wrong"] * 10 + ["throttled"]
+
+
+async def test_r282_an_attempt_that_is_cancelled_meanwhile_is_left_open_too() -> None:
+    people = People(fails=asyncio.CancelledError())
+    desk = Desk(people)
+    for each in everywhere(POLICY.strangers):
+        with pytest.raises(asyncio.CancelledError):
+            await desk.sign_in(WRONG, browser=each)
+    assert await desk.sign_in(WRONG) == "throttled"
+
+
+async def test_r282_a_right_password_ends_what_was_left_open_before() -> None:
+    people = People(fails=NoAnswer())
+    desk = Desk(people)
+    last = POLICY.strangers - 1
+    assert {await desk.sign_in(RIGHT, browser=each) for each in everywhere(last)} == {"outage"}
+    people.fails = None
+    assert await desk.sign_in(RIGHT) == "right"
+    people.fails = NoAnswer()
+    assert {await desk.sign_in(RIGHT, browser=each) for each in everywhere(last)} == {"outage"}
+
+
+async def test_r282_a_failure_after_the_answer_leaves_nothing_open() -> None:
+    desk = Desk(People(fails=SourceUnavailable()), People("ldap", fails=HashingBusy()))
+    assert {await desk.sign_in(RIGHT, browser=each) for each in everywhere(150)} == {"outage"}
 
 
 @pytest.mark.parametrize("in_order", [True, False])

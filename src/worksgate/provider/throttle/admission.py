@@ -43,6 +43,8 @@ class Admission:
         """Whether the refused password was right, but temporary, and its time is over (R-85)."""
         self.must_answer_busy = False
         """Whether a refusal may say no more than that passwords cannot be checked now (R-145)."""
+        self.awaits_answer = False
+        """Whether a source has the password and has not said yet whether it is right (R-282)."""
         self._counters = counters
         self._policy = policy
         self._attempt = attempt
@@ -50,6 +52,7 @@ class Admission:
         self._now = now
         self._verdict = _Verdict.UNKNOWN
         self._counted: list[str] = []
+        self._strangers: list[str] = []
         self._shared: list[str] = []
         self._gates: list[str] = []
 
@@ -136,7 +139,11 @@ class Admission:
         self._verdict = _Verdict.SETTLED
 
     async def settle(self) -> None:
-        """Apply the result; without one the attempt does not count."""
+        """Apply the result; without one the attempt does not count.
+
+        One that a source has left open counts among those of all strangers: their limit is far
+        from what people try in an outage, and guesses at a source that delays a no end there.
+        """
         match self._verdict:
             case _Verdict.SUCCEEDED:
                 await self._counters.store.recount(**structs.asdict(self.forgiveness()))
@@ -145,9 +152,11 @@ class Admission:
                 value = await self._counters.bump(counter, self._policy.address_window, self._now)
                 self._counters.has_counted(value, self._now)
             case _Verdict.UNKNOWN:
-                if self._counted or self._gates:
+                kept = self._strangers if self.awaits_answer else ()
+                lowered = [each for each in self._counted if each not in kept]
+                if lowered or self._gates:
                     await self._counters.store.recount(
-                        reset=self._gates, lowered=self._counted, now=self._now
+                        reset=self._gates, lowered=lowered, now=self._now
                     )
 
     async def settle_late(self) -> None:
@@ -208,6 +217,7 @@ class Admission:
         else:  # the count of all strangers must do
             (counted,) = await self._bump_all(strangers)
         self._counters.has_counted(counted, self._now)
+        self._strangers.append(self._counters.named(strangers))
         if strangers != attempt.strangers_counter:
             self._shared.append(self._counters.named(strangers))
         if counted > self._policy.strangers:

@@ -31,7 +31,14 @@ from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.oauth.model import UserKey
 from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.oauth.user_key import IN_WORDS, KeyProblem
-from worksgate.sources import Authenticate, ListedPerson, Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import (
+    Authenticate,
+    ListedPerson,
+    NoAnswer,
+    Person,
+    PersonDisabled,
+    SourceUnavailable,
+)
 from worksgate.sources.sentences import said
 
 _FIELDS = frozenset(
@@ -127,7 +134,7 @@ class FunctionSource:
         except (PersonDisabled, SourceUnavailable):
             raise
         except TimeoutError as error:
-            raise SourceUnavailable(
+            raise NoAnswer(
                 said("%(source)s did not respond: %(place)s", source=self.name, place=_place(error))
             ) from None
         except Exception as error:

@@ -42,9 +42,11 @@ class Servers:
     def try_each(self, budget: Budget, work: Callable[[Server, Budget], R]) -> R:
         """Do the work with the first server that can. Raises ServerDown.
 
-        Each has an equal part of the time, so that a silent one leaves some for the next.
+        Each has an equal part of the time, so that a silent one leaves some for the next. The
+        fault is known if one was silent.
         """
         servers = self._in_order()
+        fault = None
         for position, server in enumerate(servers):
             try:
                 result = work(server, budget.share(len(servers) - position))
@@ -54,10 +56,11 @@ class Servers:
             except ServerDown as error:
                 self._down_until[server] = time.monotonic() + self._settings.circuit_seconds
                 self._log_down(server, error)
+                fault = SourceFault.SILENT if error.fault is SourceFault.SILENT else fault
             else:
                 self._down_until.pop(server, None)
                 return result
-        raise ServerDown(said("no server has responded"))
+        raise ServerDown(said("no server has responded"), fault)
 
     def _in_order(self) -> list[Server]:
         now = time.monotonic()

@@ -27,7 +27,15 @@ from worksgate.credentials.usernames import username_key
 from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.settings.sources.common import common_problems
 from worksgate.settings.sources.ldap import LdapSettings
-from worksgate.sources import Identified, ListedPerson, Person, SourceFinding, SourceUnavailable
+from worksgate.sources import (
+    Identified,
+    ListedPerson,
+    NoAnswer,
+    Person,
+    SourceFault,
+    SourceFinding,
+    SourceUnavailable,
+)
 from worksgate.sources.circuit_breaker import Circuit
 from worksgate.sources.sentences import said
 
@@ -221,11 +229,10 @@ class LdapSource:
             async with asyncio.timeout(budget.left()):
                 return await self._pool.run(lambda: question(budget))
         except TimeoutError:
-            raise SourceUnavailable(
-                said("%(source)s did not respond in time", source=self.name)
-            ) from None
+            raise NoAnswer(said("%(source)s did not respond in time", source=self.name)) from None
         except ServerDown as error:
-            raise SourceUnavailable(
+            outage = NoAnswer if error.fault is SourceFault.SILENT else SourceUnavailable
+            raise outage(
                 said("%(source)s: %(problem)s", source=self.name, problem=sentence_of(error))
             ) from None
 
