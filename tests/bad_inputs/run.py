@@ -12,7 +12,7 @@ from tests.bad_inputs.entries import Entry, wire
 from tests.bad_inputs.expectations import PEER, Outcome, check, medians, normalised
 from tests.bad_inputs.site import Site
 from tests.bad_inputs.situation import SETUPS, Situation, arrange
-from tests.bad_inputs.wire import Answer, NoAnswerError
+from tests.bad_inputs.wire import Answer, Connection, NoAnswerError
 
 WARM_UP = 100
 """Requests before a measurement."""
@@ -28,12 +28,17 @@ NOBODY = "nobody@example.com"
 
 
 def run_on_a_busy_machine(site: Site, entry: Entry) -> None:
-    """Run one entry; again where others keep the servers from their real deadlines."""
+    """Run one entry; again where others keep the servers from their real deadlines.
+
+    Only what was measured, or came with a late answer, can be the machine's fault.
+    """
     for _ in range(TRIES - 1):
+        late = Connection.late_answers
         try:
             run(site, entry)
         except AssertionError:
-            if os.getloadavg()[0] < BUSY * (os.cpu_count() or 1):
+            is_of_time = "timing_pair" in entry.expect or Connection.late_answers > late
+            if not is_of_time or os.getloadavg()[0] < BUSY * (os.cpu_count() or 1):
                 raise
         else:
             return

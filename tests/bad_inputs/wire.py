@@ -7,12 +7,15 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 TIMEOUT = 40.0
 """Seconds for one answer; an entry's own limit is checked afterwards."""
 HANGS_UP = 10.0
 """Seconds in which a connection that is to be closed must be closed; an idle one stays longer."""
+
+LATE = 0.4
+"""Seconds after which an answer tells more of the machine than of the server."""
 
 Headers = Sequence[tuple[str, str]]
 
@@ -43,6 +46,11 @@ class Answer:
         values = [value for key, value in self.headers if key.lower() == name]
         assert len(values) < 2, f"{name} twice: {values}"
         return values[0] if values else None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the server had no time: it took long, or had met its own deadline."""
+        return self.seconds > LATE or self.status == 503
 
     def json(self) -> Any:
         assert self.header("content-type") == "application/json; charset=utf-8", self.headers
@@ -84,6 +92,9 @@ def request(
 class Connection:
     """One connection, kept alive as long as the server does. ``source`` is our own address."""
 
+    late_answers: ClassVar[int] = 0
+    """On all connections."""
+
     def __init__(self, port: int, *, source: str | None = None) -> None:
         address = (source, 0) if source else None
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT, address)
@@ -114,6 +125,7 @@ class Connection:
         while True:
             answer = _parse(bytes(received), has_body=has_body, ended=ended, began=began)
             if answer is not None:
+                Connection.late_answers += answer.is_late
                 return answer
             if ended:
                 raise NoAnswerError(f"after {len(received)} bytes: {bytes(received[:200])!r}")
