@@ -355,6 +355,17 @@ async def test_r280_what_active_directory_takes_for_one_name_is_counted_as_one(
     assert guess_key(ours, typed) != guess_key(ours, f"{same}x")
 
 
+def test_r280_other_kinds_of_names_of_active_directory_share_one_budget(company: Slapd) -> None:
+    from worksgate.sources.ldap.people import guess_key
+
+    ours = company.settings(active_directory=True, direct_bind="{username}")
+    names = ("AD\\hana", "ad.test/People/hana", "CN=hana,OU=People", "2.5.4.3=hana, OU=People")
+    assert len({guess_key(ours, name) for name in names}) == 1
+    assert guess_key(ours, "hana@ad.test") != guess_key(ours, "taro@ad.test")
+    by_dn = company.settings(active_directory=True, direct_bind=f"cn={{username}},{PEOPLE}")
+    assert guess_key(by_dn, "hana/2") != guess_key(by_dn, "hana/3")
+
+
 async def test_r77_r119_a_person_without_guesses_left_costs_a_bind(company: Slapd) -> None:
     uid, _ = newcomer(company)
     way = {"bind_dn": "", "bind_password": "", "direct_bind": f"uid={{username}},{PEOPLE}"}

@@ -40,6 +40,8 @@ _FILETIME_EPOCH = 11_644_473_600
 _SUB_CODE = re.compile(r"\bdata ([0-9a-f]{3,4})\b", re.IGNORECASE)
 _POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET = 0, 2
 _HIRAGANA = {katakana: katakana - 0x60 for katakana in range(0x30A1, 0x30F7)}
+_OF_PATHS = frozenset("\\/=")
+"""Of what no sAMAccountName and no userPrincipalName has."""
 _ESCAPE = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
 
 _log = structlog.get_logger("worksgate.sources.ldap")
@@ -291,12 +293,23 @@ def guess_key(settings: LdapSettings, username: str) -> str:
     Directories take blanks in a row for one (RFC 4518, 2.6.1); Active Directory also ignores
     accents and the kind of kana. Most spellings sign nobody in (``answers_to``), but an expired
     password is reported before that is known.
+
+    Active Directory also binds by a domain and a name, a path, or a DN, which has many spellings.
+    Nobody is found by those: they are counted as one.
     """
+    if _is_of_another_kind(settings, username):
+        return "a name of another kind"
     key = " ".join(username_key(bind_name(settings, username)).split())
     if not settings.active_directory:
         return key
     letters = unicodedata.normalize("NFKD", key).translate(_HIRAGANA)
     return "".join(each for each in letters if not unicodedata.combining(each))
+
+
+def _is_of_another_kind(settings: LdapSettings, username: str) -> bool:
+    """Whether Active Directory would bind by it, but no account and no principal is called so."""
+    is_bound_by_dn = "=" in settings.direct_bind
+    return settings.active_directory and not is_bound_by_dn and bool(_OF_PATHS & set(username))
 
 
 def dn_key(dn: str) -> tuple[tuple[str, str], ...]:
