@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def test_r220_two_processes_are_recorded_until_ctrl_c_and_replayed(
     try:
         running.wait_for("recording.begun", 2)
         asyncio.run(sign_in(url, client))
+        wait_for_calls(running.folder / "day", 11)
         recording.send_signal(signal.SIGINT)
         out, _ = recording.communicate(timeout=30)
     finally:
@@ -77,6 +79,14 @@ def test_r220_two_processes_are_recorded_until_ctrl_c_and_replayed(
     assert found.json["calls"] == 20
     lines = {line for each in found.json["differences"] for line in each["lines"]}
     assert {line.partition(":")[0] for line in lines} == {"1", "2"}
+
+
+def wait_for_calls(recording: Path, number: int) -> None:
+    """A call is handed over after its answer, and not at all if the recording ends in between."""
+    until = time.monotonic() + 30
+    while len(recording.read_bytes().splitlines()) < 1 + number:
+        assert time.monotonic() < until, recording.read_text()
+        time.sleep(0.02)
 
 
 async def audit(running: Running) -> list[str]:
