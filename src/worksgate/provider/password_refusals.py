@@ -4,7 +4,7 @@ from worksgate.audit import Reason
 from worksgate.provider.throttle import Admission
 from worksgate.sources import PasswordExpired, PersonDisabled, PersonNotAllowed
 
-BY_OTHER_NAMES = "not checked: too many failures before, with other names of this person"
+TOO_MANY_BEFORE = "not checked: too many failures of this person before"
 """The record of a guess whose person had no guesses left."""
 TEMPORARY_EXPIRED = "right, but the password was temporary, and its time is over"
 """The record of a password that is refused like a wrong one."""
@@ -21,7 +21,7 @@ def why_disabled(refusal: PersonDisabled) -> tuple[str, Reason]:
 def why_wrong(admission: Admission) -> tuple[str, Reason]:
     """Why a password was refused, which is never shown to the person."""
     if admission.is_exhausted:
-        return BY_OTHER_NAMES, Reason.GUESSES_USED_UP
+        return TOO_MANY_BEFORE, Reason.GUESSES_USED_UP
     if admission.was_temporary:
         return TEMPORARY_EXPIRED, Reason.TEMPORARY_EXPIRED
     return "wrong name or password", Reason.WRONG_PASSWORD

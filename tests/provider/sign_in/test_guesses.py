@@ -18,7 +18,7 @@ from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
 from worksgate.provider.factors.second_factors import Factors
-from worksgate.provider.password_refusals import BY_OTHER_NAMES
+from worksgate.provider.password_refusals import TOO_MANY_BEFORE
 from worksgate.provider.sign_in.attempt import Browser, Proof, SignInAttempt, SignInProgress
 from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.errors import (
@@ -395,7 +395,7 @@ async def test_r119_a_person_without_guesses_left_is_answered_like_a_wrong_passw
         assert await desk.guesses(11, name) == ["wrong"] * 10 + ["throttled"]
     assert ldap.in_vain == 10
     assert await desk.sign_in(RIGHT, "h.yamada@acme.example") == "wrong"
-    assert desk.audit.events[-1].detail == BY_OTHER_NAMES
+    assert desk.audit.events[-1].detail == TOO_MANY_BEFORE
 
 
 async def test_r119_a_right_password_sets_name_and_person_back() -> None:

@@ -38,7 +38,7 @@ class Admission:
         self, counters: Counters, policy: ThrottlePolicy, attempt: Attempt, now: float
     ) -> None:
         self.is_exhausted = False
-        """Whether the person of the name has failed too often under other names."""
+        """Whether the person who has this name at a source has failed there too often (R-276)."""
         self.was_temporary = False
         """Whether the refused password was right, but temporary, and its time is over (R-85)."""
         self.must_answer_busy = False
