@@ -180,9 +180,13 @@ def is_listening(port: int) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be collected does not."""
+    """Whether a thread of a process runs: with the last one its sockets are closed.
+
+    A process that only waits to be collected has none.
+    """
     try:
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
         state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state != "Z"
+    return state != "Z" or threads > 1

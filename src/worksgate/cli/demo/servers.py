@@ -149,6 +149,13 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.ready.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, also what is accepted at this moment: uvicorn would wait until its caller leaves."""
+        for listening in self.servers:
+            listening.close()
+        await asyncio.sleep(0)  # what is accepted is made a connection before that returns
+        await super().shutdown(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
