@@ -13,17 +13,15 @@ from worksgate.bootstrap.background_tasks import run_while_open
 from worksgate.credentials.master_key import Keyring
 from worksgate.database.direct_reads import DirectReads, ReadsDirectly
 from worksgate.database.engines import outages
+from worksgate.database.first_start import prepare_file
 from worksgate.database.identity import (
     LOOKED_AT_EVERY,
     DatabaseGuard,
     DatabaseIdentity,
     DatabaseReplaced,
     SqliteGuard,
-    forget_overwriting,
 )
 from worksgate.database.installation_id import identify
-from worksgate.database.migrations import migrate
-from worksgate.database.older_copies import check_not_lost, void_older_copy
 from worksgate.database.temporary_files import remove_abandoned
 from worksgate.directory.audit.writer import AuditLines, AuditWriter
 from worksgate.directory.console_groups import ConsoleGroups
@@ -51,10 +49,7 @@ async def open_guard(
     """
     file = settings.database_file
     if database is None and file is not None:
-        check_not_lost(file)
-        forget_overwriting(file)
-        await migrate(settings.database_url)
-        await void_older_copy(settings.database_url, clock())
+        await prepare_file(settings.database_url, clock())
     if database is None:
         database = await identify(settings.database_url)
     if file is None:

@@ -64,11 +64,8 @@ def serve(
         raise Refusal("store_url memory: works with one process only; use --workers 1")
     check_access(settings)
     from worksgate.bootstrap import server
-    from worksgate.database.identity import forget_overwriting
+    from worksgate.database.first_start import prepare_file
     from worksgate.database.installation_id import identify
-    from worksgate.database.migrations import migrate
-    from worksgate.database.older_copies import check_not_lost, void_older_copy
-    from worksgate.database.sqlite_file import make_room
     from worksgate.doctor.console_examiner import ConsoleExaminer
     from worksgate.server.settings_reload import SettingsSource
 
@@ -77,11 +74,7 @@ def serve(
     # Report problems with the database or Valkey now, in one line. A database that several nodes
     # share is migrated only by its administrator.
     if settings.database_file is not None:
-        check_not_lost(settings.database_file)
-        make_room(settings.database_file)
-        forget_overwriting(settings.database_file)
-        run(migrate(settings.database_url))
-        run(void_older_copy(settings.database_url, time.time()))
+        run(prepare_file(settings.database_url, time.time()))
     database = run(identify(settings.database_url))
     quietly(_check_master_key(settings))
     if is_valkey(settings.store_url):

@@ -13,6 +13,7 @@
     identity           identifies the database, so that a replaced one is detected
     installation_id    its ID, stored in the database
     newest_record      how new a SQLite file was; older_copies: a start on an older copy of it
+    first_start        all that a server does with its SQLite file before anything opens it
     schema             the tables of the directory; artifact_tables: those of the stores
     audit_rows         an audit record as a row; recording: written in a transaction
     secrets_at_rest    secrets, encrypted under the master key

@@ -26,17 +26,19 @@ def note_newest(database: Path, installation: str, newest: int) -> None:
 
 def records_once(database: Path) -> int:
     """The number that is noted, of whichever installation; 0 if there is none."""
-    try:
-        _, newest = Path(f"{database}{NOTE}").read_text("utf-8").split()
-        return int(newest)
-    except (OSError, ValueError):
-        return 0
+    return _noted(database)[1]
 
 
 def newest_noted(database: Path, installation: str) -> int:
     """The number that is noted for this installation; 0 if there is none."""
+    whose, newest = _noted(database)
+    return newest if whose == installation else 0
+
+
+def _noted(database: Path) -> tuple[str, int]:
+    """Installation and number; nobody's 0 if there is no note, or another text."""
     try:
         whose, newest = Path(f"{database}{NOTE}").read_text("utf-8").split()
-        return int(newest) if whose == installation else 0
+        return whose, int(newest)
     except (OSError, ValueError):
-        return 0
+        return "", 0

@@ -17,7 +17,7 @@ from worksgate.database import DatabaseUnavailable, sqlite_file
 from worksgate.database.engines import open_engines, outages
 from worksgate.database.identity import CONTENT
 from worksgate.database.installation_id import renew
-from worksgate.database.migrations.tables import SHORT_LIVED
+from worksgate.database.migrations.tables import VOIDED
 from worksgate.database.newest_record import NOTE, newest_noted, records_once
 from worksgate.database.recording import write_events
 
@@ -48,7 +48,7 @@ async def void_older_copy(database_url: str, now: float) -> None:
     try:
         with outages():
             async with engines.write.begin() as connection:
-                for table in (*SHORT_LIVED, "keys"):
+                for table in VOIDED:
                     await connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608  # our own
                 await renew(connection)
                 await write_events(

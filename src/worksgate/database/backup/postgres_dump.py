@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from worksgate.database.backup import BackupError
-from worksgate.database.migrations.tables import ALL, SHORT_LIVED
+from worksgate.database.migrations.tables import ALL, VOIDED
 
 LOCK_TIMEOUT = 5_000
 """Milliseconds to wait for a table that is in use."""
@@ -67,7 +67,7 @@ async def dump(database_url: str, snapshot: str) -> BinaryIO:
             "--no-privileges",
             f"--snapshot={snapshot}",
             *(f"--table={name}" for name in ALL),
-            *(f"--exclude-table-data={name}" for name in (*SHORT_LIVED, "keys", "installation")),
+            *(f"--exclude-table-data={name}" for name in (*VOIDED, "installation")),
         )
         async with _running(*command, environment=environment, stdout=dumped):
             pass

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from worksgate.credentials.master_key import key_ids
 from worksgate.database.backup import BackupError, Progress
 from worksgate.database.backup.archive import check_free_space
-from worksgate.database.migrations.tables import LASTING, SHORT_LIVED
+from worksgate.database.migrations.tables import LASTING, VOIDED
 from worksgate.database.sqlite_file import connect
 from worksgate.database.temporary_files import remove_abandoned, written_beside
 
@@ -65,7 +65,7 @@ def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int],
 def strip(db: sqlite3.Connection) -> None:
     """Erase from a copy what a backup must not contain. Raises sqlite3.Error."""
     present = _tables(db)
-    for table in (*SHORT_LIVED, "keys"):
+    for table in VOIDED:
         if table in present:
             db.execute(f"DELETE FROM {table}")
     db.execute("VACUUM")  # deleted rows remain in free pages

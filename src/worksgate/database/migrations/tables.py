@@ -74,6 +74,9 @@ SHORT_LIVED: tuple[str, ...] = (
 )
 """The names of the tables whose content does not survive a restore."""
 
+VOIDED: tuple[str, ...] = (*SHORT_LIVED, schema.keys.name)
+"""The same, and the keys of the stores: what no backup contains, and no older copy keeps."""
+
 ALL: tuple[str, ...] = (
     *(each.name for each in LASTING),
     schema.keys.name,
