@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from tests.databases import NOW, query, url_of
@@ -173,6 +174,22 @@ async def test_what_is_locked_is_left_to_the_engines_which_wait(
     assert await reads.find(queries.BY_ID, {"key": "a1"})
     reads.close()
     assert await reads.find(queries.BY_ID, {"key": "a1"}) is None
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r273_nobody_is_read_from_an_older_copy(furnished: Directory, database: Path) -> None:
+    await furnished.close()
+    guard = SqliteGuard.open(database, await identify(url_of(database)))
+    reads = SqliteReads(database, guard)
+    assert await reads.find(queries.BY_ID, {"key": "a1"})
+
+    def refusing(_: sqlite3.Connection) -> None:
+        raise DatabaseReplaced("an older copy")
+
+    with patch.object(guard, "inspect_lately", refusing):
+        assert await reads.find(queries.BY_ID, {"key": "a1"}) is None
+    reads.close()
+    guard.close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

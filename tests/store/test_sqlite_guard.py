@@ -32,7 +32,15 @@ class Guard(DatabaseGuard):
 
     def __init__(self) -> None:
         super().__init__(DatabaseIdentity("id"))
-        self.is_replaced = False
+        self.is_replaced = self.is_older = False
+
+    def inspect(self, connection: sqlite3.Connection) -> int:
+        if self.is_older:
+            raise DatabaseReplaced("an older copy")
+        return 0
+
+    def inspect_lately(self, connection: sqlite3.Connection) -> None:
+        self.inspect(connection)
 
     def check(self) -> None:
         if self.is_replaced:
@@ -51,6 +59,15 @@ async def guarded(folder: Path) -> AsyncIterator[tuple[SqliteStore, Guard]]:
         yield store, guard
     finally:
         await store.close()
+
+
+async def test_r273_nothing_is_read_of_an_older_copy(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as (store, guard):
+        await store.save(access_token("token"))
+        assert await store.find(AccessToken, key_of("token")) is not None
+        guard.is_older = True
+        with pytest.raises(StoreUnavailable):
+            await store.find(AccessToken, key_of("token"))
 
 
 async def test_f34_nothing_is_read_or_written_while_the_file_is_another(tmp_path: Path) -> None:
