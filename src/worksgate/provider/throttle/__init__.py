@@ -13,9 +13,8 @@ Three counters stand between a guess and the hash, each counted before the hash 
 An account is a typed name, and also the person whom a source finds by that name, so that somebody
 with several names has one guessing budget. Where a name may be of several people, it is counted
 for each source as well: who signs in as the one sets nothing back of the other. A success sets both
-back. Unknown accounts are counted
-like known ones, so that an answer reveals nothing. Only a definite answer counts: ``attempt`` gives
-back what an outage interrupts.
+back. Unknown accounts are counted like known ones, so that an answer reveals nothing. Only a
+definite answer counts: ``attempt`` gives back what an outage interrupts.
 
 An administrator may allow one more attempt from a network, for ``ALLOWED_FOR`` seconds (R-194). It
 is used by whoever would be refused there first, it counts like any other, and no counter is set
