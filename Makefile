@@ -30,8 +30,8 @@ bench: ## Run the benchmarks and write benchmarks/RESULTS.md
 faults: ## Break things in every way, for some 20 minutes, and write docs/reliability.md (ARGS="--short F-04")
 	@$(SETUP) dev servers && $(BIN)/python -m tests.faults $(ARGS)
 
-docs: ## Check that the pages are true: links, commands, the settings reference
-	@$(SETUP) dev && $(BIN)/python tools/links.py && $(BIN)/python -m pytest -q tests/docs/test_pages.py tests/settings/test_reference.py
+docs: ## Check that the pages are true: links, commands, requirements, faults, the settings reference
+	@$(SETUP) dev && $(BIN)/python tools/links.py && $(BIN)/python -m pytest -q tests/docs/test_pages.py tests/docs/test_references.py tests/docs/test_fault_pages.py tests/settings/test_reference.py
 
 site: ## Build the documentation site in build/site, to be read without a network
 	@$(SETUP) site && $(BIN)/python -m tools.site
