@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 from tests.skipped_time import skipped_time
 from uvicorn.server import ServerState
 
+from worksgate.observability.rate_limited_warning import RateLimitedWarning
 from worksgate.server import connection as protocol
 from worksgate.server.admission import Admission
 from worksgate.server.connection import BoundedHttpProtocol
+from worksgate.server.single_write import WHOLE_ANSWER, WRITE
 from worksgate.server.uvicorn_config import server_config
 from worksgate.settings.options import Settings
 
@@ -29,6 +32,7 @@ class Wire(asyncio.Transport):
         self.written = b""
         self.closed = 0
         self.is_cut = False
+        self.is_paused = False
         self.has_ended = False
 
     def write(self, data: Any) -> None:
@@ -50,14 +54,17 @@ class Wire(asyncio.Transport):
         self.has_ended = True
 
     def pause_reading(self) -> None:
-        """The tests send no more than is read."""
+        self.is_paused = True
 
     def resume_reading(self) -> None:
-        """As above."""
+        self.is_paused = False
 
 
 class Application:
-    """Answers when it may what has come whole, and notes what it is told meanwhile."""
+    """Answers when it may what has come whole, and notes what it is told meanwhile.
+
+    ``/early`` is answered before its body has come, ``/written`` in one call.
+    """
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -66,16 +73,30 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.begun.append(scope["path"])
+        if scope["path"] == "/written":
+            await self._write(scope, receive)
+            return
         if scope["path"] == "/slow":
             await self.may_answer.wait()
-        while (message := await receive())["type"] == "http.request" and message["more_body"]:
-            pass
-        if scope["path"] == "/told":
-            message = await receive()
-        self.told.append(message)
+        if scope["path"] != "/early":
+            self.told.append(await self._last(scope, receive))
         length = [(b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": length})
         await send({"type": "http.response.body", "body": b"ok"})
+
+    async def _last(self, scope: Scope, receive: Receive) -> Message:
+        """The last message of a request, or for ``/told`` the one after it."""
+        while (message := await receive())["type"] == "http.request" and message["more_body"]:
+            pass
+        return await receive() if scope["path"] == "/told" else message
+
+    async def _write(self, scope: Scope, receive: Receive) -> None:
+        """Answer while it is waited for what the client does."""
+        await receive()
+        waiting = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        assert scope["extensions"][WHOLE_ANSWER][WRITE](200, b"", b"ok")
+        self.told.append(await waiting)
 
 
 class Connection:
@@ -169,7 +190,8 @@ async def test_f22_headers_and_a_body_that_do_not_come_are_given_up(
     connection: Connection, sent: bytes
 ) -> None:
     connection.made()
-    await connection.sent(sent)
+    if sent:
+        await connection.sent(sent)
     connection.application.may_answer.set()
     assert not connection.wire.closed
     await waited()
@@ -205,6 +227,7 @@ async def test_a_connection_that_rests_is_closed_after_its_time(connection: Conn
         assert connection.wire.written.endswith(b"ok")
         await waited(0.6)
         assert not connection.wire.closed
+    assert not connection.wire.is_cut, "who reads its answers may stay"
     await waited()
     assert connection.wire.closed
     await connection.lost()
@@ -266,6 +289,68 @@ async def test_f26_a_connection_that_comes_at_the_end_is_closed_when_it_says_not
     connection.made()
     await waited()
     assert connection.wire.closed
+    await connection.lost()
+
+
+async def test_who_has_its_answer_before_its_request_has_come_whole_may_go_on(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEADER_TIMEOUT", 20 * MOMENT)
+    connection.made()
+    await connection.sent(POST.replace(b"/slow", b"/early"))
+    assert connection.wire.written.endswith(b"ok")
+    assert connection.admission.reading == set()
+    await waited(0.5)
+    await connection.sent(b"xx")
+    await waited()
+    assert not connection.wire.closed
+    await connection.sent(GET % b"")
+    assert connection.wire.written.count(b"HTTP/1.1 200 ") == 2
+    await connection.lost()
+
+
+async def test_who_waits_for_the_client_is_told_that_the_answer_is_written(
+    connection: Connection,
+) -> None:
+    connection.made()
+    await connection.sent(GET % b"written")
+    await waited(0.5)
+    assert connection.wire.written.endswith(b"ok")
+    assert [message["type"] for message in connection.application.told] == ["http.disconnect"]
+    await connection.lost()
+
+
+async def test_a_large_body_may_come_together_with_its_headers(connection: Connection) -> None:
+    connection.made()
+    body = b"x" * (protocol.MAX_HEADERS + 1)
+    post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    await connection.sent(post + body)
+    assert connection.wire.written.startswith(b"HTTP/1.1 200 ")
+    await connection.lost()
+
+
+async def test_r111_what_is_refused_is_read_until_its_end_although_it_was_paused(
+    connection: Connection,
+) -> None:
+    connection.made()
+    chunk = b"x" * (protocol.MAX_HEADERS + 1)
+    chunked = b"POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await connection.sent(chunked + b"%x\r\n%b\r\n" % (len(chunk), chunk))
+    assert connection.wire.is_paused
+    await connection.sent(b"no size\r\n")
+    assert connection.wire.written.startswith(b"HTTP/1.1 400 ")
+    assert not connection.wire.is_paused
+    await connection.lost()
+
+
+async def test_the_log_has_the_path_of_what_is_refused_and_no_query(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "_malformed", RateLimitedWarning("request.malformed"))
+    connection.made()
+    with capture_logs() as logged:
+        await connection.sent(b"GET /%b?code=c HTTP/1.1\r\n\r\n" % (b"a" * 300))
+    assert [each["path"] for each in logged] == ["/" + "a" * 199]
     await connection.lost()
 
 
