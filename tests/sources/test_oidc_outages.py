@@ -30,7 +30,7 @@ from tests.unhurried import tries
 
 from worksgate.catalogues import in_language, sentence_of
 from worksgate.limits.outgoing import Unusable
-from worksgate.sources import SourceUnavailable
+from worksgate.sources import RefusedUpstream, SourceUnavailable
 from worksgate.sources.openid.outgoing import (
     LONGEST_OUTAGE,
     MAX_ANSWER,
@@ -258,6 +258,88 @@ async def test_answer_that_is_no_json_object_is_an_outage(
     fake.instead[path] = replying(body)
     async with source_at(fake, **PATIENT) as source:
         await is_unavailable(lambda: sign_in(fake, source), "JSON|object")
+
+
+FROM_A_FIREWALL = [(b"<html>", 403), ({"message": "Forbidden"}, 403), (b"", 429), ({}, 400)]
+
+
+@pytest.mark.parametrize("path", [TOKEN, USERINFO])
+@pytest.mark.parametrize(("body", "status"), FROM_A_FIREWALL)
+async def test_r283_what_is_refused_to_one_person_keeps_nobody_else_out(
+    fake: FakeProvider, path: str, body: Any, status: int
+) -> None:
+    fake.left_out = {"employee"}
+    async with source_at(fake) as source:
+        await sign_in(fake, source)
+        fake.instead[path] = replying(body, status)
+        for _ in range(3):
+            await is_unavailable(lambda: sign_in(fake, source), f"the status {status}")
+        del fake.instead[path]
+        assert await sign_in(fake, source)
+
+
+@pytest.mark.parametrize("path", [TOKEN, USERINFO])
+async def test_f19_what_is_down_for_everybody_is_spared(fake: FakeProvider, path: str) -> None:
+    fake.left_out = {"employee"}
+    fake.instead[path] = replying({"error": "server_error"}, 503)
+    async with source_at(fake) as source:
+        for _ in range(2):
+            await is_unavailable(lambda: sign_in(fake, source), "the status 503")
+        await is_unavailable(lambda: sign_in(fake, source), "a moment ago")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1], "soon", float("inf"), float("nan"), 10**400])
+@pytest.mark.parametrize("name", ["expires_in", "expires_at", "refresh_token", "scope"])
+async def test_r283_what_a_token_response_says_of_its_tokens_does_not_matter(
+    fake: FakeProvider, name: str, value: Any
+) -> None:
+    async def tokens(asked: Asked) -> Reply:
+        del fake.instead[TOKEN]
+        reply = await fake.answer(asked)
+        return Reply({**reply.body, name: value})
+
+    fake.instead[TOKEN] = tokens
+    async with source_at(fake) as source:
+        assert await sign_in(fake, source)
+
+
+@pytest.mark.parametrize("address", ["https://[v1.x]/", f"https://sso.example/{'x' * 70_000}"])
+@pytest.mark.parametrize("name", ["authorization_endpoint", "jwks_uri", "userinfo_endpoint"])
+async def test_r283_an_address_that_cannot_be_read_is_an_outage(
+    fake: FakeProvider, name: str, address: str
+) -> None:
+    fake.metadata[name] = address
+    async with source_at(fake) as source:
+        await is_unavailable(lambda: source.begin(RETURN_URL), f"its {name} is not")
+
+
+async def test_refusal_of_the_provider_is_shown_in_printable_characters(
+    fake: FakeProvider,
+) -> None:
+    said = {"error": "invalid_grant", "error_description": "a\nb\0c\u202ed\ud800"}
+    fake.instead[TOKEN] = replying(said, 400)
+    async with source_at(fake) as source:
+        with pytest.raises(RefusedUpstream, match=r"said invalid_grant a�b�c�d�$"):
+            await sign_in(fake, source)
+
+
+@pytest.mark.parametrize(
+    ("stated", "finding"),
+    [
+        ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "by private_key_jwt"),
+        ({"require_pushed_authorization_requests": True}, "require_pushed"),
+        ({"require_signed_request_object": True}, "require_signed"),
+    ],
+)
+async def test_test_tells_what_the_provider_demands_and_we_do_not_do(
+    fake: FakeProvider, stated: dict[str, Any], finding: str
+) -> None:
+    async with source_at(fake) as source:
+        assert all(each.works for each in await source.test(RETURN_URL))
+    fake.metadata = stated
+    async with source_at(fake) as source:
+        (wrong,) = [each for each in await source.test(RETURN_URL) if not each.works]
+    assert finding in wrong.text
 
 
 @pytest.mark.parametrize("address", ["/jwks/", "/jwks?x=1", "/", "//jwks"])

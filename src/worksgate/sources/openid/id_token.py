@@ -5,22 +5,30 @@ https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]  # it has no types
 from joserfc import jwt
-from joserfc.errors import (
-    BadSignatureError,
-    InvalidKeyIdError,
-    JoseError,
-    UnsupportedAlgorithmError,
-)
+from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import JWKRegistry, Key, KeySet
 from joserfc.jws import JWSRegistry, extract_compact
 from joserfc.util import base64_to_int
 
-ALGORITHMS = frozenset(("RS256", "PS256", "ES256", "EdDSA"))
+_KINDS = {
+    "RS256": ("RSA",),
+    "PS256": ("RSA",),
+    "ES256": ("P-256",),
+    "EdDSA": ("Ed25519", "Ed448"),
+}
+"""Kinds of keys by algorithm: the type, or the curve."""
+
+ALGORITHMS = frozenset(_KINDS)
 """Accepted signature algorithms; never HMAC, never none."""
+
+_DOTS_IF_ENCRYPTED = 4
+_SAME_ID = 4
+"""Keys with one ID that are tried for a token."""
 
 RSA_BITS = range(2_048, 8_192 + 1)
 """Of a modulus, in bits. NIST SP 800-131A sets the minimum; longer ones would let a provider
@@ -99,15 +107,35 @@ def read_userinfo(token: str, keys: KeySet, *, issuer: str, client_id: str) -> M
 
 def _verified(token: str, keys: KeySet) -> jwt.Token:
     """The token with a valid signature; keys in its header are ignored."""
-    try:
-        return jwt.decode(token, keys, registry=_Algorithms(strict_check_header=False))
-    except InvalidKeyIdError:
-        raise UnknownKey("its key is unknown") from None
-    except BadSignatureError:
-        if "kid" in extract_compact(token.encode()).headers():
-            raise
-        # It does not name a key: the only one that we have may have been replaced.
-        raise UnknownKey("its signature does not match any known key") from None
+    if token.count(".") == _DOTS_IF_ENCRYPTED:
+        raise BadToken("it is encrypted, which is not supported: turn that off at the provider")
+    header = extract_compact(token.encode()).headers()
+    if header["alg"] not in ALGORITHMS:
+        raise UnsupportedAlgorithmError(f"the algorithm is not one of {', '.join(_KINDS)}")
+    why = "its key is unknown"
+    for key in _candidates(keys, header):
+        try:
+            return jwt.decode(token, key, registry=_Algorithms(strict_check_header=False))
+        except BadSignatureError:
+            # The key may have been replaced by another one of this name, or without a name.
+            why = "its signature does not match any known key"
+    raise UnknownKey(why)
+
+
+def _candidates(keys: KeySet, header: Mapping[str, Any]) -> list[Key]:
+    """The keys that may have signed a token: keys of different kinds may share an ID.
+
+    https://www.rfc-editor.org/rfc/rfc7517#section-4.5
+    """
+    if "kid" not in header and len(keys.keys) == 1:
+        return keys.keys
+    named = (key for key in keys.keys if key.kid == header.get("kid"))
+    return list(islice((key for key in named if _can_sign(key, header["alg"])), _SAME_ID))
+
+
+def _can_sign(key: Key, algorithm: str) -> bool:
+    kind = getattr(key, "curve_name", key.key_type)
+    return kind in _KINDS[algorithm] and key.alg in (None, algorithm)
 
 
 def _check(token: jwt.Token, expected: Expected, now: float) -> None:

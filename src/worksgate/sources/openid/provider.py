@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 import httpx2
 from authlib.common.urls import add_params_to_uri  # type: ignore[import-untyped]  # has no types
-from authlib.integrations.base_client import OAuthError  # type: ignore[import-untyped]  # same
 from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]  # same
 from authlib.oauth2.auth import encode_client_secret_basic  # type: ignore[import-untyped]  # same
 from joserfc.jwk import KeySet
@@ -47,6 +46,7 @@ OPEN_SECONDS = 3.0
 _SHARE_OF_ONE_CALL = 0.9  # of the total timeout: a hung call is detected before everything ends
 _SHARE_OF_A_RENEWAL = 0.25
 _OUR_FAULT = ("invalid_client", "unauthorized_client", "temporarily_unavailable", "server_error")
+_UNSUPPORTED = ("require_pushed_authorization_requests", "require_signed_request_object")
 _MAX_SHOWN = 200
 _ANY_USERINFO = {"Accept": "application/json, application/jwt"}
 """Whether userinfo is signed was decided when the client was registered there."""
@@ -66,6 +66,8 @@ class Metadata:
     algorithms: tuple[str, ...] | None
     sends_issuer: bool
     """Whether it identifies itself in every authorization response (RFC 9207)."""
+    demands: tuple[str, ...]
+    """What it requires of every authorization request and is not supported here, by its names."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any], issuer: str) -> Self:
@@ -84,6 +86,7 @@ class Metadata:
             challenge_methods=_names(document, "code_challenge_methods_supported"),
             algorithms=_names(document, "id_token_signing_alg_values_supported"),
             sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
+            demands=tuple(each for each in _UNSUPPORTED if document.get(each) is True),
         )
 
 
@@ -209,30 +212,25 @@ class OpenIDProvider:
     async def _fetch_tokens(
         self, metadata: Metadata, code: str, return_url: str, code_verifier: str
     ) -> Mapping[str, Any]:
-        refusal: OAuthError | None = None
-        tokens: Mapping[str, Any] = {}
-        async with self._calling("token"):
-            try:
-                tokens = await self._client(metadata).fetch_token(
-                    metadata.token_endpoint,
-                    grant_type="authorization_code",
-                    code=code,
-                    redirect_uri=return_url,
-                    code_verifier=code_verifier,
-                )
-            except OAuthError as error:
-                refusal = error
-            except (ValueError, RecursionError):
-                raise Unusable(said("the response is not JSON")) from None
-        if refusal is not None:
-            raise self._refused(refusal, (code, code_verifier, self._settings.client_secret))
+        async with self._calling("token", of_one_person=True):
+            response = await self._client(metadata).fetch_token(
+                metadata.token_endpoint,
+                grant_type="authorization_code",
+                code=code,
+                redirect_uri=return_url,
+                code_verifier=code_verifier,
+            )
+            tokens = _token_response(response)
+        if "error" in tokens:
+            raise self._refused(tokens, (code, code_verifier, self._settings.client_secret))
         return tokens
 
-    def _refused(self, error: OAuthError, secrets: tuple[str, ...]) -> Exception:
+    def _refused(self, answer: Mapping[str, Any], secrets: tuple[str, ...]) -> Exception:
         """A bad code concerns this sign-in only; a bad client, or a busy provider, is an outage."""
-        texts = (_without_secrets(each, secrets) for each in (error.error, error.description))
+        error, description = answer["error"], answer.get("error_description")
+        texts = (_without_secrets(each, secrets) for each in (error, description))
         explanation = " ".join(texts).strip()
-        outcome = SourceUnavailable if error.error in _OUR_FAULT else RefusedUpstream
+        outcome = SourceUnavailable if error in _OUR_FAULT else RefusedUpstream
         return outcome(f"{self._name}: the token endpoint said {explanation}")
 
     async def _believed(
@@ -266,7 +264,7 @@ class OpenIDProvider:
         endpoint = metadata.userinfo_endpoint
         if endpoint is None or access_token is None or not _is_visible(access_token):
             return {}
-        async with self._calling("userinfo"):
+        async with self._calling("userinfo", of_one_person=True):
             bearer = {"Authorization": f"Bearer {access_token}"}
             response = await self._get(endpoint, {**_ANY_USERINFO, **bearer})
             signed = _is_signed(response)
@@ -298,15 +296,13 @@ class OpenIDProvider:
             "GET", url, withhold_token=True, headers=headers
         )
         if answer.status_code != 200:
-            raise Unusable(
-                said("the response has the status %(status)s", status=answer.status_code)
-            )
+            raise _bad_status(answer)
         return answer
 
     def _client(self, metadata: Metadata | None) -> Any:
         """A client for one call: the next one must not send this one's cookies or tokens."""
         settings = self._settings
-        client = AsyncOAuth2Client(
+        client = _Client(
             client_id=settings.client_id,
             client_secret=settings.client_secret or None,
             token_endpoint_auth_method=_client_authentication(settings, metadata),
@@ -322,28 +318,70 @@ class OpenIDProvider:
         return client
 
     @asynccontextmanager
-    async def _calling(self, what: str) -> AsyncIterator[None]:
-        """One request to the provider. Raises SourceUnavailable if it fails or takes too long."""
+    async def _calling(self, what: str, *, of_one_person: bool = False) -> AsyncIterator[None]:
+        """One request to the provider. Raises SourceUnavailable if it fails or takes too long.
+
+        If it is ``of_one_person``, Declined keeps nobody else from asking: anybody may send codes
+        that a firewall there takes for an attack.
+        """
         circuit = self._circuits.get(what)
         if circuit is None:
             name = f"{self._name}: {what}"
             circuit = self._circuits[what] = Circuit(
                 name, failures=OUTAGES_IN_A_ROW, seconds=OPEN_SECONDS, clock=self._clock
             )
+        declined: Declined | None = None
         with circuit.attempt():
             try:
                 async with asyncio.timeout(self._settings.total_timeout * _SHARE_OF_ONE_CALL):
                     yield
             except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-                ours = isinstance(error, Unusable)
-                why = sentence_of(error) if ours else Quoted(type(error).__name__)
-                raise SourceUnavailable(
-                    said(
-                        "%(source)s: %(problem)s",
-                        source=self._name,
-                        problem=said("%(call)s: %(problem)s", call=what, problem=why),
-                    )
-                ) from None
+                if not (of_one_person and isinstance(error, Declined)):
+                    raise self._outage(what, error) from None
+                declined = error
+        if declined is not None:
+            raise self._outage(what, declined)
+
+    def _outage(self, what: str, error: Exception) -> SourceUnavailable:
+        why = sentence_of(error) if isinstance(error, Unusable) else Quoted(type(error).__name__)
+        problem = said("%(call)s: %(problem)s", call=what, problem=why)
+        return SourceUnavailable(
+            said("%(source)s: %(problem)s", source=self._name, problem=problem)
+        )
+
+
+class Declined(Unusable):
+    """The provider works, and has refused this one request (4xx)."""
+
+
+class _Client(AsyncOAuth2Client):  # type: ignore[misc]  # it has no types
+    """Leaves the reading of the token response to us."""
+
+    def parse_response_token(self, resp: httpx2.Response) -> httpx2.Response:
+        return resp
+
+
+def _bad_status(response: httpx2.Response) -> Unusable:
+    kind = Declined if 400 <= response.status_code < 500 else Unusable
+    return kind(said("the response has the status %(status)s", status=response.status_code))
+
+
+def _token_response(response: httpx2.Response) -> Mapping[str, Any]:
+    """The tokens, or an ``error`` of the provider's; nothing else in it is used.
+
+    Raises Unusable, and Declined for 4xx without an ``error``: it is of something before it.
+    """
+    if response.is_success:
+        return _object(response)
+    if response.is_server_error:
+        raise _bad_status(response)
+    try:
+        answer = _object(response)
+    except Unusable:
+        answer = {}
+    if "error" not in answer:
+        raise _bad_status(response)
+    return answer
 
 
 def _is_signed(response: httpx2.Response) -> bool:
@@ -362,8 +400,8 @@ def _object(response: httpx2.Response) -> Mapping[str, Any]:
 
 
 def shown(value: object) -> str:
-    """An external value, for the log."""
-    return str(value)[:_MAX_SHOWN]
+    """An external value, for the log and the audit log: printable, and not long."""
+    return "".join(each if each.isprintable() else "�" for each in str(value)[:_MAX_SHOWN])
 
 
 def _without_secrets(value: object, secrets: tuple[str, ...]) -> str:
@@ -410,10 +448,19 @@ class _Credentials:
 
 def _endpoint(document: Mapping[str, Any], name: str, issuer: str) -> str:
     url = document.get(name)
+    if isinstance(url, str) and not _is_readable(url):
+        url = None
     # Only a provider on this machine may send us to this machine without TLS.
     if not isinstance(url, str) or not is_protected(url, loopback_too=is_on_this_machine(issuer)):
         raise Unusable(said("its %(name)s is not an https: address", name=name))
     return url
+
+
+def _is_readable(url: str) -> bool:
+    try:
+        return bool(httpx2.URL(url))
+    except httpx2.InvalidURL:
+        return False
 
 
 def _optional_endpoint(document: Mapping[str, Any], name: str, issuer: str) -> str | None:

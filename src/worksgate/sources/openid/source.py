@@ -24,7 +24,7 @@ from worksgate.catalogues import sentence_of
 from worksgate.credentials.secrets import digest, new_secret
 from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.settings.sources.common import common_problems
-from worksgate.settings.sources.openid import OidcSettings
+from worksgate.settings.sources.openid import CLIENT_AUTHENTICATIONS, OidcSettings
 from worksgate.sources import (
     AuthorizationRedirect,
     Person,
@@ -217,7 +217,7 @@ class OidcSource:
         if signed_in_at is None and not self.settings.require_auth_time:
             return
         at = signed_in_at if isinstance(signed_in_at, int | float) else -math.inf
-        if at < since - self.settings.clock_skew:
+        if not at >= since - self.settings.clock_skew:  # nor NaN
             raise RefusedUpstream(f"{self.name}: nobody has signed in there anew (auth_time)")
 
     def _check_answer(self, query: Mapping[str, str], metadata: "Metadata") -> str:
@@ -323,7 +323,7 @@ class _Claims:
     def _groups(self) -> tuple[str, ...]:
         value = self._value(self._settings.groups_claim)
         listed = value if isinstance(value, list) else [value]
-        return tuple(dict.fromkeys(name for entry in listed if (name := _as_text(entry))))
+        return tuple(dict.fromkeys(name for entry in listed if (name := _as_printable(entry))))
 
     def _key(self, claim: str, check: Callable[[str], str]) -> str | None:
         """A user key, or None: the claim may not be a valid key."""
@@ -365,6 +365,11 @@ def _at(document: Mapping[str, Any], claim: str) -> Any:
 
 
 def _as_text(value: Any) -> str | None:
+    """``_as_printable`` without blanks around it, and not empty."""
+    return (_as_printable(value) or "").strip() or None
+
+
+def _as_printable(value: Any) -> str | None:
     """A short printable text; numbers are converted, and so is a list with a single item."""
     if isinstance(value, list) and len(value) == 1:
         (value,) = value
@@ -372,7 +377,7 @@ def _as_text(value: Any) -> str | None:
         value = str(value)
     if not isinstance(value, str) or not value.isprintable() or len(value) > _MAX_TEXT:
         return None
-    return value.strip() or None
+    return value
 
 
 def _suffices(settings: OidcSettings, claims: Mapping[str, Any]) -> bool:
@@ -398,6 +403,7 @@ def _findings(settings: OidcSettings, metadata: "Metadata") -> list[SourceFindin
     methods, algorithms = metadata.challenge_methods, metadata.algorithms
     listed = metadata.client_authentications
     chosen = settings.client_authentication
+    usable = set(CLIENT_AUTHENTICATIONS) if chosen == "auto" else {chosen}
     found = (
         (True, said("the discovery document of %(issuer)s exists", issuer=settings.issuer)),
         (
@@ -418,7 +424,7 @@ def _findings(settings: OidcSettings, metadata: "Metadata") -> list[SourceFindin
             ),
         ),
         (
-            not settings.client_secret or chosen == "auto" or chosen in listed,
+            not settings.client_secret or not usable.isdisjoint(listed),
             said("clients may authenticate by %(methods)s", methods=", ".join(listed)),
         ),
         (
@@ -430,4 +436,8 @@ def _findings(settings: OidcSettings, metadata: "Metadata") -> list[SourceFindin
             ),
         ),
     )
-    return [SourceFinding(works=works, text=text) for works, text in found]
+    demanded = (
+        (False, said("the provider requires %(what)s, which is not supported", what=what))
+        for what in metadata.demands
+    )
+    return [SourceFinding(works=works, text=text) for works, text in (*found, *demanded)]
