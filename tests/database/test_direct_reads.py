@@ -10,11 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from sqlalchemy import literal_column
 from tests.databases import NOW, query, url_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
-from worksgate.database.direct_reads import Query, SqliteReads
+from worksgate.database.direct_reads import JoinedQuery, Part, Query, SqliteReads, one_row
 from worksgate.database.identity import (
     DatabaseGuard,
     DatabaseReplaced,
@@ -284,6 +285,14 @@ async def test_an_outage_of_postgresql_is_one_of_the_directory(
 def test_a_value_that_is_missing_is_an_error() -> None:
     with pytest.raises(KeyError):
         queries.BY_ID.sqlite.values({})
+
+
+def test_of_a_part_of_one_row_the_first_is_found_if_its_first_column_has_a_value() -> None:
+    one = Part.one(literal_column("a"), literal_column("b"))
+    query = JoinedQuery(one_row(), one, Part.every(literal_column("c")))
+    assert query.split([(1, None, 3), (2, None, 4)]) == [[(1, None)], [(3,), (4,)]]
+    assert query.split([(None, 2, 3)]) == [(), [(3,)]]
+    assert query.split([]) == [(), ()]
 
 
 def _open_files(database: Path) -> int:

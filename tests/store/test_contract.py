@@ -27,7 +27,15 @@ from worksgate.oauth.model import (
     RefreshToken,
     Session,
 )
-from worksgate.store import REPLAY_MEMORY, NewExpiry, Recount, Redemption, RedemptionOutcome, Store
+from worksgate.store import (
+    CLOCK_SET_BACK,
+    REPLAY_MEMORY,
+    NewExpiry,
+    Recount,
+    Redemption,
+    RedemptionOutcome,
+    Store,
+)
 
 EACH = pytest.mark.parametrize("artifact", one_of_each(), ids=lambda artifact: artifact.kind)
 
@@ -556,9 +564,8 @@ async def test_a_counter_starts_afresh_a_window_after_its_first(store: Store) ->
 
 
 async def test_r274_a_counter_begun_while_the_clock_was_ahead_begins_again(store: Store) -> None:
-    for counter in ("c", "d"):
-        await store.bump(counter, 86_400, NOW + 30 * 86_400)
-    await store.bump("e", 86_400, NOW + 90)  # by a node whose clock is a little ahead
+    for counter, ahead in (("c", 30 * 86_400), ("d", CLOCK_SET_BACK + 1), ("e", CLOCK_SET_BACK)):
+        await store.bump(counter, 86_400, NOW + ahead)  # "e" by a node that is a little ahead
 
     assert await store.bump("c", 86_400, NOW) == 1
     assert await store.bump("c", 86_400, NOW + 1) == 2
