@@ -10,7 +10,7 @@ from worksgate.conformance.recording.calls import Answer, Call, Parameter
 from worksgate.conformance.recording.file import Ended, Ending, Recording
 from worksgate.conformance.recording.observed import Kind
 from worksgate.conformance.recording.plans import NotReplayed, Plan, Planner, Reason, Source
-from worksgate.conformance.recording.relations import Relations
+from worksgate.conformance.recording.relations import Relations, winners_first
 from worksgate.conformance.recording.replaying import _escaped, made_up
 from worksgate.conformance.recording.stand_ins import StandInClient, StandInPerson, StandIns
 
@@ -92,6 +92,19 @@ def test_a_used_code_is_presented_again_at_once() -> None:
     planned = plan(sign_in(0, "code"), token_call(1), token_call(2, answer=refused("302")))
     assert sources(planned)["code"] is Source.CODE
     assert planned.waits is None
+
+
+def test_of_calls_with_one_code_side_by_side_the_one_that_got_the_token_is_first() -> None:
+    lost, won, later = token_call(1.0, answer=refused("302")), token_call(1.05), info_call(1.2)
+    ordered = winners_first([sign_in(0, "code"), lost, won, later])
+    assert [each.answer.error for each in ordered] == [None, None, "302", None]
+    assert ordered[1] is won
+    assert plan(*ordered[:3]).waits is None  # the refusal is that of a used code, not of an old one
+
+
+def test_calls_with_one_code_after_each_other_keep_their_order() -> None:
+    calls = [token_call(1.0, answer=refused("302")), token_call(1.2)]
+    assert winners_first(calls) == calls
 
 
 def test_a_code_that_was_refused_at_its_first_use_has_to_be_as_old() -> None:

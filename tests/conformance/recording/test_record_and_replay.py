@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +28,7 @@ from worksgate.bootstrap.administration import open_administration
 from worksgate.conformance.recording.file import Limits, Recording
 from worksgate.conformance.recording.observed import Kind
 from worksgate.conformance.recording.plans import Reason
+from worksgate.conformance.recording.replaying import Replay
 from worksgate.conformance.recording.wire import NoAnswer
 from worksgate.oauth.errors import InvalidAuthorization
 from worksgate.settings.options import Settings
@@ -284,6 +285,21 @@ async def test_r223_the_same_version_answers_the_same(day: Day, stage: Scene) ->
     assert report.same == report.calls == 28
     assert report.sign_ins == 1
     assert report.is_same
+
+
+async def test_r223_of_two_calls_with_one_code_side_by_side_the_same_one_gets_the_token(
+    day: Day, stage: Scene
+) -> None:
+    recorded = Recording.read(day.file)
+    won = {call.id_of("code"): call for call in recorded.calls if call.answer.is_success}
+    used = next(
+        each for each in recorded.calls if each.answer.error == "302" and each.id_of("code") in won
+    )
+    sooner = replace(used, at=won[used.id_of("code")].at - 0.0001, seconds=1.0)
+    calls = [sooner if each is used else each for each in recorded.calls]
+    raced = replace(recorded, calls=tuple(sorted(calls, key=lambda call: call.at)))
+    report = await Replay(raced, stage.url, stage.stand_ins(), speed=None).run()
+    assert (report.differences, report.same) == (Counter(), 28)
 
 
 async def test_r223_a_planted_change_of_one_error_code_is_found(

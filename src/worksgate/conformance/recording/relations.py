@@ -6,7 +6,8 @@ client if a call with both got past the check of them.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf, nextafter
 from typing import Final
 
 from worksgate.conformance.recording.calls import APP, Call
@@ -144,6 +145,29 @@ class Relations:
                 for info in self.uses.get(token, ()):
                     if user_id := info.answer.ids.get("user_id"):
                         self.people[code] = user_id
+
+
+def winners_first(calls: Iterable[Call]) -> list[Call]:
+    """Calls in their order; of those that presented a code side by side, the one that got the token
+    is first, whenever it began: which one it is was decided by chance.
+    """
+    calls = list(calls)
+    won = {code: call for call in calls if call.answer.is_success and (code := _single_use(call))}
+
+    def moved(call: Call) -> Call:
+        winner = won.get(_single_use(call) or "")
+        if winner is None or call is winner or not call.at <= winner.at < call.ended_at:
+            return call
+        return replace(call, at=nextafter(winner.at, inf))
+
+    return sorted(map(moved, calls), key=lambda call: call.at)
+
+
+def _single_use(call: Call) -> str | None:
+    """The code or the refresh token that a call presents."""
+    if call.kind is not Kind.TOKEN:
+        return None
+    return call.id_of("code") or call.id_of("refresh_token")
 
 
 def is_accepted(call: Call) -> bool:

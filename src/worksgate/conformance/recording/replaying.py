@@ -27,7 +27,12 @@ from worksgate.conformance.recording.plans import (
     Source,
     Value,
 )
-from worksgate.conformance.recording.relations import BACK_CHANNEL, PASSED_ON, Relations
+from worksgate.conformance.recording.relations import (
+    BACK_CHANNEL,
+    PASSED_ON,
+    Relations,
+    winners_first,
+)
 from worksgate.conformance.recording.sign_in import Browser, SignInFailed, code_in, location_of
 from worksgate.conformance.recording.stand_ins import StandInClient, StandIns
 from worksgate.conformance.recording.wire import NoAnswer, Reply, Request, Wire
@@ -71,14 +76,14 @@ class Replay:
         context: ssl.SSLContext | None = None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._recording = recording
+        self._calls = winners_first(recording.calls)
         self._stand_ins = stand_ins
         self._wire = Wire(url, context)
         self._prefix = url.partition("://")[2].partition("/")[2].strip("/")
         self._speed = speed
         self._patience = patience
         self._progress = progress
-        self._relations = Relations.of(recording.calls)
+        self._relations = Relations.of(self._calls)
         self._planner = Planner(self._relations, stand_ins)
         self._browsers = [Browser(self._wire, person) for person in stand_ins.people]
         self._signing_in = [asyncio.Lock() for _ in stand_ins.people]
@@ -91,7 +96,7 @@ class Replay:
 
     async def run(self) -> Report:
         """Send everything, and compare. Raises NoAnswer if the target cannot be reached at all."""
-        calls, report, loop = self._recording.calls, self._report, asyncio.get_running_loop()
+        calls, report, loop = self._calls, self._report, asyncio.get_running_loop()
         await self._wire.send(Request("GET", f"/{self._prefix}"))
         began = loop.time()
         first = calls[0].at if calls else 0.0
