@@ -62,6 +62,11 @@ def test_no_section_and_no_option_is_of_the_past() -> None:
     assert set(re.findall(r"--[a-z][a-z-]+", PAGE.read_text("utf-8"))) <= known
 
 
+def test_the_table_at_the_top_has_every_command() -> None:
+    table = PAGE.read_text("utf-8").partition("\n## ")[0]
+    assert set(re.findall(r"(?m)^\| \[`worksgate ([a-z-]+)`\]", table)) == set(app.commands)
+
+
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: str(group.name))
 def test_what_a_group_is_for_is_reported_whole(group: click.Group) -> None:
     assert not group.get_short_help_str(60).endswith("...")
