@@ -1,5 +1,7 @@
 """``worksgate rules explain``, and the rules that ``worksgate client`` accepts."""
 
+from pathlib import Path
+
 import pytest
 from tests.cli.terminal import Terminal
 
@@ -22,6 +24,14 @@ def acme(terminal: Terminal) -> Terminal:
 def staff(acme: Terminal) -> Terminal:
     acme.ok("user", "add", "aoi@x.example", "--group", "staff", "--json")
     return acme
+
+
+@pytest.fixture
+def company(staff: Terminal, tmp_path: Path) -> Terminal:
+    """Another source, of which nobody is known: it is not asked here."""
+    source = '[[source]]\ntype = "python"\nname = "company"\nfunction = "company:ask"\n'
+    (tmp_path / "worksgate.toml").write_text(source)
+    return staff
 
 
 def explained(terminal: Terminal, *arguments: str) -> str:
@@ -52,7 +62,7 @@ def test_rules_are_explained_one_to_a_line_and_then_what_comes_of_them(staff: Te
             "(no rule matches, and the client's second_factor is allow",
         ),
         (
-            ("--from", "198.51.100.1", "--source", "company"),
+            ("--from", "198.51.100.1", "--source", "company", "--group", "sales"),
             "signs in with a second factor; without one they set one up first",
         ),
         (
@@ -62,9 +72,9 @@ def test_rules_are_explained_one_to_a_line_and_then_what_comes_of_them(staff: Te
     ],
 )
 def test_outcome_follows_address_kind_groups_source_and_time(
-    staff: Terminal, arguments: tuple[str, ...], outcome: str
+    company: Terminal, arguments: tuple[str, ...], outcome: str
 ) -> None:
-    assert outcome in explained(staff, *arguments).splitlines()[-1]
+    assert outcome in explained(company, *arguments).splitlines()[-1]
 
 
 def test_explanation_is_reported_as_json(staff: Terminal) -> None:
@@ -89,9 +99,20 @@ def test_explanation_is_reported_as_json(staff: Terminal) -> None:
 def test_person_or_client_that_nobody_knows_is_refused(staff: Terminal) -> None:
     command = ("rules", "explain", "nobody", "--client", "acme", "--from", "192.0.2.7")
     assert "no person 'nobody'" in staff.refused(*command)
-    assert staff.ok(*command, "--source", "company").out
+    sources = "there is no source 'compnay'; the sources are: directory"
+    assert staff.refused(*command, "--source", "compnay") == sources
     command = ("rules", "explain", "aoi@x.example", "--client", "beta", "--from", "192.0.2.7")
     assert "no client 'beta'" in staff.refused(*command)
+
+
+def test_of_a_person_who_has_never_signed_in_no_groups_are_known_and_it_says_so(
+    company: Terminal,
+) -> None:
+    command = ("rules", "explain", "hanako", "--client", "acme", "--from", "", "--source")
+    result = company.run(*command, "company")
+    assert "the person (groups: none)" in result.out
+    assert result.err.startswith("Nobody called hanako has signed in with company, so no groups")
+    assert company.ok(*command, "company", "--group", "sales").out
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worksgate.cli.options import CommandGroup, Moment, config_option, json_option
-from worksgate.cli.printing import as_document, print_json, print_line
+from worksgate.cli.printing import as_document, note, print_json, print_line
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_installation
 from worksgate.clients.access_rules import Action, Situation
 from worksgate.clients.rule_trials import RuleTrial, try_rules
 from worksgate.oauth.model import Client, LoginKind
+from worksgate.settings.sources.common import BUILT_IN
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
+    from worksgate.settings.options import Settings
 
 _OUTCOMES = {
     Action.ALLOW: "signs in without a second factor",
@@ -72,7 +74,7 @@ def app() -> None:
 )
 @click.option(
     "--source",
-    default="directory",
+    default=BUILT_IN,
     show_default=True,
     metavar="NAME",
     help="The identity source that the person comes from.",
@@ -101,15 +103,21 @@ def explain_rules(
     Nobody is signed in. The person's groups are those in the built-in directory or, with --source,
     of their last sign-in; --group names others.
     """
+    settings = read_installation(config)
+    _check_source(settings, source)
     found, known = administer(
-        read_installation(config),
-        lambda administration: _look_up(administration, client, username, source),
+        settings, lambda administration: _look_up(administration, client, username, source)
     )
+    if known is None and not groups:
+        note(
+            f"Nobody called {username} has signed in with {source}, so no groups are known: "
+            "name them with --group."
+        )
     situation = Situation(
         kind=LoginKind(kind),
         address=address,
         at=time.time() if at is None else at,
-        groups=groups or known,
+        groups=groups or known or (),
         source=source,
     )
     try:
@@ -122,15 +130,22 @@ def explain_rules(
         _print(username, found, trial)
 
 
+def _check_source(settings: "Settings", source: str) -> None:
+    """Refuse the name of no source: the rules would be tried for nobody."""
+    names = [each.name for each in settings.all_sources]
+    if source not in names:
+        raise Refusal(f"there is no source {source!r}; the sources are: {', '.join(names)}")
+
+
 async def _look_up(
     administration: "Administration", client: str, username: str, source: str
-) -> tuple[Client, tuple[str, ...]]:
-    """The client, and the person's groups if known here. Raises NotFound."""
+) -> tuple[Client, tuple[str, ...] | None]:
+    """The client, and the person's groups if they are known here. Raises NotFound."""
     found = await administration.clients.get(client)
-    if source != "directory":
-        person = await administration.people.find(username, source)
-        return found, () if person is None else person.person.groups
-    return found, (await administration.users.get(username)).groups
+    if source == BUILT_IN:
+        return found, (await administration.users.get(username)).groups
+    person = await administration.people.find(username, source)
+    return found, None if person is None else person.person.groups
 
 
 def _print(username: str, client: Client, trial: RuleTrial) -> None:

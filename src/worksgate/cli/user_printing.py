@@ -190,6 +190,8 @@ def print_source_person(seen: "SourcePerson", source: str, *, as_json: bool) -> 
         "Problems": "; ".join(seen.problems) or None,
         "ID": seen.person.subject_id,
     }
+    if not seen.person.groups:  # a directory is not asked for them here
+        del shown["Groups"]
     print_facts({label: value or "-" for label, value in shown.items()})
 
 
