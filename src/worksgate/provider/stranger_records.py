@@ -61,10 +61,10 @@ class _Summary:
             self.networks.add(network)
 
     def summary(self, event: Event, at: float) -> AuditEvent:
-        more = " or more" if len(self.networks) == _NETWORKS else ""
+        more = "+" if len(self.networks) == _NETWORKS else ""
         detail = (
-            f"{self.count} times within a minute, from {len(self.networks)}{more} networks; "
-            "not recorded one by one"
+            f"not recorded one by one: {self.count} within a minute, "
+            f"networks: {len(self.networks)}{more}"
         )
         return AuditEvent(event=event, at=at, detail=detail, reason=Reason.COUNTED)
 

@@ -217,3 +217,20 @@ async def test_a_record_names_its_person_and_leads_to_them(console: ConsoleUnder
         link = f"/find?q={each.replace(':', '%3A')}"
         assert f'<a href="{link}">{name}</a>' in page
         assert (await owner.get(link)).status_code == 303
+
+
+async def test_how_much_was_not_recorded_one_by_one_is_said_in_the_language_of_the_page(
+    console: ConsoleUnderTest,
+) -> None:
+    await with_records(console)
+    counted = AuditEvent(
+        at=console.clock() - 1,
+        event=Event.CLIENT_REFUSED,
+        reason=Reason.COUNTED,
+        detail="not recorded one by one: 22 within a minute, networks: 3",
+    )
+    await console.administration.audit_log._directory.record([counted])
+    browser = await console.signed_in("owner")
+    page = (await browser.get("/sign-ins?lang=ja")).text
+    assert "1分間に22件、ネットワーク数3</td>" in page
+    assert "within a minute" not in page

@@ -29,6 +29,7 @@ TEMPLATES: Final = (
     ),
     text("there is no change %(name)s"),
     text("session %(session)s"),
+    text("not recorded one by one: %(count)s within a minute, networks: %(networks)s"),
     text("from a new place"),
     text("code"),
     text("passkey"),

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from markupsafe import Markup
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from worksgate.administration.errors import NotFound
@@ -29,6 +31,7 @@ from worksgate.web.console.charts import Chart, Column
 from worksgate.web.console.exports import Export, layout_of_records
 from worksgate.web.console.pages import Words
 from worksgate.web.console.periods import Period, Span, Step
+from worksgate.web.console.records_in_words import in_words
 from worksgate.web.console.visit import Visit, number_of
 from worksgate.web.pages.wording import text
 
@@ -347,10 +350,11 @@ def _shown(visit: Visit, record: AuditEvent, clients: Mapping[str, str]) -> Show
     is_known = bool(reason_in_words(record.event, record.reason, "en"))
     why = why_of(record.event, record.reason, visit.words)
     detail = "" if is_known else detail_for(visit.role, record.detail)
+    said = in_words(replace(record, detail=detail), visit.words)
     client = record.client_id or ""
     return ShownRecord(
         record=record,
-        why=f"{why}: {detail}" if detail and record.event not in LET_IN else why,
+        why=Markup("{}: {}").format(why, said) if said and record.event not in LET_IN else why,
         is_let_in=record.event in LET_IN,
         address=address_for(visit.role, record.address),
         client=clients.get(client, client),
