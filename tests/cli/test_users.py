@@ -285,6 +285,9 @@ def test_people_of_another_source_are_listed_and_kept_out(terminal: Terminal) ->
             "the sources are: directory"
         )
     assert terminal.json("user", "list") == []
+    assert terminal.refused("user", "list", "--source", "other") == (
+        "there is no source 'other'; the sources are: directory"
+    )
 
 
 def test_r56_retired_key_needs_a_long_word(terminal: Terminal) -> None:

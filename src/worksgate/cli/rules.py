@@ -10,7 +10,7 @@ import click
 from worksgate.cli.options import CommandGroup, Moment, config_option, json_option
 from worksgate.cli.printing import as_document, note, print_json, print_line
 from worksgate.cli.refusals import Refusal
-from worksgate.cli.running import administer, read_installation
+from worksgate.cli.running import administer, check_source, read_installation
 from worksgate.clients.access_rules import Action, Situation
 from worksgate.clients.rule_trials import RuleTrial, try_rules
 from worksgate.oauth.model import Client, LoginKind
@@ -18,7 +18,6 @@ from worksgate.settings.sources.common import BUILT_IN
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
-    from worksgate.settings.options import Settings
 
 _OUTCOMES = {
     Action.ALLOW: "signs in without a second factor",
@@ -104,7 +103,7 @@ def explain_rules(
     of their last sign-in; --group names others.
     """
     settings = read_installation(config)
-    _check_source(settings, source)
+    check_source(settings, source)
     found, known = administer(
         settings, lambda administration: _look_up(administration, client, username, source)
     )
@@ -128,13 +127,6 @@ def explain_rules(
         print_json(_document(found, situation, trial))
     else:
         _print(username, found, trial)
-
-
-def _check_source(settings: "Settings", source: str) -> None:
-    """Refuse the name of no source: the rules would be tried for nobody."""
-    names = [each.name for each in settings.all_sources]
-    if source not in names:
-        raise Refusal(f"there is no source {source!r}; the sources are: {', '.join(names)}")
 
 
 async def _look_up(

@@ -65,6 +65,13 @@ def read_installation(file: Path | None) -> Settings:
     return settings
 
 
+def check_source(settings: Settings, name: str) -> None:
+    """Refuse the name of no source: what is said of it would be about nobody."""
+    names = [each.name for each in settings.all_sources]
+    if name not in names:
+        raise Refusal(f"there is no source {name!r}; the sources are: {', '.join(names)}")
+
+
 def advice_on_missing(file: Path | None) -> str:
     """What to do if the database does not exist."""
     if is_in_environment("database_url"):

@@ -8,7 +8,13 @@ import click
 
 from worksgate.cli.options import config_option, json_option
 from worksgate.cli.refusals import Refusal
-from worksgate.cli.running import administer, all_users, quietly, read_installation
+from worksgate.cli.running import (
+    administer,
+    all_users,
+    check_source,
+    quietly,
+    read_installation,
+)
 from worksgate.cli.user_printing import (
     print_account,
     print_accounts,
@@ -106,6 +112,8 @@ def list_users(
             "--source can only be combined with TEXT, --group, --enabled and --disabled"
         )
     people = administer(settings, lambda administration: administration.people.remembered(source))
+    if not people:  # of a source that was taken out of the settings, people may be left
+        check_source(settings, source)
     matching = [each for each in people if chosen.admits(each.person, enabled=each.enabled)]
     print_people(matching, source, as_json=as_json, is_filtered=chosen.is_set)
 
