@@ -11,7 +11,10 @@ from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.directory.remembered import RememberedPeople
 from worksgate.oauth.model import Client
 from worksgate.provider.sources import SourcesInUse, UnknownSource
+from worksgate.provider.throttle import Admission, Attempt, ThrottlePolicy
+from worksgate.provider.throttle.counters import Counters
 from worksgate.sources import Person
+from worksgate.store.memory import MemoryStore
 
 ACME = Client(client_id="acme", name="Acme")
 HANA = Person(subject_id="directory:1", username="hana", name="Hana")
@@ -142,11 +145,19 @@ def test_a_name_of_another_provider_s_domain_has_no_password_here() -> None:
     assert not here.takes_passwords(Client(client_id="acme", name="Acme", sources=("entra",)))
 
 
+def admission(*, is_busy: bool = False) -> Admission:
+    """Of an attempt whose right password a source has just accepted."""
+    counters = Counters(MemoryStore(), "", b"k" * 32)
+    admitted = Admission(counters, ThrottlePolicy(), Attempt("hana", "192.0.2.1"), 0.0)
+    admitted.asked, admitted.must_answer_busy = "directory", is_busy
+    return admitted
+
+
 async def test_where_no_time_tells_anything_a_refusal_waits_for_nothing() -> None:
     for each in tries():
         with each:
             began = time.monotonic()
-            await sources().wait_for_refusal(ACME, "hana", began, must_answer_busy=False)
+            await sources().refuse(ACME, "hana", "right", admission(), began=began)
             assert time.monotonic() - began < 0.5
     with pytest.raises(BusyRefusal):
-        await sources().wait_for_refusal(ACME, "hana", began, must_answer_busy=True)
+        await sources().refuse(ACME, "hana", "right", admission(is_busy=True), began=began)

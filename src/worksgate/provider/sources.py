@@ -178,8 +178,8 @@ class SourcesInUse:
         """
         asked = self.for_password(client, username)
         began = time.monotonic()
-        outage: SourceUnavailable | None = None
         for source in asked:
+            admission.asked = source.name
             try:
                 async with _patience(source, within and within / len(asked)):
                     person = await self._checked(source, username, password, admission)
@@ -189,32 +189,48 @@ class SourcesInUse:
                 admission.was_temporary = True
                 person = None
             except SourceUnavailable as error:
-                outage = outage or error
+                admission.outage = admission.outage or error
                 continue
             if person is not None:
                 admission.undecided()  # the caller knows what else must hold
                 return source.name, person
             admission.refused()
-        if outage is None:
+        if admission.outage is None:
             admission.refused()  # even if no source was asked
-        await _wait_for_refusal(asked, began)
-        if outage is not None:
-            raise outage
-        if admission.must_answer_busy:
-            raise BusyRefusal
+        await _end_like_wrong(asked, admission, began)
         return None
 
-    async def wait_for_refusal(
-        self, client: RestrictsSources, username: str, began: float, *, must_answer_busy: bool
+    async def refuse(
+        self,
+        client: RestrictsSources,
+        username: str,
+        password: str,
+        admission: Admission,
+        *,
+        began: float,
+        within: float | None = None,
     ) -> None:
         """End like a wrong password: for refusals of a right one, which must be indistinguishable.
 
-        ``began`` is the start of the check, by ``time.monotonic``. Raises BusyRefusal if a wrong
-        password would get that, as the admission of this check knows. May raise SourceUnavailable.
+        So the sources after the one that accepted it are asked as well, in vain: the password
+        reaches nobody's account there (R-284). ``began`` is the start of the check, by
+        ``time.monotonic``. Raises BusyRefusal or SourceUnavailable if a wrong password would get
+        that.
         """
-        await _wait_for_refusal(self.for_password(client, username), began)
-        if must_answer_busy:
-            raise BusyRefusal
+        admission.refused()
+        asked = self.for_password(client, username)
+        names = [each.name for each in asked]
+        further = asked[names.index(admission.asked) + 1 :] if admission.asked in names else ()
+        for source in further:
+            try:
+                async with _patience(source, within and within / len(asked)):
+                    await self._checked(source, username, password, admission, in_vain=True)
+            except BusyRefusal:
+                pass
+            except SourceUnavailable as error:
+                admission.outage = admission.outage or error
+        admission.refused()
+        await _end_like_wrong(asked, admission, began)
 
     async def is_password_kept_here(
         self, client: RestrictsSources, username: str, password: str
@@ -268,7 +284,13 @@ class SourcesInUse:
         )
 
     async def _checked(
-        self, source: Source, username: str, password: str, admission: Admission
+        self,
+        source: Source,
+        username: str,
+        password: str,
+        admission: Admission,
+        *,
+        in_vain: bool = False,
     ) -> Person | None:
         """Raises PersonDisabled, BusyRefusal, HashingBusy or SourceUnavailable."""
         identified = await identify(source, username)
@@ -284,7 +306,7 @@ class SourcesInUse:
             admission.is_exhausted = was_exhausted  # it may be nobody's name here
         admission.awaits_answer = True
         try:
-            person = await verify(source, identified, password, admitted=admitted)
+            person = await verify(source, identified, password, admitted=admitted and not in_vain)
         except NoAnswer:
             raise
         except Exception:
@@ -298,10 +320,14 @@ class SourcesInUse:
         return bool(at) and domain in self.domains.get(name, ())
 
 
-async def _wait_for_refusal(asked: Sequence[Source], began: float) -> None:
-    """Wait until the timing of a refusal reveals nothing. May raise SourceUnavailable."""
+async def _end_like_wrong(asked: Sequence[Source], admission: Admission, began: float) -> None:
+    """Wait until the timing of a refusal reveals nothing. May raise BusyRefusal or an outage."""
     times = [await each.refusal_time() for each in asked if isinstance(each, SlowToRefuse)]
     await asyncio.sleep(began + max(times, default=0.0) - time.monotonic())
+    if admission.outage is not None:
+        raise admission.outage
+    if admission.must_answer_busy:
+        raise BusyRefusal
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ The store is a real one; sources and factors are small classes that note who ask
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
@@ -183,6 +183,7 @@ class Office:
     clients: list[Client]
     sources: SourcesInUse
     deadline: float = 2.5
+    refusal_time: float = 0.0
     store: MemoryStore = field(default_factory=MemoryStore)
     app_passwords: KnownAppPasswords = field(default_factory=KnownAppPasswords)
     factors: KnownFactors = field(default_factory=KnownFactors)
@@ -203,6 +204,7 @@ class Office:
             strangers=StrangerRecords(self.audit, self.store.bump),
             deadline=self.deadline,
             app_password_lapse=LAPSE,
+            refusal_time=self.refusal_time,
             clock=lambda: NOW,
         )
 
@@ -521,6 +523,111 @@ async def test_r62_a_right_password_that_is_not_let_in_takes_as_long_as_a_wrong_
         began = time.monotonic()
         await here.refused(password=password)
         assert time.monotonic() - began >= people.seconds - 0.01
+
+
+class InSteps(People):
+    """A source that finds people first; it notes its steps, and whether a check was admitted."""
+
+    def __init__(self, person: Person, password: str = PASSWORD, name: str = "directory") -> None:
+        super().__init__(person, password, name)
+        self.steps: list[str] = []
+        self.admitted: list[bool] = []
+
+    async def identify(self, username: str) -> Identified:
+        self.steps.append("identify")
+        return Identified(username, f"{self.name} {username}", is_found=True)
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        self.steps.append("verify")
+        self.admitted.append(admitted)
+        person = await self.authenticate(identified.username, password)
+        return person if admitted else None
+
+
+class Watched(MemoryStore):
+    """It notes which counters are read and written, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
+        self.calls.append(f"count {len(counters)}")
+        return await super().count_all(counters, now)
+
+    async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
+        self.calls.append(f"bump {len(windows)}")
+        return await super().bump_all(windows, now)
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        self.calls.append("bump")
+        return await super().bump(counter, window, now)
+
+
+NOT_LET_IN = {
+    "factor": {},
+    "temporary": {"must_change_password": True},
+    "no key": {"external_key": None},
+    "disabled": {},
+}
+
+
+@pytest.mark.parametrize("why", NOT_LET_IN)
+async def test_r284_a_right_password_that_is_not_let_in_does_what_a_wrong_one_does(
+    why: str,
+) -> None:
+    done = []
+    for password in (PASSWORD, WRONG):
+        person = replace(HANA, **NOT_LET_IN[why])  # type: ignore[arg-type]  # fields of a person
+        first, second = InSteps(person), InSteps(HANA, "another", "ldap")
+        here = office(first, second)
+        here.store = Watched()
+        here.__post_init__()
+        here.factors.bound = {HANA.subject_id} if why == "factor" else set()
+        if why == "disabled" and password == PASSWORD:
+            first.fails = PersonDisabled
+        await here.refused(password=password)
+        assert second.asked == [password]
+        done.append((first.steps, second.steps, here.store.calls))
+    assert done[0] == done[1]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_r284_an_outage_of_another_source_does_not_tell_a_right_password(
+    in_order: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    people, ldap = InSteps(HANA), InSteps(replace(HANA, subject_id="ldap:1"), "another", "ldap")
+    ldap.fails = SourceUnavailable
+    here = office(people, ldap) if in_order else office(ldap, people)
+    here.factors.bound = {HANA.subject_id}
+    for password in (PASSWORD, WRONG):
+        await here.refused(TemporarilyUnavailable, password)
+
+
+async def test_r284_a_password_of_one_source_opens_nothing_in_another() -> None:
+    first, second = InSteps(HANA), InSteps(replace(HANA, subject_id="ldap:1"), PASSWORD, "ldap")
+    here = office(first, second)
+    here.factors.bound = {HANA.subject_id}
+    assert "second factor" in await here.refused()
+    assert (second.steps, second.admitted) == (["identify", "verify"], [False])
+
+
+@pytest.mark.parametrize("outage", [None, SourceUnavailable])
+async def test_r284_refusals_of_own_passwords_come_at_one_time(
+    outage: type[Exception] | None,
+) -> None:
+    ldap = InSteps(replace(HANA, subject_id="ldap:1"), "another", "ldap")
+    ldap.fails = outage
+    here = office(People(HANA), ldap)
+    here.refusal_time = 0.2
+    here.__post_init__()
+    here.factors.bound = {HANA.subject_id}
+    for password in (PASSWORD, WRONG):
+        began = time.monotonic()
+        await here.refused(TemporarilyUnavailable if outage else InvalidLogin, password)
+        assert time.monotonic() - began >= 0.2 - 0.01
 
 
 async def test_who_signs_in_by_their_own_password_is_noted_and_no_one_else() -> None:

@@ -263,7 +263,7 @@ class ConsoleSignIn:
         attempt = Attempt(username, browser.address, device)
         try:
             async with self._throttle.attempt(attempt, self._clock()) as admission:
-                account = await self._verified(sources, username, password, admission)
+                account = await self._verified(sources, username, password, admission, began)
         except TooManyAttempts:
             self._refused(browser, username, "too many attempts")
             raise
@@ -273,14 +273,15 @@ class ConsoleSignIn:
         if account is not None:
             return account
         self._refused(browser, username, "wrong name or password")
-        # Neither its time nor its words may tell a wrong password from one without a role.
-        await sources.wait_for_refusal(
-            _CONSOLE, username, began, must_answer_busy=admission.must_answer_busy
-        )
         raise WrongPassword
 
     async def _verified(
-        self, sources: SourcesInUse, username: str, password: str, admission: Admission
+        self,
+        sources: SourcesInUse,
+        username: str,
+        password: str,
+        admission: Admission,
+        began: float,
     ) -> AdministratorAccount | None:
         """The administrator whose password this is; a disabled one is as unknown as any other.
 
@@ -292,7 +293,8 @@ class ConsoleSignIn:
             found = await sources.check_password(_CONSOLE, username, password, admission)
             account = found and await self.sources.with_role(found[1].subject_id)
         if account is None:
-            admission.refused()
+            # Neither its time nor its words may tell a wrong password from one without a role.
+            await sources.refuse(_CONSOLE, username, password, admission, began=began)
         else:
             admission.succeeded()
         return account

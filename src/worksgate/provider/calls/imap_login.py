@@ -6,10 +6,11 @@ again: their failures are counted separately from the sign-in page, so they cann
 there (R-62). Nothing in this file knows HTTP.
 """
 
+import asyncio
 import math
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NoReturn
@@ -59,7 +60,7 @@ from worksgate.provider.throttle import (
     ThrottlePolicy,
     TooManyAttempts,
 )
-from worksgate.sources import Person, PersonDisabled
+from worksgate.sources import Person, PersonDisabled, SourceUnavailable
 from worksgate.store import Store
 
 PURPOSE = "imap"
@@ -69,6 +70,13 @@ PEOPLE_PER_ADDRESS = 10
 
 CHECKS_PER_MINUTE = 30
 """Passwords per network that are examined afterwards, to give the administrator details."""
+
+REFUSAL_TIME = 0.5
+"""Seconds that a refusal takes at least where people's own passwords are accepted.
+
+More follows a right password than a wrong one: the person's groups in their directory, what is kept
+of them here, their factors. How much depends on the person, so it cannot be done for a wrong one.
+"""
 
 RESERVE = 0.5
 """Seconds of the deadline that are reserved for everything but the sources."""
@@ -180,6 +188,7 @@ class ImapLogin:
         strangers: StrangerRecords,
         deadline: float,
         app_password_lapse: float,
+        refusal_time: float = REFUSAL_TIME,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients
@@ -190,6 +199,7 @@ class ImapLogin:
         self._throttle = throttle
         self._trail = _Trail(audit, strangers)
         self._patience = max(deadline - RESERVE, deadline / 2)
+        self._refusal_time = min(refusal_time, deadline / 2)
         self._lapse = app_password_lapse or math.inf
         self._looked_at = RateLimit(CHECKS_PER_MINUTE)
         self._backlog = BackgroundQueue("imap_login", at_once=1, waiting=_WAITING)
@@ -272,20 +282,39 @@ class ImapLogin:
         self, login: _Login, admission: Admission
     ) -> tuple[_Proven, str]:
         """A person with their own password, and their user key. Raises InvalidLogin."""
-        began = time.monotonic()
         try:
-            proven = await self._verified(login, admission)
-            user_id = await self._checked(login, proven)
+            async with self._like_a_wrong_one(login, admission):
+                proven = await self._verified(login, admission)
+                user_id = await self._checked(login, proven)
         except InvalidLogin:
             admission.refused()
-            if login.client.imap_passwords is ImapPasswords.ALL:  # it may have been right
-                email = login.request.email
-                await self._sources.wait_for_refusal(
-                    login.client, email, began, must_answer_busy=admission.must_answer_busy
-                )
             raise
         admission.succeeded()
         return proven, user_id
+
+    @asynccontextmanager
+    async def _like_a_wrong_one(self, login: _Login, admission: Admission) -> AsyncIterator[None]:
+        """Around the check of a password: nothing of a refusal tells that it was right (R-284)."""
+        if login.client.imap_passwords is not ImapPasswords.ALL:
+            yield
+            return
+        began, request = time.monotonic(), login.request
+        try:
+            try:
+                yield
+            except InvalidLogin:
+                await self._sources.refuse(
+                    login.client,
+                    request.email,
+                    request.password,
+                    admission,
+                    began=began,
+                    within=self._patience,
+                )
+                raise
+        except (InvalidLogin, BusyRefusal, SourceUnavailable):
+            await asyncio.sleep(began + self._refusal_time - time.monotonic())
+            raise
 
     # The owner of the password
 

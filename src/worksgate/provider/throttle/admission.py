@@ -45,6 +45,10 @@ class Admission:
         """Whether a refusal may say no more than that passwords cannot be checked now (R-145)."""
         self.awaits_answer = False
         """Whether a source has the password and has not said yet whether it is right (R-282)."""
+        self.asked = ""
+        """The source that was asked last."""
+        self.outage: Unavailable | None = None
+        """What a wrong password is answered with although a source has refused it."""
         self._counters = counters
         self._policy = policy
         self._attempt = attempt
