@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 import pytest
 from structlog.testing import capture_logs
+from tests.skipped_time import skipped_time
 from tests.unhurried import AT_ONCE, PATIENT
 
 from worksgate.database.postgres_room import GROW_PAUSE, KEPT_FREE
@@ -15,7 +16,7 @@ from worksgate.settings.addresses.postgres import PostgresAddress
 from worksgate.store import StoreUnavailable
 from worksgate.store.postgres import pool as postgres_pool
 from worksgate.store.postgres.connection import PostgresConnection
-from worksgate.store.postgres.pool import PostgresPool, _IdleWorker
+from worksgate.store.postgres.pool import STARVED_FOR, PostgresPool, _IdleWorker
 
 LOST = asyncpg.ConnectionDoesNotExistError("gone")
 DEADLOCK = asyncpg.DeadlockDetectedError("deadlock")
@@ -430,13 +431,55 @@ async def test_a_shortage_that_lasts_is_logged_once(server: Server, pool: Postgr
     await closed(pool)
 
 
-async def test_f07_where_none_is_to_be_had_that_is_an_outage_soon_tried_again(
+async def test_r285_where_none_is_to_be_had_requests_wait_for_one(
     server: Server, pool: PostgresPool
 ) -> None:
     server.refusals = [TOO_MANY] * 3
-    await refused(pool, Work(server), "too many clients already")
-    await until(lambda: server.open_now == 1)
+    work = Work(server)
+    with skipped_time(), capture_logs() as lines:
+        assert await asyncio.gather(*(pool.run(work) for _ in range(4))) == [0] * 4
+    assert server.tries == 4
+    assert [line["event"] for line in lines] == ["store.connections_used_up"]
+    await closed(pool)
+
+
+async def test_f07_where_none_is_to_be_had_for_long_that_is_an_outage_soon_tried_again(
+    server: Server, pool: PostgresPool
+) -> None:
+    server.refusals = [TOO_MANY] * 1_000
+    loop = asyncio.get_running_loop()
+    with skipped_time():
+        began = loop.time()
+        await refused(pool, Work(server), "too many clients already")
+        assert STARVED_FOR <= loop.time() - began < STARVED_FOR + 0.5
+        began = loop.time()
+        await refused(pool, Work(server), "too many clients already")
+        assert loop.time() == began, "at once"
+        server.refusals = []
+        await until(lambda: server.open_now == 1)
+        assert await pool.run(Work(server)) == 0
+        server.connections[0].terminate()
+        server.refusals = [TOO_MANY]
+        assert await pool.run(Work(server)) == 1, "the next shortage has its own time"
+    await closed(pool)
+
+
+async def test_r285_even_the_last_connection_gives_way_and_the_next_request_opens_another(
+    server: Server, pool: PostgresPool
+) -> None:
     assert await pool.run(Work(server)) == 0
+    pool.give_way()
+    await until(lambda: server.open_now == 0)
+    assert pool.is_short
+    assert await pool.run(Work(server)) == 1
+    work = Work(server)
+    work.may_end.clear()
+    calls = [asyncio.create_task(pool.run(work)) for _ in range(2)]
+    await until(lambda: len(work.done_on) == 1)
+    pool.give_way()
+    work.may_end.set()
+    assert await asyncio.gather(*calls) == [1, 2], "what is under way is finished before"
+    assert server.open_now == 1
     await closed(pool)
 
 

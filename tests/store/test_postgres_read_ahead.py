@@ -72,5 +72,5 @@ async def test_a_database_that_is_away_is_asked_once_at_the_start() -> None:
 
     pool: Any = SimpleNamespace(run=run, is_short=False)
     with pytest.raises(StoreUnavailable):
-        await PostgresStore(pool)._reach()
+        await PostgresStore(pool)._reach(float("inf"))
     assert len(asked) == 1

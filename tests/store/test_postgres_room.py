@@ -12,7 +12,8 @@ from tests.store.artifacts import NOW, code, key_of
 from tests.unhurried import PATIENT
 
 from worksgate.database import DatabaseUnavailable
-from worksgate.database.postgres_room import KEPT_FREE
+from worksgate.database.postgres_engines import POSTGRES_KEPT
+from worksgate.database.postgres_room import CONNECTIONS_ALLOWED, CONNECTIONS_LEFT, KEPT_FREE
 from worksgate.database.slots import Slots
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AuthorizationCode
@@ -170,6 +171,83 @@ async def test_f07_a_process_says_that_it_must_share_until_that_is_over(
         await directory.close()
     assert logged().count("store.connections_used_up") == 1
     assert logged().count("database.connections_used_up") == 1
+
+
+async def test_r285_a_directory_keeps_nothing_open_where_others_may_lack_it(
+    server: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.database.idle_connections.COUNT_INTERVAL", 0.1)
+    directory = Directory.open(url)
+    try:
+        await asyncio.gather(*(directory.signing_key() for _ in range(4)))
+        assert open_now(server) == POSTGRES_KEPT
+        async with all_taken(url, but=KEPT_FREE - 1) as taken:
+            until = time.monotonic() + PATIENT
+            while open_now(server) > len(taken):  # although nobody uses it
+                assert time.monotonic() < until
+                await asyncio.sleep(0.05)
+            await asyncio.gather(*(directory.signing_key() for _ in range(4)))
+            assert open_now(server) == len(taken)
+    finally:
+        await directory.close()
+
+
+async def test_r285_with_the_only_connection_of_its_process_the_directory_does_its_work(
+    server: PostgresServer, url: str
+) -> None:
+    store, directory = await PostgresStore.open(url), Directory.open(url)
+    directory.read_through(store.direct_reads)
+    try:
+        async with all_taken(url) as taken:
+            assert open_now(server) == len(taken) + 1
+            assert len(set(await asyncio.gather(*(directory.signing_key() for _ in range(5))))) == 1
+            await store.save(code())
+            assert await store.find(AuthorizationCode, key_of("code")) == code()
+            assert await directory.clients_version() == 0
+    finally:
+        await store.close()
+        await directory.close()
+
+
+async def test_r285_who_starts_leaves_a_connection_to_those_who_serve(
+    server: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.store.postgres.store.ROOM_TIMEOUT", 0.5)
+    async with all_taken(url, but=1) as taken:
+        with pytest.raises(StoreUnavailable, match="start fewer processes"):
+            await PostgresStore.open(url, leaves_one=True)
+        assert open_now(server) == len(taken)
+        await (await PostgresStore.open(url)).close()  # a command has all there is
+        await taken.pop().close()
+        await (await PostgresStore.open(url, leaves_one=True)).close()
+
+
+async def test_r285_what_is_left_is_counted_with_the_connections_of_others_and_all_limits(
+    server: PostgresServer, url: str
+) -> None:
+    server.query("CREATE ROLE neighbour LOGIN")
+    name = url.rpartition("/")[2]
+    async with AsyncExitStack() as stack:
+
+        async def connected(user: str) -> asyncpg.Connection:
+            connection = await asyncpg.connect(server.url_of(name, user=user))
+            stack.push_async_callback(connection.close)
+            return connection
+
+        for _ in range(2):
+            await connected("neighbour")
+        ours = await connected("worksgate")
+        assert await ours.fetchval(CONNECTIONS_LEFT) == USABLE - 3
+        assert await ours.fetchval(CONNECTIONS_ALLOWED) == USABLE
+        server.query(f"ALTER DATABASE {name} CONNECTION LIMIT 7")
+        assert await ours.fetchval(CONNECTIONS_LEFT) == 7 - 3
+        try:
+            server.query("ALTER ROLE worksgate CONNECTION LIMIT 4")
+            assert await ours.fetchval(CONNECTIONS_LEFT) == 4 - 1
+            assert await ours.fetchval(CONNECTIONS_ALLOWED) == 4
+        finally:
+            server.query("ALTER ROLE worksgate CONNECTION LIMIT -1")
+            server.query(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
 
 
 async def _is_content(check: Callable[[], Awaitable[None]]) -> bool:

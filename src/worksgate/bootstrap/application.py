@@ -142,7 +142,7 @@ async def open_installation(
         directory = open_directory(settings, stack, guard)
         remove_abandoned_copies(settings)
         await warn_of_master_key(settings, directory)
-        store, writer = await open_own_store(settings, directory, stack, clock, guard)
+        store, writer = await open_own_store(settings, directory, stack, clock, guard, serves=True)
         observability = open_observability(stack)
         observability.trace_reads_of(directory)
         base = Base(settings, directory, observability.traced(store), writer, clock)

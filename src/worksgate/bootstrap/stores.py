@@ -114,6 +114,8 @@ async def open_own_store(
     stack: AsyncExitStack,
     clock: Clock,
     guard: DatabaseGuard | None = None,
+    *,
+    serves: bool = False,
 ) -> tuple[Store, AuditWriter]:
     """The store of this installation, and the writer of records that are not part of its commits.
 
@@ -129,7 +131,7 @@ async def open_own_store(
         store = await open_store(settings, generation, keeper=writer)
         stack.push_async_callback(store.close)
         return store, writer
-    store = await open_store(settings, recorded=lines.recorded, guard=guard)
+    store = await open_store(settings, recorded=lines.recorded, guard=guard, serves=serves)
     stack.push_async_callback(store.close)
     if isinstance(store, ReadsDirectly):
         directory.read_through(store.direct_reads)
@@ -191,12 +193,14 @@ async def open_store(
     recorded: Recorded = ignore_records,
     keeper: RecordKeeper | None = None,
     guard: DatabaseGuard | None = None,
+    serves: bool = False,
 ) -> Store:
     """The store of short-lived artifacts; only its own module is imported.
 
     A store in the database must be where ``guard`` says, and passes its audit records to
     ``recorded``; an external one has them kept by ``keeper``, and treats artifacts of another
-    ``generation`` as void. Raises StoreUnavailable, with the reason, if it cannot be used.
+    ``generation`` as void. One that ``serves`` does not take PostgreSQL's last connection. Raises
+    StoreUnavailable, with the reason, if it cannot be used.
     """
     if settings.store_url == "memory:":
         from worksgate.store.memory import MemoryStore
@@ -214,6 +218,7 @@ async def open_store(
             connections=settings.database_connections,
             recorded=recorded,
             guard=guard,
+            leaves_one=serves,
         )
     from worksgate.store.sqlite.store import SqliteStore
 

@@ -5,6 +5,7 @@
     postgres_engines   the same for PostgreSQL
     postgres_room      free connections of a PostgreSQL server
     slots              how many connections the directory may use at once
+    idle_connections   how many it keeps open between two uses
     reachability       whether the database responds
     direct_reads       the reads of every sign-in, directly on the driver
     read_ahead         what a step of a sign-in has read together, until it is asked for

@@ -196,6 +196,15 @@ class JoinedReads(DirectReads, Protocol):
 
 
 @runtime_checkable
+class GivesWay(Protocol):
+    """A driver with connections to a server that may have too few."""
+
+    def give_way(self) -> None:
+        """Close a connection, even the last one, for the engines, which get none."""
+        ...
+
+
+@runtime_checkable
 class ReadsDirectly(Protocol):
     """A store whose connections also lead to the tables of the directory."""
 

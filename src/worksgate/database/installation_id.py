@@ -9,6 +9,7 @@ from worksgate.database import schema, sqlite_file
 from worksgate.database.engines import driver_url, open_engines, outages
 from worksgate.database.identity import DatabaseIdentity, place_of
 from worksgate.database.migrations import check_usable
+from worksgate.database.reachability import reachability_of
 
 INSTALLATION_BYTES = 16
 
@@ -24,12 +25,17 @@ async def identify(database_url: str) -> DatabaseIdentity:
     is_file = driver_url(database_url).get_backend_name() == "sqlite"
     place = place_of(sqlite_file.file_of(database_url)) if is_file else None
     engines = open_engines(database_url)
+    reachability = reachability_of(database_url, engines)
+    connect = engines.read.connect
     try:
         with outages():
-            async with engines.read.connect() as connection:
+            opened = connect() if reachability is None else reachability.watching(connect)
+            async with opened as connection:
                 await connection.run_sync(check_usable)
                 found = str(await connection.scalar(_ID))
     finally:
+        if reachability is not None:
+            await reachability.close()
         await engines.close()
     return DatabaseIdentity(found, place)
 

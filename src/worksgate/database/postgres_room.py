@@ -15,21 +15,46 @@ GROW_PAUSE = 10.0
 
 TOO_FEW = (
     "PostgreSQL has fewer connections than its processes want, so they share them: raise its "
-    "max_connections, or lower database_connections"
+    "max_connections, or the CONNECTION LIMIT of the role or database, or lower "
+    "database_connections"
 )
 """The operator's message about a shortage."""
 
-CONNECTIONS_ALLOWED = """
-    SELECT CAST(current_setting('max_connections') AS int)
+NONE_TO_SPARE = (
+    "PostgreSQL has no connection to spare for one more process, which would take it from those "
+    "that serve: raise its max_connections, or start fewer processes"
+)
+"""The operator's message about a process that does not start."""
+
+_OF_SERVER = """
+    CAST(current_setting('max_connections') AS int)
         - coalesce(CAST(current_setting('superuser_reserved_connections', true) AS int), 0)
         - coalesce(CAST(current_setting('reserved_connections', true) AS int), 0)
 """
-"""Number of connections open to users who are not superusers."""
+_OF_ROLE = "(SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = session_user)"
+_OF_DATABASE = (
+    "(SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())"
+)
 
-_IN_USE = "(SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend')"
+CONNECTIONS_ALLOWED = f"SELECT least({_OF_SERVER}, {_OF_ROLE}, {_OF_DATABASE})"
+"""How many connections this user, who is not a superuser, can have open in this database."""
 
-CONNECTIONS_LEFT = " - ".join((CONNECTIONS_ALLOWED, _IN_USE))
-"""How many more they can open; negative if superusers use some of them."""
+CONNECTIONS_LEFT = f"""
+    SELECT least({_OF_SERVER} - used, {_OF_ROLE} - used_by_role, {_OF_DATABASE} - used_in_database)
+    FROM (
+        SELECT
+            CAST(count(*) AS int) AS used,
+            CAST(sum(CAST(usename = session_user AS int)) AS int) AS used_by_role,
+            CAST(sum(CAST(datname = current_database() AS int)) AS int) AS used_in_database
+        FROM pg_stat_activity
+        WHERE datid IS NOT NULL AND usesysid IS NOT NULL
+            AND coalesce(backend_type, 'client backend') = 'client backend'
+    ) AS clients
+"""  # noqa: S608  # made of our own texts
+"""How many more they can open; negative if superusers use some of them.
+
+What kind another user's connection is of can only be seen by superusers; for others it is NULL.
+"""
 
 _TOO_MANY = "53300"
 

@@ -22,11 +22,18 @@ from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring
 from worksgate.credentials.usernames import username_key
 from worksgate.database import ConcurrentChange, SerializationFailure, read_ahead, schema
 from worksgate.database.audit_rows import event_row
-from worksgate.database.direct_reads import DirectReads, JoinedReads, Query, Row, SqliteReads
+from worksgate.database.direct_reads import (
+    DirectReads,
+    GivesWay,
+    JoinedReads,
+    Query,
+    Row,
+    SqliteReads,
+)
 from worksgate.database.engines import REPLY_TIMEOUT, Engines, open_engines, outages
 from worksgate.database.identity import DatabaseGuard
 from worksgate.database.leases import Leases
-from worksgate.database.reachability import Begin, Reachability
+from worksgate.database.reachability import Begin, Reachability, reachability_of
 from worksgate.database.recording import insert_of_events, write_events
 from worksgate.database.repository import run_to_completion
 from worksgate.database.secrets_at_rest import SecretsAtRest, key_place
@@ -148,7 +155,7 @@ class Directory:
         Worksgate cannot use the address.
         """
         engines = open_engines(database_url, reply_timeout=REPLY_TIMEOUT)
-        reachability = Reachability() if is_postgres(database_url) else None
+        reachability = reachability_of(database_url, engines)
         directory = cls(
             engines,
             reachability,
@@ -165,12 +172,16 @@ class Directory:
         """Run the reads of a sign-in on a driver; it is closed with the directory."""
         self._direct = direct
         self.read_ahead.reads = direct if isinstance(direct, JoinedReads) else None
+        if self._reachability is not None and isinstance(direct, GivesWay):
+            self._reachability.make_room = direct.give_way
 
     async def close(self) -> None:
         """Finish work in progress and close all connections."""
         await asyncio.gather(*self.unfinished, return_exceptions=True)
         if self._direct is not None:
             self._direct.close()
+        if self._reachability is not None:
+            await self._reachability.close()
         await self._engines.close()
 
     async def check_connections(self) -> None:
@@ -194,12 +205,11 @@ class Directory:
 
         Raises DatabaseUnavailable if another database responds.
         """
-        async with self.reading() as connection:
-            found = (await connection.execute(_INSTALLATION)).first()
+        found = await self._installation()
         if self._guard is not None:
             with outages():
-                self._guard.check_installation(None if found is None else found.id)
-        return 0 if found is None else int(found.clients_version)
+                self._guard.check_installation(None if found is None else found["id"])
+        return 0 if found is None else int(found["clients_version"])
 
     @run_to_completion
     async def client_ids(self, after_version: int = -1) -> list[str]:
@@ -458,6 +468,14 @@ class Directory:
             return query.rows(found)
         return await self._rows_by_engine(query, values)
 
+    async def _installation(self) -> Row | None:
+        """Asked several times a second: where connections are few, over one that is open."""
+        if self._reachability is not None and self._reachability.is_short:
+            rows = await self.rows(_INSTALLATION)
+        else:
+            rows = await self._rows_by_engine(_INSTALLATION, {})
+        return rows[0] if rows else None
+
     @run_to_completion
     async def _rows_by_engine(self, query: Query, values: Mapping[str, object]) -> Sequence[Row]:
         async with self.reading() as connection:
@@ -537,7 +555,7 @@ class Directory:
         return found
 
 
-_INSTALLATION = select(schema.installation)
+_INSTALLATION = Query(select(schema.installation))
 
 _INSERT_KEY = text(
     "INSERT INTO keys (name, value, created_at) VALUES (:name, :value, :at) ON CONFLICT DO NOTHING"

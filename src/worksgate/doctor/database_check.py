@@ -260,8 +260,9 @@ async def _of_connections(engines: Engines, settings: Settings) -> Finding:
                 each=each,
             ),
             said(
-                "raise max_connections of PostgreSQL, or lower database_connections; processes "
-                "share the available connections, and are slower with fewer"
+                "raise max_connections of PostgreSQL, or the CONNECTION LIMIT of its role or "
+                "database, or lower database_connections; processes share the available "
+                "connections, are slower with fewer, and need one each and one more"
             ),
         )
     return ok(

@@ -11,10 +11,11 @@ Timeouts (R-52: LINE WORKS gets a response within 2.5 s)::
     2.0 s    STATEMENT_TIMEOUT later the server itself has ended the last statement
     2.25 s   REPLY_TIMEOUT after it was sent a statement is abandoned, its outcome unknown (F-03)
 
-While the server is down every request is refused at once, and only one worker tries to reconnect,
-at most a second apart, whether there are requests or not (F-04). A connection that is found dead
-before something is sent is replaced, and the request uses the next one (F-05); sent statements are
-never repeated, unless they only read.
+While the server has no connection left, requests wait for one; after STARVED_FOR it counts as
+down. While the server is down every request is refused at once,
+and only one worker tries to reconnect, at most a second apart, whether there are requests or not
+(F-04). A connection that is found dead before something is sent is replaced, and the request uses
+the next one (F-05); sent statements are never repeated, unless they only read.
 """
 
 import asyncio
@@ -67,6 +68,9 @@ _BALANCE_INTERVAL = 2.0
 
 _CUT_OFF = 3
 """Connections that may fail while being opened before that counts as an outage."""
+
+STARVED_FOR = 1.0
+"""Seconds without any connection, because the server has none left, that count as an outage."""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
@@ -170,6 +174,8 @@ class PostgresPool:
         self._reconnecting = False
         self._short_until = 0.0
         self._surplus = 0
+        self._starved_since: float | None = None
+        self._gives_way = False
         self._balancing: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
 
@@ -177,6 +183,14 @@ class PostgresPool:
     def waiting(self) -> int:
         """How many requests wait for a connection."""
         return len(self._queue)
+
+    def give_way(self) -> None:
+        """Close a connection, even the last one, for what this process cannot do without one.
+
+        The next request opens another, and waits for it.
+        """
+        self._short_until = self._loop.time() + GROW_PAUSE
+        self._gives_way = not (self._idle and self._idle.pop(0).end(goes_on=False))
 
     async def run(
         self,
@@ -242,6 +256,10 @@ class PostgresPool:
         connection: PostgresConnection | None = None
         try:
             while await self._has_work():
+                if self._gives_way:
+                    self._gives_way = False
+                    await self._retire(connection)
+                    connection = None
                 if connection is not None and not connection.is_closed:
                     await self._run_next(connection)
                     continue
@@ -275,6 +293,10 @@ class PostgresPool:
         return False
 
     # As many connections as are needed, and no more than the server has room for
+
+    async def leaves_one(self) -> bool:
+        """Whether the server has a free connection beside ours. Raises StoreUnavailable."""
+        return self._address.pooled or await self.run(_connections_left, reads=True) > 0
 
     async def _balance(self) -> None:
         """Close idle connections, and those that others lack, as long as there is more than one."""
@@ -388,7 +410,7 @@ class PostgresPool:
             return None
         if self._outage is not None:
             _log.info("store.connected")
-        self._outage = None
+        self._outage = self._starved_since = None
         self._connections.add(connection)
         return connection
 
@@ -420,15 +442,17 @@ class PostgresPool:
             raise StoreUnavailable(TOO_FEW)
 
     def _note_shortage(self, reason: str) -> None:
-        """Make do with open connections; without any it is an outage, soon retried."""
-        was_short = self.is_short
-        self._short_until = self._loop.time() + GROW_PAUSE
-        if not self._is_alive():
-            self._note_outage(reason)
-            return
-        if not was_short:
+        """Make do with open connections; to have none for long is an outage, soon retried."""
+        now = self._loop.time()
+        if not self.is_short:
             _log.warning("store.connections_used_up", reason=reason, open=len(self._connections))
-        self._wake()
+        self._short_until = now + GROW_PAUSE
+        if self._is_alive():
+            self._wake()
+        elif self._starved_since is None:
+            self._starved_since = now
+        elif now - self._starved_since >= STARVED_FOR:
+            self._note_outage(reason)
 
     def _note_outage(self, reason: str) -> None:
         if self._outage is None:

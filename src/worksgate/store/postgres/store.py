@@ -15,8 +15,10 @@ has to be at least ::
 
 which for two machines with four workers each is 10 x 15 + 5 + 3 = 158. With fewer they share: each
 process leaves three free (``postgres_room``), closes its own down to the last one if others have
-none, and serves over the remaining ones. Three for each process, plus six, are enough for that. If
-other programs use all connections, requests that cannot be served in time are refused.
+none, and serves over the remaining ones; the directory keeps none open, and where it gets none, the
+store's last one gives way to it. One for each process, and one more, are enough for that, if
+slowly: a process that starts does not take the last one, but ends. If other programs use all
+connections, requests that cannot be served in time are refused.
 """
 
 import asyncio
@@ -28,7 +30,7 @@ from worksgate.audit import AuditEvent
 from worksgate.database import DatabaseUnavailable, read_ahead
 from worksgate.database.direct_reads import JoinedQuery, JoinedReads, Query, Rows, Statement
 from worksgate.database.identity import DatabaseGuard
-from worksgate.database.postgres_room import pause
+from worksgate.database.postgres_room import NONE_TO_SPARE, pause
 from worksgate.oauth.model import Artifact
 from worksgate.settings.addresses.postgres import PostgresAddress
 from worksgate.store import (
@@ -76,23 +78,32 @@ class PostgresStore:
         waiting: int = 2_000,
         recorded: Recorded = ignore_records,
         guard: DatabaseGuard | None = None,
+        leaves_one: bool = False,
     ) -> Self:
         """Open a database that has its tables.
 
         At most ``waiting`` requests queue for at most ``connections`` connections, more are refused
         at once. ``recorded`` receives the audit records of each commit; ``guard`` knows which
-        database it must be. Raises StoreUnavailable, or ValueError for an invalid address.
+        database it must be; with ``leaves_one`` it does not take the server's last connection.
+        Raises StoreUnavailable, or ValueError for an invalid address.
         """
         if isinstance(address, str):
             address = PostgresAddress.parse(address)
-        pool = PostgresPool(address, size=connections, waiting=waiting, guard=guard)
-        store = cls(pool, recorded, guard)
-        try:
-            await store._reach()
-        except BaseException:
+        until = time.monotonic() + ROOM_TIMEOUT
+        while True:
+            pool = PostgresPool(address, size=connections, waiting=waiting, guard=guard)
+            store = cls(pool, recorded, guard)
+            try:
+                await store._reach(until)
+                if not leaves_one or await pool.leaves_one():
+                    return store
+            except BaseException:
+                await store.close()
+                raise
             await store.close()
-            raise
-        return store
+            if time.monotonic() >= until:
+                raise StoreUnavailable(NONE_TO_SPARE)
+            await asyncio.sleep(pause())
 
     @property
     def waiting(self) -> int:
@@ -216,9 +227,8 @@ class PostgresStore:
                 )
         return removed
 
-    async def _reach(self) -> None:
+    async def _reach(self, until: float) -> None:
         """Wait for the first connection for a while, if the server has none left."""
-        until = time.monotonic() + ROOM_TIMEOUT
         while True:
             try:
                 return await self.ping()
@@ -264,6 +274,10 @@ class PostgresReads:
         if self._closed:
             raise DatabaseUnavailable("the directory is closed")
         return query.split(await self._select(query.postgres, values))
+
+    def give_way(self) -> None:
+        """Close a connection for the directory, which has none and gets none."""
+        self._pool.give_way()
 
     def close(self) -> None:
         self._closed = True
