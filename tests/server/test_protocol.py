@@ -121,8 +121,8 @@ class Connection:
         for _ in range(5):
             await asyncio.sleep(0)
 
-    async def lost(self) -> None:
-        self.protocol.connection_lost(None)
+    async def lost(self, how: Exception | None = None) -> None:
+        self.protocol.connection_lost(how)
         await asyncio.sleep(0)
 
 
@@ -233,6 +233,45 @@ async def test_a_connection_that_rests_is_closed_after_its_time(connection: Conn
     await connection.lost()
 
 
+async def test_a_connection_that_is_reset_while_it_rests_is_closed_by_nobody_later(
+    connection: Connection,
+) -> None:
+    connection.made()
+    connection.protocol.timeout_keep_alive = MOMENT  # type: ignore[assignment]  # as above
+    await connection.sent(GET % b"")
+    await connection.lost(ConnectionResetError())
+    await waited()
+    assert not connection.wire.closed
+
+
+async def test_a_request_that_begins_to_come_in_time_is_waited_for(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEADER_TIMEOUT", 20 * MOMENT)
+    connection.made()
+    connection.protocol.timeout_keep_alive = MOMENT  # type: ignore[assignment]  # as above
+    await connection.sent(GET % b"")
+    await waited(0.6)
+    await connection.sent(b"GET / HT")
+    await waited()
+    assert not connection.wire.closed
+    await connection.lost()
+
+
+@pytest.mark.parametrize(("size", "is_cut"), [(8, False), (9, True)])
+async def test_r51_a_body_beyond_all_bounds_is_cut(
+    connection: Connection, *, size: int, is_cut: bool
+) -> None:
+    bounded = Connection(max_body=8).made()
+    await bounded.sent(POST.replace(b"Length: 2", b"Length: 99"))
+    for _ in range(size):
+        await bounded.sent(b"x")
+    assert bounded.wire.is_cut == is_cut
+    assert bounded.wire.written == b""
+    await bounded.lost()
+    assert bounded.errors == []
+
+
 async def test_f26_a_connection_on_which_nothing_comes_is_closed_at_the_end(
     connection: Connection,
 ) -> None:
@@ -283,8 +322,9 @@ async def test_f26_what_is_served_at_the_end_is_the_last_on_its_connection(
 
 
 async def test_f26_a_connection_that_comes_at_the_end_is_closed_when_it_says_nothing(
-    connection: Connection,
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(protocol, "HEADER_TIMEOUT", 20 * MOMENT)
     connection.admission.is_draining = True
     connection.made()
     await waited()
@@ -395,6 +435,15 @@ async def test_a_caller_that_asks_is_told_to_go_on(connection: Connection) -> No
     await connection.sent(b"xx")
     await waited(0.5)
     assert connection.wire.written.endswith(b"ok")
+    await connection.lost()
+
+
+@pytest.mark.parametrize("header", [b"Expect: more", b"X: 100-continue"])
+async def test_nobody_else_is_told_to_go_on(connection: Connection, header: bytes) -> None:
+    connection.made()
+    connection.application.may_answer.set()
+    await connection.sent(POST.replace(b"\r\n\r\n", b"\r\n%b\r\n\r\n" % header))
+    assert connection.wire.written == b""
     await connection.lost()
 
 

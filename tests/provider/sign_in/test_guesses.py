@@ -479,6 +479,8 @@ async def test_r276_browsers_of_another_person_of_this_name_are_strangers_here()
         browser = replace(ELSEWHERE, address=f"192.0.2.{number}", devices=[device])
         await desk.sign_in(WRONG, "hana", browser)
     assert len(here.asked) == POLICY.strangers
+    recorded = {each.detail for each in desk.audit.events}
+    assert recorded == {"wrong name or password"}, "it may be nobody's name at a source"
     own = replace(ELSEWHERE, devices=[desk.passwords.new_device("hana", "directory:1")])
     assert await desk.sign_in(RIGHT, "hana", own) == "right"
 
