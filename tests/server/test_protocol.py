@@ -63,7 +63,8 @@ class Wire(asyncio.Transport):
 class Application:
     """Answers when it may what has come whole, and notes what it is told meanwhile.
 
-    ``/early`` is answered before its body has come, ``/written`` in one call.
+    ``/early`` is answered before its body has come, ``/written`` in one call, and so is
+    ``/unread``, of which nothing is read before.
     """
 
     def __init__(self) -> None:
@@ -75,6 +76,10 @@ class Application:
         self.begun.append(scope["path"])
         if scope["path"] == "/written":
             await self._write(scope, receive)
+            return
+        if scope["path"] == "/unread":
+            assert scope["extensions"][WHOLE_ANSWER][WRITE](200, b"", b"ok")
+            self.told.append(await receive())
             return
         if scope["path"] == "/slow":
             await self.may_answer.wait()
@@ -258,6 +263,60 @@ async def test_a_request_that_begins_to_come_in_time_is_waited_for(
     await connection.lost()
 
 
+async def test_f22_a_byte_between_requests_keeps_no_connection_open(connection: Connection) -> None:
+    connection.made()
+    await connection.sent(GET % b"")
+    await connection.sent(b"\r\n")
+    await waited()
+    assert connection.wire.closed
+    await connection.lost()
+
+
+async def test_f22_headers_behind_a_request_that_is_served_are_given_up_too(
+    connection: Connection,
+) -> None:
+    connection.made()
+    await connection.sent(POST + b"xx" + b"GET / HT")
+    await waited()
+    assert connection.wire.closed
+    await connection.lost()
+    connection.application.may_answer.set()
+
+
+async def test_a_body_may_take_longer_than_its_headers(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "BODY_TIMEOUT", 20 * MOMENT)
+    connection.made()
+    await connection.sent(POST)
+    await waited()
+    assert not connection.wire.closed
+    await connection.lost()
+
+
+@pytest.mark.parametrize(("more", "answer"), [(0, b""), (1, b"HTTP/1.1 400 ")])
+async def test_headers_without_an_end_are_bounded(
+    connection: Connection, more: int, answer: bytes
+) -> None:
+    connection.made()
+    begun = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
+    await connection.sent(begun)
+    await connection.sent(b"x" * (protocol.MAX_HEADERS - len(begun) + more))
+    assert connection.wire.written[:13] == answer
+    await connection.lost()
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, b"200"), (1, b"400")])
+async def test_headers_are_bounded_by_what_they_say(
+    connection: Connection, more: int, status: bytes
+) -> None:
+    connection.made()
+    long = b"x" * (protocol.MAX_HEADERS - len(b"/" + b"host" + b"x" + b"long") + more)
+    await connection.sent(b"GET / HTTP/1.1\r\nHost: x\r\nLong: %b\r\n\r\n" % long)
+    assert connection.wire.written.startswith(b"HTTP/1.1 %b " % status)
+    await connection.lost()
+
+
 @pytest.mark.parametrize(("size", "is_cut"), [(8, False), (9, True)])
 async def test_r51_a_body_beyond_all_bounds_is_cut(
     connection: Connection, *, size: int, is_cut: bool
@@ -270,6 +329,26 @@ async def test_r51_a_body_beyond_all_bounds_is_cut(
     assert bounded.wire.written == b""
     await bounded.lost()
     assert bounded.errors == []
+
+
+async def test_a_connection_may_rest_longer_than_one_that_ends(connection: Connection) -> None:
+    connection.made()
+    await connection.sent(GET % b"")
+    await waited()
+    assert not connection.wire.closed
+    await connection.lost()
+
+
+async def test_f22_who_reads_a_little_of_the_last_answer_is_cut_all_the_same(
+    connection: Connection,
+) -> None:
+    connection.made()
+    connection.protocol.pause_writing()
+    connection.wire.close()
+    connection.protocol.resume_writing()
+    await waited()
+    assert connection.wire.is_cut
+    await connection.lost()
 
 
 async def test_f26_a_connection_on_which_nothing_comes_is_closed_at_the_end(
@@ -407,6 +486,56 @@ async def test_r111_nothing_behind_what_is_no_http_is_read(connection: Connectio
     await connection.lost()
 
 
+async def test_r111_what_is_served_is_answered_before_a_fault_behind_it(
+    connection: Connection,
+) -> None:
+    connection.made()
+    await connection.sent(POST + b"xx" + b"GET / HTTP/9\r\n\r\n")
+    await waited()
+    assert connection.wire.written == b""
+    assert not connection.wire.closed
+    connection.application.may_answer.set()
+    await waited(0.5)
+    assert connection.wire.written.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in connection.wire.written.lower()
+    assert connection.wire.written.endswith(b"ok")
+    assert connection.wire.closed
+    await connection.lost()
+
+
+async def test_r111_who_waits_for_a_body_that_breaks_is_told(connection: Connection) -> None:
+    connection.made()
+    await connection.sent(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert connection.admission.reading == {connection.protocol}
+    await connection.sent(b"no size\r\n")
+    assert connection.wire.written.startswith(b"HTTP/1.1 400 ")
+    assert [message["type"] for message in connection.application.told] == ["http.disconnect"]
+    assert connection.admission.reading == set()
+    await connection.lost()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked", b"200"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked", b"400"),
+        (b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked", b"400"),
+        (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked", b"400"),
+        (b"GET / HTTP/1.0", b"200"),
+        (b"GET http://x/ HTTP/1.0", b"400"),
+        (b"GET / HTTP/1.1", b"400"),
+    ],
+)
+async def test_r98_a_request_has_one_host_and_one_framing(
+    connection: Connection, head: bytes, status: bytes
+) -> None:
+    connection.made()
+    await connection.sent(head + b"\r\n\r\n0\r\n\r\n")
+    assert connection.wire.written.startswith(b"HTTP/1.1 %b " % status)
+    assert connection.application.begun == (["/"] if status == b"200" else [])
+    await connection.lost()
+
+
 @pytest.mark.parametrize(
     "request_line",
     [
@@ -438,6 +567,18 @@ async def test_a_caller_that_asks_is_told_to_go_on(connection: Connection) -> No
     await connection.lost()
 
 
+async def test_who_has_its_answer_is_not_told_to_go_on(connection: Connection) -> None:
+    connection.made()
+    asks = POST.replace(b"/slow", b"/unread").replace(
+        b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"
+    )
+    await connection.sent(asks)
+    assert [message["type"] for message in connection.application.told] == ["http.disconnect"]
+    assert connection.wire.written.startswith(b"HTTP/1.1 200 ")
+    assert connection.wire.written.endswith(b"ok")
+    await connection.lost()
+
+
 @pytest.mark.parametrize("header", [b"Expect: more", b"X: 100-continue"])
 async def test_nobody_else_is_told_to_go_on(connection: Connection, header: bytes) -> None:
     connection.made()
@@ -452,7 +593,7 @@ async def test_r111_an_upgrade_is_ignored_and_the_request_served_with_its_body(
 ) -> None:
     connection.made()
     connection.application.may_answer.set()
-    upgrade = POST.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n")
+    upgrade = POST.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
     await connection.sent(upgrade + b"xx" + GET % b"next")
     await waited(0.5)
     assert connection.application.begun == ["/slow", "/next"]
