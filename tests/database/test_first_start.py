@@ -13,7 +13,7 @@ from worksgate.database import DatabaseUnavailable
 from worksgate.database.first_start import prepare_file
 from worksgate.database.identity import OVERWRITTEN, is_marked_overwritten
 from worksgate.database.installation_id import identify
-from worksgate.database.newest_record import note_newest
+from worksgate.database.newest_record import NewestRecord, note_newest
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def identified(database: Path) -> str:
 def test_a_file_is_created_only_where_there_was_none(prepared: Path) -> None:
     start_on(prepared)
     assert identified(prepared)
-    note_newest(prepared, "a" * 32, 7)
+    note_newest(prepared, "a" * 32, NewestRecord(7))
     prepared.unlink()
     with pytest.raises(DatabaseUnavailable, match="missing or empty"):
         start_on(prepared)
@@ -46,7 +46,7 @@ def test_r275_a_start_on_an_older_copy_is_recorded_and_renews_the_installation(
     before = identified(prepared)
     start_on(prepared)
     assert identified(prepared) == before, "it is the file itself"
-    note_newest(prepared, before, 7)
+    note_newest(prepared, before, NewestRecord(7))
     start_on(prepared)
     assert identified(prepared) != before
     ((event, detail),) = query(prepared, "SELECT event, detail FROM audit")

@@ -5,13 +5,14 @@ import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing, suppress
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 from tests.databases import NOW, Clock, directory_in, query, url_of
 
@@ -30,6 +31,7 @@ from worksgate.database.identity import (
 )
 from worksgate.database.installation_id import identify, renew
 from worksgate.database.migrations import SchemaTooNew
+from worksgate.database.recording import write_events
 from worksgate.directory.database import Directory
 
 EVENT = AuditEvent(event=Event.SYSTEM, at=NOW)
@@ -53,6 +55,10 @@ def in_one_file(file: Path) -> bytes:
     """Write what is in the log into the file; its content."""
     (busy, *_) = query(file, "PRAGMA wal_checkpoint(TRUNCATE)")[0]
     assert not busy
+    return file.read_bytes()
+
+
+def content_of(file: Path) -> bytes:
     return file.read_bytes()
 
 
@@ -178,10 +184,10 @@ async def test_r267_an_older_copy_that_is_written_into_the_file_is_an_outage(
     for content in (older, newer):  # the log may have been written into it since
         write(database, content)
         for verb in (partial(directory.record, [EVENT]), directory.ping):
-            with pytest.raises(DatabaseUnavailable, match="was overwritten with an older copy"):
+            with pytest.raises(DatabaseUnavailable, match="was overwritten with a copy"):
                 await verb()
     identity = await identify(url_of(database))
-    with pytest.raises(DatabaseReplaced, match="was overwritten with an older copy"):
+    with pytest.raises(DatabaseReplaced, match="was overwritten with a copy"):
         SqliteGuard.open(database, identity)  # as a worker that replaces one that died
     forget_overwriting(database)  # as the next start of a server
     with pytest.raises(DatabaseReplaced):
@@ -202,13 +208,113 @@ async def test_r273_a_copy_that_sqlite_restores_into_the_file_is_an_outage(
         query(copy, "UPDATE installation SET id = 'of another'")
         query(copy, "UPDATE sqlite_sequence SET seq = 1000")
     restored(database, copy)
-    with pytest.raises(DatabaseReplaced, match="was overwritten with an older copy"):
+    with pytest.raises(DatabaseReplaced, match="was overwritten with a copy"):
         guard.look()
     for verb in (partial(directory.record, [EVENT]), directory.ping):
-        with pytest.raises(DatabaseUnavailable, match="was overwritten with an older copy"):
+        with pytest.raises(DatabaseUnavailable, match="was overwritten with a copy"):
             await verb()
     with pytest.raises(DatabaseReplaced):
         SqliteGuard.open(database, await identify(url_of(database)))  # as a worker that follows
+
+
+def gone_on(copy: Path, records: int) -> None:
+    """As on a server elsewhere, which records something else."""
+    for number in range(records):
+        query(copy, "INSERT INTO audit (at, event) VALUES (?, 'logout')", NOW + number + 0.5)
+
+
+def overwritten(file: Path, copy: Path) -> None:
+    """The content of a copy in the file itself, as by ``cp``."""
+    write(file, copy.read_bytes())
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("put_in", [restored, overwritten])
+async def test_r287_a_copy_on_which_a_server_went_on_elsewhere_is_an_outage(
+    database: Path,
+    guarded: tuple[Directory, DatabaseGuard],
+    put_in: Callable[[Path, Path], None],
+) -> None:
+    """It has more records than the original, and other ones."""
+    directory, guard = guarded
+    await directory.record([EVENT])
+    copy = copied(database)
+    await directory.record([EVENT, EVENT])
+    in_one_file(database)
+    guard.look()
+    gone_on(copy, 9)
+    put_in(database, copy)
+    with pytest.raises(DatabaseReplaced, match="was overwritten with a copy"):
+        guard.look()
+    for verb in (partial(directory.record, [EVENT]), directory.ping):
+        with pytest.raises(DatabaseUnavailable, match="was overwritten with a copy"):
+            await verb()
+    with pytest.raises(DatabaseReplaced):
+        SqliteGuard.open(database, await identify(url_of(database)))  # as a worker that follows
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("write", [Directory.writing, Directory.writing_one])
+async def test_r287_what_one_process_has_recorded_every_other_one_knows_at_once(
+    database: Path,
+    guarded: tuple[Directory, DatabaseGuard],
+    write: Callable[[Directory], AbstractAsyncContextManager[AsyncConnection]],
+) -> None:
+    """Even if it was idle while a copy was made and written back."""
+    directory, guard = guarded
+    idle = SqliteGuard.open(database, await identify(url_of(database)))
+    guard.look()
+    idle.look()
+    copy = copied(database)
+    assert await directory.account_by_id("nobody") is None  # it has read, as for any request
+    async with write(directory) as connection:
+        await write_events(connection, EVENT)
+    restored(database, copy)
+    with closing(sqlite3.connect(database)) as reader, pytest.raises(DatabaseReplaced):
+        idle.inspect(reader)
+    idle.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r287_records_that_were_removed_for_their_age_are_no_outage(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    directory, guard = guarded
+    await directory.record([EVENT, EVENT])
+    guard.look()
+    query(database, "DELETE FROM audit")
+    guard.look()
+    await directory.record([EVENT])
+    in_one_file(database)
+    guard.look()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("content", [b"", b"no database" * 1_000])
+async def test_r287_a_file_that_is_emptied_or_is_no_database_any_more_is_an_outage(
+    database: Path, guarded: tuple[Directory, DatabaseGuard], content: bytes
+) -> None:
+    await guarded[0].record([EVENT])
+    write(database, content)
+    with pytest.raises(DatabaseReplaced, match="was overwritten"):
+        guarded[1].check()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r288_nothing_is_read_once_something_was_written_into_the_log(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    directory, guard = guarded
+    log = Path(f"{database}-wal")
+    await directory.record([EVENT])
+    older = content_of(log)
+    await directory.record([EVENT])
+    guard.look()
+    write(log, older)
+    with pytest.raises(DatabaseReplaced, match="was overwritten with a copy"):
+        guard.look()
+    with pytest.raises(DatabaseUnavailable, match="was overwritten with a copy"):
+        await directory.record([EVENT])
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
@@ -220,7 +326,7 @@ async def test_r273_a_worker_that_starts_later_serves_no_file_without_its_newest
     await directory.record([EVENT])
     guard.look()
     query(database, "UPDATE sqlite_sequence SET seq = 0")
-    with pytest.raises(DatabaseReplaced, match="was overwritten with an older copy"):
+    with pytest.raises(DatabaseReplaced, match="was overwritten with a copy"):
         SqliteGuard.open(database, await identify(url_of(database)))
 
 

@@ -1,5 +1,6 @@
 """A server that starts on an older copy of its SQLite file voids what it holds for a while."""
 
+import asyncio
 import os
 import sqlite3
 import stat
@@ -12,10 +13,21 @@ from tests.store.artifacts import code, key_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
-from worksgate.database.identity import SqliteGuard
+from worksgate.database.identity import OVERWRITTEN, SqliteGuard
 from worksgate.database.installation_id import identify
-from worksgate.database.newest_record import newest_noted, note_newest
-from worksgate.database.older_copies import check_not_lost, void_older_copy
+from worksgate.database.newest_record import (
+    NOBODYS,
+    NewestNote,
+    NewestRecord,
+    newest_noted,
+    note_newest,
+)
+from worksgate.database.older_copies import (
+    carry_on_note,
+    check_is_no_copy,
+    check_not_lost,
+    void_copy,
+)
 from worksgate.oauth.model import AuthorizationCode
 from worksgate.store.sqlite.store import SqliteStore
 
@@ -34,24 +46,101 @@ async def test_r275_an_older_copy_under_a_stopped_server_makes_no_used_code_good
     await store.close()
     guard.close()
 
-    await void_older_copy(url_of(database), NOW)  # the file itself: nothing becomes void
+    await void_copy(url_of(database), NOW)  # the file itself: nothing becomes void
     assert await _finds_code(database)
     older.replace(database)
-    await void_older_copy(url_of(database), NOW)
+    await void_copy(url_of(database), NOW)
     assert not await _finds_code(database)
     assert query(database, "SELECT count(*) FROM keys") == [(0,)]
     (detail,) = query(database, "SELECT detail FROM audit ORDER BY id DESC LIMIT 1")[0]
     assert "lacks its 1 newest audit records" in detail
     renewed = await identify(url_of(database))
     assert renewed.installation != identity.installation
-    await void_older_copy(url_of(database), NOW)
+    await void_copy(url_of(database), NOW)
     assert await identify(url_of(database)) == renewed, "once is enough"
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r287_a_start_on_a_copy_with_other_records_makes_no_used_code_good(
+    database: Path,
+) -> None:
+    """It has as many records, or more: a command or a server elsewhere went on with it."""
+    identity = await identify(url_of(database))
+    guard = SqliteGuard.open(database, identity)
+    store = await SqliteStore.open(database, guard=guard, spare=0)
+    await store.save(code("code"))
+    copy = database.with_name("copy")
+    _copy(database, copy)
+    await store.record([AuditEvent(event=Event.SYSTEM, at=NOW)])
+    await store.close()
+    guard.close()
+    check_is_no_copy(database)
+    query(copy, "INSERT INTO audit (at, event) VALUES (1, 'logout'), (2, 'logout')")
+    copy.replace(database)
+    with pytest.raises(DatabaseUnavailable, match="is a copy: its audit record 1 is another one"):
+        check_is_no_copy(database)  # as a command
+    carry_on_note(database)  # as one that only reads
+    await void_copy(url_of(database), NOW)
+    assert not await _finds_code(database)
+    assert (await identify(url_of(database))).installation != identity.installation
+    check_is_no_copy(database)
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r287_what_was_overwritten_while_a_server_ran_is_void_at_the_next_start(
+    database: Path,
+) -> None:
+    """Its records alone may be those of the original."""
+    Path(f"{database}{OVERWRITTEN}").touch()
+    before = query(database, "SELECT id FROM installation")
+    with pytest.raises(DatabaseUnavailable, match="overwritten while a server ran"):
+        check_is_no_copy(database)
+    asyncio.run(void_copy(url_of(database), NOW))
+    assert query(database, "SELECT id FROM installation") != before
+    content = database.read_bytes()
+    database.write_bytes(content[:8192] + bytes(len(content) - 8192))
+    with pytest.raises(DatabaseUnavailable, match="is damaged: install a backup"):
+        asyncio.run(void_copy(url_of(database), NOW))
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r287_what_a_command_has_recorded_is_noted_where_a_server_has_a_note(
+    database: Path,
+) -> None:
+    ((whose,),) = query(database, "SELECT id FROM installation")
+    query(database, "INSERT INTO audit (at, event) VALUES (5, 'logout'), (6, 'logout')")
+    carry_on_note(database)
+    assert newest_noted(database, whose) == NOBODYS
+    note_newest(database, whose, NewestRecord(1, at=5.0))
+    carry_on_note(database)
+    assert newest_noted(database, whose) == NewestRecord(2, at=6.0)
+
+
+def test_a_note_is_read_again_once_it_is_another_file(tmp_path: Path) -> None:
+    database = tmp_path / "worksgate.db"
+    one, other = (NewestNote(database, "a" * 32) for _ in range(2))
+    one.reopen()
+    assert one.read() == NOBODYS
+    other.write(NewestRecord(1, at=2.0))
+    one.reopen()
+    assert one.read() == NewestRecord(1, at=2.0)
+    other.write(NewestRecord(2, at=3.0))
+    one.write(NewestRecord(1, at=4.0))
+    assert one.read() == NewestRecord(2, at=3.0)
+    Path(f"{database}.newest").unlink()
+    other.reopen()
+    other.write(NewestRecord(1, at=5.0))
+    one.reopen()
+    assert one.read() == NewestRecord(1, at=5.0)
+    for each in (one, other):
+        each.close()
+        assert each.read() == NOBODYS
 
 
 def test_r275_without_the_file_that_a_server_had_none_is_made(tmp_path: Path) -> None:
     database = tmp_path / "worksgate.db"
     check_not_lost(database)
-    note_newest(database, "a" * 32, 7)
+    note_newest(database, "a" * 32, NewestRecord(7))
     for empty in (False, True):
         if empty:
             database.touch()
@@ -64,11 +153,14 @@ def test_r275_without_the_file_that_a_server_had_none_is_made(tmp_path: Path) ->
 def test_the_highest_number_of_an_installation_is_noted(tmp_path: Path) -> None:
     database = tmp_path / "worksgate.db"
     for installation, newest in (("a" * 32, 5), ("a" * 32, 3), ("b" * 32, 1)):
-        note_newest(database, installation, newest)
-        assert newest_noted(database, installation) == max(newest, 5 * (installation[0] == "a"))
-    assert newest_noted(database, "a" * 32) == 0
-    Path(f"{database}.newest").write_text("nonsense")
-    assert newest_noted(database, "b" * 32) == 0
+        note_newest(database, installation, NewestRecord(newest, at=NOW + newest))
+        kept = max(newest, 5 * (installation[0] == "a"))
+        assert newest_noted(database, installation) == NewestRecord(kept, at=NOW + kept)
+    assert newest_noted(database, "a" * 32) == NOBODYS
+    note = Path(f"{database}.newest")
+    for text in ("nonsense", note.read_text().replace("00001 ", "00002 "), "\xff"):
+        note.write_text(text, "latin-1")
+        assert newest_noted(database, "b" * 32) == NOBODYS
 
 
 def test_the_note_is_for_its_owner_alone_and_closed(
@@ -81,7 +173,7 @@ def test_the_note_is_for_its_owner_alone_and_closed(
         close(descriptor)
 
     monkeypatch.setattr(os, "close", noting)
-    note_newest(tmp_path / "worksgate.db", "a" * 32, 1)
+    note_newest(tmp_path / "worksgate.db", "a" * 32, NewestRecord(1))
     assert closed
     assert stat.S_IMODE((tmp_path / "worksgate.db.newest").stat().st_mode) == 0o600
 
@@ -90,8 +182,8 @@ async def test_what_cannot_be_read_is_left_to_those_who_open_it_next(tmp_path: P
     missing, other = tmp_path / "missing.db", tmp_path / "other.db"
     other.write_bytes(b"no database")
     for database in (missing, other):
-        note_newest(database, "a" * 32, 5)
-        await void_older_copy(url_of(database), NOW)
+        note_newest(database, "a" * 32, NewestRecord(5))
+        await void_copy(url_of(database), NOW)
     assert not missing.exists()
     assert other.read_bytes() == b"no database"
 

@@ -16,9 +16,9 @@ from tests.postgres_server import giving_back, url_for
 from tests.valkey_server import ValkeyServer, running_valkey
 
 from worksgate.credentials.master_key import MasterKey
-from worksgate.database.identity import CONTENT, OVERWRITTEN
+from worksgate.database.identity import OVERWRITTEN
 from worksgate.database.migrations import HEAD
-from worksgate.database.newest_record import note_newest
+from worksgate.database.newest_record import NOTE, Content, NewestRecord, note_newest
 from worksgate.directory.key_ownership import UserKey
 from worksgate.doctor import Finding, examination
 from worksgate.doctor.database_check import _of_disputed, examine_clients
@@ -207,10 +207,16 @@ def test_clock_that_went_back_is_reported(installation: Terminal, tmp_path: Path
 
 def test_a_file_that_is_an_older_copy_is_reported(installation: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "worksgate.db"
-    ((whose, newest),) = query(file, CONTENT)
-    note_newest(file, whose, newest)
+    with closing(sqlite3.connect(file)) as connection:
+        whose, newest, _ = Content.read(connection, 0)
+    assert whose
+    note_newest(file, whose, NewestRecord(newest, at=1.5))
+    (told,) = (each for each in findings(installation)["warn"] if each.startswith("database:"))
+    assert told.startswith("database: the file is a copy on which another server went on")
+    Path(f"{file}{NOTE}").unlink()
+    note_newest(file, whose, NewestRecord(newest))
     assert not any("audit records" in each for each in findings(installation)["warn"])
-    note_newest(file, whose, newest + 7)
+    note_newest(file, whose, NewestRecord(newest + 7))
     (told,) = (each for each in findings(installation)["warn"] if "audit records" in each)
     assert told.startswith("database: the file is an older copy, which lacks 7 audit records")
     Path(f"{file}{OVERWRITTEN}").touch()

@@ -100,7 +100,10 @@ def check_access(settings: Settings) -> None:
 def administer(settings: Settings, work: Callable[["Administration"], Awaitable[T]]) -> T:
     """Open the administration, run one operation, close it again, and return the result."""
     from worksgate.bootstrap.administration import open_administration
+    from worksgate.database.older_copies import check_is_no_copy
 
+    if settings.database_file is not None:
+        check_is_no_copy(settings.database_file)
     outcomes: list[Outcome] = []
 
     async def administering() -> T:

@@ -13,7 +13,8 @@
                        caller is cancelled
     identity           identifies the database, so that a replaced one is detected
     installation_id    its ID, stored in the database
-    newest_record      how new a SQLite file was; older_copies: a start on an older copy of it
+    newest_record      how new a SQLite file was; older_copies: a start on a copy of it
+    log_content        whether something else was written into its log
     first_start        all that a server does with its SQLite file before anything opens it
     schema             the tables of the directory; artifact_tables: those of the stores
     audit_rows         an audit record as a row; recording: written in a transaction

@@ -9,6 +9,7 @@ in one as a ``JoinedQuery``. Nothing is cached: each read sees what is committed
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -241,6 +242,16 @@ class SqliteReads:
         except (sqlite3.Error, DatabaseReplaced):
             self._disconnect()
             return None
+
+    def has_written(self) -> None:
+        """Note what another connection of this process has committed, for other processes.
+
+        Raises DatabaseReplaced if it was not committed to the database of the start.
+        """
+        if self._guard is not None and self._connection is not None:
+            self._guard.check()
+            with suppress(sqlite3.Error):  # it is noted a little later
+                self._guard.inspect(self._connection)
 
     def close(self) -> None:
         self._closed = True

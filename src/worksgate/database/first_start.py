@@ -2,12 +2,12 @@
 
 from worksgate.database.identity import forget_overwriting
 from worksgate.database.migrations import migrate
-from worksgate.database.older_copies import check_not_lost, void_older_copy
+from worksgate.database.older_copies import check_not_lost, void_copy
 from worksgate.database.sqlite_file import file_of, make_room
 
 
 async def prepare_file(database_url: str, now: float) -> None:
-    """Create or migrate the file; what an older copy of it holds for a while becomes void.
+    """Create or migrate the file; what a copy of it holds for a while becomes void.
 
     ``now`` is in seconds since the epoch. Raises DatabaseUnavailable, also if a server had a file
     that is missing.
@@ -15,6 +15,6 @@ async def prepare_file(database_url: str, now: float) -> None:
     file = file_of(database_url)
     check_not_lost(file)
     make_room(file)
-    forget_overwriting(file)
     await migrate(database_url)
-    await void_older_copy(database_url, now)
+    await void_copy(database_url, now)
+    forget_overwriting(file)

@@ -3,8 +3,8 @@
 A database has an ID of its own, created by its migration and again by a restore. A SQLite file is
 also identified by device and inode: an older copy that is moved to its name has the same ID, and
 would make used codes valid again. The first start of a server notes both; everything opened later,
-in any process, must match. An older copy that is written into the file, by ``cp`` or by SQLite's
-own ``.restore``, keeps even those, but lacks the newest audit records.
+in any process, must match. A copy that is written into the file, by ``cp`` or by SQLite's own
+``.restore``, keeps even those, but lacks the newest audit records, or has others in their place.
 
 SQLite itself does not notice that its file was removed or replaced. Open connections continue with
 the unlinked file, and new ones open, or create, another. The same applies to its log and to the
@@ -23,7 +23,14 @@ from typing import Self
 
 import structlog
 
-from worksgate.database.newest_record import newest_noted, note_newest
+from worksgate.database.log_content import LogContent
+from worksgate.database.newest_record import (
+    Content,
+    NewestNote,
+    NewestRecord,
+    newer,
+    newest_of,
+)
 
 OVERWRITTEN = ".overwritten"
 """Suffix of an empty file next to a database that was overwritten while a server ran, for workers
@@ -37,12 +44,6 @@ INSPECTED_EVERY = 0.005
 
 LOOKED_AT_EVERY = 1.0
 """Seconds between two looks at the content without a request."""
-
-_NEWEST_RECORD = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'audit'"
-CONTENT = """
-    SELECT id, (SELECT max(seq) FROM sqlite_sequence WHERE name = 'audit') FROM installation
-"""
-"""The ID of the installation, and the number of the newest audit record."""
 
 REPLACED = "this is not the database that the server was started on: stop all servers first"
 
@@ -92,11 +93,11 @@ class DatabaseGuard:
     def inspect_lately(self, connection: sqlite3.Connection) -> None:
         """Like ``inspect``, at most once in ``INSPECTED_EVERY``."""
 
-    def has_recorded(self, newest: int) -> None:
-        """Note the number of the newest audit record after a commit."""
+    def has_recorded(self, newest: NewestRecord) -> None:
+        """Note the newest audit record after a commit, before anybody is told of it."""
 
     def look(self) -> None:
-        """Check everything, and note how new it is for the next start.
+        """Check everything, and note how new it is for other processes and the next start.
 
         May wait for other processes. Raises like ``inspect``.
         """
@@ -136,11 +137,13 @@ class SqliteGuard(DatabaseGuard):
         beside = [f"{path.resolve()}{suffix}" for suffix in ("-wal", "-shm")]
         self._beside = {each: _place_of(each) for each in beside}
         self._overwritten_mark = f"{path}{OVERWRITTEN}"
-        self._content = _FileContent(path)
+        self._content = _FileContent(path, identity.installation)
+        self._log = LogContent(*beside)
         self._connection = connection
         self._next_look = self._next_inspection = 0.0
-        self._newest = newest_noted(path, identity.installation)
-        self._noted = 0
+        self._note = NewestNote(path, identity.installation)
+        self._note.reopen()
+        self._newest = self._note.read()
         self._is_older = False
         self._looking = threading.Lock()
 
@@ -156,10 +159,14 @@ class SqliteGuard(DatabaseGuard):
             with closing(connection.execute("SELECT count(*) FROM sqlite_master")) as opening:
                 opening.fetchone()  # SQLite opens the log with the first statement
             guard = cls(path, identity, connection)
+        except BaseException:
+            connection.close()
+            raise
+        try:
             guard.check()
             guard.inspect(connection)
         except BaseException:
-            connection.close()
+            guard._release()
             raise
         return guard
 
@@ -172,17 +179,18 @@ class SqliteGuard(DatabaseGuard):
             self.check()
 
     def inspect(self, connection: sqlite3.Connection) -> int:
-        known = self._newest  # of before: others may commit while this is read
-        # To the last row: an unfinished statement keeps the log from being emptied.
-        rows = connection.execute(CONTENT).fetchall()
-        installation, newest = rows[0] if rows else (None, 0)
-        newest = newest or 0
-        if installation != self.installation or newest < known:
+        # Of before: others may commit while this is read.
+        known = newer(self._newest, self._note.read())
+        found = Content.read(connection, known.number)
+        is_this = found.installation == self.installation and found.has(known)
+        if not is_this or self._log.is_overwritten():
             self._is_older = True
             self._judge("file", self._problem())
-        if newest > known:
-            self.has_recorded(newest)
-        return newest
+        if found.newest > known.number:
+            known = newest_of(connection, found.newest)
+            self._note.write(known)
+        self._newest = newer(self._newest, known)
+        return found.newest
 
     def inspect_lately(self, connection: sqlite3.Connection) -> None:
         now = time.monotonic()
@@ -190,21 +198,26 @@ class SqliteGuard(DatabaseGuard):
             self._next_inspection = now + INSPECTED_EVERY
             self.inspect(connection)
 
-    def has_recorded(self, newest: int) -> None:
-        self._newest = max(self._newest, newest)
+    def has_recorded(self, newest: NewestRecord) -> None:
+        self._newest = newer(self._newest, newest)
+        self._note.write(newest)
 
     def look(self) -> None:
         with self._looking:
+            self._note.reopen()
             self.check()
-            newest = self.inspect(self._connection)
-            if newest > self._noted:
-                note_newest(Path(self._path), self.installation, newest)
-                self._noted = newest
+            self.inspect(self._connection)
+            self._note.write(self._newest)
 
     def close(self) -> None:
         with suppress(DatabaseReplaced, sqlite3.Error):
             self.look()
+        self._release()
+
+    def _release(self) -> None:
         with self._looking:
+            self._log.close()
+            self._note.close()
             self._connection.close()
 
     def _problem(self) -> str | None:
@@ -214,7 +227,7 @@ class SqliteGuard(DatabaseGuard):
         for each, place in self._beside.items():
             if _place_of(each) != place:
                 return f"{each} was removed or replaced: {REPLACED}"
-        if file and (self._is_older or self._content.is_older(file.st_ctime_ns)):
+        if file and (self._is_older or self._content.is_another(file)):
             if "file" not in self._wrong:
                 with suppress(OSError):
                     Path(self._overwritten_mark).touch()
@@ -223,37 +236,43 @@ class SqliteGuard(DatabaseGuard):
 
 
 class _FileContent:
-    """What is in the file itself, without the log, by the number of the newest audit record.
+    """What is in the file itself, without the log, by its newest audit record.
 
-    SQLite only writes to the file what was in its log, so the number never decreases. Once it has,
-    file and log do not belong together any more, whatever follows. The log is never read: a reader
-    may have to wait for other processes, and this runs on the event loop.
+    SQLite only writes to the file what was in its log, so records are only added. Once one is
+    gone or another, file and log do not belong together any more, whatever follows. The log is
+    never read: a reader may have to wait for other processes, and this runs on the event loop.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, installation: str) -> None:
         # SQLite reads such a file without its log and without locks. It may not be opened in any
         # other way: closing it would release the locks of all connections of this process.
         self._address = f"{path.as_uri()}?mode=ro&immutable=1"
+        self._installation = installation
         self._changed_at = 0
-        self._newest = 0
-        self._is_older = False
+        self._newest = NewestRecord()
+        self._is_another = False
 
-    def is_older(self, changed_at: int) -> bool:
-        """Whether it has been overwritten; looks again if the file was ``changed_at`` another time.
+    def is_another(self, file: os.stat_result) -> bool:
+        """Whether it has been overwritten; looks again if the file was changed meanwhile.
 
-        What cannot be read just now is looked at again.
+        What cannot be read just now is looked at again, unless it is no database at all.
         """
-        if changed_at != self._changed_at and not self._is_older:
-            with suppress(sqlite3.Error):
-                found = self._newest_in_file()
-                self._changed_at = changed_at
-                self._is_older = found < self._newest
-                self._newest = found
-        return self._is_older
+        if file.st_ctime_ns != self._changed_at and not self._is_another:
+            try:
+                self._is_another = file.st_size == 0 or not self._has_known()
+                self._changed_at = file.st_ctime_ns
+            except sqlite3.Error as error:
+                code = getattr(error, "sqlite_errorcode", 0)
+                self._is_another = code == sqlite3.SQLITE_NOTADB
+        return self._is_another
 
-    def _newest_in_file(self) -> int:
+    def _has_known(self) -> bool:
+        known = self._newest
         with closing(sqlite3.connect(self._address, uri=True, timeout=0)) as connection:
-            return connection.execute(_NEWEST_RECORD).fetchone()[0] or 0
+            found = Content.read(connection, known.number)
+            if found.newest > known.number:
+                self._newest = newest_of(connection, found.newest)
+        return found.installation == self._installation and found.has(known)
 
 
 def place_of(path: Path) -> _Place | None:
@@ -295,4 +314,4 @@ def _check_place(path: Path, identity: DatabaseIdentity) -> None:
 
 
 def _overwritten(path: Path | str) -> str:
-    return f"{path} was overwritten with an older copy or another database: {REPLACED}"
+    return f"{path} was overwritten with a copy or another database: {REPLACED}"

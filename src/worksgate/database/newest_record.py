@@ -1,44 +1,170 @@
-"""The number of the newest audit record of a SQLite file, noted in a file next to it.
+"""The newest audit record of a SQLite file, noted in a file next to it after each commit.
 
-A server finds out by it that an older copy has taken the place of its file while no server ran.
+The processes of a server share it: one that was idle knows what the others have recorded, and
+notices that a copy from before has taken the place of the file. So does the next start, if no
+server ran meanwhile. The number says how new a file is. The time says whose record it is: a copy
+on which something else went on has another record under the same number.
 """
 
 import os
+import sqlite3
+import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
 
 NOTE = ".newest"
 """Suffix of the file."""
 
+_LONGEST = 128
+"""Bytes that are read; a note has fewer."""
 
-def note_newest(database: Path, installation: str, newest: int) -> None:
-    """Note the number, unless a higher one of this installation is noted. Never raises."""
-    if newest_noted(database, installation) >= newest:
-        return
-    with suppress(OSError):
-        descriptor = os.open(f"{database}{NOTE}", os.O_WRONLY | os.O_CREAT, 0o600)
+_MADE_AT = "SELECT at FROM audit WHERE id = ?"
+CONTENT = f"""
+    SELECT id, (SELECT max(seq) FROM sqlite_sequence WHERE name = 'audit'), ({_MADE_AT})
+    FROM installation
+"""  # noqa: S608  # our own text
+"""The ID of the installation, the number of the newest audit record, and when one was made."""
+
+
+class NewestRecord(NamedTuple):
+    """Its number, and when it was made, in seconds since the epoch, if that is known."""
+
+    number: int = 0
+    at: float | None = None
+
+
+NOBODYS = NewestRecord()
+
+
+class Content(NamedTuple):
+    """What a database says of itself."""
+
+    installation: str | None
+    newest: int
+    at: float | None
+    """When the record was made that was asked for; None if it is not there, or not any more."""
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection, asked: int) -> "Content":
+        """As of one moment. Raises sqlite3.Error."""
+        # To the last row: an unfinished statement keeps the log from being emptied.
+        rows = connection.execute(CONTENT, (asked,)).fetchall()
+        installation, newest, at = rows[0] if rows else (None, 0, None)
+        return cls(installation, newest or 0, at)
+
+    def has(self, record: NewestRecord) -> bool:
+        """Whether the record that was asked for is in it, or was, and no other has its number.
+
+        Records that are old are removed, but numbers are never reused.
+        """
+        return self.newest >= record.number and (
+            self.at is None or record.at is None or self.at == record.at
+        )
+
+
+def newest_of(connection: sqlite3.Connection, number: int) -> NewestRecord:
+    """A record with its time. Raises sqlite3.Error."""
+    rows = connection.execute(_MADE_AT, (number,)).fetchall()
+    return NewestRecord(number, rows[0][0] if rows else None)
+
+
+def newer(one: NewestRecord, other: NewestRecord) -> NewestRecord:
+    """The one with the higher number, or the first."""
+    return other if other.number > one.number else one
+
+
+class NewestNote:
+    """The note of a database, kept open: it is read before each transaction.
+
+    Reading and writing never raise; without a note nothing is noticed by it.
+    """
+
+    def __init__(self, database: Path, installation: str) -> None:
+        self._path = f"{database}{NOTE}"
+        self._installation = installation
+        self._descriptor: int | None = None
+        self._last = (b"", NOBODYS)
+        # A descriptor that is closed meanwhile may be another file by the time it is written to.
+        self._lock = threading.Lock()
+
+    def read(self) -> NewestRecord:
+        """The record that is noted for this installation; number 0 if there is none."""
+        with self._lock:
+            return self._read()
+
+    def write(self, newest: NewestRecord) -> None:
+        """Note a record, unless this or a newer one is noted."""
+        with self._lock, suppress(OSError):
+            if self._descriptor is None:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            if newest.number > self._read().number:
+                # Of one length, in one write: whoever reads half of it finds no note.
+                os.pwrite(self._descriptor, _line_of(self._installation, newest), 0)
+
+    def reopen(self) -> None:
+        """Look for another file under the name; the next to write makes one if there is none."""
+        self.close()
+        with self._lock, suppress(OSError):
+            self._descriptor = os.open(self._path, os.O_RDWR)
+
+    def close(self) -> None:
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, None
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _read(self) -> NewestRecord:
+        if self._descriptor is None:
+            return NOBODYS
         try:
-            # Of one length, in one write: whoever reads it meanwhile reads the one or the other.
-            os.pwrite(descriptor, f"{installation} {newest:020}\n".encode(), 0)
-        finally:
-            os.close(descriptor)
+            line = os.pread(self._descriptor, _LONGEST, 0)
+        except OSError:
+            return NOBODYS
+        if line != self._last[0]:
+            whose, newest = _parsed(line)
+            self._last = line, newest if whose == self._installation else NOBODYS
+        return self._last[1]
+
+
+def note_newest(database: Path, installation: str, newest: NewestRecord) -> None:
+    """Note a record, unless this or a newer one of this installation is noted. Never raises."""
+    note = NewestNote(database, installation)
+    note.write(newest)
+    note.close()
 
 
 def records_once(database: Path) -> int:
     """The number that is noted, of whichever installation; 0 if there is none."""
-    return _noted(database)[1]
+    return _noted(database)[1].number
 
 
-def newest_noted(database: Path, installation: str) -> int:
-    """The number that is noted for this installation; 0 if there is none."""
+def newest_noted(database: Path, installation: str) -> NewestRecord:
+    """The record that is noted for this installation; number 0 if there is none."""
     whose, newest = _noted(database)
-    return newest if whose == installation else 0
+    return newest if whose == installation else NOBODYS
 
 
-def _noted(database: Path) -> tuple[str, int]:
-    """Installation and number; nobody's 0 if there is no note, or another text."""
+def _noted(database: Path) -> tuple[str, NewestRecord]:
     try:
-        whose, newest = Path(f"{database}{NOTE}").read_text("utf-8").split()
-        return whose, int(newest)
-    except (OSError, ValueError):
-        return "", 0
+        return _parsed(Path(f"{database}{NOTE}").read_bytes())
+    except OSError:
+        return "", NOBODYS
+
+
+def _line_of(installation: str, newest: NewestRecord) -> bytes:
+    text = f"{installation} {newest.number:020} {newest.at!r:>24}"
+    return f"{text} {crc32(text.encode()):08x}\n".encode()
+
+
+def _parsed(line: bytes) -> tuple[str, NewestRecord]:
+    """Installation and record; nobody's if this is no note."""
+    try:
+        text, _, check = line.decode().rstrip("\n").rpartition(" ")
+        if int(check, 16) != crc32(text.encode()):
+            return "", NOBODYS
+        whose, number, at = text.split()
+        return whose, NewestRecord(int(number), None if at == "None" else float(at))
+    except ValueError:
+        return "", NOBODYS

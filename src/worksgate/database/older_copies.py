@@ -1,12 +1,14 @@
-"""What a server does that starts on an older copy of its SQLite file, or without the file.
+"""What a server does that starts on a copy of its SQLite file, or without the file.
 
-In the copy used codes are unused, and ended sessions live. So everything short-lived becomes void,
-as by ``worksgate restore``; people sign in again at their next visit. Without the file nothing is
-started: an empty database would look like the one that was lost.
+In an older copy used codes are unused, and ended sessions live; so they are in one on which another
+server went on. So everything short-lived becomes void, as by ``worksgate restore``; people sign in
+again at their next visit. Without the file nothing is started: an empty database would look like
+the one that was lost.
 """
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -15,10 +17,17 @@ from sqlalchemy import text
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable, sqlite_file
 from worksgate.database.engines import open_engines, outages
-from worksgate.database.identity import CONTENT
+from worksgate.database.identity import is_marked_overwritten
 from worksgate.database.installation_id import renew
 from worksgate.database.migrations.tables import VOIDED
-from worksgate.database.newest_record import NOTE, newest_noted, records_once
+from worksgate.database.newest_record import (
+    NOTE,
+    Content,
+    newest_noted,
+    newest_of,
+    note_newest,
+    records_once,
+)
 from worksgate.database.recording import write_events
 
 _log = structlog.get_logger("worksgate.database")
@@ -34,16 +43,38 @@ def check_not_lost(database: Path) -> None:
         )
 
 
-async def void_older_copy(database_url: str, now: float) -> None:
-    """If the file lacks audit records that it once had, void what it holds for a while.
+def check_is_no_copy(database: Path) -> None:
+    """Raise DatabaseUnavailable if servers that run refuse the file: what is written may be lost.
 
-    ``now`` is in seconds since the epoch. Raises DatabaseUnavailable.
+    A start voids what such a file holds for a while; then it is the file.
     """
-    missing = missing_records(sqlite_file.file_of(database_url))
-    if not missing:
+    if is_marked_overwritten(database):
+        why = "it was overwritten while a server ran"
+    elif difference := difference_of(database):
+        why = difference.text
+    else:
         return
-    detail = f"the database is an older copy: it lacks its {missing} newest audit records"
-    _log.warning("database.older", missing=missing)
+    raise DatabaseUnavailable(
+        f"{database} is a copy: {why}; put the original back, install a backup with worksgate "
+        "restore, or start a server on it, which voids all codes, tokens and sessions"
+    )
+
+
+async def void_copy(database_url: str, now: float) -> None:
+    """If the file is a copy, or was overwritten while a server ran, void what it holds for a while.
+
+    ``now`` is in seconds since the epoch. Raises DatabaseUnavailable, also if what was written into
+    the file has damaged it.
+    """
+    file = sqlite_file.file_of(database_url)
+    is_overwritten = is_marked_overwritten(file)
+    difference = difference_of(file)
+    if not is_overwritten and difference is None:
+        return
+    if is_overwritten:
+        _check_undamaged(file)
+    why = "it was overwritten while a server ran" if difference is None else difference.text
+    _log.warning("database.older", detail=why)
     engines = open_engines(database_url)
     try:
         with outages():
@@ -56,18 +87,67 @@ async def void_older_copy(database_url: str, now: float) -> None:
                     AuditEvent(
                         event=Event.SYSTEM,
                         at=now,
-                        detail=f"{detail}; all codes, tokens and sessions became void",
+                        detail=f"the database is a copy: {why}; "
+                        "all codes, tokens and sessions became void",
                     ),
                 )
     finally:
         await engines.close()
 
 
-def missing_records(database: Path) -> int:
-    """How many audit records the file once had that it lacks; 0 if it cannot be read."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """In what a file is not the one that was noted: lacks records, or has others."""
+
+    missing: int
+    other: int = 0
+    """The number of a record that is another one."""
+
+    @property
+    def text(self) -> str:
+        if self.missing:
+            return f"it lacks its {self.missing} newest audit records"
+        return f"its audit record {self.other} is another one, of a server elsewhere"
+
+
+def difference_of(database: Path) -> Difference | None:
+    """None for the file that was noted, or what has become of it, and if it cannot be read."""
     try:
         with closing(sqlite_file.connect(database, "rw")) as connection:
-            installation, newest = connection.execute(CONTENT).fetchall()[0]
+            return _difference(database, connection)
     except (sqlite3.Error, LookupError):  # whatever is wrong is said by those who open it next
-        return 0
-    return max(0, newest_noted(database, installation) - (newest or 0))
+        return None
+
+
+def carry_on_note(database: Path) -> None:
+    """Note what a command has recorded, so that idle servers know of it. Never raises.
+
+    Only where a server has made a note, and the file is still the one of that note.
+    """
+    with suppress(sqlite3.Error), closing(sqlite_file.connect(database, "rw")) as connection:
+        found = Content.read(connection, 0)
+        if records_once(database) and _difference(database, connection) is None:
+            note_newest(database, found.installation or "", newest_of(connection, found.newest))
+
+
+def _difference(database: Path, connection: sqlite3.Connection) -> Difference | None:
+    """Raises sqlite3.Error."""
+    noted = newest_noted(database, Content.read(connection, 0).installation or "")
+    found = Content.read(connection, noted.number)
+    if found.has(noted):
+        return None
+    return Difference(max(0, noted.number - found.newest), other=noted.number)
+
+
+def _check_undamaged(database: Path) -> None:
+    """Raise DatabaseUnavailable if pages of different times are in one file."""
+    try:
+        with closing(sqlite_file.connect(database, "rw")) as connection:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        found = str(error)
+    if found != "ok":
+        raise DatabaseUnavailable(
+            f"{database} was overwritten while a server ran, and is damaged: install a backup with "
+            f"worksgate restore ({found})"
+        )

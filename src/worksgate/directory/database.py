@@ -503,6 +503,7 @@ class Directory:
             self._check()
             async with self._watched(self._engines.write.begin) as connection:
                 yield connection
+            self._has_written()
 
     @asynccontextmanager
     async def writing_one(self) -> AsyncIterator[AsyncConnection]:
@@ -515,10 +516,15 @@ class Directory:
             self._check()
             async with self._watched(self._engines.write_one.begin) as connection:
                 yield connection
+            self._has_written()
 
     def _check(self) -> None:
         if self._guard is not None:
             self._guard.check()
+
+    def _has_written(self) -> None:
+        if isinstance(self._direct, SqliteReads):
+            self._direct.has_written()
 
     def _check_lately(self) -> None:
         if self._guard is not None:

@@ -17,7 +17,7 @@ from worksgate.database import DatabaseUnavailable
 from worksgate.database.engines import Engines, open_engines, outages
 from worksgate.database.identity import is_marked_overwritten
 from worksgate.database.migrations import HEAD, is_newer_and_serves, revision_of
-from worksgate.database.older_copies import missing_records
+from worksgate.database.older_copies import difference_of
 from worksgate.database.postgres_engines import POSTGRES_CONNECTIONS
 from worksgate.database.postgres_room import CONNECTIONS_ALLOWED, KEPT_FREE
 from worksgate.database.secrets_at_rest import (
@@ -89,12 +89,15 @@ def _of_age(file: Path) -> Iterator[Finding]:
             said("the file was overwritten while a server ran, which refuses everything since"),
             said("stop all servers, install a backup with worksgate restore, and start them"),
         )
-    elif missing := missing_records(file):
+    elif difference := difference_of(file):
+        missing = difference.missing
         yield warn(
             DATABASE,
             said(
                 "the file is an older copy, which lacks %(missing)s audit records", missing=missing
-            ),
+            )
+            if missing
+            else said("the file is a copy on which another server went on"),
             said(
                 "install a backup with worksgate restore; a server that starts on this file voids "
                 "all codes, tokens and sessions"

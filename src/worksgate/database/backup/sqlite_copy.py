@@ -17,6 +17,7 @@ from typing import BinaryIO
 from worksgate.credentials.master_key import key_ids
 from worksgate.database.backup import BackupError, Progress
 from worksgate.database.backup.archive import check_free_space
+from worksgate.database.identity import forget_overwriting
 from worksgate.database.migrations.tables import LASTING, VOIDED
 from worksgate.database.sqlite_file import connect
 from worksgate.database.temporary_files import remove_abandoned, written_beside
@@ -138,6 +139,7 @@ def replace(beside: Path, database: Path) -> None:
     # A log left over from the old database would be applied to the new one.
     remove_beside(database)
     beside.replace(database)
+    forget_overwriting(database)
 
 
 def remove_beside(database: Path) -> None:

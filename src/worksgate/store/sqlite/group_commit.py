@@ -32,6 +32,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from worksgate.audit import AuditEvent
 from worksgate.database.identity import DatabaseGuard, DatabaseReplaced
+from worksgate.database.newest_record import NewestRecord
 from worksgate.observability.instruments import CommitFigures
 from worksgate.store import Recorded, StoreUnavailable, ignore_records
 from worksgate.store.sqlite.statements import record
@@ -224,7 +225,7 @@ class GroupCommit:
         except Exception as error:
             self._jobs.put(partial(self._give_up, requests, error))
         else:
-            self._jobs.put(partial(self._commit, requests, newest + len(_events_of(requests))))
+            self._jobs.put(partial(self._commit, requests, newest))
 
     def _take(self) -> list[_Request]:
         queue = self._queue
@@ -274,7 +275,7 @@ class GroupCommit:
             self._call_in_loop(self._run_batch)
 
     def _commit(self, requests: list[_Request], newest: int) -> None:
-        """``newest`` is the number of the newest audit record then."""
+        """``newest`` is the number of the newest audit record before."""
         began = time.perf_counter()
         try:
             self._connection.execute("COMMIT")
@@ -282,8 +283,9 @@ class GroupCommit:
             # If the disk fails at a commit, its content is only known when it is read again.
             self._give_up(requests, error, outcome_unknown=not is_passing(error))
         else:
-            if self._guard is not None:
-                self._guard.has_recorded(newest)
+            events = _events_of(requests)
+            if self._guard is not None and events:
+                self._guard.has_recorded(NewestRecord(newest + len(events), events[-1].at))
             self.figures.seconds.observe(time.perf_counter() - began)
             self.figures.batch_sizes.observe(len(requests))
             self._call_in_loop(partial(self._committed, requests))
