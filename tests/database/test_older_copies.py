@@ -13,7 +13,8 @@ from tests.store.artifacts import code, key_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
-from worksgate.database.identity import OVERWRITTEN, SqliteGuard
+from worksgate.database.first_start import prepare_file
+from worksgate.database.identity import OVERWRITTEN, DatabaseIdentity, SqliteGuard, place_of
 from worksgate.database.installation_id import identify
 from worksgate.database.newest_record import (
     NOBODYS,
@@ -23,10 +24,11 @@ from worksgate.database.newest_record import (
     note_newest,
 )
 from worksgate.database.older_copies import (
+    Difference,
     carry_on_note,
     check_is_no_copy,
     check_not_lost,
-    void_copy,
+    difference_of,
 )
 from worksgate.oauth.model import AuthorizationCode
 from worksgate.store.sqlite.store import SqliteStore
@@ -46,17 +48,17 @@ async def test_r275_an_older_copy_under_a_stopped_server_makes_no_used_code_good
     await store.close()
     guard.close()
 
-    await void_copy(url_of(database), NOW)  # the file itself: nothing becomes void
+    await start(database)  # the file itself: nothing becomes void
     assert await _finds_code(database)
     older.replace(database)
-    await void_copy(url_of(database), NOW)
+    await start(database)
     assert not await _finds_code(database)
     assert query(database, "SELECT count(*) FROM keys") == [(0,)]
     (detail,) = query(database, "SELECT detail FROM audit ORDER BY id DESC LIMIT 1")[0]
     assert "lacks its 1 newest audit records" in detail
     renewed = await identify(url_of(database))
     assert renewed.installation != identity.installation
-    await void_copy(url_of(database), NOW)
+    await start(database)
     assert await identify(url_of(database)) == renewed, "once is enough"
 
 
@@ -80,7 +82,7 @@ async def test_r287_a_start_on_a_copy_with_other_records_makes_no_used_code_good
     with pytest.raises(DatabaseUnavailable, match="is a copy: its audit record 1 is another one"):
         check_is_no_copy(database)  # as a command
     carry_on_note(database)  # as one that only reads
-    await void_copy(url_of(database), NOW)
+    await start(database)
     assert not await _finds_code(database)
     assert (await identify(url_of(database))).installation != identity.installation
     check_is_no_copy(database)
@@ -91,16 +93,40 @@ def test_r287_what_was_overwritten_while_a_server_ran_is_void_at_the_next_start(
     database: Path,
 ) -> None:
     """Its records alone may be those of the original."""
-    Path(f"{database}{OVERWRITTEN}").touch()
+    mark = Path(f"{database}{OVERWRITTEN}")
+    mark.touch()
     before = query(database, "SELECT id FROM installation")
     with pytest.raises(DatabaseUnavailable, match="overwritten while a server ran"):
         check_is_no_copy(database)
-    asyncio.run(void_copy(url_of(database), NOW))
+    asyncio.run(start(database))
     assert query(database, "SELECT id FROM installation") != before
     content = database.read_bytes()
     database.write_bytes(content[:8192] + bytes(len(content) - 8192))
+    mark.touch()
     with pytest.raises(DatabaseUnavailable, match="is damaged: install a backup"):
-        asyncio.run(void_copy(url_of(database), NOW))
+        asyncio.run(start(database))
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r287_an_older_file_under_a_newer_log_makes_no_ended_session_live(database: Path) -> None:
+    """Its newest records are in the log; what is not in the log is as it was in the copy."""
+    ((whose,),) = query(database, "SELECT id FROM installation")
+    query(database, "INSERT INTO audit (at, event) VALUES (5, 'logout')")
+    older = database.with_name("older")
+    _copy(database, older)
+    with closing(sqlite3.connect(database, isolation_level=None)) as server:
+        server.execute("INSERT INTO audit (at, event) VALUES (6, 'logout')")
+        server.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        guard = SqliteGuard.open(database, DatabaseIdentity(whose, place_of(database)))
+        server.execute("INSERT INTO audit (at, event) VALUES (7, 'logout')")
+        guard.look()
+        assert newest_noted(database, whose) == NewestRecord(3, at=7.0)
+        assert newest_noted(database, whose, without_log=True) == NewestRecord(2, at=6.0)
+        assert difference_of(database) is None
+        older.replace(database)  # while the server stands still, which is killed then
+        assert difference_of(database) == Difference("its log belongs to a newer file")
+        assert query(database, "SELECT max(id) FROM audit") == [(3,)], "nothing else tells"
+        guard.close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
@@ -178,14 +204,19 @@ def test_the_note_is_for_its_owner_alone_and_closed(
     assert stat.S_IMODE((tmp_path / "worksgate.db.newest").stat().st_mode) == 0o600
 
 
-async def test_what_cannot_be_read_is_left_to_those_who_open_it_next(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_left_to_those_who_open_it_next(tmp_path: Path) -> None:
     missing, other = tmp_path / "missing.db", tmp_path / "other.db"
     other.write_bytes(b"no database")
     for database in (missing, other):
         note_newest(database, "a" * 32, NewestRecord(5))
-        await void_copy(url_of(database), NOW)
+        assert difference_of(database) is None
+        carry_on_note(database)
     assert not missing.exists()
     assert other.read_bytes() == b"no database"
+
+
+async def start(database: Path) -> None:
+    await prepare_file(url_of(database), NOW)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,8 +1,13 @@
 """What a server does with its SQLite file before anything opens it."""
 
-from worksgate.database.identity import forget_overwriting
+from worksgate.database.identity import forget_overwriting, mark_overwritten
 from worksgate.database.migrations import migrate
-from worksgate.database.older_copies import check_not_lost, void_copy
+from worksgate.database.older_copies import (
+    check_not_lost,
+    check_undamaged,
+    difference_of,
+    void_copy,
+)
 from worksgate.database.sqlite_file import file_of, make_room
 
 
@@ -15,6 +20,11 @@ async def prepare_file(database_url: str, now: float) -> None:
     file = file_of(database_url)
     check_not_lost(file)
     make_room(file)
+    difference = difference_of(file)
+    if difference is not None:
+        mark_overwritten(file)  # if this is interrupted, the next start continues
+        check_undamaged(file)
     await migrate(database_url)
-    await void_copy(database_url, now)
+    if difference is not None:
+        await void_copy(database_url, difference, now)
     forget_overwriting(file)

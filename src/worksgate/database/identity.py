@@ -29,6 +29,7 @@ from worksgate.database.newest_record import (
     NewestNote,
     NewestRecord,
     newer,
+    newest_noted,
     newest_of,
 )
 
@@ -136,8 +137,8 @@ class SqliteGuard(DatabaseGuard):
         # SQLite follows a link, and puts these next to the file itself.
         beside = [f"{path.resolve()}{suffix}" for suffix in ("-wal", "-shm")]
         self._beside = {each: _place_of(each) for each in beside}
-        self._overwritten_mark = f"{path}{OVERWRITTEN}"
         self._content = _FileContent(path, identity.installation)
+        self._content_note = NewestNote(path, identity.installation, without_log=True)
         self._log = LogContent(*beside)
         self._connection = connection
         self._next_look = self._next_inspection = 0.0
@@ -205,9 +206,11 @@ class SqliteGuard(DatabaseGuard):
     def look(self) -> None:
         with self._looking:
             self._note.reopen()
+            self._content_note.reopen()
             self.check()
             self.inspect(self._connection)
             self._note.write(self._newest)
+            self._content_note.write(self._content.newest)
 
     def close(self) -> None:
         with suppress(DatabaseReplaced, sqlite3.Error):
@@ -218,6 +221,7 @@ class SqliteGuard(DatabaseGuard):
         with self._looking:
             self._log.close()
             self._note.close()
+            self._content_note.close()
             self._connection.close()
 
     def _problem(self) -> str | None:
@@ -229,10 +233,18 @@ class SqliteGuard(DatabaseGuard):
                 return f"{each} was removed or replaced: {REPLACED}"
         if file and (self._is_older or self._content.is_another(file)):
             if "file" not in self._wrong:
-                with suppress(OSError):
-                    Path(self._overwritten_mark).touch()
+                mark_overwritten(self._path)
             return _overwritten(self._path)
         return None
+
+
+def connect_without_log(path: Path) -> sqlite3.Connection:
+    """What is in a file itself. Raises sqlite3.Error.
+
+    SQLite reads such a file without its log and without locks. It may not be opened in any other
+    way: closing it would release the locks of all connections of this process.
+    """
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, timeout=0)
 
 
 class _FileContent:
@@ -244,12 +256,10 @@ class _FileContent:
     """
 
     def __init__(self, path: Path, installation: str) -> None:
-        # SQLite reads such a file without its log and without locks. It may not be opened in any
-        # other way: closing it would release the locks of all connections of this process.
-        self._address = f"{path.as_uri()}?mode=ro&immutable=1"
+        self._path = path
         self._installation = installation
         self._changed_at = 0
-        self._newest = NewestRecord()
+        self.newest = newest_noted(path, installation, without_log=True)
         self._is_another = False
 
     def is_another(self, file: os.stat_result) -> bool:
@@ -267,11 +277,12 @@ class _FileContent:
         return self._is_another
 
     def _has_known(self) -> bool:
-        known = self._newest
-        with closing(sqlite3.connect(self._address, uri=True, timeout=0)) as connection:
+        """Whether it has what it had when it was read before. Raises sqlite3.Error."""
+        known = self.newest
+        with closing(connect_without_log(self._path)) as connection:
             found = Content.read(connection, known.number)
             if found.newest > known.number:
-                self._newest = newest_of(connection, found.newest)
+                self.newest = newest_of(connection, found.newest)
         return found.installation == self._installation and found.has(known)
 
 
@@ -298,6 +309,12 @@ def _status_of(path: str) -> os.stat_result | None:
 def is_marked_overwritten(path: Path) -> bool:
     """Whether a running server has found that its file was overwritten."""
     return place_of(Path(f"{path}{OVERWRITTEN}")) is not None
+
+
+def mark_overwritten(path: Path | str) -> None:
+    """Let no worker start on the file before a server has accepted what is in it."""
+    with suppress(OSError):
+        Path(f"{path}{OVERWRITTEN}").touch()
 
 
 def forget_overwriting(path: Path) -> None:

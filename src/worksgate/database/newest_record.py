@@ -4,6 +4,9 @@ The processes of a server share it: one that was idle knows what the others have
 notices that a copy from before has taken the place of the file. So does the next start, if no
 server ran meanwhile. The number says how new a file is. The time says whose record it is: a copy
 on which something else went on has another record under the same number.
+
+A second line is about the file without its log. An older file to which a newer log is applied has
+the newest records, but pages of two times.
 """
 
 import os
@@ -17,8 +20,8 @@ from zlib import crc32
 NOTE = ".newest"
 """Suffix of the file."""
 
-_LONGEST = 128
-"""Bytes that are read; a note has fewer."""
+_LENGTH = 88
+"""Bytes of a line."""
 
 _MADE_AT = "SELECT at FROM audit WHERE id = ?"
 CONTENT = f"""
@@ -76,13 +79,15 @@ def newer(one: NewestRecord, other: NewestRecord) -> NewestRecord:
 
 
 class NewestNote:
-    """The note of a database, kept open: it is read before each transaction.
+    """A note about a database, kept open: it is read before each transaction.
 
-    Reading and writing never raise; without a note nothing is noticed by it.
+    It is about what its processes read, or about the file itself, without its log. Reading and
+    writing never raise; without a note nothing is noticed by it.
     """
 
-    def __init__(self, database: Path, installation: str) -> None:
+    def __init__(self, database: Path, installation: str, *, without_log: bool = False) -> None:
         self._path = f"{database}{NOTE}"
+        self._start = _LENGTH * without_log
         self._installation = installation
         self._descriptor: int | None = None
         self._last = (b"", NOBODYS)
@@ -101,7 +106,8 @@ class NewestNote:
                 self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             if newest.number > self._read().number:
                 # Of one length, in one write: whoever reads half of it finds no note.
-                os.pwrite(self._descriptor, _line_of(self._installation, newest), 0)
+                line = _line_of(self._installation, newest)
+                os.pwrite(self._descriptor, line, self._start)
 
     def reopen(self) -> None:
         """Look for another file under the name; the next to write makes one if there is none."""
@@ -119,7 +125,7 @@ class NewestNote:
         if self._descriptor is None:
             return NOBODYS
         try:
-            line = os.pread(self._descriptor, _LONGEST, 0)
+            line = os.pread(self._descriptor, _LENGTH, self._start)
         except OSError:
             return NOBODYS
         if line != self._last[0]:
@@ -128,9 +134,11 @@ class NewestNote:
         return self._last[1]
 
 
-def note_newest(database: Path, installation: str, newest: NewestRecord) -> None:
+def note_newest(
+    database: Path, installation: str, newest: NewestRecord, *, without_log: bool = False
+) -> None:
     """Note a record, unless this or a newer one of this installation is noted. Never raises."""
-    note = NewestNote(database, installation)
+    note = NewestNote(database, installation, without_log=without_log)
     note.write(newest)
     note.close()
 
@@ -140,21 +148,23 @@ def records_once(database: Path) -> int:
     return _noted(database)[1].number
 
 
-def newest_noted(database: Path, installation: str) -> NewestRecord:
+def newest_noted(database: Path, installation: str, *, without_log: bool = False) -> NewestRecord:
     """The record that is noted for this installation; number 0 if there is none."""
-    whose, newest = _noted(database)
+    whose, newest = _noted(database, without_log=without_log)
     return newest if whose == installation else NOBODYS
 
 
-def _noted(database: Path) -> tuple[str, NewestRecord]:
+def _noted(database: Path, *, without_log: bool = False) -> tuple[str, NewestRecord]:
     try:
-        return _parsed(Path(f"{database}{NOTE}").read_bytes())
+        lines = Path(f"{database}{NOTE}").read_bytes()
     except OSError:
         return "", NOBODYS
+    start = _LENGTH * without_log
+    return _parsed(lines[start : start + _LENGTH])
 
 
 def _line_of(installation: str, newest: NewestRecord) -> bytes:
-    text = f"{installation} {newest.number:020} {newest.at!r:>24}"
+    text = f"{installation:>32} {newest.number:020} {newest.at!r:>24}"
     return f"{text} {crc32(text.encode()):08x}\n".encode()
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable, sqlite_file
 from worksgate.database.engines import open_engines, outages
-from worksgate.database.identity import is_marked_overwritten
+from worksgate.database.identity import connect_without_log, is_marked_overwritten
 from worksgate.database.installation_id import renew
 from worksgate.database.migrations.tables import VOIDED
 from worksgate.database.newest_record import (
@@ -43,37 +43,55 @@ def check_not_lost(database: Path) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """In what a file is not the one that was noted, for the administrator."""
+
+    text: str
+    missing: int = 0
+    """How many audit records it lacks."""
+
+
+_OVERWRITTEN = Difference("it was overwritten while a server ran")
+_UNDER_ITS_LOG = Difference("its log belongs to a newer file")
+
+
+def difference_of(database: Path) -> Difference | None:
+    """None for the file that was noted, or what has become of it, and if it cannot be read.
+
+    To be called before anything opens the file: the last to close it moves the log into it.
+    """
+    if not database.exists():
+        return None
+    if is_marked_overwritten(database):
+        return _OVERWRITTEN
+    for compare in (_difference_without_log, _difference):
+        with suppress(sqlite3.Error):  # whatever is wrong is said by those who open it next
+            if difference := compare(database):
+                return difference
+    return None
+
+
 def check_is_no_copy(database: Path) -> None:
     """Raise DatabaseUnavailable if servers that run refuse the file: what is written may be lost.
 
     A start voids what such a file holds for a while; then it is the file.
     """
-    if is_marked_overwritten(database):
-        why = "it was overwritten while a server ran"
-    elif difference := difference_of(database):
-        why = difference.text
-    else:
+    difference = difference_of(database)
+    if difference is None:
         return
     raise DatabaseUnavailable(
-        f"{database} is a copy: {why}; put the original back, install a backup with worksgate "
-        "restore, or start a server on it, which voids all codes, tokens and sessions"
+        f"{database} is a copy: {difference.text}; put the original back, install a backup with "
+        "worksgate restore, or start a server on it, which voids all codes, tokens and sessions"
     )
 
 
-async def void_copy(database_url: str, now: float) -> None:
-    """If the file is a copy, or was overwritten while a server ran, void what it holds for a while.
+async def void_copy(database_url: str, difference: Difference, now: float) -> None:
+    """Void what a copy holds for a while.
 
-    ``now`` is in seconds since the epoch. Raises DatabaseUnavailable, also if what was written into
-    the file has damaged it.
+    ``now`` is in seconds since the epoch. Raises DatabaseUnavailable.
     """
-    file = sqlite_file.file_of(database_url)
-    is_overwritten = is_marked_overwritten(file)
-    difference = difference_of(file)
-    if not is_overwritten and difference is None:
-        return
-    if is_overwritten:
-        _check_undamaged(file)
-    why = "it was overwritten while a server ran" if difference is None else difference.text
+    why = difference.text
     _log.warning("database.older", detail=why)
     engines = open_engines(database_url)
     try:
@@ -95,51 +113,41 @@ async def void_copy(database_url: str, now: float) -> None:
         await engines.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """In what a file is not the one that was noted: lacks records, or has others."""
-
-    missing: int
-    other: int = 0
-    """The number of a record that is another one."""
-
-    @property
-    def text(self) -> str:
-        if self.missing:
-            return f"it lacks its {self.missing} newest audit records"
-        return f"its audit record {self.other} is another one, of a server elsewhere"
-
-
-def difference_of(database: Path) -> Difference | None:
-    """None for the file that was noted, or what has become of it, and if it cannot be read."""
-    try:
-        with closing(sqlite_file.connect(database, "rw")) as connection:
-            return _difference(database, connection)
-    except (sqlite3.Error, LookupError):  # whatever is wrong is said by those who open it next
-        return None
-
-
 def carry_on_note(database: Path) -> None:
     """Note what a command has recorded, so that idle servers know of it. Never raises.
 
     Only where a server has made a note, and the file is still the one of that note.
     """
+    if not records_once(database) or difference_of(database):
+        return
     with suppress(sqlite3.Error), closing(sqlite_file.connect(database, "rw")) as connection:
         found = Content.read(connection, 0)
-        if records_once(database) and _difference(database, connection) is None:
-            note_newest(database, found.installation or "", newest_of(connection, found.newest))
+        note_newest(database, found.installation or "", newest_of(connection, found.newest))
 
 
-def _difference(database: Path, connection: sqlite3.Connection) -> Difference | None:
+def _difference_without_log(database: Path) -> Difference | None:
     """Raises sqlite3.Error."""
-    noted = newest_noted(database, Content.read(connection, 0).installation or "")
-    found = Content.read(connection, noted.number)
+    if not Path(f"{database}-wal").exists():
+        return None
+    with closing(connect_without_log(database)) as connection:
+        installation = Content.read(connection, 0).installation or ""
+        noted = newest_noted(database, installation, without_log=True)
+        return None if Content.read(connection, noted.number).has(noted) else _UNDER_ITS_LOG
+
+
+def _difference(database: Path) -> Difference | None:
+    """Raises sqlite3.Error."""
+    with closing(sqlite_file.connect(database, "rw")) as connection:
+        noted = newest_noted(database, Content.read(connection, 0).installation or "")
+        found = Content.read(connection, noted.number)
     if found.has(noted):
         return None
-    return Difference(max(0, noted.number - found.newest), other=noted.number)
+    if missing := max(0, noted.number - found.newest):
+        return Difference(f"it lacks its {missing} newest audit records", missing)
+    return Difference(f"its audit record {noted.number} is another one, of a server elsewhere")
 
 
-def _check_undamaged(database: Path) -> None:
+def check_undamaged(database: Path) -> None:
     """Raise DatabaseUnavailable if pages of different times are in one file."""
     try:
         with closing(sqlite_file.connect(database, "rw")) as connection:
@@ -148,6 +156,6 @@ def _check_undamaged(database: Path) -> None:
         found = str(error)
     if found != "ok":
         raise DatabaseUnavailable(
-            f"{database} was overwritten while a server ran, and is damaged: install a backup with "
+            f"{database} has been replaced or overwritten, and is damaged: install a backup with "
             f"worksgate restore ({found})"
         )
