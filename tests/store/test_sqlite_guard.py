@@ -14,6 +14,7 @@ import pytest
 from tests.store.artifacts import NOW, REDEEMED, access_token, buys, code, key_of
 from tests.store.stores import database_in, open_sqlite
 
+from worksgate.audit import AuditEvent, Event
 from worksgate.database.identity import (
     DatabaseGuard,
     DatabaseIdentity,
@@ -22,6 +23,7 @@ from worksgate.database.identity import (
 )
 from worksgate.database.installation_id import identify
 from worksgate.database.migrations import migrate
+from worksgate.database.newest_record import NewestRecord, newest_noted
 from worksgate.oauth.model import AccessToken, AuthorizationCode
 from worksgate.store import RedemptionOutcome, StoreUnavailable
 from worksgate.store.sqlite.store import SqliteStore, _connect
@@ -114,6 +116,32 @@ async def test_f34_a_file_that_takes_the_place_while_it_is_opened_is_not_used(
         monkeypatch.setattr(sqlite3, "connect", connect)
         with pytest.raises(DatabaseReplaced):
             _connect(file, create=False, guard=guard)
+
+
+async def test_r287_a_commit_is_noted_before_its_caller_is_answered(tmp_path: Path) -> None:
+    """With the number and the time of its last record, also if a request of the batch failed."""
+    database = tmp_path / "worksgate.db"
+    url = f"sqlite:///{database}"
+    await migrate(url)
+    identity = await identify(url)
+    guard = SqliteGuard.open(database, identity)
+    store = await SqliteStore.open(database, guard=guard, spare=0)
+
+    def fail(_: object) -> None:
+        raise KeyError
+
+    for number in (1, 2):
+        saving = (store.save(code(f"{number}"), records=[event(number)]), store._commit.run(fail))
+        await asyncio.gather(*saving, return_exceptions=True)
+        noted = newest_noted(database, identity.installation)
+        assert noted == NewestRecord(number, at=NOW + number)
+    await store.save(code("without a record"))
+    await store.close()
+    guard.close()
+
+
+def event(number: int) -> AuditEvent:
+    return AuditEvent(event=Event.SYSTEM, at=NOW + number)
 
 
 async def test_r273_a_code_is_used_once_although_an_older_copy_is_restored(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ class NewestNote:
                 # Of one length, in one write: whoever reads half of it finds no note.
                 line = _line_of(self._installation, newest)
                 os.pwrite(self._descriptor, line, self._start)
+                self._last = line, newest
 
     def reopen(self) -> None:
         """Look for another file under the name; the next to write makes one if there is none."""
