@@ -276,6 +276,20 @@ async def test_r287_what_one_process_has_recorded_every_other_one_knows_at_once(
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r287_a_file_that_never_was_what_its_log_says_is_an_outage(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    """All that the server has recorded is in its log, and what it reads of that is right."""
+    directory, guard = guarded
+    copy = copied(database)
+    gone_on(copy, 9)
+    await directory.record([EVENT])
+    overwritten(database, copy)
+    with pytest.raises(DatabaseReplaced, match="was overwritten with a copy"):
+        guard.look()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
 async def test_r287_records_that_were_removed_for_their_age_are_no_outage(
     database: Path, guarded: tuple[Directory, DatabaseGuard]
 ) -> None:

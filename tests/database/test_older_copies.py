@@ -20,8 +20,8 @@ from worksgate.database.newest_record import (
     NOBODYS,
     NewestNote,
     NewestRecord,
-    newest_noted,
     note_newest,
+    read_note,
 )
 from worksgate.database.older_copies import (
     Difference,
@@ -108,23 +108,28 @@ def test_r287_what_was_overwritten_while_a_server_ran_is_void_at_the_next_start(
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
-def test_r287_an_older_file_under_a_newer_log_makes_no_ended_session_live(database: Path) -> None:
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_r287_a_copy_under_the_log_of_the_original_makes_no_ended_session_live(
+    database: Path, *, goes_on: bool
+) -> None:
     """Its newest records are in the log; what is not in the log is as it was in the copy."""
     ((whose,),) = query(database, "SELECT id FROM installation")
     query(database, "INSERT INTO audit (at, event) VALUES (5, 'logout')")
     older = database.with_name("older")
     _copy(database, older)
+    if goes_on:
+        query(older, "INSERT INTO audit (at, event) VALUES (8, 'logout'), (9, 'logout')")
     with closing(sqlite3.connect(database, isolation_level=None)) as server:
         server.execute("INSERT INTO audit (at, event) VALUES (6, 'logout')")
         server.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
         guard = SqliteGuard.open(database, DatabaseIdentity(whose, place_of(database)))
         server.execute("INSERT INTO audit (at, event) VALUES (7, 'logout')")
         guard.look()
-        assert newest_noted(database, whose) == NewestRecord(3, at=7.0)
-        assert newest_noted(database, whose, without_log=True) == NewestRecord(2, at=6.0)
+        assert read_note(database).of(whose) == NewestRecord(3, at=7.0)
+        assert read_note(database, without_log=True).of(whose) == NewestRecord(2, at=6.0)
         assert difference_of(database) is None
         older.replace(database)  # while the server stands still, which is killed then
-        assert difference_of(database) == Difference("its log belongs to a newer file")
+        assert difference_of(database) == Difference("its log belongs to another file")
         assert query(database, "SELECT max(id) FROM audit") == [(3,)], "nothing else tells"
         guard.close()
 
@@ -136,10 +141,10 @@ def test_r287_what_a_command_has_recorded_is_noted_where_a_server_has_a_note(
     ((whose,),) = query(database, "SELECT id FROM installation")
     query(database, "INSERT INTO audit (at, event) VALUES (5, 'logout'), (6, 'logout')")
     carry_on_note(database)
-    assert newest_noted(database, whose) == NOBODYS
+    assert read_note(database).of(whose) == NOBODYS
     note_newest(database, whose, NewestRecord(1, at=5.0))
     carry_on_note(database)
-    assert newest_noted(database, whose) == NewestRecord(2, at=6.0)
+    assert read_note(database).of(whose) == NewestRecord(2, at=6.0)
 
 
 def test_a_note_is_read_again_once_it_is_another_file(tmp_path: Path) -> None:
@@ -181,12 +186,12 @@ def test_the_highest_number_of_an_installation_is_noted(tmp_path: Path) -> None:
     for installation, newest in (("a" * 32, 5), ("a" * 32, 3), ("b" * 32, 1)):
         note_newest(database, installation, NewestRecord(newest, at=NOW + newest))
         kept = max(newest, 5 * (installation[0] == "a"))
-        assert newest_noted(database, installation) == NewestRecord(kept, at=NOW + kept)
-    assert newest_noted(database, "a" * 32) == NOBODYS
+        assert read_note(database).of(installation) == NewestRecord(kept, at=NOW + kept)
+    assert read_note(database).of("a" * 32) == NOBODYS
     note = Path(f"{database}.newest")
     for text in ("nonsense", note.read_text().replace("00001 ", "00002 "), "\xff"):
         note.write_text(text, "latin-1")
-        assert newest_noted(database, "b" * 32) == NOBODYS
+        assert read_note(database).of("b" * 32) == NOBODYS
 
 
 def test_the_note_is_for_its_owner_alone_and_closed(

@@ -23,7 +23,7 @@ from worksgate.database.identity import (
 )
 from worksgate.database.installation_id import identify
 from worksgate.database.migrations import migrate
-from worksgate.database.newest_record import NewestRecord, newest_noted
+from worksgate.database.newest_record import NewestRecord, read_note
 from worksgate.oauth.model import AccessToken, AuthorizationCode
 from worksgate.store import RedemptionOutcome, StoreUnavailable
 from worksgate.store.sqlite.store import SqliteStore, _connect
@@ -133,7 +133,7 @@ async def test_r287_a_commit_is_noted_before_its_caller_is_answered(tmp_path: Pa
     for number in (1, 2):
         saving = (store.save(code(f"{number}"), records=[event(number)]), store._commit.run(fail))
         await asyncio.gather(*saving, return_exceptions=True)
-        noted = newest_noted(database, identity.installation)
+        noted = read_note(database).of(identity.installation)
         assert noted == NewestRecord(number, at=NOW + number)
     await store.save(code("without a record"))
     await store.close()

@@ -29,8 +29,8 @@ from worksgate.database.newest_record import (
     NewestNote,
     NewestRecord,
     newer,
-    newest_noted,
     newest_of,
+    read_note,
 )
 
 OVERWRITTEN = ".overwritten"
@@ -145,6 +145,7 @@ class SqliteGuard(DatabaseGuard):
         self._note = NewestNote(path, identity.installation)
         self._note.reopen()
         self._newest = self._note.read()
+        self._of_before = NewestRecord()
         self._is_older = False
         self._looking = threading.Lock()
 
@@ -184,7 +185,7 @@ class SqliteGuard(DatabaseGuard):
         known = newer(self._newest, self._note.read())
         found = Content.read(connection, known.number)
         is_this = found.installation == self.installation and found.has(known)
-        if not is_this or self._log.is_overwritten():
+        if not (is_this and self._is_of_before(connection)) or self._log.is_overwritten():
             self._is_older = True
             self._judge("file", self._problem())
         if found.newest > known.number:
@@ -192,6 +193,15 @@ class SqliteGuard(DatabaseGuard):
             self._note.write(known)
         self._newest = newer(self._newest, known)
         return found.newest
+
+    def _is_of_before(self, connection: sqlite3.Connection) -> bool:
+        """Whether what is in the file, without its log, was once what is read with it."""
+        in_file = self._content.newest
+        if in_file is not self._of_before:
+            if not Content.read(connection, in_file.number).has(in_file):
+                return False
+            self._of_before = in_file
+        return True
 
     def inspect_lately(self, connection: sqlite3.Connection) -> None:
         now = time.monotonic()
@@ -238,7 +248,13 @@ class SqliteGuard(DatabaseGuard):
         return None
 
 
-def connect_without_log(path: Path) -> sqlite3.Connection:
+def newest_without_log(path: Path) -> NewestRecord:
+    """The newest audit record in a file itself. Raises sqlite3.Error."""
+    with closing(_connect_without_log(path)) as connection:
+        return newest_of(connection, Content.read(connection, 0).newest)
+
+
+def _connect_without_log(path: Path) -> sqlite3.Connection:
     """What is in a file itself. Raises sqlite3.Error.
 
     SQLite reads such a file without its log and without locks. It may not be opened in any other
@@ -259,7 +275,7 @@ class _FileContent:
         self._path = path
         self._installation = installation
         self._changed_at = 0
-        self.newest = newest_noted(path, installation, without_log=True)
+        self.newest = read_note(path, without_log=True).of(installation)
         self._is_another = False
 
     def is_another(self, file: os.stat_result) -> bool:
@@ -279,7 +295,7 @@ class _FileContent:
     def _has_known(self) -> bool:
         """Whether it has what it had when it was read before. Raises sqlite3.Error."""
         known = self.newest
-        with closing(connect_without_log(self._path)) as connection:
+        with closing(_connect_without_log(self._path)) as connection:
             found = Content.read(connection, known.number)
             if found.newest > known.number:
                 self.newest = newest_of(connection, found.newest)

@@ -130,8 +130,7 @@ class NewestNote:
         except OSError:
             return NOBODYS
         if line != self._last[0]:
-            whose, newest = _parsed(line)
-            self._last = line, newest if whose == self._installation else NOBODYS
+            self._last = line, _parsed(line).of(self._installation)
         return self._last[1]
 
 
@@ -144,22 +143,23 @@ def note_newest(
     note.close()
 
 
-def records_once(database: Path) -> int:
-    """The number that is noted, of whichever installation; 0 if there is none."""
-    return _noted(database)[1].number
+class Noted(NamedTuple):
+    """A record, and of which installation it is."""
+
+    installation: str = ""
+    newest: NewestRecord = NOBODYS
+
+    def of(self, installation: str) -> NewestRecord:
+        """The record; number 0 if it is of another installation."""
+        return self.newest if self.installation == installation else NOBODYS
 
 
-def newest_noted(database: Path, installation: str, *, without_log: bool = False) -> NewestRecord:
-    """The record that is noted for this installation; number 0 if there is none."""
-    whose, newest = _noted(database, without_log=without_log)
-    return newest if whose == installation else NOBODYS
-
-
-def _noted(database: Path, *, without_log: bool = False) -> tuple[str, NewestRecord]:
+def read_note(database: Path, *, without_log: bool = False) -> Noted:
+    """What is noted, of whichever installation; number 0 if there is no note."""
     try:
         lines = Path(f"{database}{NOTE}").read_bytes()
     except OSError:
-        return "", NOBODYS
+        return Noted()
     start = _LENGTH * without_log
     return _parsed(lines[start : start + _LENGTH])
 
@@ -169,13 +169,13 @@ def _line_of(installation: str, newest: NewestRecord) -> bytes:
     return f"{text} {crc32(text.encode()):08x}\n".encode()
 
 
-def _parsed(line: bytes) -> tuple[str, NewestRecord]:
-    """Installation and record; nobody's if this is no note."""
+def _parsed(line: bytes) -> Noted:
+    """Nobody's if this is no note."""
     try:
         text, _, check = line.decode().rstrip("\n").rpartition(" ")
         if int(check, 16) != crc32(text.encode()):
-            return "", NOBODYS
+            return Noted()
         whose, number, at = text.split()
-        return whose, NewestRecord(int(number), None if at == "None" else float(at))
+        return Noted(whose, NewestRecord(int(number), None if at == "None" else float(at)))
     except ValueError:
-        return "", NOBODYS
+        return Noted()

@@ -17,16 +17,16 @@ from sqlalchemy import text
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable, sqlite_file
 from worksgate.database.engines import open_engines, outages
-from worksgate.database.identity import connect_without_log, is_marked_overwritten
+from worksgate.database.identity import is_marked_overwritten, newest_without_log
 from worksgate.database.installation_id import renew
 from worksgate.database.migrations.tables import VOIDED
 from worksgate.database.newest_record import (
     NOTE,
     Content,
-    newest_noted,
+    NewestRecord,
     newest_of,
     note_newest,
-    records_once,
+    read_note,
 )
 from worksgate.database.recording import write_events
 
@@ -35,7 +35,7 @@ _log = structlog.get_logger("worksgate.database")
 
 def check_not_lost(database: Path) -> None:
     """Raise DatabaseUnavailable if there is no database where a server had one."""
-    records = records_once(database)
+    records = read_note(database).newest.number
     if records and not (database.exists() and database.stat().st_size):
         raise DatabaseUnavailable(
             f"{database} is missing or empty, and had {records} audit records: put it back, or "
@@ -53,7 +53,7 @@ class Difference:
 
 
 _OVERWRITTEN = Difference("it was overwritten while a server ran")
-_UNDER_ITS_LOG = Difference("its log belongs to a newer file")
+_NOT_OF_ITS_LOG = Difference("its log belongs to another file")
 
 
 def difference_of(database: Path) -> Difference | None:
@@ -65,11 +65,31 @@ def difference_of(database: Path) -> Difference | None:
         return None
     if is_marked_overwritten(database):
         return _OVERWRITTEN
-    for compare in (_difference_without_log, _difference):
-        with suppress(sqlite3.Error):  # whatever is wrong is said by those who open it next
-            if difference := compare(database):
-                return difference
+    # The note first: what is noted later may be newer than what is found.
+    noted, noted_in_file = read_note(database), read_note(database, without_log=True)
+    in_file = None
+    with suppress(sqlite3.Error):  # whatever is wrong is said by those who open it next
+        in_file = newest_without_log(database)
+    with suppress(sqlite3.Error), closing(sqlite_file.connect(database, "rw")) as connection:
+        installation = Content.read(connection, 0).installation or ""
+        if difference := _difference(connection, noted.of(installation)):
+            return difference
+        if in_file is not None and (
+            in_file.number < noted_in_file.of(installation).number
+            or not Content.read(connection, in_file.number).has(in_file)
+        ):
+            return _NOT_OF_ITS_LOG
     return None
+
+
+def _difference(connection: sqlite3.Connection, noted: NewestRecord) -> Difference | None:
+    """Raises sqlite3.Error."""
+    found = Content.read(connection, noted.number)
+    if found.has(noted):
+        return None
+    if missing := max(0, noted.number - found.newest):
+        return Difference(f"it lacks its {missing} newest audit records", missing)
+    return Difference(f"its audit record {noted.number} is another one, of a server elsewhere")
 
 
 def check_is_no_copy(database: Path) -> None:
@@ -118,33 +138,11 @@ def carry_on_note(database: Path) -> None:
 
     Only where a server has made a note, and the file is still the one of that note.
     """
-    if not records_once(database) or difference_of(database):
+    if not read_note(database).newest.number or difference_of(database):
         return
     with suppress(sqlite3.Error), closing(sqlite_file.connect(database, "rw")) as connection:
         found = Content.read(connection, 0)
         note_newest(database, found.installation or "", newest_of(connection, found.newest))
-
-
-def _difference_without_log(database: Path) -> Difference | None:
-    """Raises sqlite3.Error."""
-    if not Path(f"{database}-wal").exists():
-        return None
-    with closing(connect_without_log(database)) as connection:
-        installation = Content.read(connection, 0).installation or ""
-        noted = newest_noted(database, installation, without_log=True)
-        return None if Content.read(connection, noted.number).has(noted) else _UNDER_ITS_LOG
-
-
-def _difference(database: Path) -> Difference | None:
-    """Raises sqlite3.Error."""
-    with closing(sqlite_file.connect(database, "rw")) as connection:
-        noted = newest_noted(database, Content.read(connection, 0).installation or "")
-        found = Content.read(connection, noted.number)
-    if found.has(noted):
-        return None
-    if missing := max(0, noted.number - found.newest):
-        return Difference(f"it lacks its {missing} newest audit records", missing)
-    return Difference(f"its audit record {noted.number} is another one, of a server elsewhere")
 
 
 def check_undamaged(database: Path) -> None:
