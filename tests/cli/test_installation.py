@@ -16,6 +16,7 @@ from tests.ports import free_port
 
 from worksgate.database.engines import open_engines
 from worksgate.database.migrations import upgrade
+from worksgate.database.newest_record import NewestRecord, note_newest, read_note
 
 
 def test_migrate_reports_the_revision(terminal_without_database: Terminal, tmp_path: Path) -> None:
@@ -25,6 +26,21 @@ def test_migrate_reports_the_revision(terminal_without_database: Terminal, tmp_p
         terminal_without_database.ok("migrate").out == f"The database is at revision {revision}.\n"
     )
     assert (tmp_path / "worksgate.db").exists()
+
+
+def test_r287_a_command_works_on_no_copy(terminal: Terminal, tmp_path: Path) -> None:
+    """What it wrote there would be lost once the original is back."""
+    file = tmp_path / "worksgate.db"
+    terminal.ok("client", "add", "acme")
+    ((whose, newest),) = query(file, "SELECT id, (SELECT max(id) FROM audit) FROM installation")
+    note_newest(file, whose, NewestRecord(newest))
+    terminal.ok("client", "add", "added")
+    noted = read_note(file).of(whose)
+    assert noted.number > newest, "servers that are idle know of it"
+    note_newest(file, whose, NewestRecord(noted.number + 7))
+    before = file.read_bytes()
+    assert "it lacks its 7 newest audit records" in terminal.refused("client", "add", "other")
+    assert file.read_bytes() == before
 
 
 FORGETFUL = (

@@ -11,7 +11,7 @@ from worksgate.bootstrap.sign_in_parts import SignInPartsOnDemand
 from worksgate.bootstrap.stores import Clock, StoreOnDemand, open_directory
 from worksgate.database.identity import place_of
 from worksgate.database.migrations import migrate, require_migrated
-from worksgate.database.older_copies import carry_on_note, check_not_lost
+from worksgate.database.older_copies import carry_on_note
 from worksgate.directory.credential_changes import CredentialChange
 from worksgate.provider.account.disavowal import DisavowalLinks
 from worksgate.provider.account.notices import Report, ignore_outcome
@@ -28,16 +28,15 @@ async def open_administration(
 ) -> AsyncIterator[Administration]:
     """Open the administration of this installation.
 
-    A missing SQLite database is created, unless a server had one; one of another revision is not
-    migrated, since its server may be of the previous release. What is recorded is noted for servers
-    that run. Raises DatabaseUnavailable, with the command to run. ``report``
+    A missing SQLite database is created; one of another revision is not migrated, since its server
+    may be of the previous release. What is recorded is noted for servers that run. Raises
+    DatabaseUnavailable, with the command to run. ``report``
     receives the outcome of each notice to a person whose credentials have changed.
     """
     async with AsyncExitStack() as stack:
         file = settings.database_file
         is_new = file is not None and place_of(file) is None
         if file is not None:
-            check_not_lost(file)
             stack.callback(carry_on_note, file)
         await (migrate if is_new else require_migrated)(settings.database_url)
         directory = open_directory(settings, stack)
