@@ -42,6 +42,12 @@ async def test_r135_what_cannot_be_recorded_is_not_done() -> None:
     assert keeper.events == []
 
 
+async def test_without_a_keeper_records_are_kept_in_the_store() -> None:
+    store = MemoryStore()
+    await store.save(session("a"), records=RECORDS)
+    assert store.records == [*RECORDS]
+
+
 async def test_a_store_waits_for_nobody_and_refuses_nobody() -> None:
     store = MemoryStore()
     assert (store.waiting, store.unavailable) == (0, 0)

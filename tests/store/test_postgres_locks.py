@@ -30,7 +30,7 @@ PATIENCE = 60.0
 BACKWARDS = ("c", "b", "a")
 """How the rows lie in their table, and how each call names them; somebody else holds ``b``."""
 WINDOWS = dict.fromkeys(BACKWARDS, 60.0)
-SESSIONS = [structs.replace(session(name), key=name) for name in BACKWARDS]
+SESSIONS = [structs.replace(session(name, grant="g"), key=name) for name in BACKWARDS]
 REMOVED = [named(each) for each in SESSIONS]
 EXTENDED = [NewExpiry(Session, each.key, NOW + 900) for each in SESSIONS]
 

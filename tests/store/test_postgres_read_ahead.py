@@ -8,10 +8,11 @@ import pytest
 from tests.store.artifacts import code, issued
 
 from worksgate.audit import AuditEvent
+from worksgate.database import DatabaseUnavailable
 from worksgate.database.read_ahead import current_step, reading_ahead, take
 from worksgate.oauth.model import AuthorizationCode
 from worksgate.store import StoreUnavailable
-from worksgate.store.postgres.store import PostgresStore
+from worksgate.store.postgres.store import PostgresReads, PostgresStore
 
 RECORD = issued("a")
 CHANGES: dict[str, Callable[[PostgresStore], Awaitable[object]]] = {
@@ -74,3 +75,12 @@ async def test_a_database_that_is_away_is_asked_once_at_the_start() -> None:
     with pytest.raises(StoreUnavailable):
         await PostgresStore(pool)._reach(float("inf"))
     assert len(asked) == 1
+
+
+async def test_who_is_closed_reads_nothing() -> None:
+    unasked: Any = None
+    reads = PostgresReads(unasked, has_store=True)
+    reads.close()
+    assert await reads.find(unasked, {}) is None
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        await reads.find_joined(unasked, {})

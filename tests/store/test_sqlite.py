@@ -634,13 +634,14 @@ async def test_f11_without_a_spare_file_cleaning_a_full_disk_is_refused(
     await sqlite.save(access_token())
     _make_removing_need_room(tmp_path)
 
-    with pytest.raises(StoreUnavailable, match="FULL"):
+    with pytest.raises(StoreUnavailable, match="FULL") as refusal:
         clean(
             SmallDisk(tmp_path).connect,
             ReservedDiskSpace(tmp_path / "spare", 0),
             NOW + 601,
             limit=500,
         )
+    assert not refusal.value.outcome_unknown
     assert await sqlite.find(AccessToken, access_token().key) == access_token()
 
 
