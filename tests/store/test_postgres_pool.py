@@ -519,6 +519,17 @@ async def test_of_two_connections_that_rest_one_is_given_back(
     await closed(pool)
 
 
+async def test_f07_those_that_rest_are_given_back_at_once_but_for_one(
+    server: Server, pool: PostgresPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_pool, "_BALANCE_INTERVAL", PATIENT)
+    await grown(server, pool)
+    await until(lambda: len(pool._idle) == pool._size)
+    pool._return_connections(PLENTY)
+    assert (len(pool._idle), pool._surplus) == (1, 0)
+    await closed(pool)
+
+
 @pytest.mark.parametrize(("left", "kept"), [(KEPT_FREE, 3), (KEPT_FREE - 1, 2), (-5, 1)])
 async def test_f07_what_others_lack_is_given_back_but_for_one(
     server: Server, pool: PostgresPool, monkeypatch: pytest.MonkeyPatch, left: int, kept: int
