@@ -19,7 +19,9 @@ from tests.postgres_server import url_for
 
 from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring
 from worksgate.database.migrations import migrate
+from worksgate.database.sqlite_file import SPARE
 from worksgate.directory.database import Directory
+from worksgate.store.sqlite.store import SPARE_BYTES
 
 NOW = 1_800_000_000.0
 
@@ -39,6 +41,12 @@ POSTGRES = ".postgres"
 
 def url_of(file: Path) -> str:
     return url_for(file) if file.suffix == POSTGRES else f"sqlite:///{file}"
+
+
+def give_spare_file(database: Path) -> None:
+    """Put an empty file of the size of the spare file there, or each test would write 8 MiB."""
+    with database.with_name(f"{database.name}{SPARE}").open("wb") as spare:
+        spare.truncate(SPARE_BYTES)
 
 
 def query(file: Path, sql: str, *parameters: object) -> list[Any]:

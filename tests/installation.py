@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx2
 from argon2 import PasswordHasher
-from tests.databases import query, url_of
+from tests.databases import give_spare_file, query, url_of
 from tests.unhurried import answer_deadline, long_deadlines_allowed
 
 from worksgate.administration import Administration, NewClient
@@ -31,7 +31,6 @@ from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.settings.options import Settings
 from worksgate.sources import Source
-from worksgate.store.sqlite.store import SPARE_BYTES
 from worksgate.web.application import Application
 
 PUBLIC_URL = "https://sso.example.com"
@@ -360,8 +359,7 @@ async def prepared(
     template = await _template()
     file = folder / "worksgate.db"
     file.write_bytes(template.database)
-    with file.with_name("worksgate.db.spare").open("wb") as spare:
-        spare.truncate(SPARE_BYTES)  # or each test would write so many bytes
+    give_spare_file(file)
     chosen = replace(
         Settings(
             public_url=public_url,

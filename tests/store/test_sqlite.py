@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+from tests.databases import give_spare_file
 from tests.store.artifacts import NOW, access_token, buys, code, key_of, session, together
 from tests.store.stores import database_in, open_sqlite
 from tests.unhurried import AT_ONCE, tries
@@ -28,7 +29,13 @@ from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode
 from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable
 from worksgate.store.sqlite import statements as sqlite_statements
 from worksgate.store.sqlite.group_commit import LOCK_INTERVAL, QUEUE_TIMEOUT
-from worksgate.store.sqlite.store import ReservedDiskSpace, SqliteStore, _empty_log, clean
+from worksgate.store.sqlite.store import (
+    SPARE_BYTES,
+    ReservedDiskSpace,
+    SqliteStore,
+    _empty_log,
+    clean,
+)
 
 
 async def redeem(store: Store, name: str = "code", token: str = "token") -> Redemption:
@@ -540,6 +547,13 @@ def test_f11_a_spare_file_that_was_made_small_grows_when_there_is_room(
         ReservedDiskSpace(spare, 100_000).make()
         assert spare.stat().st_size == size
     assert spare.read_bytes().startswith(b"x" * there)
+
+
+def test_a_spare_file_of_tests_is_there_and_nothing_writes_it(tmp_path: Path) -> None:
+    give_spare_file(database_in(tmp_path))
+    spare = Path(f"{database_in(tmp_path)}.spare")
+    ReservedDiskSpace(spare, SPARE_BYTES).make()
+    assert (spare.stat().st_size, spare.stat().st_blocks) == (SPARE_BYTES, 0)
 
 
 @pytest.mark.parametrize(("free", "stays"), [(LEAST_FREE, True), (LEAST_FREE - 1, False)])

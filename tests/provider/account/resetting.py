@@ -141,7 +141,7 @@ async def resetting(
 ) -> AsyncIterator[Resetting]:
     async with AsyncExitStack() as stack:
         directory = await stack.enter_async_context(directory_in(database))
-        store = await SqliteStore.open(str(database))
+        store = await SqliteStore.open(str(database), spare=0)
         stack.push_async_callback(store.close)
         audit = AuditWriter(directory, Clock())
         stack.push_async_callback(audit.close)

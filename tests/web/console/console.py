@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pyotp
-from tests.databases import POSTGRES, migrated, url_of
+from tests.databases import POSTGRES, give_spare_file, migrated, url_of
 from tests.installation import Clock
 
 from worksgate.administration import Administration
@@ -21,7 +21,6 @@ from worksgate.administration.set_up import ConsoleField, KeyCount, Tick, Trial,
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
 from worksgate.database.migrations import migrate
-from worksgate.database.sqlite_file import SPARE
 from worksgate.doctor import Finding, ok
 from worksgate.oauth.model import UserKey
 from worksgate.settings.options import Settings
@@ -188,7 +187,7 @@ async def console_of(
     settings, clock = Settings(**values), Clock()  # type: ignore[arg-type]  # named by the caller
     if file.suffix != POSTGRES and not file.exists():
         file.write_bytes(await asyncio.to_thread(migrated))
-        file.with_name(f"{file.name}{SPARE}").touch()  # or each test would write 8 MiB of nothing
+        give_spare_file(file)
     else:
         await migrate(settings.database_url)
     async with AsyncExitStack() as stack:
