@@ -141,9 +141,11 @@ def _read_passphrase(file: Path | None) -> bytes | None:
 
 def _counted(rows: Mapping[str, int]) -> str:
     words = {
-        "accounts": ("person", "people"),
-        "clients": ("client", "clients"),
-        "audit": ("audit record", "audit records"),
+        ("accounts", "people"): ("person", "people"),  # of the built-in directory, and of others
+        ("clients",): ("client", "clients"),
+        ("audit",): ("audit record", "audit records"),
     }
-    counts = ((rows.get(table, 0), *each) for table, each in words.items())
+    counts = (
+        (sum(rows.get(table, 0) for table in tables), *each) for tables, each in words.items()
+    )
     return ", ".join(counted(*count) for count in counts)

@@ -32,10 +32,12 @@ def move(*, source: str, target: str, as_json: bool) -> None:
     from worksgate.database.engines import driver_url
     from worksgate.database.moving import move as move_database
 
-    try:
-        addresses = [driver_url(each) for each in (source, target)]
-    except ValueError as problem:
-        raise Refusal(str(problem)) from None
+    addresses = []
+    for name, address in (("SOURCE", source), ("TARGET", target)):
+        try:
+            addresses.append(driver_url(address))
+        except ValueError as problem:
+            raise Refusal(f"{name}: {problem}") from None
     if any(each.password is not None for each in addresses):
         note(
             "Other users of this machine can see a password on the command line; use "

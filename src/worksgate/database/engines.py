@@ -134,12 +134,13 @@ def driver_url(database_url: str) -> URL:
     """
     if is_postgres(database_url):
         return postgres_url(PostgresAddress.parse(database_url))
+    kinds = "the database address must begin with sqlite:/// or postgresql://"
     try:
         url = make_url(database_url)
     except ArgumentError:
-        raise ValueError("the database address is not a valid address") from None
+        raise ValueError(kinds) from None
     if url.drivername != "sqlite":
-        raise ValueError("the database address must begin with sqlite:/// or postgresql://")
+        raise ValueError(kinds)
     if url.database in (None, "", ":memory:"):
         raise ValueError("the database address must name a file: sqlite:///worksgate.db")
     return url.set(drivername="sqlite+aiosqlite")

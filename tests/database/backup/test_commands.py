@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import terminal
 from tests.cli.terminal import WORKSGATE, Terminal
+from tests.cli.test_users import remember
 from tests.databases import query
 
 from worksgate.database.migrations import HEAD
@@ -29,8 +30,9 @@ def test_backup_and_restore_as_an_administrator_does_it(
     terminal: Terminal, passphrase: Path, tmp_path: Path
 ) -> None:
     terminal.ok("client", "add", "acme")
+    remember(tmp_path / "worksgate.db", "company", "hanako")
     written = terminal.ok("backup", "b", "--passphrase-file", str(passphrase))
-    assert written.out == "Wrote b: 0 people, 1 client, 1 audit record.\n"
+    assert written.out == "Wrote b: 1 person, 1 client, 1 audit record.\n"
     assert b" 18\n" in (tmp_path / "b").read_bytes()[:100]
     terminal.ok("client", "remove", "acme", "--yes")
     refused = terminal.refused("restore", "b", "--passphrase-file", str(passphrase))

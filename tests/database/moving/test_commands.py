@@ -27,9 +27,10 @@ def test_move_as_an_administrator_does_it(terminal: Terminal, tmp_path: Path) ->
     assert INTERIMS not in again["rows"]
 
 
-def test_a_database_of_another_kind_is_refused_in_one_line(terminal: Terminal) -> None:
-    refused = terminal.refused("move", "mysql://host/a", "b")
-    assert refused.startswith("the database address must begin with sqlite:/// or postgresql://")
+def test_what_is_no_address_of_a_database_is_refused_by_its_place(terminal: Terminal) -> None:
+    kinds = "the database address must begin with sqlite:/// or postgresql://"
+    assert terminal.refused("move", "mysql://host/a", "b") == f"SOURCE: {kinds}"
+    assert terminal.refused("move", "sqlite:///a.db", "b.db") == f"TARGET: {kinds}"
 
 
 def test_a_password_on_the_command_line_is_warned_of_and_not_repeated(terminal: Terminal) -> None:
