@@ -134,8 +134,8 @@ async def test_the_page_shows_the_present_code_in_the_browser_s_language(
     browser = await demonstration.browser()
     for language, title in (
         ("en", "The administrators’ console"),
-        ("ja", "管理者用コンソール"),
-        ("ko", "관리자 콘솔"),
+        ("ja", "管理コンソール"),
+        ("ko", "관리 콘솔"),
     ):
         page = await browser.get(demonstration.path, headers={"Accept-Language": language})
         assert f"<h1>{title}</h1>" in page.text

@@ -34,7 +34,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "about": "このマシンで動く、別の会社のログインページです",
         "unknown.title": "受け付けられないリクエストです",
         "unknown.text": "元のページに戻り、最初からやり直してください。",
-        "console.title": "管理者用コンソール",
+        "console.title": "管理コンソール",
         "console.lead": "あなたはExample Tradingのログインを管理するオーナーです。"
         "社員は300人、ログイン記録は4週間分あります。デモなので、何を変更しても構いません。",
         "console.open": "コンソールを開く",
@@ -57,7 +57,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "about": "이 컴퓨터에서 실행되는 다른 회사의 로그인 페이지입니다",
         "unknown.title": "받아들일 수 없는 요청입니다",
         "unknown.text": "이전 페이지로 돌아가 처음부터 다시 시작해 주세요.",
-        "console.title": "관리자 콘솔",
+        "console.title": "관리 콘솔",
         "console.lead": "당신은 Example Trading의 로그인을 관리하는 소유자입니다. 직원 300명과 "
         "4주간의 로그인 기록이 있습니다. 데모이므로 무엇이든 바꿔 보아도 됩니다.",
         "console.open": "콘솔 열기",

@@ -349,6 +349,10 @@ def _without(field: str, said: str) -> str:
     return said.removeprefix(f"{field}: ").removeprefix(f"{field} ") if field else said
 
 
+_BRACKETS: Final = {"ja": "（{}）", "ko": "({})"}
+"""Around what is added to a word; elsewhere with a space before them."""
+
+
 @cache
 def _environment(language: str) -> jinja2.Environment:
     environment = environment_of(_HERE / "templates", texts_of(language))
@@ -357,6 +361,7 @@ def _environment(language: str) -> jinja2.Environment:
         "gap": "" if language == "ja" else " ",
         "colon": "：" if language == "ja" else ": ",
         "comma": "、" if language == "ja" else ", ",
+        "bracketed": Markup(_BRACKETS.get(language, " ({})")).format,
         "roles_with": roles_with,
         "ROLE_NAMES": ROLE_NAMES,
         "Permission": Permission,
