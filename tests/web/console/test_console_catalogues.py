@@ -90,3 +90,12 @@ def test_beside_a_field_its_name_is_left_out() -> None:
     assert marked_in("en", "name must be text", "name") == "must be text"
     assert marked_in("en", "there are 3 rules", "rules") == "there are 3 rules"
     assert marked_in("ja", "name is odd", "name") == '<span lang="en">is odd</span>'
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [("en", "<b>&amp;</b> (command line)"), ("ja", "（コマンドライン）"), ("ko", "(명령줄)")],
+)
+def test_what_is_added_in_brackets_has_those_of_the_language(language: str, shown: str) -> None:
+    source = "<b>{{ '&' }}</b>{{ bracketed(_('command line')) }}"
+    assert pages._environment(language).from_string(source).render().endswith(shown)

@@ -349,7 +349,7 @@ def _without(field: str, said: str) -> str:
     return said.removeprefix(f"{field}: ").removeprefix(f"{field} ") if field else said
 
 
-_BRACKETS: Final = {"ja": "（{}）", "ko": "({})"}
+_BRACKETS: Final = {"ja": Markup("（{}）"), "ko": Markup("({})")}
 """Around what is added to a word; elsewhere with a space before them."""
 
 
@@ -361,7 +361,7 @@ def _environment(language: str) -> jinja2.Environment:
         "gap": "" if language == "ja" else " ",
         "colon": "：" if language == "ja" else ": ",
         "comma": "、" if language == "ja" else ", ",
-        "bracketed": Markup(_BRACKETS.get(language, " ({})")).format,
+        "bracketed": _BRACKETS.get(language, Markup(" ({})")).format,
         "roles_with": roles_with,
         "ROLE_NAMES": ROLE_NAMES,
         "Permission": Permission,
