@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from tests.cli.terminal import Terminal
 from tests.databases import query
-from tests.postgres_server import giving_back, url_for
+from tests.postgres_server import giving_back, shared_postgres, url_for
 from tests.valkey_server import ValkeyServer, running_valkey
 
 from worksgate.credentials.master_key import MasterKey
@@ -439,6 +439,28 @@ def test_f07_the_connections_of_postgresql_are_reckoned(
     )
     installation.environ["WORKSGATE_DATABASE_CONNECTIONS"] = "1000"
     assert any("needs up to 1005" in each for each in findings(installation)["warn"])
+
+
+def test_r286_a_full_disk_of_postgresql_is_a_failure(installation: Terminal, database: str) -> None:
+    installation.environ["WORKSGATE_DATABASE_URL"] = database
+    assert "database: it is writable" in findings(installation)["ok"]
+    name = database.rpartition("/")[2]
+    shared_postgres().query(_FULL_FOR_NEW_TABLES, name)
+    try:
+        (told,) = findings(installation, code=1)["fail"]
+    finally:
+        shared_postgres().query("DROP FUNCTION no_room CASCADE", name)
+    assert told.startswith("database: it cannot be written to: ")
+    assert "No space left on device" in told
+
+
+_FULL_FOR_NEW_TABLES = """
+    CREATE FUNCTION no_room() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+    END $$;
+    CREATE EVENT TRIGGER no_room ON ddl_command_start WHEN TAG IN ('CREATE TABLE AS')
+        EXECUTE FUNCTION no_room();
+"""
 
 
 @pytest.fixture

@@ -3,14 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 import pytest
 from structlog.testing import capture_logs
+from tests.databases import Clock
 from tests.skipped_time import skipped_time
 from tests.unhurried import AT_ONCE, PATIENT
 
+from worksgate.database import postgres_disk
 from worksgate.database.postgres_room import GROW_PAUSE, KEPT_FREE
 from worksgate.settings.addresses.postgres import PostgresAddress
 from worksgate.store import StoreUnavailable
@@ -22,6 +26,7 @@ LOST = asyncpg.ConnectionDoesNotExistError("gone")
 DEADLOCK = asyncpg.DeadlockDetectedError("deadlock")
 UNSENT = asyncpg.InternalClientError("cannot switch to state 12; another operation is going on")
 ONLY_READS = asyncpg.ReadOnlySQLTransactionError("read only")
+DISK_FULL = asyncpg.DiskFullError("could not extend file")
 MISTAKE = asyncpg.DataError("secret")
 TOO_MANY = asyncpg.TooManyConnectionsError("sorry, too many clients already")
 CUT = ConnectionResetError(104, "Connection reset by peer")
@@ -306,6 +311,26 @@ async def test_a_connection_is_kept_after_a_mistake_and_left_where_only_reads_ar
     assert not refusal.outcome_unknown
     assert len(server.connections) == 1
     assert await pool.run(Work(server)) == 1
+    await closed(pool)
+
+
+async def test_r286_a_full_disk_is_reported_for_a_minute_whatever_fits_into_it(
+    server: Server, pool: PostgresPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(0.0)
+    monkeypatch.setattr(postgres_disk, "time", SimpleNamespace(monotonic=clock))
+    for other in (DEADLOCK, TOO_MANY, MISTAKE):
+        with suppress(StoreUnavailable, ValueError):
+            await pool.run(Work(server, other))
+    pool.check_disk()
+    refusal = await refused(pool, Work(server, DISK_FULL), "DiskFullError 53100")
+    assert not refusal.outcome_unknown, "nothing was done"
+    for clock.now in (0.0, 59.0):
+        assert await pool.run(Work(server)) == 0
+        with pytest.raises(StoreUnavailable, match="its disk is full"):
+            pool.check_disk()
+    clock.now = 61.0
+    pool.check_disk()
     await closed(pool)
 
 

@@ -50,7 +50,7 @@ from worksgate.directory.database import Directory
 from worksgate.limits.egress import Egress
 from worksgate.observability import log
 from worksgate.observability.figures import Figures
-from worksgate.observability.instruments import HasCommits, SharesConnections
+from worksgate.observability.instruments import HasCommits, OnServer
 from worksgate.provider.account.disavowal import Disavowal, DisavowalLinks
 from worksgate.provider.account.notices import ignore_outcome
 from worksgate.provider.account.password_reset import PasswordReset
@@ -196,14 +196,22 @@ def _impairing_checks(
     checks: dict[str, Check] = {"master_key": directory.secrets.check_in_force}
     if settings.database_file is None:
         checks["connections"] = partial(_check_connections, directory, store)
+        checks["disk"] = partial(_check_disk, directory, store)
     return checks
 
 
 async def _check_connections(directory: Directory, store: Store) -> None:
     """Report degraded operation: requests are served, over fewer connections than configured."""
     await directory.check_connections()
-    if isinstance(store, SharesConnections):
+    if isinstance(store, OnServer):
         await store.check_connections()
+
+
+async def _check_disk(directory: Directory, store: Store) -> None:
+    """Report a full disk of PostgreSQL: it refuses some writes, so that few can sign in."""
+    await directory.check_disk()
+    if isinstance(store, OnServer):
+        await store.check_disk()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

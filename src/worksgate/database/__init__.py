@@ -4,6 +4,7 @@
     core_only          SQLAlchemy without its ORM
     postgres_engines   the same for PostgreSQL
     postgres_room      free connections of a PostgreSQL server
+    postgres_disk      whether its disk is full
     slots              how many connections the directory may use at once
     idle_connections   how many it keeps open between two uses
     reachability       whether the database responds

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.engines import BUSY_TIMEOUT, Engines, outages
 from worksgate.database.idle_connections import IdleConnections
+from worksgate.database.postgres_disk import DISK_FULL, FullDisk
 from worksgate.database.postgres_engines import POSTGRES_CONNECTIONS
 from worksgate.database.postgres_room import TOO_FEW, is_short, pause
 from worksgate.database.slots import Slots
@@ -36,6 +38,7 @@ class Reachability:
         self._is_away = False
         self._slots = Slots(POSTGRES_CONNECTIONS)
         self._idle = idle
+        self._disk = FullDisk()
         self.make_room: Callable[[], None] | None = None
         """Closes a connection that this process has beside these, to be used for them."""
 
@@ -49,6 +52,11 @@ class Reachability:
         if self.is_short:
             raise DatabaseUnavailable(TOO_FEW)
 
+    def check_disk(self) -> None:
+        """Raise DatabaseUnavailable if a write was refused lately, since the disk is full."""
+        if self._disk.is_full:
+            raise DatabaseUnavailable(DISK_FULL)
+
     @asynccontextmanager
     async def watching(self, begin: Begin) -> AsyncIterator[AsyncConnection]:
         """A connection, as soon as one is available.
@@ -56,11 +64,17 @@ class Reachability:
         If the server has none left, the open ones are shared in turn, for as long as callers wait.
         Raises DatabaseUnavailable if there is none.
         """
-        async with AsyncExitStack() as stack:
-            connection = await self._opened(begin, stack)
-            self._note_connection()
-            yield connection
-        self._idle.watch()
+        try:
+            async with AsyncExitStack() as stack:
+                connection = await self._opened(begin, stack)
+                self._note_connection()
+                yield connection
+        except DBAPIError as error:
+            if error.orig is not None:
+                self._disk.note(error.orig)
+            raise
+        finally:
+            self._idle.watch()
 
     async def close(self) -> None:
         """To be called before the connections are closed."""

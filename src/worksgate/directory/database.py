@@ -189,6 +189,11 @@ class Directory:
         if self._reachability is not None:
             self._reachability.check_connections()
 
+    async def check_disk(self) -> None:
+        """Raise DatabaseUnavailable if PostgreSQL has refused a write lately: its disk is full."""
+        if self._reachability is not None:
+            self._reachability.check_disk()
+
     async def ping(self) -> None:
         """Return if the database responds, and is still the one of the start."""
         await self.clients_version()

@@ -48,7 +48,7 @@ MOST_SKEW = 30.0
 
 
 async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
-    """The database, which exists. It is read, and locked for a moment, but not written to."""
+    """The database, which exists. It is read, and locked for a moment; nothing in it is changed."""
     engines = open_engines(
         settings.database_url, busy_timeout=LOCK_TIMEOUT, reply_timeout=REPLY_TIMEOUT
     )
@@ -209,19 +209,35 @@ def _of_revision(connection: Connection) -> Finding:
 
 
 async def _of_writing(engines: Engines) -> Finding:
-    """Take the writer's lock and release it: a transaction begins with it."""
+    """Take the writer's lock and release it: a transaction begins with it.
+
+    On PostgreSQL some rows are written to a table that nobody else sees, and undone: does its disk
+    have room?
+    """
     try:
         with outages():
             async with engines.write.connect() as connection:
                 await connection.execute(text("SELECT 1"))
+                if connection.dialect.name == "postgresql" and await connection.scalar(_MAY_TRY):
+                    await connection.execute(_SOME_ROWS)
                 await connection.rollback()
     except DatabaseUnavailable as error:
         return fail(
             DATABASE,
             said("it cannot be written to: %(problem)s", problem=error),
-            said("check who else holds it, and that this user may write to it"),
+            said(
+                "check that its disk has room, who else holds it, and that this user may write to "
+                "it"
+            ),
         )
     return ok(DATABASE, said("it is writable"))
+
+
+_MAY_TRY = text("SELECT has_database_privilege(current_database(), 'TEMPORARY')")
+_SOME_ROWS = text(
+    "CREATE TEMPORARY TABLE worksgate_doctor ON COMMIT DROP AS"
+    " SELECT repeat('x', 1000) AS filling FROM generate_series(1, 1000)"
+)
 
 
 async def _of_clock(engines: Engines) -> Finding:

@@ -122,11 +122,15 @@ class HasCommits(Protocol):
 
 
 @runtime_checkable
-class SharesConnections(Protocol):
-    """A store whose server may have fewer connections than all processes want."""
+class OnServer(Protocol):
+    """A store on a database server, which may have too few connections, or a full disk."""
 
     async def check_connections(self) -> None:
         """Raise StoreUnavailable while that is so; everything is served."""
+        ...
+
+    async def check_disk(self) -> None:
+        """Raise StoreUnavailable if its server has refused a write lately: its disk is full."""
         ...
 
 

@@ -28,6 +28,7 @@ from typing import Any, TypeVar, TypeVarTuple
 import structlog
 
 from worksgate.database.identity import DatabaseGuard
+from worksgate.database.postgres_disk import DISK_FULL, FullDisk
 from worksgate.database.postgres_room import (
     CONNECTIONS_LEFT,
     GROW_PAUSE,
@@ -174,6 +175,7 @@ class PostgresPool:
         self._reconnecting = False
         self._short_until = 0.0
         self._surplus = 0
+        self._disk = FullDisk()
         self._starved_since: float | None = None
         self._gives_way = False
         self._balancing: asyncio.Task[None] | None = None
@@ -359,6 +361,7 @@ class PostgresPool:
         self, connection: PostgresConnection, request: _Request, error: Exception
     ) -> None:
         """Pass the driver's exception to the caller, or queue a lost read again, once."""
+        self._disk.note(error)
         if must_replace(error):
             connection.terminate()
         may_repeat = request.reads or (is_unsent(error) and connection.begun == 1)
@@ -440,6 +443,11 @@ class PostgresPool:
         """Raise StoreUnavailable while there are fewer connections than needed."""
         if self.is_short:
             raise StoreUnavailable(TOO_FEW)
+
+    def check_disk(self) -> None:
+        """Raise StoreUnavailable if a write was refused lately, since the disk is full."""
+        if self._disk.is_full:
+            raise StoreUnavailable(DISK_FULL)
 
     def _note_shortage(self, reason: str) -> None:
         """Make do with open connections; to have none for long is an outage, soon retried."""

@@ -246,6 +246,10 @@ class PostgresStore:
         """Raise StoreUnavailable while the server has too few connections; everything is served."""
         self._pool.check_connections()
 
+    async def check_disk(self) -> None:
+        """Raise StoreUnavailable if a write was refused lately, since the disk is full."""
+        self._pool.check_disk()
+
     @property
     def direct_reads(self) -> JoinedReads:
         """For what is in the same database, over the same connections."""

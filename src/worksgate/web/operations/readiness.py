@@ -5,7 +5,7 @@ public address says ok and no more, or which part fails, in fixed words (R-107).
 shows everything. A source that is down is shown there without affecting readiness: signed-in people
 do not need it, and others may have another one. The same goes for a missing master key: passwords
 and calls of LINE WORKS need none. And for too few connections to PostgreSQL: everything is served,
-only later.
+only later; and for its full disk, which all nodes have in common, and which refuses some writes.
 """
 
 import asyncio
