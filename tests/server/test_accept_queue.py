@@ -121,7 +121,9 @@ async def full_acceptor(tls: ssl.SSLContext | None = None) -> AsyncIterator[tupl
         raise AssertionError("nobody is let in")
 
     with listening() as listener:
-        acceptor = Acceptor(listener.dup(), admission, connect, lambda: 0, tls)
+        acceptor = Acceptor(
+            listener.dup(), admission, connect, lambda: 0, None if tls is None else lambda: tls
+        )
         acceptor._room = Full(lambda: 0)
         acceptor.start(backlog=16)
         try:

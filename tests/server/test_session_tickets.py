@@ -4,6 +4,8 @@ import os
 import signal
 import ssl
 import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,38 @@ def test_a_session_goes_on_at_another_process(
     assert client.resumes(second.context)
     assert second.renew()
     assert client.resumes(second.context)
+
+
+def test_a_session_goes_on_after_a_renewal_also_where_there_is_one_process(
+    files: CertificateFiles,
+) -> None:
+    certificate, client = Certificate(files), Client(ssl.TLSVersion.TLSv1_3)
+    first = certificate.context
+    assert not client.resumes(first)
+    assert certificate.renew()
+    assert certificate.context is not first
+    assert client.resumes(certificate.context)
+
+
+@pytest.mark.parametrize("name", [b"caf\xc3\xa9.example", b"\xff" * 12])
+def test_a_server_name_that_is_none_is_no_line_in_the_log(
+    files: CertificateFiles, name: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", written.append)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    plain = b"x" * len(name)
+    context = ssl.create_default_context()
+    client = context.wrap_bio(ssl.MemoryBIO(), to_server, server_hostname=plain.decode())
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = to_server.read()
+    assert plain in hello
+    to_server.write(hello.replace(plain, name))
+    server = Certificate(files).context.wrap_bio(to_server, to_client, server_side=True)
+    with suppress(ssl.SSLError):
+        server.do_handshake()
+    assert written == []
 
 
 @pytest.mark.parametrize("version", VERSIONS.values(), ids=VERSIONS)

@@ -44,7 +44,7 @@ class Acceptor:
     """Accepts on one socket.
 
     ``connect`` creates the protocol of a connection, ``answering`` returns the number of requests
-    in flight.
+    in flight, and ``tls`` the context of a new connection.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Acceptor:
         admission: Admission,
         connect: Connect,
         answering: Callable[[], int],
-        tls: ssl.SSLContext | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self._listening = listening
         self._admission = admission
@@ -141,7 +141,7 @@ class Acceptor:
             await self._loop.connect_accepted_socket(
                 lambda: self._connect(place),
                 connection,
-                ssl=self._tls,
+                ssl=self._tls() if self._tls else None,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT if self._tls else None,
                 ssl_shutdown_timeout=GOODBYE_TIMEOUT if self._tls else None,
             )

@@ -29,6 +29,7 @@ from worksgate.observability.rate_limited_warning import RateLimitedWarning
 from worksgate.server.admission import Admission, Place
 from worksgate.server.host_header import is_host, is_target_of
 from worksgate.server.single_write import WHOLE_ANSWER, WRITE, on_the_wire
+from worksgate.server.tls import Certificate
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -68,7 +69,8 @@ _malformed = RateLimitedWarning("request.malformed")
 class ServerConfig(uvicorn.Config):
     """uvicorn's configuration plus the admission: a protocol receives nothing else.
 
-    ``max_body`` is how many bytes a request may have after its headers.
+    ``max_body`` is how many bytes a request may have after its headers. ``certificate`` is that of
+    a server with TLS.
     """
 
     def __init__(
@@ -77,9 +79,13 @@ class ServerConfig(uvicorn.Config):
         admission: Admission,
         *,
         max_body: int = MAX_BODY_ON_THE_WIRE,
+        certificate: Certificate | None = None,
         **options: Any,
     ) -> None:
+        if certificate is not None:
+            options["ssl_context_factory"] = lambda *_: certificate.context
         super().__init__(app, **options)
+        self.certificate = certificate
         self.admission = admission
         self.max_body = max_body
 

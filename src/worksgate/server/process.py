@@ -12,9 +12,10 @@ import ctypes
 import gc
 import signal
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any
 
@@ -86,7 +87,7 @@ class Server(uvicorn.Server):
             raise SystemExit(STARTUP_FAILURE)
         for listening in sockets or []:
             acceptor = Acceptor(
-                listening, self._admission, self._connect, self._answering, self.config.ssl
+                listening, self._admission, self._connect, self._answering, self._tls()
             )
             acceptor.start(self.config.backlog)
             self._acceptors.append(acceptor)
@@ -99,6 +100,10 @@ class Server(uvicorn.Server):
         else:
             self.log_event("server.ready")
         self.started = True
+
+    def _tls(self) -> Callable[[], ssl.SSLContext] | None:
+        certificate = self.config.certificate
+        return None if certificate is None else lambda: certificate.context
 
     def _connect(self, place: Place) -> BoundedHttpProtocol:
         protocol = BoundedHttpProtocol(self.config, self.server_state, self.lifespan.state)

@@ -1,9 +1,10 @@
 """The TLS certificate: replaced without dropping connections, and monitored until it expires.
 
-New handshakes get the newest certificate. A context in use cannot simply load another one: if the
+New connections get the newest certificate. A context in use cannot simply load another one: if the
 type of key changes, say from EC to RSA, OpenSSL keeps both and still presents the old one to
-clients that prefer it. So each certificate has a context of its own, and a handshake is switched to
-the newest one as it begins (F-30).
+clients that prefer it. So each certificate has a context of its own, and a connection begins with
+the newest one (F-30). A callback for server names could switch later, but Python writes of each
+name that is not ASCII to the log, and anybody could fill it.
 """
 
 import ssl
@@ -51,17 +52,18 @@ class CertificateFiles:
 
 
 class Certificate:
-    """The certificate of a process. ``context`` is for new connections.
+    """The certificate of a process.
 
     ``tickets`` are the keys that it shares with the other processes of the port, if there are any.
     """
 
     def __init__(self, files: CertificateFiles, tickets: TicketKeys | None = None) -> None:
         self._files = files
-        self.context = self._newest = self._context()
-        self.context.sni_callback = self._choose
-        # OpenSSL looks for them in the context with which a connection begins, also later.
-        if tickets is not None and not tickets.install(self.context):
+        self._tickets = tickets or TicketKeys()
+        self.context = self._context()
+        """For new connections; another one once the files have been renewed."""
+        # Without keys to be shared this is only for sessions that go on after a renewal.
+        if not self._tickets.install(self.context) and tickets is not None:
             _log.info("tls.sessions_not_shared", openssl=ssl.OPENSSL_VERSION)
 
     def renew(self) -> bool:
@@ -72,10 +74,12 @@ class Certificate:
         if not self._files.are_usable():
             return False
         try:
-            self._newest = self._context()
+            renewed = self._context()
         except OSError as error:  # replaced since it was checked
             _log.error("certificate.unusable", detail=error.strerror or type(error).__name__)
             return False
+        self._tickets.install(renewed)
+        self.context = renewed
         return True
 
     def _context(self) -> ssl.SSLContext:
@@ -85,13 +89,6 @@ class Certificate:
         context.set_alpn_protocols(["http/1.1"])
         context.load_cert_chain(self._files.certificate, self._files.key, password="")
         return context
-
-    def _choose(
-        self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _: ssl.SSLContext
-    ) -> None:
-        """Called as each handshake begins, with or without a server name."""
-        if self._newest is not self.context:
-            connection.context = self._newest
 
 
 @dataclass(slots=True)

@@ -57,5 +57,5 @@ def server_config(
         headers=[("Keep-Alive", f"timeout={ANNOUNCED_IDLE}")],
         timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=5,
-        ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
+        certificate=certificate,
     )
