@@ -19,9 +19,10 @@ from starlette.applications import Starlette
 from tests.conformance.simulator.fake_sso import served
 
 from worksgate.cli.demo.openid_provider import CODE_LIFETIME, Registration, create_openid_provider
-from worksgate.cli.demo.people import COLLEAGUES
+from worksgate.cli.demo.people import COLLEAGUE_NOTE, COLLEAGUES, PARTNER
 from worksgate.settings.sources import OidcSettings
 from worksgate.sources.openid.source import OidcSource
+from worksgate.web.pages.catalogues import translations
 
 CLIENT_ID = "worksgate demo"
 CLIENT_SECRET = "a secret of +%/& the demonstration"
@@ -380,3 +381,9 @@ def test_r103_the_real_server_imports_nothing_of_the_demonstration() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("language", COLLEAGUE_NOTE)
+def test_the_simulator_names_the_button_as_the_sign_in_page_does(language: str) -> None:
+    label = translations(language).gettext("Continue with %(provider)s") % {"provider": PARTNER}
+    assert re.search(f"[「“‘]{label}[」”’]", COLLEAGUE_NOTE[language])

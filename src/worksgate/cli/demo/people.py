@@ -89,8 +89,8 @@ COLLEAGUES = (
 COLLEAGUE_NOTE = {
     "en": "Works for a partner company: on the sign-in page, "
     f"press “Continue with {PARTNER}”. Nobody needs a password there.",
-    "ja": f"取引先の社員です。ログインページで「{PARTNER}で続ける」を押してください。"
+    "ja": f"取引先の社員です。ログインページで「{PARTNER}アカウントでログイン」を押してください。"
     "そこではパスワードは不要です。",
-    "ko": f"협력사 직원입니다. 로그인 페이지에서 ‘{PARTNER} 계정으로 계속’을 누르세요. "
+    "ko": f"협력사 직원입니다. 로그인 페이지에서 ‘{PARTNER} 계정으로 로그인’을 누르세요. "
     "그곳에서는 비밀번호가 필요 없습니다.",
 }
