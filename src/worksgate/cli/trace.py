@@ -104,7 +104,7 @@ def _print(found: "Trace", speaker: "Speaker") -> None:
 
 def _print_try(each: "SpokenTry", line_works: str) -> None:
     print_line(f"  {each.summary}")
-    print_line(f"    {'  '.join(filter(None, (*each.about, each.address)))}")
+    print_line(f"    {'  '.join(filter(None, (*each.about, each.browser, each.address)))}")
     for step in each.steps:
         sign = _SIGNS.get(step.state, "·")
         about = ", ".join(filter(None, (step.passage, *step.times, *step.notes, step.detail)))

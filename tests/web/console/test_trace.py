@@ -44,6 +44,27 @@ async def test_the_page_of_a_person_begins_with_the_sentence(console: ConsoleUnd
     assert (reference_of(login_id) or "") in page
 
 
+async def test_the_browser_of_a_sign_in_is_named_in_the_language_of_the_page(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    subject = await console.make("tanaka", None)
+    let_in = AuditEvent(
+        event=Event.LOGIN_SUCCEEDED,
+        at=console.clock() - 5,
+        login_id=new_ordered_id(),
+        subject_id=subject,
+        username="tanaka",
+        address=ADDRESS,
+        detail="Chrome on Linux",
+    )
+    await console.administration.audit_log._directory.record([let_in])
+    browser = await console.signed_in("owner")
+    page = (await browser.get(f"/person?id={subject}&lang=ja")).text
+    assert f"Chrome（Linux） · {ADDRESS}" in page
+    assert "Chrome on Linux" not in page
+
+
 async def test_a_sign_in_that_the_wizard_tries_is_called_one(console: ConsoleUnderTest) -> None:
     await console.make("owner", Role.OWNER)
     subject = await console.make("tanaka", None)

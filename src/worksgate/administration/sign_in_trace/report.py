@@ -65,11 +65,12 @@ class SpokenStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenTry:
-    """A sign-in. ``about`` is by what and in what it was, without the address."""
+    """A sign-in. ``about`` is by what it was, without the browser and the address."""
 
     at: float
     summary: str
     about: tuple[str, ...]
+    browser: str | None
     address: str | None
     succeeded: bool
     steps: tuple[SpokenStep, ...]
@@ -84,11 +85,12 @@ class SpokenTry:
     def of(cls, each: Try, summary: Text, speaker: Speaker) -> Self:
         mail = speaker.say(Text(sentences.MAIL_PROGRAM)) if each.is_mail else None
         trial = speaker.say(Text(sentences.TRIAL)) if each.is_trial else None
-        about: Sequence[str | None] = (each.reference, each.username, each.browser, mail, trial)
+        about: Sequence[str | None] = (each.reference, each.username, mail, trial)
         return cls(
             at=each.at,
             summary=speaker.say(summary),
             about=tuple(filter(None, about)),
+            browser=each.browser,
             address=each.address,
             succeeded=each.succeeded,
             steps=tuple(SpokenStep.of(step, speaker) for step in each.steps),

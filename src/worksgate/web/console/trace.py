@@ -19,6 +19,7 @@ from worksgate.provider.throttle import TooManyAttempts
 from worksgate.sources import Person
 from worksgate.web.console.addresses import address_for, sees_addresses
 from worksgate.web.console.next_pages import NextPage, next_page
+from worksgate.web.console.pages import Words
 from worksgate.web.console.visit import Visit
 
 LONGEST = 200
@@ -68,9 +69,11 @@ class ShownTrace:
         """What to type on the server: others would only learn addresses from it."""
         return self.spoken.command if may(self.role, Permission.CHANGE_CLIENTS) else ""
 
-    def about(self, each: SpokenTry) -> str:
+    def about(self, each: SpokenTry, words: Words) -> str:
         """By what and in what a sign-in was, and from where."""
-        return " · ".join(filter(None, (*each.about, address_for(self.role, each.address))))
+        browser = words.browser(each.browser) if each.browser else ""
+        where = address_for(self.role, each.address)
+        return " · ".join(filter(None, (*each.about, browser, where)))
 
 
 async def show(visit: Visit) -> Response:
