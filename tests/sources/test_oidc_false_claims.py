@@ -320,8 +320,8 @@ async def test_r91_algorithm_that_is_not_listed_is_refused(
 
 @pytest.mark.parametrize(
     ("algorithm", "key"),
-    [("RS256", RSA), ("PS256", RSA), ("ES256", EC), ("EdDSA", OKP)],
-    ids=["RS256", "PS256", "ES256", "EdDSA"],
+    [("RS256", RSA), ("PS256", RSA), ("ES256", EC), ("EdDSA", OKP), ("Ed25519", OKP)],
+    ids=["RS256", "PS256", "ES256", "EdDSA", "Ed25519"],
 )
 async def test_r91_algorithms_that_are_listed_are_believed(
     fake: FakeProvider, algorithm: str, key: Any

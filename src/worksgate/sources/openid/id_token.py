@@ -20,8 +20,9 @@ _KINDS = {
     "PS256": ("RSA",),
     "ES256": ("P-256",),
     "EdDSA": ("Ed25519", "Ed448"),
+    "Ed25519": ("Ed25519",),
 }
-"""Kinds of keys by algorithm: the type, or the curve."""
+"""Kinds of keys by algorithm: the type, or the curve. RFC 9864 calls EdDSA by its curve."""
 
 ALGORITHMS = frozenset(_KINDS)
 """Accepted signature algorithms; never HMAC, never none."""
