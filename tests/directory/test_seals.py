@@ -89,6 +89,19 @@ async def test_r149_all_records_are_sealed_in_order_and_fit(directory: Directory
     assert findings == []
     assert (verified.records, verified.seals, verified.unsealed) == (503, 2, 2)
     assert (verified.last, verified.unsealed_since) == (second, NOW + 5)
+    done: list[int] = []
+    await directory.seals.verify({}, findings.append, done.append)
+    assert done == [500, 503]
+
+
+async def test_r149_records_in_front_of_the_first_seal_are_counted(
+    directory: Directory, database: Path
+) -> None:
+    await seal_three(directory)
+    for id in (-1, 0):  # noqa: A001  # the name of the column
+        query(database, INSERT.format(id))
+    ((finding,), _) = await verify(directory)
+    assert finding.text == "records -1 to 0: 2 in front of the first seal, added later"
 
 
 async def test_an_empty_log_needs_no_seal(directory: Directory) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -64,7 +65,7 @@ class Application:
     """Answers when it may what has come whole, and notes what it is told meanwhile.
 
     ``/early`` is answered before its body has come, ``/written`` in one call, and so is
-    ``/unread``, of which nothing is read before.
+    ``/unread``, of which nothing is read before; ``/begun`` stops in its answer.
     """
 
     def __init__(self) -> None:
@@ -87,6 +88,8 @@ class Application:
             self.told.append(await self._last(scope, receive))
         length = [(b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": length})
+        if scope["path"] == "/begun":
+            await self.may_answer.wait()
         await send({"type": "http.response.body", "body": b"ok"})
 
     async def _last(self, scope: Scope, receive: Receive) -> Message:
@@ -339,9 +342,22 @@ async def test_a_connection_may_rest_longer_than_one_that_ends(connection: Conne
     await connection.lost()
 
 
+async def test_nothing_more_is_written_to_who_does_not_read(connection: Connection) -> None:
+    connection.made()
+    connection.protocol.pause_writing()
+    await connection.sent(GET % b"")
+    assert connection.application.begun == ["/"]
+    assert connection.wire.written == b""
+    connection.protocol.resume_writing()
+    await waited(0.1)
+    assert connection.wire.written.endswith(b"ok")
+    await connection.lost()
+
+
 async def test_f22_who_reads_a_little_of_the_last_answer_is_cut_all_the_same(
-    connection: Connection,
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(protocol, "HEADER_TIMEOUT", 20 * MOMENT)
     connection.made()
     connection.protocol.pause_writing()
     connection.wire.close()
@@ -397,6 +413,23 @@ async def test_f26_what_is_served_at_the_end_is_the_last_on_its_connection(
     assert connection.wire.closed
     await waited()
     assert connection.wire.is_cut, "its answer is not read"
+    await connection.lost()
+
+
+async def test_f26_an_answer_that_has_begun_is_ended_before_its_connection(
+    connection: Connection,
+) -> None:
+    connection.made()
+    await connection.sent(GET % b"begun")
+    assert connection.wire.written != b""
+    connection.admission.is_draining = True
+    connection.protocol.drain()
+    await waited()
+    assert not connection.wire.closed
+    connection.application.may_answer.set()
+    await waited()
+    assert connection.wire.written.endswith(b"ok")
+    assert connection.wire.closed
     await connection.lost()
 
 
@@ -462,6 +495,46 @@ async def test_r111_what_is_refused_is_read_until_its_end_although_it_was_paused
     await connection.lost()
 
 
+@dataclass
+class Refusals:
+    """How requests are refused."""
+
+    call: bytes = b"no call"
+    page: bytes = b"no page"
+
+    def is_call(self, url: bytes) -> bool:
+        return url.startswith(b"/call")
+
+    def malformed(self, url: bytes, status: int) -> bytes:
+        return b"%d for %b" % (status, url)
+
+
+@pytest.mark.parametrize("path", [b"page", b"call"])
+async def test_f23_a_refused_request_is_counted_and_logged_without_its_query(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, path: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "_refused", RateLimitedWarning("request.refused"))
+    connection.made()
+    connection.admission.refusals = Refusals()
+    connection.admission.limits = replace(connection.admission.limits, pages=0)
+    with capture_logs() as logged:
+        await connection.sent(GET % (path + b"?code=c"))
+    assert connection.wire.written == b"no " + path
+    assert connection.application.begun == []
+    assert connection.admission.refused_requests == 1
+    assert [each["path"] for each in logged] == [f"/{path.decode()}"]
+    assert connection.wire.closed
+    await connection.lost()
+
+
+async def test_what_is_malformed_is_refused_by_its_address(connection: Connection) -> None:
+    connection.made()
+    connection.admission.refusals = Refusals()
+    await connection.sent(b"GET /call HTTP/1.1\r\nX: %b" % (b"x" * protocol.MAX_HEADERS))
+    assert connection.wire.written == b"431 for /call"
+    await connection.lost()
+
+
 async def test_the_log_has_the_path_of_what_is_refused_and_no_query(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -499,6 +572,26 @@ async def test_r111_what_is_served_is_answered_before_a_fault_behind_it(
     assert connection.wire.written.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in connection.wire.written.lower()
     assert connection.wire.written.endswith(b"ok")
+    assert connection.wire.closed
+    await connection.lost()
+
+
+@pytest.mark.parametrize("between", [[], ["/second"]])
+async def test_r111_what_breaks_behind_others_is_left_without_an_answer(
+    connection: Connection, between: list[str]
+) -> None:
+    connection.made()
+    whole = POST + b"xx" + b"".join(GET % path[1:].encode() for path in between)
+    broken = b"POST /broken HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+    await connection.sent(whole + broken)
+    assert connection.wire.written == b""
+    connection.application.may_answer.set()
+    await waited(0.5)
+    assert connection.application.begun == ["/slow", *between]
+    *others, last = connection.wire.written.lower().split(b"http/1.1 200 ")[1:]
+    assert len(others) == len(between)
+    assert b"connection: close" not in b"".join(others)
+    assert b"connection: close" in last
     assert connection.wire.closed
     await connection.lost()
 
