@@ -17,6 +17,7 @@ from worksgate.administration.sealing import seal_forever
 from worksgate.audit import Event
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.leases import SEALING
+from worksgate.directory.audit import seals
 from worksgate.directory.database import Directory
 from worksgate.directory.queries import AuditFilter
 from worksgate.observability.instruments import SealFigures
@@ -121,14 +122,35 @@ async def test_one_process_seals_and_another_goes_on_when_it_ends(database: Path
         assert await problems(one) == []
 
 
+async def test_whoever_holds_the_lease_seals_all_that_waits(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures, sealed_before = SealFigures(), list[int]()
+    settled = directory.seals.settled
+
+    async def noted() -> int:
+        sealed_before.append(figures.sealed)
+        return await settled()
+
+    monkeypatch.setattr(directory.seals, "settled", noted)
+    monkeypatch.setattr(seals, "MOST_RECORDS", 2)
+    await record(directory, 5)
+    task = running(directory, figures)
+    await until(lambda: len(sealed_before) > 1)
+    await ended(task)
+    assert sealed_before[:2] == [0, 3]
+
+
 async def test_an_outage_is_waited_out(
     directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    figures, postponed_before = SealFigures(), list[int]()
+
     async def out_of_order(_within: float = 1.0) -> int:
+        postponed_before.append(figures.postponed)
         raise DatabaseUnavailable("the database does not respond")
 
     monkeypatch.setattr(directory.seals, "settled", out_of_order)
-    figures = SealFigures()
     with logged(tmp_path) as lines:
         task = running(directory, figures)
         await until(lambda: figures.postponed > 1)
@@ -136,6 +158,7 @@ async def test_an_outage_is_waited_out(
         await record(directory, 1)
         await until(lambda: figures.sealed == 1)
         await ended(task)
+    assert postponed_before[:2] == [0, 1]
     assert lines[0]["event"] == "audit.sealing_postponed"
 
 

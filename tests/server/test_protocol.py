@@ -510,7 +510,7 @@ class Refusals:
 
 
 @pytest.mark.parametrize("path", [b"page", b"call"])
-async def test_f23_a_refused_request_is_counted_and_logged_without_its_query(
+async def test_a_refused_request_is_counted_and_logged_without_its_query(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, path: bytes
 ) -> None:
     monkeypatch.setattr(protocol, "_refused", RateLimitedWarning("request.refused"))
