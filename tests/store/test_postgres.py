@@ -41,7 +41,14 @@ from worksgate.oauth.model import (
     RefreshToken,
     Session,
 )
-from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable, Successors
+from worksgate.store import (
+    Recount,
+    Redemption,
+    RedemptionOutcome,
+    Store,
+    StoreUnavailable,
+    Successors,
+)
 from worksgate.store.postgres import pool as postgres_pool
 from worksgate.store.postgres.pool import REPLY_TIMEOUT
 from worksgate.store.postgres.store import ROOM_TIMEOUT, PostgresStore
@@ -685,6 +692,31 @@ async def test_r134_the_log_is_told_what_was_recorded_with_a_change(url: str) ->
     await store.forget("anna")
     await store.close()
     assert told == [[Event.CODE_ISSUED], [Event.LOGOUT], [Event.CODE_REDEEMED], [Event.LOGOUT]]
+
+
+async def test_no_statement_makes_the_driver_ask_what_its_types_are(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its query takes over a second behind a pooler, where nothing can be set for it."""
+
+    def ask(_connection: object, types: object, _timeout: object) -> None:
+        pytest.fail(f"it asks for {types}")
+
+    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", ask)
+    store = await PostgresStore.open(url, connections=1)
+    records = [LOGOUT, AuditEvent(event=Event.CODE_ISSUED, at=NOW, elapsed_ms=0.1)]
+    counts = Recount(reset=("a",), lowered=("b",), begun={"c": 60.0}, now=NOW)
+    try:
+        assert await store.bump_all({"a": 60.0, "b": 60.0}, NOW) == (1, 1)
+        await store.recount(reset=["a"], lowered=["b"], begun={"c": 60.0}, now=NOW)
+        assert await store.add(code("x"), records=records, recount=counts)
+        await store.save(code("y"), records=records)
+        assert await store.take(AuthorizationCode, key_of("y"), records=records)
+        await store.record(records)
+        await store.forget("anna", records=records)
+        assert await store.count_all(["a", "b", "c"], NOW) == {"a": 0, "b": 0, "c": 1}
+    finally:
+        await store.close()
 
 
 async def test_f07_when_all_connections_are_taken_it_is_reported_in_time(

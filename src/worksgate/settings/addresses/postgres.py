@@ -9,7 +9,7 @@ percent-encoded. Over a network use ``sslmode=verify-full``; the default is ``pr
 hosts may be listed with ``target_session_attrs=read-write``, for failover.
 
 ``statement_cache_size=0`` is for a transaction pooler (PgBouncer in transaction mode):
-it disables prepared statements, and no settings are sent on connect, since such a pooler
+it disables prepared statements, and no settings are sent on connect, since PgBouncer
 rejects them. The time limits then have to be set on the role::
 
     ALTER ROLE worksgate SET statement_timeout = '1s';

@@ -2,6 +2,10 @@
 
 Counters that are counted, set back or lowered together are locked in the order of their names, so
 that two statements at once never deadlock.
+
+Their ends are sent as texts. asyncpg knows arrays of texts; for one of numbers it first asks the
+server what that is, on each connection, by a query that takes over a second where the server
+compiles it (``jit``), as it does behind a pooler in transaction mode.
 """
 
 # ruff: noqa: S608  # only conditions of ours are written into statements, never a value
@@ -26,7 +30,7 @@ async def reset(connection: PostgresConnection, counters: Sequence[str]) -> None
 async def bump_all(
     connection: PostgresConnection, windows: Mapping[str, float], now: float
 ) -> tuple[int, ...]:
-    ends = [now + window for window in windows.values()]
+    ends = [str(now + window) for window in windows.values()]
     rows = await connection.rows(_BUMP_ALL, list(windows), ends, now)
     counts = {name: int(value) for name, value in rows}
     return tuple(counts[counter] for counter in windows)
@@ -67,7 +71,8 @@ _ENDED = f"""
 """
 _BUMP_ALL = f"""
     INSERT INTO counters (name, value, expires_at)
-    SELECT name, 1, ends FROM unnest($1::text[], $2::float8[]) AS given (name, ends) ORDER BY name
+    SELECT name, 1, CAST(ends AS float8) FROM unnest($1::text[], $2::text[]) AS given (name, ends)
+    ORDER BY name
     ON CONFLICT (name) DO UPDATE SET
         value = CASE WHEN {_ENDED} THEN 1 ELSE counters.value + 1 END,
         expires_at = CASE WHEN {_ENDED} THEN excluded.expires_at ELSE counters.expires_at END
@@ -79,11 +84,11 @@ _COUNT_ALL = "SELECT name, value FROM counters WHERE name = ANY($1::text[]) AND 
 
 def recount_parts(first: int, *, lowered: bool, condition: str = "true") -> Mapping[str, str]:
     """The parts of a statement that change counters; their parameters begin with that number."""
-    given = f"unnest(${first}::text[], ${first + 1}::float8[]) AS given (name, ends)"
+    given = f"unnest(${first}::text[], ${first + 1}::text[]) AS given (name, ends)"
     parts = {
         "begun": f"""
             INSERT INTO counters (name, value, expires_at)
-            SELECT name, 1, ends FROM {given} WHERE {condition} ORDER BY name
+            SELECT name, 1, CAST(ends AS float8) FROM {given} WHERE {condition} ORDER BY name
             ON CONFLICT (name) DO UPDATE SET value = 1, expires_at = excluded.expires_at
             RETURNING name""",
         "reset": f"""
@@ -100,6 +105,6 @@ def recount_parts(first: int, *, lowered: bool, condition: str = "true") -> Mapp
 
 def recount_values(counters: Recount) -> Sequence[Sequence[object]]:
     """The parameters of ``recount_parts``."""
-    ends = [counters.now + window for window in counters.begun.values()]
+    ends = [str(counters.now + window) for window in counters.begun.values()]
     lowered = ([*counters.lowered],) if counters.lowered else ()
     return [*counters.begun], ends, [*counters.reset], *lowered

@@ -83,18 +83,25 @@ def _type_of(field: object) -> str:
 
 
 def _recording(first: int) -> str:
-    """An insertion of any number of audit records: each parameter is a column of them, in order."""
-    arrays = ", ".join(
-        f"${number}::{'float8' if name in ('at', 'elapsed_ms') else 'text'}[]"
-        for number, name in enumerate(COLUMNS, first)
-    )
+    """An insertion of any number of audit records: each parameter is a column of them, in order.
+
+    Of texts, like the ends of ``counters``.
+    """
+    arrays = ", ".join(f"${number}::text[]" for number, _ in enumerate(COLUMNS, first))
     names = ", ".join(COLUMNS)
-    return f"INSERT INTO audit ({names}) SELECT {names} FROM unnest({arrays}) AS given ({names})"
+    values = ", ".join(f"CAST({name} AS float8)" if name in _NUMBERS else name for name in COLUMNS)
+    return f"INSERT INTO audit ({names}) SELECT {values} FROM unnest({arrays}) AS given ({names})"
 
 
-def _columns_of(events: Sequence[AuditEvent]) -> tuple[Sequence[Any], ...]:
+_NUMBERS = ("at", "elapsed_ms")
+
+
+def _columns_of(events: Sequence[AuditEvent]) -> tuple[Sequence[str | None], ...]:
     """The parameters of ``_recording``."""
-    return tuple(zip(*map(event_row, events), strict=True)) or tuple(() for _ in COLUMNS)
+    columns = tuple(zip(*map(event_row, events), strict=True)) or tuple(() for _ in COLUMNS)
+    return tuple(
+        tuple(None if each is None else str(each) for each in column) for column in columns
+    )
 
 
 # Like ``audit_rows.encoded``, for the characters that can occur: no source has such IDs.
