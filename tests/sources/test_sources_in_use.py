@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,6 +12,7 @@ from tests.unhurried import tries
 from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.directory.remembered import RememberedPeople
 from worksgate.oauth.model import Client
+from worksgate.provider import sources as module
 from worksgate.provider.sources import SourcesInUse, UnknownSource
 from worksgate.provider.throttle import Admission, Attempt, ThrottlePolicy
 from worksgate.provider.throttle.counters import Counters
@@ -161,3 +164,26 @@ async def test_where_no_time_tells_anything_a_refusal_waits_for_nothing() -> Non
             assert time.monotonic() - began < 0.5
     with pytest.raises(BusyRefusal):
         await sources().refuse(ACME, "hana", "right", admission(is_busy=True), began=began)
+
+
+async def test_sources_that_are_asked_in_vain_share_the_time_as_at_a_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[float | None] = []
+
+    @asynccontextmanager
+    async def patience(_source: object, seconds: float | None) -> AsyncIterator[None]:
+        given.append(seconds)
+        yield
+
+    monkeypatch.setattr(module, "_patience", patience)
+    here = SourcesInUse(
+        passwords={each: Directory(each) for each in ("directory", "ldap")},  # type: ignore[misc]  # nobody signs in
+    )
+    await here.refuse(ACME, "hana", "right", admission(), began=time.monotonic(), within=2.0)
+    assert given == [1.0]
+
+
+def test_only_another_provider_has_a_label() -> None:
+    assert sources().label_of("entra") == "Entra"
+    assert sources().label_of("directory") is None
