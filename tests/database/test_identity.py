@@ -31,6 +31,7 @@ from worksgate.database.identity import (
 )
 from worksgate.database.installation_id import identify, renew
 from worksgate.database.migrations import SchemaTooNew
+from worksgate.database.older_copies import check_is_no_copy
 from worksgate.database.recording import write_events
 from worksgate.directory.database import Directory
 
@@ -329,6 +330,27 @@ async def test_r288_nothing_is_read_once_something_was_written_into_the_log(
         guard.look()
     with pytest.raises(DatabaseUnavailable, match="was overwritten with a copy"):
         await directory.record([EVENT])
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r288_what_was_written_into_the_log_is_not_moved_into_the_file(database: Path) -> None:
+    """Nor by whoever is the last to close it: what the file had is still there."""
+    log = Path(f"{database}-wal")
+    with closing(sqlite3.connect(database, isolation_level=None)) as server:
+        guard = opened(database)
+        older = content_of(log)
+        server.execute("INSERT INTO audit (at, event) VALUES (1, 'logout')")
+        in_one_file(database)
+        server.execute("INSERT INTO audit (at, event) VALUES (2, 'logout')")
+        content = content_of(database)
+        write(log, older or bytes(len(content_of(log))))
+        with pytest.raises(DatabaseReplaced):
+            guard.look()
+    guard.close()
+    assert content_of(database) == content
+    with pytest.raises(DatabaseUnavailable):  # a command that examines it, too
+        check_is_no_copy(database)
+    assert content_of(database) == content
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

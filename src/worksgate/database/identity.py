@@ -50,6 +50,9 @@ REPLACED = "this is not the database that the server was started on: stop all se
 
 _log = structlog.get_logger("worksgate.database")
 
+_KEPT_OPEN: list[sqlite3.Connection] = []
+"""Connections that end with their process."""
+
 _Place = tuple[int, int]
 """Device and inode."""
 
@@ -146,7 +149,7 @@ class SqliteGuard(DatabaseGuard):
         self._note.reopen()
         self._newest = self._note.read()
         self._of_before = NewestRecord()
-        self._is_older = False
+        self._is_overwritten = self._is_marked = False
         self._looking = threading.Lock()
 
     @classmethod
@@ -181,18 +184,23 @@ class SqliteGuard(DatabaseGuard):
             self.check()
 
     def inspect(self, connection: sqlite3.Connection) -> int:
+        if self._log.is_overwritten():
+            self._refuse()
         # Of before: others may commit while this is read.
         known = newer(self._newest, self._note.read())
         found = Content.read(connection, known.number)
         is_this = found.installation == self.installation and found.has(known)
-        if not (is_this and self._is_of_before(connection)) or self._log.is_overwritten():
-            self._is_older = True
-            self._judge("file", self._problem())
+        if not (is_this and self._is_of_before(connection)):
+            self._refuse()
         if found.newest > known.number:
             known = newest_of(connection, found.newest)
             self._note.write(known)
         self._newest = newer(self._newest, known)
         return found.newest
+
+    def _refuse(self) -> None:
+        self._is_overwritten = True
+        self._judge("file", self._problem())
 
     def _is_of_before(self, connection: sqlite3.Connection) -> bool:
         """Whether what is in the file, without its log, was once what is read with it."""
@@ -232,7 +240,11 @@ class SqliteGuard(DatabaseGuard):
             self._log.close()
             self._note.close()
             self._content_note.close()
-            self._connection.close()
+            if self._is_overwritten:
+                # The last connection would move a log into a file that does not belong to it.
+                _KEPT_OPEN.append(self._connection)
+            else:
+                self._connection.close()
 
     def _problem(self) -> str | None:
         file = _status_of(self._path)
@@ -241,8 +253,10 @@ class SqliteGuard(DatabaseGuard):
         for each, place in self._beside.items():
             if _place_of(each) != place:
                 return f"{each} was removed or replaced: {REPLACED}"
-        if file and (self._is_older or self._content.is_another(file)):
-            if "file" not in self._wrong:
+        if file and (self._is_overwritten or self._content.is_another(file)):
+            self._is_overwritten = True
+            if not self._is_marked:
+                self._is_marked = True
                 mark_overwritten(self._path)
             return _overwritten(self._path)
         return None

@@ -148,7 +148,8 @@ def carry_on_note(database: Path) -> None:
 def check_undamaged(database: Path) -> None:
     """Raise DatabaseUnavailable if pages of different times are in one file."""
     try:
-        with closing(sqlite_file.connect(database, "rw")) as connection:
+        # Whoever may only read moves no log into the file when closing it.
+        with closing(sqlite_file.connect(database, "ro")) as connection:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
         found = str(error)
