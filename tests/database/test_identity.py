@@ -19,6 +19,7 @@ from tests.databases import NOW, Clock, directory_in, query, url_of
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.engines import open_engines
+from worksgate.database.first_start import prepare_file
 from worksgate.database.identity import (
     CHECKED_EVERY,
     INSPECTED_EVERY,
@@ -404,6 +405,39 @@ async def test_the_file_itself_may_come_back(
         await guarded[0].record([EVENT])
     database.with_name("aside").rename(database)
     await guarded[0].record([EVENT])
+    check_is_no_copy(database)
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r287_what_replaces_the_file_of_a_running_server_is_a_copy_to_others(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    """Whatever its records are: a command may come before servers are stopped."""
+    with_a_copy_there(database)
+    check_is_no_copy(database)  # nobody has noticed yet
+    with pytest.raises(DatabaseReplaced):
+        guarded[1].check()
+    with pytest.raises(DatabaseUnavailable, match="removed or replaced while a server ran"):
+        check_is_no_copy(database)
+    identity = await identify(url_of(database))
+    await prepare_file(url_of(database), NOW)
+    assert await identify(url_of(database)) != identity, "all that is short-lived is void"
+    check_is_no_copy(database)
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_a_worker_that_starts_once_the_file_is_back_says_so(database: Path) -> None:
+    """The one that had noticed may have died meanwhile."""
+    identity = await identify(url_of(database))
+    with closing(SqliteGuard.open(database, identity)) as guard:
+        without_a_file(database)
+        with pytest.raises(DatabaseReplaced):
+            guard.check()
+    database.with_name("aside").rename(database)
+    with pytest.raises(DatabaseUnavailable):
+        check_is_no_copy(database)
+    SqliteGuard.open(database, identity).close()
+    check_is_no_copy(database)
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

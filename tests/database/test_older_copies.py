@@ -28,6 +28,7 @@ from worksgate.database.older_copies import (
     carry_on_note,
     check_is_no_copy,
     check_not_lost,
+    check_undamaged,
     difference_of,
 )
 from worksgate.oauth.model import AuthorizationCode
@@ -105,6 +106,38 @@ def test_r287_what_was_overwritten_while_a_server_ran_is_void_at_the_next_start(
     mark.touch()
     with pytest.raises(DatabaseUnavailable, match="is damaged: install a backup"):
         asyncio.run(start(database))
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r288_who_examines_a_file_moves_no_log_into_it(database: Path) -> None:
+    other = database.with_name("other.db")
+    with closing(sqlite3.connect(database, isolation_level=None)) as server:
+        server.execute("INSERT INTO audit (at, event) VALUES (5, 'logout')")
+        for suffix in ("", "-wal"):
+            Path(f"{other}{suffix}").write_bytes(Path(f"{database}{suffix}").read_bytes())
+    before = other.read_bytes()
+    check_undamaged(other)
+    assert other.read_bytes() == before
+    assert query(other, "SELECT max(at) FROM audit") == [(5.0,)]
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r287_a_start_on_a_copy_that_is_interrupted_is_repeated(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ((whose,),) = query(database, "SELECT id FROM installation")
+    note_newest(database, whose, NewestRecord(7))
+
+    async def interrupt(_: str) -> None:
+        raise DatabaseUnavailable("killed")
+
+    monkeypatch.setattr("worksgate.database.first_start.migrate", interrupt)
+    with pytest.raises(DatabaseUnavailable, match="killed"):
+        asyncio.run(start(database))
+    monkeypatch.undo()
+    Path(f"{database}.newest").unlink()  # nothing else tells
+    asyncio.run(start(database))
+    assert query(database, "SELECT id FROM installation") != [(whose,)]
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

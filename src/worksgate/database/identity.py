@@ -16,6 +16,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,10 @@ from worksgate.database.newest_record import (
 OVERWRITTEN = ".overwritten"
 """Suffix of an empty file next to a database that was overwritten while a server ran, for workers
 that start later; the next start of a server removes it."""
+
+AWAY = ".replaced"
+"""Suffix of an empty file next to a database that was removed or replaced while a server ran. It is
+removed once the database is back, or by the next start of a server."""
 
 CHECKED_EVERY = 0.1
 """Seconds for which a check of the file is valid for readers."""
@@ -140,8 +145,8 @@ class SqliteGuard(DatabaseGuard):
         # SQLite follows a link, and puts these next to the file itself.
         beside = [f"{path.resolve()}{suffix}" for suffix in ("-wal", "-shm")]
         self._beside = {each: _place_of(each) for each in beside}
-        self._content = _FileContent(path, identity.installation)
         self._content_note = NewestNote(path, identity.installation, without_log=True)
+        self._content = _FileContent(path, identity.installation, self._content_note.write)
         self._log = LogContent(*beside)
         self._connection = connection
         self._next_look = self._next_inspection = 0.0
@@ -150,6 +155,7 @@ class SqliteGuard(DatabaseGuard):
         self._newest = self._note.read()
         self._of_before = NewestRecord()
         self._is_overwritten = self._is_marked = False
+        self._is_away = is_marked_away(path)
         self._looking = threading.Lock()
 
     @classmethod
@@ -177,7 +183,12 @@ class SqliteGuard(DatabaseGuard):
 
     def check(self) -> None:
         self._next_look = time.monotonic() + CHECKED_EVERY
-        self._judge("file", self._problem())
+        problem = self._problem()
+        is_away = problem is not None and not self._is_overwritten
+        if is_away is not self._is_away:
+            self._is_away = is_away
+            (_mark if is_away else _unmark)(f"{self._path}{AWAY}")
+        self._judge("file", problem)
 
     def check_lately(self) -> None:
         if self._wrong or time.monotonic() >= self._next_look:
@@ -228,7 +239,6 @@ class SqliteGuard(DatabaseGuard):
             self.check()
             self.inspect(self._connection)
             self._note.write(self._newest)
-            self._content_note.write(self._content.newest)
 
     def close(self) -> None:
         with suppress(DatabaseReplaced, sqlite3.Error):
@@ -285,8 +295,9 @@ class _FileContent:
     never read: a reader may have to wait for other processes, and this runs on the event loop.
     """
 
-    def __init__(self, path: Path, installation: str) -> None:
+    def __init__(self, path: Path, installation: str, note: Callable[[NewestRecord], None]) -> None:
         self._path = path
+        self._note = note
         self._installation = installation
         self._changed_at = 0
         self.newest = read_note(path, without_log=True).of(installation)
@@ -313,6 +324,7 @@ class _FileContent:
             found = Content.read(connection, known.number)
             if found.newest > known.number:
                 self.newest = newest_of(connection, found.newest)
+                self._note(self.newest)
         return found.installation == self._installation and found.has(known)
 
 
@@ -341,16 +353,30 @@ def is_marked_overwritten(path: Path) -> bool:
     return place_of(Path(f"{path}{OVERWRITTEN}")) is not None
 
 
+def is_marked_away(path: Path) -> bool:
+    """Whether a running server has found that another file has the name."""
+    return place_of(Path(f"{path}{AWAY}")) is not None
+
+
 def mark_overwritten(path: Path | str) -> None:
     """Let no worker start on the file before a server has accepted what is in it."""
-    with suppress(OSError):
-        Path(f"{path}{OVERWRITTEN}").touch()
+    _mark(f"{path}{OVERWRITTEN}")
 
 
 def forget_overwriting(path: Path) -> None:
     """Accept what is in the file, as the first start of a server does."""
+    for suffix in (OVERWRITTEN, AWAY):
+        _unmark(f"{path}{suffix}")
+
+
+def _mark(path: str) -> None:
     with suppress(OSError):
-        Path(f"{path}{OVERWRITTEN}").unlink()
+        Path(path).touch()
+
+
+def _unmark(path: str) -> None:
+    with suppress(OSError):
+        Path(path).unlink()
 
 
 def _check_place(path: Path, identity: DatabaseIdentity) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable, sqlite_file
 from worksgate.database.engines import open_engines, outages
-from worksgate.database.identity import is_marked_overwritten, newest_without_log
+from worksgate.database.identity import is_marked_away, is_marked_overwritten, newest_without_log
 from worksgate.database.installation_id import renew
 from worksgate.database.migrations.tables import VOIDED
 from worksgate.database.newest_record import (
@@ -53,6 +53,7 @@ class Difference:
 
 
 _OVERWRITTEN = Difference("it was overwritten while a server ran")
+_AWAY = Difference("it, or its log, was removed or replaced while a server ran")
 _NOT_OF_ITS_LOG = Difference("its log belongs to another file")
 
 
@@ -65,6 +66,8 @@ def difference_of(database: Path) -> Difference | None:
         return None
     if is_marked_overwritten(database):
         return _OVERWRITTEN
+    if is_marked_away(database):
+        return _AWAY
     # The note first: what is noted later may be newer than what is found.
     noted, noted_in_file = read_note(database), read_note(database, without_log=True)
     in_file = None

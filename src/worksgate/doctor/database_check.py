@@ -15,7 +15,7 @@ from worksgate.clients.access_rules import parse_rules
 from worksgate.credentials.master_key import Keyring
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.engines import Engines, open_engines, outages
-from worksgate.database.identity import is_marked_overwritten
+from worksgate.database.identity import is_marked_away, is_marked_overwritten
 from worksgate.database.migrations import HEAD, is_newer_and_serves, revision_of
 from worksgate.database.older_copies import difference_of
 from worksgate.database.postgres_engines import POSTGRES_CONNECTIONS
@@ -83,7 +83,7 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
 
 def _of_age(file: Path) -> Iterator[Finding]:
     """Nothing, unless the file is a copy in the place of a newer one."""
-    if is_marked_overwritten(file):
+    if is_marked_overwritten(file) or is_marked_away(file):
         yield warn(
             DATABASE,
             said("the file was overwritten while a server ran, which refuses everything since"),
