@@ -28,9 +28,11 @@ from worksgate.database.backup import BackupError, age, sqlite_copy
 from worksgate.database.backup.restoring import restore_backup
 from worksgate.database.backup.writing import write_backup
 from worksgate.database.engines import open_engines
+from worksgate.database.identity import mark_overwritten
 from worksgate.database.installation_id import identify
 from worksgate.database.migrations import HEAD, migrate, upgrade
 from worksgate.database.migrations.tables import LASTING, SHORT_LIVED
+from worksgate.database.older_copies import check_is_no_copy
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AccessToken, AuthorizationCode, Session
 from worksgate.store import RedemptionOutcome
@@ -265,10 +267,12 @@ async def test_a_database_that_is_damaged_is_replaced_by_force(
 ) -> None:
     await write(source, file)
     (tmp_path / "source.db").write_bytes(b"not a database at all" * 1_000)
+    mark_overwritten(tmp_path / "source.db")  # as a server does that has noticed it
     with pytest.raises(BackupError, match="cannot be read"):
         await restore(source, file)
     await restore(source, file, force=True)
     assert len((await content(source, ("accounts",)))["accounts"]) > 1_000
+    check_is_no_copy(tmp_path / "source.db")
 
 
 async def test_the_log_of_the_old_database_is_not_read_into_the_new_one(
