@@ -278,6 +278,22 @@ async def test_r287_what_one_process_has_recorded_every_other_one_knows_at_once(
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r287_a_change_in_a_file_that_is_replaced_meanwhile_is_not_said_to_be_made(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    directory, _ = guarded
+    assert await directory.account_by_id("nobody") is None
+
+    async def change() -> None:
+        async with directory.writing() as connection:
+            await write_events(connection, EVENT)
+            with_a_copy_there(database)
+
+    with pytest.raises(DatabaseUnavailable, match="was removed or replaced"):
+        await change()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
 async def test_r287_a_file_that_never_was_what_its_log_says_is_an_outage(
     database: Path, guarded: tuple[Directory, DatabaseGuard]
 ) -> None:

@@ -1,5 +1,6 @@
 """A write-ahead log into which something else was written is no log of its processes any more."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -78,6 +79,24 @@ def test_r288_an_older_log_is_none(
     assert not content.is_overwritten()
     log.write_bytes(b"")
     assert content.is_overwritten()
+
+
+def test_r288_what_is_committed_while_it_is_compared_is_no_difference(
+    db: sqlite3.Connection, content: LogContent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = os.pread
+
+    def begin_the_log_again(log: int, length: int, at: int) -> bytes:
+        monkeypatch.undo()
+        db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        add(db, 9)
+        return read(log, length, at)
+
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    add(db)
+    monkeypatch.setattr(os, "pread", begin_the_log_again)
+    assert not content.is_overwritten()
+    assert os.pread is read, "it was compared"
 
 
 def test_without_the_shared_memory_in_this_process_nothing_is_said(

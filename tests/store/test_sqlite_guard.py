@@ -131,16 +131,17 @@ async def test_r287_a_commit_is_noted_before_its_caller_is_answered(tmp_path: Pa
         raise KeyError
 
     for number in (1, 2):
-        saving = (store.save(code(f"{number}"), records=[event(number)]), store._commit.run(fail))
+        records = [event(number), event(number + 0.5)]
+        saving = (store.save(code(f"{number}"), records=records), store._commit.run(fail))
         await asyncio.gather(*saving, return_exceptions=True)
         noted = read_note(database).of(identity.installation)
-        assert noted == NewestRecord(number, at=NOW + number)
+        assert noted == NewestRecord(2 * number, at=NOW + number + 0.5)
     await store.save(code("without a record"))
     await store.close()
     guard.close()
 
 
-def event(number: int) -> AuditEvent:
+def event(number: float) -> AuditEvent:
     return AuditEvent(event=Event.SYSTEM, at=NOW + number)
 
 
