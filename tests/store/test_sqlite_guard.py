@@ -23,7 +23,7 @@ from worksgate.database.identity import (
 )
 from worksgate.database.installation_id import identify
 from worksgate.database.migrations import migrate
-from worksgate.database.newest_record import NewestRecord, read_note
+from worksgate.database.newest_record import newest_in, read_note
 from worksgate.oauth.model import AccessToken, AuthorizationCode
 from worksgate.store import RedemptionOutcome, StoreUnavailable
 from worksgate.store.sqlite.store import SqliteStore, _connect
@@ -36,10 +36,9 @@ class Guard(DatabaseGuard):
         super().__init__(DatabaseIdentity("id"))
         self.is_replaced = self.is_older = False
 
-    def inspect(self, connection: sqlite3.Connection) -> int:
+    def inspect(self, connection: sqlite3.Connection) -> None:
         if self.is_older:
             raise DatabaseReplaced("an older copy")
-        return 0
 
     def inspect_lately(self, connection: sqlite3.Connection) -> None:
         self.inspect(connection)
@@ -132,10 +131,16 @@ async def test_r287_a_commit_is_noted_before_its_caller_is_answered(tmp_path: Pa
 
     for number in (1, 2):
         records = [event(number), event(number + 0.5)]
-        saving = (store.save(code(f"{number}"), records=records), store._commit.run(fail))
+        saving = (
+            store.save(code(f"{number}"), records=records),
+            store.record([event(number + 0.25)]),
+            store._commit.run(fail),
+        )
         await asyncio.gather(*saving, return_exceptions=True)
         noted = read_note(database).of(identity.installation)
-        assert noted == NewestRecord(2 * number, at=NOW + number + 0.5)
+        with closing(sqlite3.connect(database)) as reader:
+            assert noted == newest_in(reader)
+        assert noted.number == 3 * number
     await store.save(code("without a record"))
     await store.close()
     guard.close()

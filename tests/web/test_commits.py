@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.installation import PASSWORD, USERNAME, Installation
 
 from worksgate.database.direct_reads import Query, SqliteReads
+from worksgate.database.newest_record import NewestRecord
 from worksgate.directory.database import Directory
 from worksgate.store.sqlite.group_commit import GroupCommit
 
@@ -21,7 +22,7 @@ def _commits(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     commits: list[list[str]] = []
     commit = GroupCommit._commit
 
-    def noted(writer: GroupCommit, requests: list[Any], newest: int) -> None:
+    def noted(writer: GroupCommit, requests: list[Any], newest: NewestRecord | None) -> None:
         waited_for = [each.work.__name__ for each in requests if not each.in_background]
         if waited_for:
             commits.append(waited_for)

@@ -30,6 +30,7 @@ from worksgate.database.newest_record import (
     NewestNote,
     NewestRecord,
     newer,
+    newest_in,
     newest_of,
     read_note,
 )
@@ -92,15 +93,15 @@ class DatabaseGuard:
     def check_lately(self) -> None:
         """Like ``check``, at most once in ``CHECKED_EVERY``. Raises DatabaseReplaced."""
 
-    def inspect(self, connection: sqlite3.Connection) -> int:
-        """Check what a connection reads. Returns the number of the newest audit record.
-
-        Raises DatabaseReplaced, or sqlite3.Error.
-        """
-        return 0
+    def inspect(self, connection: sqlite3.Connection) -> None:
+        """Check what a connection reads. Raises DatabaseReplaced, or sqlite3.Error."""
 
     def inspect_lately(self, connection: sqlite3.Connection) -> None:
         """Like ``inspect``, at most once in ``INSPECTED_EVERY``."""
+
+    def newest_in(self, connection: sqlite3.Connection) -> NewestRecord | None:
+        """The newest audit record before a commit, whoever has made it, if it is to be noted."""
+        return None
 
     def has_recorded(self, newest: NewestRecord) -> None:
         """Note the newest audit record after a commit, before anybody is told of it."""
@@ -194,7 +195,7 @@ class SqliteGuard(DatabaseGuard):
         if self._wrong or time.monotonic() >= self._next_look:
             self.check()
 
-    def inspect(self, connection: sqlite3.Connection) -> int:
+    def inspect(self, connection: sqlite3.Connection) -> None:
         if self._log.is_overwritten():
             self._refuse()
         # Of before: others may commit while this is read.
@@ -207,7 +208,6 @@ class SqliteGuard(DatabaseGuard):
             known = newest_of(connection, found.newest)
             self._note.write(known)
         self._newest = newer(self._newest, known)
-        return found.newest
 
     def _refuse(self) -> None:
         self._is_overwritten = True
@@ -228,9 +228,13 @@ class SqliteGuard(DatabaseGuard):
             self._next_inspection = now + INSPECTED_EVERY
             self.inspect(connection)
 
+    def newest_in(self, connection: sqlite3.Connection) -> NewestRecord | None:
+        return newest_in(connection)
+
     def has_recorded(self, newest: NewestRecord) -> None:
-        self._newest = newer(self._newest, newest)
-        self._note.write(newest)
+        if newest.number > self._newest.number:
+            self._newest = newest
+            self._note.write(newest)
 
     def look(self) -> None:
         with self._looking:

@@ -24,6 +24,9 @@ _LENGTH = 88
 """Bytes of a line."""
 
 _MADE_AT = "SELECT at FROM audit WHERE id = ?"
+_NEWEST = """
+    SELECT seq, (SELECT at FROM audit WHERE id = seq) FROM sqlite_sequence WHERE name = 'audit'
+"""
 CONTENT = f"""
     SELECT id, (SELECT max(seq) FROM sqlite_sequence WHERE name = 'audit'), ({_MADE_AT})
     FROM installation
@@ -65,6 +68,12 @@ class Content(NamedTuple):
         return self.newest >= record.number and (
             self.at is None or record.at is None or self.at == record.at
         )
+
+
+def newest_in(connection: sqlite3.Connection) -> NewestRecord:
+    """The newest record that a connection reads, or has written. Raises sqlite3.Error."""
+    rows = connection.execute(_NEWEST).fetchall()
+    return NewestRecord(*rows[0]) if rows else NOBODYS
 
 
 def newest_of(connection: sqlite3.Connection, number: int) -> NewestRecord:

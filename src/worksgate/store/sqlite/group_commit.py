@@ -220,8 +220,10 @@ class GroupCommit:
         assert self._db is not None  # noqa: S101  # whoever calls has begun a transaction
         requests = self._take()
         try:
-            newest = 0 if self._guard is None else self._guard.inspect(self._db)
+            if self._guard is not None:
+                self._guard.inspect(self._db)
             _run_all(self._db, requests)
+            newest = None if self._guard is None else self._guard.newest_in(self._db)
         except Exception as error:
             self._jobs.put(partial(self._give_up, requests, error))
         else:
@@ -274,8 +276,8 @@ class GroupCommit:
         else:
             self._call_in_loop(self._run_batch)
 
-    def _commit(self, requests: list[_Request], newest: int) -> None:
-        """``newest`` is the number of the newest audit record before."""
+    def _commit(self, requests: list[_Request], newest: NewestRecord | None) -> None:
+        """``newest`` is the newest audit record then, if a guard has to know it."""
         began = time.perf_counter()
         try:
             self._connection.execute("COMMIT")
@@ -283,9 +285,8 @@ class GroupCommit:
             # If the disk fails at a commit, its content is only known when it is read again.
             self._give_up(requests, error, outcome_unknown=not is_passing(error))
         else:
-            events = _events_of(requests)
-            if self._guard is not None and events:
-                self._guard.has_recorded(NewestRecord(newest + len(events), events[-1].at))
+            if self._guard is not None and newest is not None:
+                self._guard.has_recorded(newest)
             self.figures.seconds.observe(time.perf_counter() - began)
             self.figures.batch_sizes.observe(len(requests))
             self._call_in_loop(partial(self._committed, requests))
