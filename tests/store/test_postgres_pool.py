@@ -508,6 +508,16 @@ async def test_r285_even_the_last_connection_gives_way_and_the_next_request_open
     await closed(pool)
 
 
+async def test_r285_what_comes_while_the_last_connection_gives_way_is_not_forgotten(
+    server: Server, pool: PostgresPool
+) -> None:
+    await pool.run(Work(server))
+    pool.give_way()
+    async with asyncio.timeout(AT_ONCE):
+        assert await pool.run(Work(server)) == 1
+    await closed(pool)
+
+
 async def grown(server: Server, pool: PostgresPool) -> None:
     """Let all connections that may be open be open, and rest."""
     work = Work(server)

@@ -249,9 +249,15 @@ class PostgresPool:
     def _start_worker(self) -> None:
         worker = self._loop.create_task(self._serve())
         self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
+        worker.add_done_callback(self._note_end)
         if len(self._workers) > 1 and (self._balancing is None or self._balancing.done()):
             self._balancing = self._loop.create_task(self._balance())
+
+    def _note_end(self, worker: asyncio.Task[None]) -> None:
+        """What was queued while the last one ended is another's."""
+        self._workers.discard(worker)
+        if self._queue and not self._workers and not self._ending.is_set():
+            self._start_worker()
 
     async def _serve(self) -> None:
         """Work until the store is closed, or until no connection is available."""
