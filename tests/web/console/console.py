@@ -18,6 +18,7 @@ from worksgate.administration.errors import Refused
 from worksgate.administration.going_live import AtSources
 from worksgate.administration.roles import Role
 from worksgate.administration.set_up import ConsoleField, KeyCount, Tick, Trial, Tried
+from worksgate.audit import AuditEvent, Event
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
 from worksgate.database.migrations import migrate
@@ -116,6 +117,12 @@ class ConsoleUnderTest:
         """What the handlers of the console work with."""
         return await self._application.start()
 
+    async def refusals(self) -> list[str | None]:
+        """What the audit log says of each refused sign-in."""
+        await (await self.inside()).sign_in._audit.flush()
+        refused = await self.administration.audit_log.search(event=Event.CONSOLE_REFUSED)
+        return [each.detail for each in refused]
+
     async def browser(self, **headers: str) -> AdminBrowser:
         http = httpx2.AsyncClient(transport=self._transport, base_url=ORIGIN, headers=headers)
         return AdminBrowser(await self._stack.enter_async_context(http))
@@ -139,7 +146,6 @@ class ConsoleUnderTest:
 
     async def enrol(self, username: str, subject: str, *, in_console: bool = True) -> None:
         """Set up an authenticator app, in place of any other; or at the account page."""
-        from worksgate.audit import AuditEvent, Event
         from worksgate.directory.factors import TotpSecret
         from worksgate.provider.factors.totp import decode_secret, encode_secret
 

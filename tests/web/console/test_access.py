@@ -64,6 +64,7 @@ async def test_without_a_second_factor_there_is_no_session(console: ConsoleUnder
     assert browser.page.status_code == 403
     assert "authenticator app" in browser.page.text
     assert not await is_in(browser)
+    assert await console.refusals() == ["no second factor"]
 
 
 @pytest.mark.parametrize("why", ["no role", "wrong password", "unknown", "disabled"])
@@ -83,6 +84,7 @@ async def test_whoever_is_no_administrator_learns_nothing(
     )
     assert browser.page.status_code == 401
     assert "do not belong to an administrator" in browser.page.text
+    assert await console.refusals() == ["wrong name or password"]
 
 
 async def test_a_code_works_once_and_a_wrong_one_never(console: ConsoleUnderTest) -> None:
@@ -108,6 +110,16 @@ async def test_wrong_codes_are_throttled(console: ConsoleUnderTest) -> None:
         statuses.append(browser.page.status_code)
     assert statuses[0] == 401
     assert statuses[-1] == 429
+
+
+async def test_a_right_code_is_the_end_of_the_wrong_ones_before(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    for _ in range(3):
+        browser = await first_step(console, "owner")
+        for code in (*["000000"] * 3, console.code("owner")):
+            step = browser.hidden("step")
+            await browser.post("/sign-in/code", step=step, code=code)
+        assert browser.page.status_code == 303
 
 
 async def test_wrong_passwords_are_throttled(console: ConsoleUnderTest) -> None:

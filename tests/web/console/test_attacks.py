@@ -20,7 +20,7 @@ from worksgate.administration.console.sessions import SESSIONS, SignInOver
 from worksgate.administration.console.sign_in import BETWEEN
 from worksgate.administration.roles import Permission, Role, may
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing
+from worksgate.credentials.password_hashing import BusyRefusal, HashingBusy, PasswordHashing
 from worksgate.directory.administrators import AdministratorAccount
 from worksgate.provider import stranger_records
 from worksgate.provider.account.one_time_links import LinkNotValid
@@ -269,6 +269,7 @@ class SlowSource:
     person: Person | None
     is_busy: bool = False
     takes: float = 0.0
+    is_full: bool = False
     name: str = "directory"
 
     async def only(self, _: frozenset[str]) -> SourcesInUse:
@@ -282,7 +283,8 @@ class SlowSource:
         return last_seen
 
     def check_capacity(self, *, is_known: bool = True) -> None:
-        return None
+        if self.is_full:
+            raise HashingBusy
 
     async def identify(self, username: str) -> Identified:
         return Identified(username, is_busy=self.is_busy)
@@ -307,6 +309,18 @@ async def test_r145_r157_a_guess_that_could_not_be_checked_counts(
     form = {"username": "owner", "password": "wrong wrong wrong"}
     statuses = [await try_password(console, browser, **form) for _ in range(12)]
     assert (statuses[0], statuses[-1]) == (503, 429)
+    assert "wrong name or password" in await console.refusals()
+
+
+async def test_a_password_that_cannot_be_checked_now_is_no_guess(
+    console: ConsoleUnderTest,
+) -> None:
+    inside = await console.inside()
+    inside.sign_in.sources._sources = SlowSource(None, is_full=True).only
+    browser = await console.browser()
+    form = {"username": "owner", "password": "wrong wrong wrong"}
+    statuses = [await try_password(console, browser, **form) for _ in range(12)]
+    assert statuses == [503] * 12
 
 
 @pytest.mark.parametrize(("is_busy", "status"), [(False, 401), (True, 503)])
@@ -357,7 +371,7 @@ async def test_r157_a_flood_of_refusals_does_not_fill_the_audit_log(
         await try_password(console, browser, username=f"n{number}", password="wrong wrong")
     await inside.sign_in._audit.flush()
     refused = await console.administration.audit_log.search(event=Event.CONSOLE_REFUSED)
-    assert len(refused) == 2
+    assert [each.address for each in refused] == ["192.0.2.7"] * 2
 
 
 # Roles
@@ -422,6 +436,7 @@ async def test_a_temporary_password_opens_no_session(console: ConsoleUnderTest) 
     browser = await console.browser()
     assert await try_password(console, browser, username="owner", password=PASSWORD) == 403
     assert "a password of their own" in browser.page.text
+    assert await console.refusals() == ["the password is temporary"]
     console.clock.advance(console.settings.temporary_password_lifetime)
     assert await try_password(console, browser, username="owner", password=PASSWORD) == 401
 
@@ -436,6 +451,8 @@ async def test_a_recovery_code_opens_one_session(console: ConsoleUnderTest) -> N
         step = other.hidden("step")
         await other.post("/sign-in/code", step=step, recovery="1", recovery_code=code)
         assert other.page.status_code == status
+    recorded = await console.administration.audit_log.search(event=Event.CONSOLE_SIGNED_IN)
+    assert str(recorded[-1].detail).startswith("recovery code; ")
 
 
 async def test_a_role_of_a_later_version_opens_nothing(console: ConsoleUnderTest) -> None:

@@ -172,6 +172,7 @@ async def test_r190_whoever_is_no_administrator_by_passkey_learns_nothing(
     assert browser.page.status_code == 401
     assert "does not belong to an administrator" in browser.page.text
     assert not await is_in(browser)
+    assert await console.refusals() == ["unknown passkey"]
 
 
 @pytest.mark.parametrize("kind", ["asked", "made up", "again"])
@@ -211,6 +212,9 @@ async def test_r190_step_up_by_a_passkey_keeps_the_form(console: ConsoleUnderTes
     )
     assert browser.page.status_code == 303
     assert (await console.administration.users.get("person")).role == "auditor"
+    await browser.get("/administrators")
+    await browser.post("/administrators/role", username="person", role="admin")
+    assert browser.page.status_code == 303, "a factor that has just been used is fresh"
 
 
 async def test_r190_step_up_by_a_passkey_verifies_its_person(console: ConsoleUnderTest) -> None:
@@ -267,6 +271,17 @@ async def test_r190_removing_a_passkey_ends_the_sessions_but_the_last_factor_sta
     assert not await is_in(browser)
     assert not await is_in(other)
     assert not (await rows.in_console("console.example.com").enrolled(subject)).passkeys
+
+
+async def test_a_passkey_opens_nothing_beside_a_temporary_password(
+    console: ConsoleUnderTest,
+) -> None:
+    _, key = await owner_with_passkey(console)
+    inside = await console.inside()
+    await console.administration.users.set_password("owner", PASSWORD, temporary=True)
+    assert (await sign_in_by(console, key)).page.status_code == 403
+    assert await console.refusals() == ["the password is temporary"]
+    assert inside.sign_in.has_app("a step of the previous version, or none") is True
 
 
 async def test_an_administrator_s_passkey_gets_another_name(console: ConsoleUnderTest) -> None:
