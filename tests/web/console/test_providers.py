@@ -151,6 +151,11 @@ async def test_r191_whoever_has_no_role_comes_back_for_nothing(console: ConsoleU
         assert browser.page.status_code == 403
         assert "nobody who is an administrator" in browser.page.text
         assert not await is_in(browser)
+    assert sorted(map(str, await console.refusals())) == [
+        "another provider: access_denied",
+        "another provider: no administrator",
+        "another provider: no administrator",
+    ]
 
 
 async def test_r191_without_an_administrator_there_is_no_way_to_the_provider(
