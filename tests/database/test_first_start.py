@@ -9,7 +9,7 @@ import pytest
 from tests.databases import NOW, query, url_of
 
 from worksgate.audit import Event
-from worksgate.database import DatabaseUnavailable
+from worksgate.database import DatabaseUnavailable, first_start
 from worksgate.database.first_start import prepare_file
 from worksgate.database.identity import OVERWRITTEN, is_marked_overwritten
 from worksgate.database.installation_id import identify
@@ -58,6 +58,22 @@ def test_a_start_accepts_a_file_that_was_overwritten(prepared: Path) -> None:
     Path(f"{prepared}{OVERWRITTEN}").touch()
     start_on(prepared)
     assert not is_marked_overwritten(prepared)
+
+
+def test_a_start_on_a_copy_that_ends_early_is_continued_by_the_next(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tells a copy may be gone by then: the log is moved into the file as it is closed."""
+    start_on(prepared)
+    note_newest(prepared, identified(prepared), NewestRecord(7))
+    monkeypatch.setattr(first_start, "migrate", _ended)
+    with pytest.raises(InterruptedError):
+        start_on(prepared)
+    assert is_marked_overwritten(prepared)
+
+
+async def _ended(_: str) -> None:
+    raise InterruptedError
 
 
 def test_f11_a_start_on_a_full_disk_gives_the_spare_file_up(

@@ -32,6 +32,7 @@ from worksgate.database.identity import (
 )
 from worksgate.database.installation_id import identify, renew
 from worksgate.database.migrations import SchemaTooNew
+from worksgate.database.newest_record import NOTE, NewestRecord, read_note
 from worksgate.database.older_copies import check_is_no_copy
 from worksgate.database.recording import write_events
 from worksgate.directory.database import Directory
@@ -552,3 +553,23 @@ def test_r273_what_readers_read_is_inspected_now_and_then(
     assert len(inspected) == 2
     monkeypatch.undo()
     guard.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_r287_a_note_that_was_removed_is_made_again(database: Path) -> None:
+    query(database, "INSERT INTO audit (at, event) VALUES (5, 'logout')")
+    in_one_file(database)
+    guard, note = opened(database), Path(f"{database}{NOTE}")
+    for _ in range(2):
+        guard.look()
+        assert read_note(database).newest == NewestRecord(1, at=5.0)
+        note.unlink()
+    guard.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_who_no_longer_watches_has_no_file_open(database: Path) -> None:
+    opened(database).close()
+    assert Path(f"{database}{NOTE}").exists()
+    links = (each for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
+    assert not [each for each in map(Path.readlink, links) if each.parent == database.parent]

@@ -57,6 +57,18 @@ def test_r288_what_sqlite_writes_into_the_log_is_its_content(
         assert not content.is_overwritten()
 
 
+def test_r288_a_page_may_have_64_kib(tmp_path: Path) -> None:
+    file = tmp_path / "large.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        db.execute("PRAGMA page_size = 65536")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE numbers (number)")
+        content = LogContent(f"{file}-wal", f"{file}-shm")
+        add(db, 3)
+        assert not content.is_overwritten()
+        content.close()
+
+
 @pytest.mark.parametrize("is_restarted", [False, True])
 def test_r288_an_older_log_is_none(
     file: Path, db: sqlite3.Connection, content: LogContent, *, is_restarted: bool

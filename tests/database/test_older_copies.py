@@ -20,6 +20,7 @@ from worksgate.database.newest_record import (
     NOBODYS,
     NewestNote,
     NewestRecord,
+    newer,
     note_newest,
     read_note,
 )
@@ -161,6 +162,7 @@ def test_r287_a_copy_under_the_log_of_the_original_makes_no_ended_session_live(
         assert read_note(database).of(whose) == NewestRecord(3, at=7.0)
         assert read_note(database, without_log=True).of(whose) == NewestRecord(2, at=6.0)
         assert difference_of(database) is None
+        SqliteGuard.open(database, DatabaseIdentity(whose, place_of(database))).close()  # later
         older.replace(database)  # while the server stands still, which is killed then
         assert difference_of(database) == Difference("its log belongs to another file")
         assert query(database, "SELECT max(id) FROM audit") == [(3,)], "nothing else tells"
@@ -189,7 +191,8 @@ def test_a_note_is_read_again_once_it_is_another_file(tmp_path: Path) -> None:
     one.reopen()
     assert one.read() == NewestRecord(1, at=2.0)
     other.write(NewestRecord(2, at=3.0))
-    one.write(NewestRecord(1, at=4.0))
+    for number in (1, 2):
+        one.write(NewestRecord(number, at=4.0))
     assert one.read() == NewestRecord(2, at=3.0)
     Path(f"{database}.newest").unlink()
     other.reopen()
@@ -199,6 +202,12 @@ def test_a_note_is_read_again_once_it_is_another_file(tmp_path: Path) -> None:
     for each in (one, other):
         each.close()
         assert each.read() == NOBODYS
+
+
+def test_of_two_records_with_one_number_the_first_is_kept() -> None:
+    one, other = NewestRecord(1, at=2.0), NewestRecord(1, at=3.0)
+    assert newer(one, other) is one
+    assert newer(one, NewestRecord(2)) == NewestRecord(2)
 
 
 def test_r275_without_the_file_that_a_server_had_none_is_made(tmp_path: Path) -> None:
