@@ -32,7 +32,7 @@ from worksgate.database.identity import (
 )
 from worksgate.database.installation_id import identify, renew
 from worksgate.database.migrations import SchemaTooNew
-from worksgate.database.newest_record import NOTE, NewestRecord, read_note
+from worksgate.database.newest_record import NOTE, Content, NewestRecord, read_note
 from worksgate.database.older_copies import check_is_no_copy
 from worksgate.database.recording import write_events
 from worksgate.directory.database import Directory
@@ -68,6 +68,11 @@ def content_of(file: Path) -> bytes:
 def write(file: Path, content: bytes) -> None:
     """Into the file that is there, as ``cp`` does it."""
     file.write_bytes(content)
+
+
+def changed(file: Path) -> None:
+    """Its time alone, as far as the system knows."""
+    file.touch()
 
 
 def without_its_shared_memory(file: Path) -> None:
@@ -410,6 +415,25 @@ async def test_r267_what_sqlite_itself_writes_into_the_file_is_no_outage(
     await asyncio.to_thread(guard.look)  # as now and then
     query(database, "VACUUM")
     guard.look()
+    await directory.record([EVENT])
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r267_a_page_that_is_read_while_it_is_written_is_no_outage(
+    database: Path, guarded: tuple[Directory, DatabaseGuard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, guard = guarded
+    await directory.record([EVENT])
+    in_one_file(database)
+    guard.check()
+    read, halves = Content.read, iter((Content("another", 0, None), Content(None, 7, 7.0)))
+    monkeypatch.setattr(Content, "read", lambda *asked: next(halves, None) or read(*asked))
+    for _ in range(2):  # nothing is known of it, so the next one looks again
+        changed(database)
+        guard.check()
+    assert next(halves, None) is None
+    changed(database)
+    guard.check()
     await directory.record([EVENT])
 
 

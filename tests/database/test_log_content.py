@@ -120,3 +120,17 @@ def test_without_the_shared_memory_in_this_process_nothing_is_said(
         Path(f"{file}-wal").read_bytes()
         assert not content.is_overwritten()
         content.close()
+
+
+def test_the_shared_memory_of_another_device_with_the_same_inode_is_another(
+    file: Path, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(db)
+    read = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda *told: read(*told).replace(f"{file}-shm", "/elsewhere/db-shm")
+    )
+    content = LogContent(f"{file}-wal", f"{file}-shm")
+    Path(f"{file}-wal").write_bytes(b"\0" * Path(f"{file}-wal").stat().st_size)
+    assert not content.is_overwritten(), "it is compared with nothing"
+    content.close()

@@ -314,22 +314,31 @@ class _FileContent:
         """
         if file.st_ctime_ns != self._changed_at and not self._is_another:
             try:
-                self._is_another = file.st_size == 0 or not self._has_known()
-                self._changed_at = file.st_ctime_ns
+                self._look(file)
             except sqlite3.Error as error:
                 code = getattr(error, "sqlite_errorcode", 0)
                 self._is_another = code == sqlite3.SQLITE_NOTADB
         return self._is_another
 
-    def _has_known(self) -> bool:
-        """Whether it has what it had when it was read before. Raises sqlite3.Error."""
-        known = self.newest
+    def _look(self, file: os.stat_result) -> None:
+        """Raises sqlite3.Error."""
+        looks = None if file.st_size == 0 else (self._read(), self._read())
+        if looks is None:
+            self._is_another = True
+        elif looks[0] == looks[1]:  # otherwise it was read while it was written
+            (found, newest), _ = looks
+            self._changed_at = file.st_ctime_ns
+            if not (found.installation == self._installation and found.has(self.newest)):
+                self._is_another = True
+            elif newest.number > self.newest.number:
+                self.newest = newest
+                self._note(newest)
+
+    def _read(self) -> tuple[Content, NewestRecord]:
+        """What it has, and its newest record. Raises sqlite3.Error."""
         with closing(_connect_without_log(self._path)) as connection:
-            found = Content.read(connection, known.number)
-            if found.newest > known.number:
-                self.newest = newest_of(connection, found.newest)
-                self._note(self.newest)
-        return found.installation == self._installation and found.has(known)
+            found = Content.read(connection, self.newest.number)
+            return found, newest_of(connection, found.newest)
 
 
 def place_of(path: Path) -> _Place | None:

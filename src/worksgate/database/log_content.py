@@ -76,14 +76,17 @@ class LogContent:
 
 
 def _address_of(shared_memory: str) -> int | None:
-    """Where the beginning of a file is in the memory of this process, shared with others."""
+    """Where the beginning of a file is in the memory of this process, shared with others.
+
+    By its name too: files of other devices may have the same inode.
+    """
     try:
         inode = str(os.stat(shared_memory).st_ino)  # noqa: PTH116  # as a text
         mapped = Path("/proc/self/maps").read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return None
     for line in mapped:
-        addresses, rights, offset, _, found, *_ = line.split(maxsplit=5)
-        if found == inode and rights[3] == "s" and int(offset, 16) == 0:
+        addresses, rights, offset, _, found, *name = line.split(maxsplit=5)
+        if (found, name) == (inode, [shared_memory]) and rights[3] == "s" and int(offset, 16) == 0:
             return int(addresses.partition("-")[0], 16)
     return None
