@@ -118,7 +118,7 @@ async def test_a_sign_in_asks_the_directory_nothing_by_sqlalchemy_but_what_all_r
     browser = installation.browser()
     assert (await browser.sign_in()).status_code == 303
     assert (await browser.arrive()).status_code == 303
-    of_the_client_list = {"clients_version", "client_count", "client_ids", "clients_by_id"}
+    of_the_client_list = {"_installation", "client_count", "client_ids", "clients_by_id"}
     of_the_client_list.add("published")  # their brandings
     assert asked - of_the_client_list == {"has_imported_hashes"}  # once a minute
 

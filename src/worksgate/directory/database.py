@@ -477,9 +477,10 @@ class Directory:
         """Asked several times a second: where connections are few, over one that is open."""
         if self._reachability is not None and self._reachability.is_short:
             rows = await self.rows(_INSTALLATION)
-        else:
-            rows = await self._rows_by_engine(_INSTALLATION, {})
-        return rows[0] if rows else None
+            return rows[0] if rows else None
+        async with self.reading() as connection:
+            row: Row | None = (await connection.execute(_INSTALLATION.select)).mappings().first()
+            return row
 
     @run_to_completion
     async def _rows_by_engine(self, query: Query, values: Mapping[str, object]) -> Sequence[Row]:
