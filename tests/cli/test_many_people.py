@@ -56,7 +56,7 @@ def test_people_are_found_by_what_is_known_of_them(
 
 def test_nobody_who_fits_is_said(company: Terminal) -> None:
     assert company.run("user", "list", "zzz").err == "Nobody matches.\n"
-    assert company.run("user", "list", "zzz", "--source", "company").err == "Nobody matches.\n"
+    assert company.run("user", "list", "zzz", "--source", "directory").err == "Nobody matches.\n"
     assert "--source can only be combined with" in company.misused(
         "user", "list", "--source", "x", "--lacking"
     )
