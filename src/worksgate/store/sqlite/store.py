@@ -65,8 +65,7 @@ _PRAGMAS = (
     # Pages, of 4 KiB: the log grows to the size of the spare file, then goes to the database.
     f"PRAGMA wal_autocheckpoint = {SPARE_BYTES // 4096}",
     f"PRAGMA journal_size_limit = {8 * SPARE_BYTES}",
-    # In KiB, for each of two connections: what is not in it is in the system's cache.
-    "PRAGMA cache_size = -8000",
+    "PRAGMA cache_size = -16000",
     # A batch begins with a savepoint: the pages that it has to be able to restore would go to a
     # temporary file, at a quarter of the cost of a token call.
     "PRAGMA temp_store = MEMORY",
