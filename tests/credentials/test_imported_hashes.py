@@ -18,6 +18,7 @@ import pytest
 from argon2 import PasswordHasher
 from argon2.low_level import Type
 
+from worksgate.credentials import password_hashing
 from worksgate.credentials.imported_hashes import (
     MAX_LENGTH,
     check_importable,
@@ -575,9 +576,16 @@ async def test_r76_too_long_a_password_never_reaches_a_foreign_hash(
     assert not await hashing.verify(password, made)
 
 
+@pytest.fixture
+def unyielding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that wait for others no longer than this one: two of them would wait twice."""
+    monkeypatch.setattr(password_hashing, "_yield_to_others", lambda: None)
+
+
 @pytest.mark.slow
 @pytest.mark.hashing
 async def test_r77_a_cheap_foreign_hash_takes_as_long_as_an_unknown_name(
+    unyielding: None,  # before the threads begin
     hashing: PasswordHashing,
 ) -> None:
     cheap = MADE_ELSEWHERE["OpenLDAP SSHA"][1]

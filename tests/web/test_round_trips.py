@@ -125,7 +125,7 @@ def _trips(monkeypatch: pytest.MonkeyPatch) -> RoundTrips:
     return trips
 
 
-_OF_THE_CLIENT_LIST = {"clients_version", "client_count", "client_ids", "clients_by_id"} | {
+_OF_THE_CLIENT_LIST = {"_installation", "client_count", "client_ids", "clients_by_id"} | {
     "published"
 }
 """What all requests share, at most every 0.2 s."""
