@@ -4,10 +4,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.light_hashing import light_hashing
 from tests.properties import examples
-from tests.quick import OF_PROGRAMS, TESTS, may_be_quick
+from tests.quick import OF_PROGRAMS, TAKE_LONG, TESTS, may_be_quick
 
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.provider.factors.recovery import digests_of, new_recovery_codes, possible_digests
+
+
+@pytest.mark.parametrize("file", sorted(TAKE_LONG))
+def test_no_file_of_whole_flows_is_read(file: str) -> None:
+    assert (TESTS / file).is_file()
+    assert not may_be_quick(TESTS / file)
 
 
 @pytest.mark.parametrize("folder", sorted(OF_PROGRAMS))
