@@ -25,22 +25,20 @@ OF_PROGRAMS = frozenset(
     }
 )
 """Folders of tests that start programs, most of them."""
+_FLOWS_OF_CONSOLE = (
+    *("branding", "bulk", "exports", "going_live", "importing", "wizard"),
+    "wizard_rehearse",
+)
 TAKE_LONG = frozenset(
     {
         *("administration/departures/test_at_line_works.py", "conformance/test_reports.py"),
         *("administration/external_keys/test_sync.py", "conformance/directory_api/test_faults.py"),
         "conformance/recording/test_record_and_replay.py",
         "conformance/recording/test_worker_link.py",
-        *(
-            f"web/console/test_{each}.py"
-            for each in (
-                *("branding", "bulk", "exports", "going_live", "importing", "wizard"),
-                "wizard_rehearse",
-            )
-        ),
+        *(f"web/console/test_{each}.py" for each in _FLOWS_OF_CONSOLE),
     }
 )
-"""Files of whole flows: they take an eighth of the time for a fiftieth of the tests."""
+"""Files of whole flows, whose tests take longer than most."""
 _SERVERS = ("postgres", "valkey", "redis", "samba", "slapd")
 """In the name of a parameter or a fixture: a program is started for it."""
 

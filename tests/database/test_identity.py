@@ -592,6 +592,21 @@ def test_r287_a_note_that_was_removed_is_made_again(database: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
+def test_r287_what_is_in_the_file_is_noted_where_a_note_was_made_again(database: Path) -> None:
+    query(database, "INSERT INTO audit (at, event) VALUES (5, 'logout')")
+    in_one_file(database)
+    guard = opened(database)
+    guard.look()
+    Path(f"{database}{NOTE}").unlink()
+    guard.look()
+    query(database, "INSERT INTO audit (at, event) VALUES (6, 'logout')")
+    in_one_file(database)
+    guard.check()
+    assert read_note(database, without_log=True).newest == NewestRecord(2, at=6.0)
+    guard.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
 def test_who_no_longer_watches_has_no_file_open(database: Path) -> None:
     opened(database).close()
     assert Path(f"{database}{NOTE}").exists()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NoReturn
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 import pytest
@@ -11,12 +12,14 @@ from tests.postgres_server import PostgresServer, running_postgres
 from tests.store.artifacts import NOW, code, key_of
 from tests.unhurried import PATIENT, tries
 
+from worksgate.bootstrap.application import open_installation
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.postgres_engines import POSTGRES_KEPT
 from worksgate.database.postgres_room import CONNECTIONS_ALLOWED, CONNECTIONS_LEFT, KEPT_FREE
 from worksgate.database.slots import Slots
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AuthorizationCode
+from worksgate.settings.options import Settings
 from worksgate.store import StoreUnavailable
 from worksgate.store.postgres.store import PostgresStore
 
@@ -229,6 +232,23 @@ async def test_r285_who_starts_leaves_a_connection_to_those_who_serve(
         await (await PostgresStore.open(url)).close()  # a command has all there is
         await taken.pop().close()
         await (await PostgresStore.open(url, leaves_one=True)).close()
+
+
+async def test_r285_a_server_leaves_a_connection_where_it_is_put_together(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    async def refuse(*_: object, leaves_one: bool = False, **__: object) -> NoReturn:
+        asked.append(leaves_one)
+        raise StoreUnavailable("none to spare")
+
+    monkeypatch.setattr(PostgresStore, "open", refuse)
+    settings = Settings(database_url=url, purge_interval=0)
+    with pytest.raises(StoreUnavailable, match="none to spare"):
+        async with open_installation(settings):
+            raise AssertionError("it does not start")
+    assert asked == [True]
 
 
 async def test_r285_what_is_left_is_counted_with_the_connections_of_others_and_all_limits(

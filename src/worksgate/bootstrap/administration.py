@@ -30,8 +30,8 @@ async def open_administration(
 
     A missing SQLite database is created; one of another revision is not migrated, since its server
     may be of the previous release. What is recorded is noted for servers that run. Raises
-    DatabaseUnavailable, with the command to run. ``report``
-    receives the outcome of each notice to a person whose credentials have changed.
+    DatabaseUnavailable, with the command to run. ``report`` receives the outcome of each notice to
+    a person whose credentials have changed.
     """
     async with AsyncExitStack() as stack:
         file = settings.database_file

@@ -26,6 +26,7 @@ import structlog
 
 from worksgate.database.log_content import LogContent
 from worksgate.database.newest_record import (
+    NOBODYS,
     Content,
     NewestNote,
     NewestRecord,
@@ -154,7 +155,7 @@ class SqliteGuard(DatabaseGuard):
         self._note = NewestNote(path, identity.installation)
         self._note.reopen()
         self._newest = self._note.read()
-        self._of_before = NewestRecord()
+        self._of_before = NOBODYS
         self._is_overwritten = self._is_marked = False
         self._is_away = is_marked_away(path)
         self._looking = threading.Lock()

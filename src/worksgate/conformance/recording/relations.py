@@ -148,8 +148,9 @@ class Relations:
 
 
 def winners_first(calls: Iterable[Call]) -> list[Call]:
-    """Calls in their order; of those that presented a code side by side, the one that got the token
-    is first, whenever it began: which one it is was decided by chance.
+    """Calls in order; of those that presented a code side by side, the winner is first.
+
+    That is the one that got the token, whenever it began: which one it is was decided by chance.
     """
     calls = list(calls)
     won = {code: call for call in calls if call.answer.is_success and (code := _single_use(call))}

@@ -12,10 +12,10 @@ Timeouts (R-52: LINE WORKS gets a response within 2.5 s)::
     2.25 s   REPLY_TIMEOUT after it was sent a statement is abandoned, its outcome unknown (F-03)
 
 While the server has no connection left, requests wait for one; after STARVED_FOR it counts as
-down. While the server is down every request is refused at once,
-and only one worker tries to reconnect, at most a second apart, whether there are requests or not
-(F-04). A connection that is found dead before something is sent is replaced, and the request uses
-the next one (F-05); sent statements are never repeated, unless they only read.
+down. While the server is down every request is refused at once, and only one worker tries to
+reconnect, at most a second apart, whether there are requests or not (F-04). A connection that is
+found dead before something is sent is replaced, and the request uses the next one (F-05); sent
+statements are never repeated, unless they only read.
 """
 
 import asyncio
