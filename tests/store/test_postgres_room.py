@@ -14,6 +14,7 @@ from tests.unhurried import PATIENT, tries
 
 from worksgate.bootstrap.application import open_installation
 from worksgate.database import DatabaseUnavailable
+from worksgate.database.installation_id import identify
 from worksgate.database.postgres_engines import POSTGRES_KEPT
 from worksgate.database.postgres_room import CONNECTIONS_ALLOWED, CONNECTIONS_LEFT, KEPT_FREE
 from worksgate.database.slots import Slots
@@ -249,6 +250,23 @@ async def test_r285_a_server_leaves_a_connection_where_it_is_put_together(
         async with open_installation(settings):
             raise AssertionError("it does not start")
     assert asked == [True]
+
+
+async def test_r285_who_starts_waits_for_a_connection(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.database.reachability.BUSY_TIMEOUT", PATIENT)
+    async with all_taken(url) as taken:
+        given_back: list[asyncio.Task[None]] = []
+
+        def pause() -> float:
+            if not given_back:
+                given_back.append(asyncio.create_task(taken.pop().close()))
+            return 0.05
+
+        monkeypatch.setattr("worksgate.database.reachability.pause", pause)
+        assert (await identify(url)).installation
+        assert given_back, "there was none at first"
 
 
 async def test_r285_what_is_left_is_counted_with_the_connections_of_others_and_all_limits(
